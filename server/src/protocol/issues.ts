@@ -1,0 +1,108 @@
+/**
+ * Every issue the product can report, as data: a code, the facts a sentence needs, an anchor. No words here:
+ * `rules/words.ts` turns an issue into text, in one place for editor and command line.
+ */
+
+export type Severity = 'error' | 'warning' | 'information' | 'hint';
+
+/** Where an issue stands. All parts are optional; the words name whichever are known. */
+export interface Anchor {
+  /** File path as the user gave it. */
+  readonly path?: string;
+  /** Node name or `OpType_index`. */
+  readonly node?: string;
+  /** Tensor or value name. */
+  readonly tensor?: string;
+  /** Layer name as in reports (`conv1`, `layer1.0.conv2`). */
+  readonly layer?: string;
+  /** Byte or character offsets [start, end) in the file. */
+  readonly span?: readonly [number, number];
+}
+
+/** Facts per code. Adding an issue = one line here and one in `rules/words.ts`; the compiler asks for both. */
+export interface IssueFacts {
+  // --- files -------------------------------------------------------------------------------------------
+  'file-not-found': { readonly path: string };
+  'file-unreadable': { readonly path: string; readonly reason: string };
+  'file-empty': { readonly path: string };
+  'file-is-folder': { readonly path: string };
+  'format-unknown': { readonly path: string; readonly looksLike?: 'html' | 'git-lfs' | 'text' | 'zip' | 'pytorch' };
+  'format-damaged': { readonly path: string; readonly offset: number; readonly reason: string };
+  'format-truncated': { readonly path: string; readonly need: number; readonly have: number };
+  'format-limit': { readonly path: string; readonly what: string; readonly value: number; readonly limit: number };
+  'file-changed': { readonly path: string };
+  'write-failed': { readonly path: string; readonly reason: string };
+  'write-over-source': { readonly path: string };
+  // --- models ------------------------------------------------------------------------------------------
+  'external-missing': { readonly tensor: string; readonly location: string };
+  'external-outside': { readonly tensor: string; readonly location: string };
+  'external-range': { readonly tensor: string; readonly location: string; readonly need: number; readonly have: number };
+  'tensor-invalid': { readonly tensor: string; readonly reason: string };
+  'tensor-not-finite': { readonly tensor: string; readonly count: number };
+  'graph-invalid': { readonly reason: string };
+  'graph-empty': Record<string, never>;
+  'opset-missing': Record<string, never>;
+  'unsupported-op': { readonly op: string; readonly domain: string };
+  'unsupported-feature': { readonly what: string; readonly next: string };
+  'no-layers': Record<string, never>;
+  'text-syntax': { readonly expected: string; readonly found: string };
+  // --- data --------------------------------------------------------------------------------------------
+  'data-not-found': { readonly source: string };
+  'data-unsupported': { readonly source: string; readonly reason: string };
+  'data-empty': { readonly source: string };
+  'data-mismatch': { readonly input: string; readonly expected: string; readonly found: string };
+  'data-few': { readonly asked: number; readonly found: number };
+  'labels-mismatch': { readonly labels: number; readonly samples: number };
+  'image-unreadable': { readonly file: string; readonly reason: string };
+  'dimension-unbound': { readonly dimension: string; readonly input: string };
+  'ranges-stale': { readonly what: 'model' | 'data' | 'version'; readonly path: string };
+  'range-missing': { readonly tensor: string };
+  // --- recipe and scheme -------------------------------------------------------------------------------
+  'recipe-syntax': { readonly reason: string };
+  'recipe-value': { readonly key: string; readonly reason: string; readonly expected: string };
+  'scheme-unknown': { readonly scheme: string; readonly expected: string };
+  R01: { readonly match: string; readonly nearest?: string };
+  R02: { readonly match: string; readonly format: string; readonly reason: string };
+  R03: { readonly match: string; readonly by: string };
+  R04: { readonly model: string };
+  // --- inference ---------------------------------------------------------------------------------------
+  'inference-failed': { readonly reason: string };
+  'inference-crashed': { readonly signal: string; readonly during: string };
+  'inference-unavailable': { readonly reason: string };
+  'not-trusted': Record<string, never>;
+  'not-implemented': { readonly what: string; readonly next: string };
+  cancelled: Record<string, never>;
+  internal: { readonly reason: string };
+  'verify-failed': { readonly path: string; readonly sqnr: number | null };
+  // --- findings on models (methods-ptq §6) ------------------------------------------------------------
+  M01: {
+    /** max over channels of |w| range divided by the median channel's. */
+    readonly spread: number;
+    readonly channel: number;
+    /** SQNR in dB of the worst channel under one scale for the whole tensor at `bits`. */
+    readonly worstChannelSqnr: number;
+    readonly bitsLost: number;
+    readonly bits: number;
+    /** Weight SQNR in dB, measured on the weight: one scale for the tensor / one per channel. */
+    readonly tensorSqnr: number;
+    readonly channelSqnr: number;
+  };
+  M02: { readonly kurtosisBefore: number; readonly kurtosisAfter: number; readonly gammaSpread: number; readonly channel: number };
+  M03: { readonly batchNorm: string };
+  M13: { readonly channels: readonly number[]; readonly total: number };
+  M16: { readonly depthwise: number; readonly total: number; readonly gain: number };
+  M17: { readonly position: 'first' | 'last'; readonly bits: number; readonly sqnr: number; readonly sqnrAtEight: number };
+  M21: { readonly count: number; readonly maximum: number };
+}
+
+export type IssueCode = keyof IssueFacts;
+
+/** Discriminated union over {@link IssueFacts}. */
+export type Issue = {
+  [C in IssueCode]: {
+    readonly code: C;
+    readonly facts: IssueFacts[C];
+    readonly anchor: Anchor;
+    readonly severity: Severity;
+  };
+}[IssueCode];

@@ -1,0 +1,192 @@
+/**
+ * Report types that cross processes and are printed as JSON (design contract: report). Plain data only.
+ * dB means 10·log10(Σx²/Σe²) over all samples and elements, clamped to ±120; `null` = undefined.
+ */
+import type { Issue } from './issues';
+
+export type Decibel = number | null;
+
+/** Weight format names always present in `weightSqnr`. */
+export const standardWeightFormats = [
+  'int2.tensor',
+  'int3.tensor',
+  'int4.tensor',
+  'int8.tensor',
+  'int2.channel',
+  'int3.channel',
+  'int4.channel',
+  'int8.channel',
+  'int4.group32',
+  'int4.group128',
+] as const;
+
+export interface ModelSummary {
+  readonly path: string;
+  readonly format: 'onnx' | 'onnxtxt' | 'safetensors' | 'gguf';
+  /** Version of the default operator set; null outside ONNX or when the file states none. */
+  readonly opset: number | null;
+  readonly opsets?: Readonly<Record<string, number>>;
+  readonly irVersion?: number;
+  readonly producer?: string;
+  /** Elements of all weights (initializers and Constant outputs; each counted once). */
+  readonly params: number;
+  /** Bytes of the file and of the external data it points to. */
+  readonly bytes: number;
+  /** Multiply-accumulates per sample; null when a shape stays unknown, then `macsReason` says which. */
+  readonly macs: number | null;
+  readonly macsReason?: string;
+  readonly inputs: readonly ValueSummary[];
+  readonly outputs: readonly ValueSummary[];
+  readonly nodes: number;
+  /** Node count per operator type, domain-prefixed outside ai.onnx. */
+  readonly ops: Readonly<Record<string, number>>;
+  /** SHA-256 of content, external data included; only on request. */
+  readonly fingerprint?: string;
+  readonly metadata?: Readonly<Record<string, string>>;
+}
+
+export interface ValueSummary {
+  readonly name: string;
+  readonly type: string;
+  readonly shape: readonly (number | string | null)[] | null;
+}
+
+export type Basis = 'estimated' | 'measured';
+export type Execution = 'simulated' | 'deployed';
+
+export interface LayerReport {
+  readonly name: string;
+  /** Node name, or `OpType_index` where the file has none. */
+  readonly node: string;
+  readonly op: string;
+  /** Initializer (or Constant output) name. */
+  readonly weight: string;
+  readonly shape: readonly number[];
+  readonly params: number;
+  readonly bytes: number;
+  readonly macs: number | null;
+  readonly dataType: string;
+  readonly depthwise?: boolean;
+  readonly weightSqnr?: Readonly<Record<string, Decibel>>;
+  readonly weightRange?: { readonly min: number; readonly max: number };
+  readonly local?: Readonly<Record<string, Decibel>>;
+  readonly localWeights?: Readonly<Record<string, Decibel>>;
+  readonly localActivations?: Readonly<Record<string, Decibel>>;
+  readonly cumulative?: Readonly<Record<string, Decibel>>;
+  readonly outputEffect?: Readonly<Record<string, Decibel>>;
+  readonly issues: readonly string[];
+}
+
+export interface OutputReport {
+  readonly sqnr: Decibel;
+  readonly topOneAgreement: number | null;
+  readonly execution: Execution;
+  readonly basis?: Basis;
+}
+
+export interface DataReport {
+  readonly source: string;
+  readonly samples: number;
+  /** Set when no user data was involved: how ranges were made. */
+  readonly noData?: 'batch-norm' | 'noise';
+}
+
+/** An issue with its words, as reports print it. */
+export interface ReportedIssue {
+  readonly code: string;
+  readonly severity: string;
+  readonly layer?: string;
+  readonly message: string;
+  readonly facts: Readonly<Record<string, unknown>>;
+  readonly fixes: readonly FixKind[];
+}
+
+export type FixKind = 'quantize-int4' | 'quantize-int8' | 'keep-float' | 'per-channel-weights' | 'fold-batchnorm';
+
+export interface AnalysisReport {
+  readonly model: ModelSummary;
+  readonly data: DataReport | null;
+  readonly layers: readonly LayerReport[];
+  readonly output?: Readonly<Record<string, OutputReport>>;
+  readonly issues: readonly Issue[];
+}
+
+/** Activation range of one tensor; real-valued bounds after the estimator's clipping. */
+export interface ActivationRange {
+  readonly min: number;
+  readonly max: number;
+}
+
+/** Content of a ranges file (`calibrate -o R.json`). */
+export interface RangesFile {
+  readonly version: 1;
+  readonly model: { readonly path: string; readonly fingerprint: string };
+  readonly data: { readonly source: string; readonly fingerprint: string; readonly samples: number; readonly noData?: 'batch-norm' | 'noise' };
+  readonly estimator: string;
+  readonly preprocessing: PreprocessingSpec;
+  readonly seed: number;
+  /** Keyed by tensor name in the model after BatchNormalization folding. */
+  readonly ranges: Readonly<Record<string, ActivationRange>>;
+}
+
+/** value = (pixel · scale − mean) / std; see contract, Preprocessing. Missing = default. */
+export interface PreprocessingSpec {
+  readonly scale?: number;
+  readonly mean?: readonly number[];
+  readonly std?: readonly number[];
+  /** Shorter side in pixels. */
+  readonly resize?: number;
+  /** Centre crop in pixels. */
+  readonly crop?: number;
+  /** Layout of the model input. */
+  readonly layout?: 'nchw' | 'nhwc';
+  readonly color?: 'rgb' | 'bgr';
+}
+
+/** Where calibration or evaluation samples come from. */
+export interface DataSpec {
+  /** Path, `random`, or `none` (ranges from BatchNormalization statistics, else 16 seeded noise samples). */
+  readonly source: string;
+  /** First N in sorted order; undefined = all. */
+  readonly samples?: number;
+  readonly seed: number;
+  readonly preprocessing: PreprocessingSpec;
+  /** Bindings of symbolic dimensions. */
+  readonly dimensions: Readonly<Record<string, number>>;
+}
+
+export interface EvaluationReport {
+  readonly top1: number | null;
+  readonly top5: number | null;
+  readonly samples: number;
+  readonly agreement: number | null;
+  /** Nats. */
+  readonly crossEntropy: number | null;
+  readonly sqnr: Decibel;
+  readonly cosine: number | null;
+  readonly issues: readonly Issue[];
+}
+
+/** What `quantize` did and how the written file compares with the float model. */
+export interface QuantizeReport {
+  readonly output: string;
+  readonly bytesBefore: number;
+  readonly bytesAfter: number;
+  readonly scheme: string;
+  readonly layers: readonly PlannedLayer[];
+  readonly verification: OutputReport & { readonly samples: number; readonly data: string };
+  /** One forward at batch 1, milliseconds, same threads: float, quantized. */
+  readonly latency?: { readonly float: number; readonly quantized: number };
+  readonly issues: readonly Issue[];
+}
+
+/** One line of the quantization plan. */
+export interface PlannedLayer {
+  readonly name: string;
+  readonly weights: string;
+  readonly activations: string;
+  /** Bytes as stored, and with exact bit width. */
+  readonly bytes: number;
+  readonly bytesIdeal: number;
+  readonly weightSqnr: Decibel;
+}
