@@ -1,0 +1,99 @@
+/**
+ * Constant tensors of a graph. Shape, type and size cost nothing; elements are read when asked for. Stores:
+ * wire tensors (inline, slice of the model file, external file) and tensors made in memory.
+ */
+import { type DataType, dataTypeByCode, elementCount } from '../base/dtype';
+import { defined, invariant } from '../base/invariant';
+import type { Outcome } from '../base/outcome';
+import type { ExternalFiles } from '../format/onnx-external';
+import type { TensorProto } from '../format/onnx-types';
+import { tensorIntegers, tensorToFloat32 } from '../format/tensor-data';
+
+export interface Tensor {
+  readonly shape: readonly number[];
+  /** `TensorProto.DataType` number. */
+  readonly dataType: number;
+  /** Number of elements. */
+  readonly size: number;
+  /** Elements as float32 in row-major order, every numeric type converted. */
+  toFloat32(): Outcome<Float32Array>;
+  /** Elements of an integer or bool tensor as numbers; for shapes, axes and the like. */
+  toIntegers(): Outcome<readonly number[]>;
+  /** The wire form under the given name; payloads stay slices where they were slices. */
+  toProto(name: string): TensorProto;
+}
+
+/** Tensor over a decoded proto; `external` resolves external data, contained in the model's folder. */
+export function protoTensor(proto: TensorProto, external: ExternalFiles | undefined): Tensor {
+  return new ProtoTensor(proto, external);
+}
+
+/** Tensor over little-endian bytes of packed elements made by this program. */
+export function memoryTensor(dataType: number, shape: readonly number[], bytes: Uint8Array): Tensor {
+  const size = defined(elementCount(shape), 'shape of a made tensor');
+  const type = defined(dataTypeByCode(dataType), 'type of a made tensor');
+  invariant(bytes.length === Math.ceil((size * type.bits) / 8), `bytes of a made tensor [${shape}] ${type.name}`);
+  return new ProtoTensor({ name: '', dims: shape, dataType, payload: { kind: 'bytes', bytes } }, undefined);
+}
+
+/** float32 tensor in memory. */
+export function floatTensor(shape: readonly number[], values: Float32Array): Tensor {
+  return memoryTensor(1, shape, bytesOf(values));
+}
+
+/** int64 tensor in memory: shapes, axes, indices. */
+export function int64Tensor(shape: readonly number[], values: readonly number[]): Tensor {
+  return memoryTensor(7, shape, bytesOf(BigInt64Array.from(values, (value) => BigInt(value))));
+}
+
+/** The bytes behind a typed array, without copying. */
+export function bytesOf(array: ArrayBufferView): Uint8Array {
+  return new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
+}
+
+class ProtoTensor implements Tensor {
+  constructor(
+    private readonly proto: TensorProto,
+    private readonly external: ExternalFiles | undefined,
+  ) {}
+
+  get shape(): readonly number[] {
+    return this.proto.dims;
+  }
+
+  get dataType(): number {
+    return this.proto.dataType;
+  }
+
+  get size(): number {
+    return elementCount(this.proto.dims) ?? 0;
+  }
+
+  toFloat32(): Outcome<Float32Array> {
+    return tensorToFloat32(this.proto, this.external);
+  }
+
+  toIntegers(): Outcome<readonly number[]> {
+    return tensorIntegers(this.proto, this.external);
+  }
+
+  toProto(name: string): TensorProto {
+    return { ...this.proto, name };
+  }
+}
+
+/** Data type facts of a tensor, `undefined` for numbers this program does not know. */
+export function tensorType(tensor: Tensor): DataType | undefined {
+  return dataTypeByCode(tensor.dataType);
+}
+
+/** A scalar or one-element float tensor's value, `undefined` when it is larger or unreadable. */
+export function scalarOf(tensor: Tensor): number | undefined {
+  if (tensor.size !== 1) return undefined;
+  return tensor.toFloat32().value?.[0];
+}
+
+/** float32 scalar (rank 0) in memory. */
+export function scalarTensor(value: number): Tensor {
+  return floatTensor([], Float32Array.of(value));
+}

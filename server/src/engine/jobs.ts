@@ -1,0 +1,140 @@
+/**
+ * The job protocol between the engine façade and its forked processes: plain data both ways, one union per
+ * direction, a version handshake. `inference-process.ts` answers with one switch over {@link Job}; a test compares
+ * the two lists. Nothing here may hold functions, class instances or large arrays: results are small, weights and
+ * samples are read by the process that needs them.
+ */
+import type {
+  AnalysisReport,
+  DataSpec,
+  EvaluationReport,
+  LayerReport,
+  QuantizeReport,
+  RangesFile,
+} from '../protocol/reports';
+import type { Outcome } from './base/outcome';
+import type { Progress } from './base/progress';
+
+/** Raised whenever a job or reply changes meaning; parent and child must agree. */
+export const jobProtocolVersion = 1;
+
+export interface CommonOptions {
+  /** Intra-op threads of native inference. */
+  readonly threads: number;
+  readonly seed: number;
+  /** Bindings of symbolic dimensions, `--dim NAME=N`. */
+  readonly dimensions: Readonly<Record<string, number>>;
+}
+
+/** Weight error of every layer; reads weights, never starts native inference. */
+export interface WeightsJob extends CommonOptions {
+  readonly kind: 'weights';
+  readonly model: string;
+  /** Further weight formats beside the standard ones. */
+  readonly formats: readonly string[];
+}
+
+export interface CalibrateJob extends CommonOptions {
+  readonly kind: 'calibrate';
+  readonly model: string;
+  readonly data: DataSpec;
+  readonly estimator: string;
+}
+
+export type MetricName = 'local' | 'cumulative' | 'output';
+
+export interface MeasureJob extends CommonOptions {
+  readonly kind: 'measure';
+  readonly model: string;
+  readonly data: DataSpec;
+  readonly estimator: string;
+  readonly schemes: readonly string[];
+  readonly metrics: readonly MetricName[];
+}
+
+export interface QuantizeJob extends CommonOptions {
+  readonly kind: 'quantize';
+  readonly model: string;
+  readonly output: string;
+  /** Text of a recipe, or undefined: then `scheme` says what all layers become. Flags win over the recipe. */
+  readonly recipe?: string;
+  readonly scheme?: string;
+  readonly estimator?: string;
+  readonly keepFloat: readonly string[];
+  readonly target?: string;
+  readonly data?: DataSpec;
+  /** Content of a ranges file, already parsed and checked to be fresh by the child. */
+  readonly ranges?: RangesFile;
+  readonly rangesPath?: string;
+}
+
+export interface CompareJob extends CommonOptions {
+  readonly kind: 'compare';
+  readonly float: string;
+  readonly quantized: string;
+  readonly data: DataSpec;
+}
+
+export interface EvaluateJob extends CommonOptions {
+  readonly kind: 'evaluate';
+  readonly model: string;
+  readonly data: DataSpec;
+  readonly labels?: string;
+  readonly against?: string;
+  readonly task: 'classify' | 'next-token';
+}
+
+export type Job = WeightsJob | CalibrateJob | MeasureJob | QuantizeJob | CompareJob | EvaluateJob;
+
+/** Result per job kind. */
+export interface JobResults {
+  readonly weights: readonly LayerReport[];
+  readonly calibrate: RangesFile;
+  readonly measure: AnalysisReport;
+  readonly quantize: QuantizeReport;
+  readonly compare: AnalysisReport;
+  readonly evaluate: EvaluationReport;
+}
+
+/** What leaves the process before the end: the best so far, complete in itself and usable after a cancel. */
+export interface JobPartials {
+  readonly weights: readonly LayerReport[];
+  readonly calibrate: RangesFile;
+  readonly measure: AnalysisReport;
+  readonly quantize: never;
+  readonly compare: AnalysisReport;
+  readonly evaluate: EvaluationReport;
+}
+
+/** Jobs that start onnxruntime; refused while the workspace is untrusted. */
+export const nativeJobs = {
+  weights: false,
+  calibrate: true,
+  measure: true,
+  quantize: true,
+  compare: true,
+  evaluate: true,
+} as const satisfies Record<Job['kind'], boolean>;
+
+/** What a caller gives with a job. */
+export interface JobContext<K extends Job['kind'] = Job['kind']> {
+  readonly signal?: AbortSignal;
+  readonly progress?: (progress: Progress) => void;
+  readonly partial?: (partial: JobPartials[K]) => void;
+}
+
+// --- messages -------------------------------------------------------------------------------------------
+
+export type ToChild =
+  | { readonly type: 'run'; readonly id: number; readonly job: Job }
+  /** Read between batches; the parent sends SIGKILL 100 ms later. */
+  | { readonly type: 'cancel'; readonly id: number };
+
+export type FromChild =
+  | { readonly type: 'ready'; readonly version: number }
+  | { readonly type: 'progress'; readonly id: number; readonly progress: Progress }
+  | { readonly type: 'partial'; readonly id: number; readonly partial: unknown }
+  | { readonly type: 'done'; readonly id: number; readonly outcome: Outcome<unknown> }
+  | { readonly type: 'cancelled'; readonly id: number }
+  /** Our own bug in the child: message and stack go to the log, the user sees `internal`. */
+  | { readonly type: 'failed'; readonly id: number; readonly reason: string; readonly stack: string };
