@@ -41,10 +41,17 @@ const TABLE = [
   [24, 'float8e8m0', 8, 'float'],
   [25, 'uint2', 2, 'uint'],
   [26, 'int2', 2, 'int'],
+  [27, 'float6e2m3', 6, 'float'],
+  [28, 'float6e3m2', 6, 'float'],
 ] as const;
 
 /** All data types, in code order. */
-export const dataTypes: readonly DataType[] = TABLE.map(([code, name, bits, kind]) => ({ code, name, bits, kind }));
+export const dataTypes: readonly DataType[] = TABLE.map(([code, name, bits, kind]) => ({
+  code,
+  name,
+  bits,
+  kind,
+}));
 
 const byCode = new Map(dataTypes.map((type) => [type.code, type]));
 const byName = new Map<string, DataType>(dataTypes.map((type) => [type.name, type]));

@@ -8,8 +8,8 @@ import type { ByteSource } from '../base/byte-source';
 export interface UnknownField {
   readonly number: number;
   readonly wireType: number;
-  /** Complete encoding including the tag. */
-  readonly bytes: Uint8Array;
+  /** Complete encoding including the tag; a slice when it is long. */
+  readonly bytes: Uint8Array | Slice;
 }
 
 export interface Extensible {
@@ -23,11 +23,22 @@ export interface Slice {
   readonly length: number;
 }
 
-/** Where a tensor's elements are. `typed` = one of the *_data fields, kept in the field's own width. */
+/**
+ * Where a tensor's elements are; `readTensor` of `tensor-data.ts` reads every kind.
+ * - `bytes`, `slice`: raw_data, little endian. A slice with `field` came from a long packed float_data or
+ *   double_data, whose bytes are the same; the field is only kept to be written back as it was.
+ * - `typed`: one of the *_data fields, kept in the field's own width.
+ * - `packed`: a long integer *_data field, still varints in the file.
+ */
 export type Payload =
   | { readonly kind: 'none' }
   | { readonly kind: 'bytes'; readonly bytes: Uint8Array }
-  | { readonly kind: 'slice'; readonly slice: Slice }
+  | { readonly kind: 'slice'; readonly slice: Slice; readonly field?: 'float_data' | 'double_data' }
+  | {
+      readonly kind: 'packed';
+      readonly slice: Slice;
+      readonly field: 'int32_data' | 'int64_data' | 'uint64_data';
+    }
   | {
       readonly kind: 'typed';
       readonly field: 'float_data' | 'int32_data' | 'int64_data' | 'double_data' | 'uint64_data';
@@ -67,7 +78,13 @@ export interface SparseTensorProto extends Extensible {
 export type Dimension = number | string | undefined;
 
 export type TypeProto = (
-  | { readonly kind: 'tensor' | 'sparse-tensor'; readonly elementType: number; readonly shape?: readonly Dimension[] }
+  | {
+      readonly kind: 'tensor' | 'sparse-tensor';
+      readonly elementType: number;
+      readonly shape?: readonly Dimension[];
+      /** Denotation per dimension (`DATA_BATCH`, …), empty string where there is none; absent when none has one. */
+      readonly dimensionDenotations?: readonly string[];
+    }
   | { readonly kind: 'sequence' | 'optional'; readonly element?: TypeProto }
   | { readonly kind: 'map'; readonly keyType: number; readonly value?: TypeProto }
   | { readonly kind: 'opaque'; readonly domain: string; readonly name: string }
