@@ -74,7 +74,36 @@ export interface LayerReport {
   readonly localActivations?: Readonly<Record<string, Decibel>>;
   readonly cumulative?: Readonly<Record<string, Decibel>>;
   readonly outputEffect?: Readonly<Record<string, Decibel>>;
+  readonly facts?: LayerFacts;
   readonly issues: readonly string[];
+}
+
+/** What the findings need to know of one layer's weight; measured on the weight itself, no data involved. */
+export interface LayerFacts {
+  /** Output channels. */
+  readonly channels: number;
+  /** Largest channel range divided by the median channel's, after BatchNormalization folding where one follows. */
+  readonly channelSpread: number;
+  readonly widestChannel: number;
+  /** Lowest channel SQNR in dB under one int8 scale for the whole tensor, and its channel. */
+  readonly worstChannelSqnr: Decibel;
+  readonly worstChannel: number;
+  /** dB of the weight as it will be quantized (BatchNormalization folded): int8 per tensor / per channel, int4 per channel. */
+  readonly folded: Readonly<Record<'int8.tensor' | 'int8.channel' | 'int4.tensor' | 'int4.channel', Decibel>>;
+  /** Channels whose weights are all zero; at most 64 are listed. */
+  readonly deadChannels: readonly number[];
+  readonly notFinite: number;
+  readonly batchNorm?: {
+    readonly node: string;
+    /** max over channels of |γ/σ| divided by the median. */
+    readonly gammaSpread: number;
+    readonly channel: number;
+    /** Kurtosis of W before and after folding. */
+    readonly kurtosisBefore: number;
+    readonly kurtosisAfter: number;
+  };
+  /** Upper bound of a Clip that follows the layer (6 for ReLU6). */
+  readonly clipMaximum?: number;
 }
 
 export interface OutputReport {

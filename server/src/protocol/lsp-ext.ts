@@ -1,0 +1,149 @@
+/**
+ * Custom requests and notifications between client and language server: method, direction, params, result.
+ * Standard LSP does the rest. Long requests take a `workDoneToken` and are cancelled by the request's own token.
+ */
+import type { CalibrationRequest, CalibrationResult, ModelView, QuantizeResult, RecipeAction } from './views';
+import type { Progress } from './progress';
+
+/** URI scheme of the server's text view of a binary model: `quantlens-text:/abs/model.onnx.onnxtxt?file:///abs/model.onnx`. */
+export const textViewScheme = 'quantlens-text';
+
+/** Client → server: facts, layers and findings of a model as known now; starts the weight analysis when needed. */
+export const modelViewRequest = 'quantlens/modelView';
+export interface ModelViewParams {
+  readonly uri: string;
+  /** Analyse the weights even above the size setting (the *Measure* button). */
+  readonly measure?: boolean;
+}
+export type ModelViewResult = ModelView;
+
+/** Server → client: a model's view changed (numbers arrived, recipe edited, file replaced). */
+export const modelViewChanged = 'quantlens/modelViewChanged';
+export type ModelViewChangedParams = ModelView;
+
+/** Client → server: calibrate and measure; streams {@link jobProgress}; the result after a cancel is the best so far. */
+export const calibrateRequest = 'quantlens/calibrate';
+export interface CalibrateParams extends CalibrationRequest {
+  /** Chosen by the client, echoed in {@link jobProgress}; also names the job in {@link cancelJob}. */
+  readonly jobId: string;
+  readonly workDoneToken?: string | number;
+}
+
+/** Client → server: quantize a model. With `recipeUri` the recipe decides, else `scheme`. */
+export const quantizeRequest = 'quantlens/quantize';
+export interface QuantizeParams {
+  readonly jobId: string;
+  readonly modelUri: string;
+  readonly recipeUri?: string;
+  readonly scheme?: string;
+  /** Ranges of an earlier calibration; otherwise `source` is calibrated first. */
+  readonly rangesPath?: string;
+  readonly calibration?: CalibrationRequest;
+  /** Target file; default: the recipe's `output`, else `NAME.<scheme>.onnx` beside the model. */
+  readonly outputPath?: string;
+  readonly workDoneToken?: string | number;
+}
+export type QuantizeReply = QuantizeResult;
+export type CalibrateReply = CalibrationResult;
+
+/** Server → client while a job runs; at most ten a second. */
+export const jobProgress = 'quantlens/jobProgress';
+export interface JobProgressParams {
+  readonly jobId: string;
+  readonly progress: Progress;
+  /** Layers measured so far, when they changed. */
+  readonly layers?: CalibrationResult['layers'];
+}
+
+/** Client → server: cancel by job id (panel's button). The job's request then answers with the best so far. */
+export const cancelJob = 'quantlens/cancelJob';
+export interface CancelJobParams {
+  readonly jobId: string;
+}
+
+/**
+ * Client → server: the edit that a quick fix, button or tree item makes in the recipe beside the model (created when
+ * absent). The answer is an LSP `WorkspaceEdit`; the client applies it, so undo works.
+ */
+export const recipeEditRequest = 'quantlens/recipeEdit';
+export interface RecipeEditParams {
+  readonly modelUri: string;
+  readonly actions: readonly RecipeAction[];
+}
+export interface RecipeEditReply {
+  readonly recipeUri: string;
+  /** LSP WorkspaceEdit. */
+  readonly edit: unknown;
+  readonly problems: readonly string[];
+}
+
+/** Client → server: the workspace became trusted. */
+export const trustChanged = 'quantlens/trustChanged';
+export interface TrustChangedParams {
+  readonly trusted: boolean;
+}
+
+/** Client → server: forget results in memory and on disk. Answers the number of bytes freed. */
+export const clearCacheRequest = 'quantlens/clearCache';
+
+/** Server → client: health for the language status item. */
+export const serverStatus = 'quantlens/status';
+export interface ServerStatusParams {
+  readonly health: 'ok' | 'warning' | 'error';
+  /** True when nothing is running. */
+  readonly quiescent: boolean;
+  readonly message: string;
+}
+
+/** What the client passes as `initializationOptions`. */
+export interface InitializationOptions {
+  readonly trusted: boolean;
+  /** Folder for the disk cache; undefined = memory only. */
+  readonly cacheDirectory?: string;
+  /** Locale of the editor, BCP 47. */
+  readonly locale?: string;
+}
+
+/** Commands the *client* registers; lenses, hovers and actions of the server name them. Arguments in brackets. */
+export const clientCommands = {
+  /** [modelUri, scheme] */
+  quantize: 'quantlens.quantize',
+  /** [modelUri] opens the calibration panel with the model chosen */
+  calibrate: 'quantlens.calibrate',
+  /** [recipeUri] */
+  applyRecipe: 'quantlens.applyRecipe',
+  /** [modelUri, layerName?] reveal layer in the text view */
+  openAsText: 'quantlens.openAsText',
+  /** [modelUri] */
+  openModel: 'quantlens.openModel',
+  /** [modelUri, RecipeAction[]] */
+  editRecipe: 'quantlens.editRecipe',
+  /** [modelUri] */
+  measureWeights: 'quantlens.measureWeights',
+} as const;
+
+/** Settings under `quantlens.`; defaults are compared with package.json by a test. */
+export interface Settings {
+  /** 0 = max(1, cores − 1). */
+  readonly threads: number;
+  /** Memory limit of one inference process in MB; 0 = none. */
+  readonly memoryLimit: number;
+  /** Size cap of the disk cache in MB. */
+  readonly cacheSize: number;
+  /** Weights are analysed on opening up to this many MB. */
+  readonly analyzeOnOpen: number;
+  readonly codeLens: { readonly model: boolean; readonly layer: boolean; readonly recipe: boolean };
+  readonly inlayHints: boolean;
+  /** Severity per finding code: `error | warning | information | hint | off`. */
+  readonly severity: Readonly<Record<string, string>>;
+}
+
+export const defaultSettings: Settings = {
+  threads: 0,
+  memoryLimit: 0,
+  cacheSize: 512,
+  analyzeOnOpen: 256,
+  codeLens: { model: true, layer: true, recipe: true },
+  inlayHints: true,
+  severity: {},
+};

@@ -1,0 +1,52 @@
+/**
+ * Messages between the extension host and its webviews, one union per direction and panel. A webview keeps no engine
+ * state: it shows the last `ModelView` and sends what the user did.
+ */
+import type { Progress } from './progress';
+import type { RecipeAction } from './views';
+import type { CalibrationRequest, CalibrationResult, ModelView, QuantizeResult } from './views';
+
+/** Extension host → model editor webview. */
+export type ToModelPanel =
+  | { readonly type: 'view'; readonly view: ModelView }
+  | { readonly type: 'busy'; readonly text: string | null };
+
+/** Model editor webview → extension host. */
+export type FromModelPanel =
+  | { readonly type: 'ready' }
+  | { readonly type: 'calibrate' }
+  | { readonly type: 'quantize'; readonly scheme: string }
+  | { readonly type: 'open-as-text'; readonly layer?: string }
+  | { readonly type: 'measure' }
+  | { readonly type: 'open-recipe' }
+  | { readonly type: 'open-link'; readonly href: string }
+  | { readonly type: 'recipe'; readonly actions: readonly RecipeAction[] };
+
+/** Extension host → calibration panel. */
+export type ToCalibrationPanel =
+  | {
+      readonly type: 'models';
+      readonly models: readonly { readonly uri: string; readonly name: string }[];
+      readonly selected: string | null;
+      readonly trusted: boolean;
+      readonly defaults: Partial<CalibrationRequest>;
+    }
+  | { readonly type: 'picked'; readonly source: string }
+  | { readonly type: 'started'; readonly jobId: string }
+  | { readonly type: 'progress'; readonly progress: Progress; readonly layers?: CalibrationResult['layers'] }
+  | { readonly type: 'finished'; readonly result: CalibrationResult }
+  | { readonly type: 'quantized'; readonly result: QuantizeResult };
+
+/** Calibration panel → extension host. */
+export type FromCalibrationPanel =
+  | { readonly type: 'ready' }
+  | { readonly type: 'select-model'; readonly uri: string }
+  | { readonly type: 'pick-data'; readonly kind: 'folder' | 'file' }
+  | { readonly type: 'run'; readonly request: CalibrationRequest }
+  | { readonly type: 'cancel' }
+  | { readonly type: 'quantize'; readonly scheme: string }
+  | { readonly type: 'reveal'; readonly layer: string }
+  | { readonly type: 'manage-trust' };
+
+/** Words of a webview, translated by the extension host and handed over in the page's `data-words` attribute. */
+export type PanelWords = Readonly<Record<string, string>>;

@@ -1,0 +1,118 @@
+/**
+ * What the editor surfaces show of one model: plain data with words and verdicts already made by the server, so
+ * that custom editor, tree and panel only lay it out.
+ */
+import type { DataReport, Decibel, FixKind, OutputReport, ReportedIssue } from './reports';
+
+/** Scale in docs/verdicts.md: good ≥ 20 dB (noise ≤ 1 % of the signal power), watch 10–20, bad < 10. */
+export type Verdict = 'good' | 'watch' | 'bad' | 'unknown';
+
+/** What a dB figure speaks of. */
+export type Effect = 'weight' | 'local' | 'cumulative' | 'output';
+
+export interface ErrorCell {
+  /** Format or scheme name: `int4.channel`, `w8a8`. */
+  readonly format: string;
+  readonly effect: Effect;
+  readonly db: Decibel;
+  readonly verdict: Verdict;
+  readonly basis: 'estimated' | 'measured';
+  /** Bytes of this layer's weight in this format, as stored in ONNX. */
+  readonly bytes?: number;
+}
+
+export interface LayerRow {
+  readonly name: string;
+  readonly node: string;
+  readonly op: string;
+  readonly shape: readonly number[];
+  readonly params: number;
+  readonly bytes: number;
+  readonly macs: number | null;
+  readonly depthwise: boolean;
+  readonly range?: { readonly min: number; readonly max: number };
+  readonly cells: readonly ErrorCell[];
+  /** Format the recipe beside the model plans for it, `float` when kept, undefined without a recipe. */
+  readonly planned?: string;
+  /** Codes of findings on this layer. */
+  readonly findings: readonly string[];
+}
+
+export interface Fact {
+  readonly label: string;
+  readonly value: string;
+  /** Longer explanation for a tooltip. */
+  readonly detail?: string;
+}
+
+/** Life of a model's analysis as the user sees it. */
+export type AnalysisState = 'header' | 'weights-running' | 'weights' | 'measuring' | 'measured' | 'failed' | 'too-large';
+
+export interface ModelView {
+  readonly uri: string;
+  readonly name: string;
+  readonly state: AnalysisState;
+  /** False in Restricted Mode: static numbers only, no native inference. */
+  readonly trusted: boolean;
+  readonly facts: readonly Fact[];
+  readonly layers: readonly LayerRow[];
+  /** Columns in the order to show: formats that occur in cells. */
+  readonly columns: readonly { readonly format: string; readonly effect: Effect; readonly label: string }[];
+  readonly findings: readonly ReportedIssue[];
+  /** One line each: why the file cannot be shown, or what is missing. */
+  readonly problems: readonly string[];
+  readonly data: DataReport | null;
+  readonly output?: Readonly<Record<string, OutputReport>>;
+  readonly recipeUri?: string;
+  /** Bytes of the float model and, when a recipe exists, the predicted bytes after it. */
+  readonly bytes: number;
+  readonly plannedBytes?: number;
+  readonly worstLayer?: string;
+}
+
+/** One run of the calibration panel. */
+export interface CalibrationRequest {
+  readonly modelUri: string;
+  /** Path, `random` or `none`. */
+  readonly source: string;
+  readonly samples: number;
+  readonly estimator: string;
+  readonly scheme: string;
+  readonly seed: number;
+  readonly scale?: string;
+  readonly mean?: string;
+  readonly std?: string;
+  readonly resize?: number;
+  readonly crop?: number;
+  readonly layout?: 'nchw' | 'nhwc';
+  readonly color?: 'rgb' | 'bgr';
+}
+
+export interface CalibrationResult {
+  readonly state: 'done' | 'cancelled' | 'failed';
+  /** Samples that the numbers stand on: fewer than asked for after a cancel. */
+  readonly samples: number;
+  readonly seconds: number;
+  /** Ranges file written to the workspace cache; `quantize` uses it. */
+  readonly rangesPath?: string;
+  readonly output?: OutputReport;
+  readonly problems: readonly string[];
+  readonly layers: readonly { readonly name: string; readonly local: Decibel; readonly cumulative: Decibel; readonly verdict: Verdict }[];
+}
+
+export interface QuantizeResult {
+  readonly state: 'done' | 'cancelled' | 'failed';
+  readonly outputUri?: string;
+  readonly outputPath?: string;
+  readonly bytesBefore?: number;
+  readonly bytesAfter?: number;
+  /** Output SQNR in dB and top-1 agreement against the float model, as measured on the written file. */
+  readonly output?: OutputReport;
+  readonly samples?: number;
+  readonly latency?: { readonly float: number; readonly quantized: number };
+  /** One sentence for a notification. */
+  readonly summary: string;
+  readonly problems: readonly string[];
+}
+
+export type RecipeAction = { readonly kind: FixKind; readonly layer?: string };
