@@ -1,0 +1,177 @@
+// Bundles the programs of the project into dist/ and its editor tests into out/.
+// `--production` minifies, `--watch` rebuilds on change, `--partial` tolerates programs not written yet.
+import { existsSync } from 'node:fs';
+import { chmod, copyFile, mkdir, readdir, rm } from 'node:fs/promises';
+import path from 'node:path';
+import process from 'node:process';
+import { fileURLToPath } from 'node:url';
+import * as esbuild from 'esbuild';
+
+const root = path.dirname(fileURLToPath(import.meta.url));
+process.chdir(root);
+
+/** Every program of the project; each must exist. Panels are added from webview/src/NAME/main.ts. */
+const programs = {
+  'dist/client': 'client/src/extension.ts',
+  'dist/server': 'server/src/lsp/main.ts',
+  'dist/inference-process': 'server/src/engine/inference-process.ts',
+  'dist/cli': 'server/src/cli/main.ts',
+};
+
+/** Never bundled: the editor provides the first, the others load native libraries from beside themselves. */
+const external = ['vscode', 'onnxruntime-node', 'sharp'];
+
+const flags = readFlags(['--production', '--watch', '--partial']);
+const shared = {
+  bundle: true,
+  minify: flags.has('--production'),
+  sourcemap: !flags.has('--production'),
+  metafile: true,
+  outdir: '.',
+  logLevel: 'warning',
+};
+const node = { ...shared, platform: 'node', target: 'node20' };
+
+const { builds, missing } = await plan();
+const began = performance.now();
+if (flags.has('--watch')) {
+  for (const build of builds) await (await esbuild.context({ ...build, logLevel: 'info' })).watch();
+  await copyStyles([]);
+} else {
+  const results = await Promise.all(builds.map((build) => esbuild.build(build)));
+  const bundled = results.flatMap(outputs);
+  const written = [...bundled, ...(await copyStyles(bundled))];
+  await removeStale('dist', written);
+  await removeStale('out/test', written);
+  if (existsSync('dist/cli.js')) await chmod('dist/cli.js', 0o755);
+  for (const result of results) reportSizes(result);
+  console.log(`built in ${((performance.now() - began) / 1000).toFixed(1)} s`);
+}
+if (missing.length > 0) {
+  console.error(missing.map((file) => `not built, no such file: ${file}`).join('\n'));
+  if (!flags.has('--partial')) process.exitCode = 1;
+}
+
+/** What to build, and which required files do not exist. */
+async function plan() {
+  const entries = Object.entries(programs);
+  const panels = await panelNames();
+  const missing = entries.filter(([, file]) => !existsSync(file)).map(([, file]) => file);
+  if (panels.length === 0) missing.push('webview/src/*/main.ts');
+  const present = entries.filter(([, file]) => existsSync(file));
+  const builds = [
+    {
+      ...node,
+      format: 'cjs',
+      external,
+      entryPoints: Object.fromEntries(present.filter(([out]) => out !== 'dist/cli')),
+    },
+    {
+      ...node,
+      format: 'cjs',
+      external,
+      banner: { js: '#!/usr/bin/env node' },
+      entryPoints: Object.fromEntries(present.filter(([out]) => out === 'dist/cli')),
+    },
+    {
+      ...shared,
+      platform: 'browser',
+      target: 'es2022',
+      format: 'esm',
+      entryPoints: Object.fromEntries(
+        panels.map((name) => [`dist/webview/${name}`, `webview/src/${name}/main.ts`]),
+      ),
+    },
+    // Loaded by `require` inside the extension host, one self-contained file each.
+    {
+      ...node,
+      format: 'cjs',
+      external: [...external, 'mocha'],
+      minify: false,
+      entryPoints: await testEntries('test/suite'),
+    },
+    // Run by plain Node; split, so that all scenario files share one instance of the support library.
+    {
+      ...node,
+      format: 'esm',
+      splitting: true,
+      packages: 'external',
+      external: ['./scripts/*'],
+      minify: false,
+      outExtension: { '.js': '.mjs' },
+      chunkNames: 'out/test/ui/shared/[hash]',
+      entryPoints: await testEntries('test/ui'),
+    },
+  ];
+  return { builds: builds.filter(({ entryPoints }) => Object.keys(entryPoints).length > 0), missing };
+}
+
+async function panelNames() {
+  const folders = await foldersOf('webview/src');
+  return folders.filter((name) => existsSync(`webview/src/${name}/main.ts`));
+}
+
+/** A test folder's index and its test files, each going to the same path under out/. */
+async function testEntries(folder) {
+  const files = (await readdir(folder)).filter((file) => file.endsWith('.test.ts') || file === 'index.ts');
+  if (existsSync(`${folder}/support/index.ts`)) files.push('support/index.ts');
+  return Object.fromEntries(
+    files.map((file) => [`out/${folder}/${file.replace(/\.ts$/, '')}`, `${folder}/${file}`]),
+  );
+}
+
+/**
+ * Copies style sheets that no script imports: webview/src/NAME/main.css becomes dist/webview/NAME.css,
+ * any other sheet keeps its own name.
+ */
+async function copyStyles(bundled) {
+  const copied = [];
+  for (const folder of await foldersOf('webview/src')) {
+    for (const file of await readdir(`webview/src/${folder}`)) {
+      if (!file.endsWith('.css')) continue;
+      const target = `dist/webview/${file === 'main.css' ? `${folder}.css` : file}`;
+      if (bundled.includes(target)) continue;
+      await mkdir('dist/webview', { recursive: true });
+      await copyFile(`webview/src/${folder}/${file}`, target);
+      copied.push(target);
+    }
+  }
+  return copied;
+}
+
+async function foldersOf(folder) {
+  if (!existsSync(folder)) return [];
+  const entries = await readdir(folder, { withFileTypes: true });
+  return entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name);
+}
+
+function outputs(result) {
+  return Object.keys(result.metafile.outputs);
+}
+
+/** Removes files of earlier builds, so that nothing outdated is tested or packaged. */
+async function removeStale(folder, written) {
+  if (!existsSync(folder)) return;
+  const current = new Set(written);
+  for (const entry of await readdir(folder, { withFileTypes: true, recursive: true })) {
+    const file = path.posix.join((entry.parentPath ?? entry.path).split(path.sep).join('/'), entry.name);
+    if (entry.isFile() && !current.has(file)) await rm(file);
+  }
+}
+
+function reportSizes(result) {
+  for (const [file, { bytes, entryPoint }] of Object.entries(result.metafile.outputs)) {
+    if (entryPoint && file.startsWith('dist/'))
+      console.log(`${(bytes / 1024).toFixed(0).padStart(6)} KB  ${file}`);
+  }
+}
+
+function readFlags(known) {
+  const given = process.argv.slice(2);
+  const unknown = given.find((flag) => !known.includes(flag));
+  if (unknown !== undefined) {
+    console.error(`Unknown flag ${unknown}. Known: ${known.join(' ')}.`);
+    process.exit(2);
+  }
+  return new Set(given);
+}
