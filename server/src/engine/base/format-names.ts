@@ -1,0 +1,191 @@
+/**
+ * Names of number formats, estimators, methods, presets and targets as recipes and the command line write
+ * them (design contract: formats by name). Closed lists and one grammar for integer widths; what a format
+ * means is decided in `numerics/scheme.ts`.
+ */
+
+/** Bit widths of integer formats. */
+export const integerBits = [2, 3, 4, 5, 6, 7, 8, 16] as const;
+
+/** Low-bit floating-point and table formats that can be exported or simulated. */
+export const floatFormatNames = [
+  'fp8e4m3',
+  'fp8e5m2',
+  'mxfp4',
+  'mxfp6e2m3',
+  'mxfp6e3m2',
+  'mxfp8e4m3',
+  'nvfp4',
+  'nf4',
+] as const;
+
+/** Formats that are measured only: no runtime stores them. */
+export const analysisFormatNames = ['kmeans4', 'pow2.int8', 'log4', 'logsqrt2.4', 'binary', 'lq2'] as const;
+
+/** The word that leaves weights or activations unquantized. */
+export const floatName = 'float';
+
+export const estimatorNames = [
+  'min-max',
+  'moving-average',
+  'percentile',
+  'mse',
+  'lp',
+  'entropy',
+  'aciq',
+  'cosine',
+  'power-of-two',
+] as const;
+
+export const methodNames = [
+  'fold-batchnorm',
+  'equalize',
+  'absorb-bias',
+  'bias-correct',
+  'smoothquant',
+  'awq',
+  'gptq',
+  'gpfq',
+  'hqq',
+  'adaround',
+  'lapq',
+  'easyquant',
+] as const;
+
+export const presetNames = [
+  'default',
+  'zeroq',
+  'dsg',
+  'deepinversion',
+  'genie',
+  'intraq',
+  'aac-abn',
+  'gzsq',
+  'dfq',
+  'psaq-vit',
+  'gdfq',
+  'qimera',
+  'fdda',
+  'clusterq',
+] as const;
+
+export const targetNames = ['ort-cpu'] as const;
+
+export type EstimatorName = (typeof estimatorNames)[number];
+export type MethodName = (typeof methodNames)[number];
+export type PresetName = (typeof presetNames)[number];
+export type TargetName = (typeof targetNames)[number];
+
+/** `int4`, `uint8.tensor`, `int4.group32`, `int8.channel.asym`: base, width, scope, group size, symmetry. */
+export const integerFormatPattern =
+  /^(u?int)([2-8]|16)(?:\.(tensor|channel|group(16|32|64|128|256|512|1024|2048|4096|8192|16384|32768|65536)))?(?:\.(sym|asym))?$/;
+
+/** `w8a8`, `w4a16`: weights and activations in integers. */
+export const schemePattern = /^w([2-8]|16)a([2-8]|16)$/;
+
+/** An integer format's name taken apart. Absent parts are `undefined`: their defaults depend on the operator. */
+export interface IntegerFormatName {
+  readonly bits: number;
+  readonly signed: boolean;
+  readonly scope: 'tensor' | 'channel' | 'group' | undefined;
+  readonly groupSize: number | undefined;
+  readonly symmetric: boolean | undefined;
+}
+
+/** Takes an integer format's name apart; `undefined` when it is none. */
+export function parseIntegerFormat(name: string): IntegerFormatName | undefined {
+  const match = integerFormatPattern.exec(name);
+  if (!match) return undefined;
+  const [, base, bits, scope, group, symmetry] = match;
+  return {
+    bits: Number(bits),
+    signed: base === 'int',
+    scope: group === undefined ? (scope as 'tensor' | 'channel' | undefined) : 'group',
+    groupSize: group === undefined ? undefined : Number(group),
+    symmetric: symmetry === undefined ? undefined : symmetry === 'sym',
+  };
+}
+
+/** True for the name of a weight format, `float` included. */
+export function isWeightFormatName(name: string): boolean {
+  return name === floatName || integerFormatPattern.test(name) || isNamedFormat(name);
+}
+
+/**
+ * True for the name of an activation format, `float` included. One scale per group does not exist for
+ * activations, and formats with a learned table are for weights.
+ */
+export function isActivationFormatName(name: string): boolean {
+  if (name === floatName) return true;
+  const integer = parseIntegerFormat(name);
+  if (integer) return integer.scope !== 'group';
+  return (floatFormatNames as readonly string[]).includes(name) && name !== 'nf4';
+}
+
+/** True for what `--scheme` takes: `wXaY` or a weight format. */
+export function isSchemeName(name: string): boolean {
+  return schemePattern.test(name) || (name !== floatName && isWeightFormatName(name));
+}
+
+/** `percentile:99.99` and `lp:2.4` carry a parameter; the others are bare. `undefined` = no such estimator. */
+export function parseEstimatorName(
+  text: string,
+): { name: EstimatorName; parameter: number | undefined } | undefined {
+  const colon = text.indexOf(':');
+  const name = colon < 0 ? text : text.slice(0, colon);
+  const known = estimatorNames.find((one) => one === name);
+  if (known === undefined) return undefined;
+  if (colon < 0) return { name: known, parameter: undefined };
+  const written = text.slice(colon + 1);
+  if (!/^\d+(\.\d+)?$/.test(written)) return undefined;
+  const parameter = Number(written);
+  if (known === 'percentile' && parameter > 50 && parameter <= 100) return { name: known, parameter };
+  if (known === 'lp' && parameter > 0 && Number.isFinite(parameter)) return { name: known, parameter };
+  return undefined;
+}
+
+/** The same weight format with one scale per output channel; formats without a scope are returned unchanged. */
+export function withChannelScope(name: string): string {
+  const integer = parseIntegerFormat(name);
+  if (!integer) return name;
+  const symmetry = integer.symmetric === undefined ? '' : integer.symmetric ? '.sym' : '.asym';
+  return `${integer.signed ? 'int' : 'uint'}${integer.bits}.channel${symmetry}`;
+}
+
+/** The entry of `names` closest to `wanted` (edit distance at most a third of its length), if any. */
+export function nearestName(wanted: string, names: readonly string[]): string | undefined {
+  // A name far longer than every entry is near to none; comparing it would only cost time.
+  if (wanted.length > 200) return undefined;
+  let best: string | undefined;
+  let bestDistance = Math.max(1, Math.floor(wanted.length / 3)) + 1;
+  for (const name of names) {
+    if (Math.abs(name.length - wanted.length) >= bestDistance) continue;
+    const distance = editDistance(wanted.toLowerCase(), name.toLowerCase());
+    if (distance < bestDistance) {
+      best = name;
+      bestDistance = distance;
+    }
+  }
+  return best;
+}
+
+/** Levenshtein distance: insertions, deletions and replacements, one row at a time. */
+function editDistance(left: string, right: string): number {
+  let previous = Array.from({ length: right.length + 1 }, (_, index) => index);
+  for (let row = 1; row <= left.length; row++) {
+    const current = [row];
+    for (let column = 1; column <= right.length; column++) {
+      const replaced = (previous[column - 1] ?? 0) + (left[row - 1] === right[column - 1] ? 0 : 1);
+      current.push(Math.min(replaced, (previous[column] ?? 0) + 1, (current[column - 1] ?? 0) + 1));
+    }
+    previous = current;
+  }
+  return previous[right.length] ?? 0;
+}
+
+function isNamedFormat(name: string): boolean {
+  return (
+    (floatFormatNames as readonly string[]).includes(name) ||
+    (analysisFormatNames as readonly string[]).includes(name)
+  );
+}
