@@ -1,0 +1,187 @@
+/**
+ * Error that quantization leaves in a weight, scalar reference: float32 quantizer of `affine.ts`, sums in float64,
+ * any layout, any integer scheme. `kernels/` holds its fast twin for symmetric schemes.
+ */
+import { invariant } from '../base/invariant';
+import { fakeQuantizeValue, parametersFor, type QuantParameters } from './affine';
+import { type ChannelView, forEachRun, groupsPerChannel, scopeCount } from './layout';
+import type { QuantScheme } from './scheme';
+
+/**
+ * Gives elements [offset, offset + length) of a weight in row-major order. The array may be overwritten by the next
+ * call. Large weights are read piece by piece, some pieces twice.
+ */
+export type WeightReader = (offset: number, length: number) => Float32Array;
+
+/** Everything that is summed over a weight; dB and other closing formulas are `weight-error.ts`. */
+export interface WeightSums {
+  /** NaN and infinities; when there are any, the sums below mean nothing. */
+  nonFinite: number;
+  min: number;
+  max: number;
+  /** Σx, Σx², Σx³, Σx⁴ of x / unit. */
+  readonly powers: Float64Array;
+  /** A power of two near max|x|, so that fourth powers stay in range. */
+  unit: number;
+  /** max|x| per channel. */
+  readonly channelAbsMax: Float32Array;
+  /** Σx² per channel. */
+  readonly signal: Float64Array;
+  /** Σ(x − x^)² per channel, one array per scheme. */
+  readonly noise: readonly Float64Array[];
+}
+
+/** Elements read at once: 1 MB. */
+const CHUNK = 1 << 18;
+
+export function emptyWeightSums(view: ChannelView, schemes: readonly QuantScheme[]): WeightSums {
+  return {
+    nonFinite: 0,
+    min: Number.POSITIVE_INFINITY,
+    max: Number.NEGATIVE_INFINITY,
+    powers: new Float64Array(4),
+    unit: 1,
+    channelAbsMax: new Float32Array(view.channels),
+    signal: new Float64Array(view.channels),
+    noise: schemes.map(() => new Float64Array(view.channels)),
+  };
+}
+
+/** Sums over the whole weight, one scheme after the other. */
+export function referenceWeightSums(
+  reader: WeightReader,
+  view: ChannelView,
+  schemes: readonly QuantScheme[],
+): WeightSums {
+  const sums = emptyWeightSums(view, schemes);
+  addExtremes(sums, reader, view);
+  if (sums.nonFinite > 0) return sums;
+  addPowers(sums, reader, view);
+  schemes.forEach((scheme, index) => {
+    const noise = sums.noise[index];
+    invariant(noise !== undefined, 'one noise array per scheme');
+    addNoise(noise, reader, view, scheme);
+  });
+  return sums;
+}
+
+/** Extremes of the whole weight and of every channel; counts what is not finite and leaves it out. */
+export function addExtremes(sums: WeightSums, reader: WeightReader, view: ChannelView): void {
+  forEachChunk(reader, view, (data, start) => {
+    forEachRun(view, start, data.length, (channel, _k, from, to) => {
+      let absMax = sums.channelAbsMax[channel] ?? 0;
+      for (let i = from; i < to; i++) {
+        const x = data[i] ?? 0;
+        if (!Number.isFinite(x)) {
+          sums.nonFinite++;
+          continue;
+        }
+        if (x < sums.min) sums.min = x;
+        if (x > sums.max) sums.max = x;
+        if (Math.abs(x) > absMax) absMax = Math.abs(x);
+      }
+      sums.channelAbsMax[channel] = absMax;
+    });
+  });
+}
+
+function addPowers(sums: WeightSums, reader: WeightReader, view: ChannelView): void {
+  sums.unit = powerOfTwoUnit(Math.max(-sums.min, sums.max));
+  let [one = 0, two = 0, three = 0, four = 0] = sums.powers;
+  forEachChunk(reader, view, (data, start) => {
+    forEachRun(view, start, data.length, (channel, _k, from, to) => {
+      let signal = 0;
+      for (let i = from; i < to; i++) {
+        const x = data[i] ?? 0;
+        const t = x / sums.unit;
+        const square = t * t;
+        signal += x * x;
+        one += t;
+        two += square;
+        three += square * t;
+        four += square * square;
+      }
+      sums.signal[channel] = (sums.signal[channel] ?? 0) + signal;
+    });
+  });
+  sums.powers.set([one, two, three, four]);
+}
+
+function addNoise(noise: Float64Array, reader: WeightReader, view: ChannelView, scheme: QuantScheme): void {
+  const parameters = scopeParameters(reader, view, scheme);
+  forEachScopeRun(reader, view, scheme, (data, scope, channel, from, to) => {
+    const quantizer = parameters[scope];
+    invariant(quantizer !== undefined, 'one quantizer per scope');
+    let sum = 0;
+    for (let i = from; i < to; i++) {
+      const x = data[i] ?? 0;
+      const error = x - fakeQuantizeValue(x, quantizer);
+      sum += error * error;
+    }
+    noise[channel] = (noise[channel] ?? 0) + sum;
+  });
+}
+
+/** Min-max quantizers of every scope, in order of channel, then group. */
+export function scopeParameters(
+  reader: WeightReader,
+  view: ChannelView,
+  scheme: QuantScheme,
+): readonly QuantParameters[] {
+  const scopes = scopeCount(view, scheme.granularity);
+  const low = new Float32Array(scopes);
+  const high = new Float32Array(scopes);
+  forEachScopeRun(reader, view, scheme, (data, scope, _channel, from, to) => {
+    // Starting from 0 relaxes every range to contain it.
+    let min = low[scope] ?? 0;
+    let max = high[scope] ?? 0;
+    for (let i = from; i < to; i++) {
+      const x = data[i] ?? 0;
+      if (x < min) min = x;
+      if (x > max) max = x;
+    }
+    low[scope] = min;
+    high[scope] = max;
+  });
+  return Array.from(low, (min, scope) => parametersFor({ min, max: high[scope] ?? 0 }, scheme));
+}
+
+type ScopeVisitor = (data: Float32Array, scope: number, channel: number, from: number, to: number) => void;
+
+/** Visits stretches of the weight that share one scale. */
+function forEachScopeRun(
+  reader: WeightReader,
+  view: ChannelView,
+  scheme: QuantScheme,
+  visit: ScopeVisitor,
+): void {
+  const { granularity } = scheme;
+  const group = typeof granularity === 'string' ? Number.POSITIVE_INFINITY : granularity.group;
+  const groups = typeof granularity === 'string' ? 1 : groupsPerChannel(view, group);
+  forEachChunk(reader, view, (data, start) => {
+    forEachRun(view, start, data.length, (channel, k, from, to) => {
+      for (let begin = from; begin < to; ) {
+        const position = k + begin - from;
+        const index = granularity === 'tensor' ? 0 : channel * groups + Math.floor(position / group);
+        const end = Math.min(to, begin + group - (position % group));
+        visit(data, index, channel, begin, end);
+        begin = end;
+      }
+    });
+  });
+}
+
+function forEachChunk(
+  reader: WeightReader,
+  view: ChannelView,
+  visit: (data: Float32Array, start: number) => void,
+): void {
+  for (let start = 0; start < view.count; start += CHUNK) {
+    visit(reader(start, Math.min(CHUNK, view.count - start)), start);
+  }
+}
+
+/** The power of two at or below `value`; 1 for zero. */
+export function powerOfTwoUnit(value: number): number {
+  return value > 0 ? 2 ** Math.floor(Math.log2(value)) : 1;
+}
