@@ -46,7 +46,10 @@ export interface NewNode extends Omit<NodeInit, 'outputs'> {
 
 /** Creates a node at the end, or before `before`. */
 export function addNode(graph: Graph, init: NewNode, before?: Node): Node {
-  const outputs = init.outputs.map((output) => (typeof output === 'string' ? addValue(graph, output) : output));
+  const outputs = init.outputs.map((output) => {
+    if (typeof output !== 'string') return output;
+    return output === '' ? new Value('') : addValue(graph, output);
+  });
   for (const output of outputs) invariant(!output.producer, `value ${output.name} has a producer already`);
   const node = new Node({ ...init, outputs });
   node.graph = graph;
@@ -68,6 +71,17 @@ export function setInput(node: Node, index: number, value: Value | undefined): v
   value?.uses.push({ node, index });
 }
 
+/** Replaces the content of an initializer or of a Constant node's output. Type and shape follow the tensor. */
+export function replaceTensor(value: Value, tensor: Tensor): void {
+  invariant(value.tensor !== undefined, `${value.name} is a constant`);
+  value.tensor = tensor;
+  value.elementType = tensor.dataType;
+  value.shape = tensor.shape;
+  if (!value.producer) return;
+  value.producer.attributes.clear();
+  value.producer.attributes.set('value', { type: 'tensor', value: tensor.toProto('') });
+}
+
 /** Points every use of `from` (graph outputs only when asked) at `to`. */
 export function replaceUses(from: Value, to: Value, keep: (node: Node) => boolean = () => false): void {
   for (const use of [...from.uses]) if (!keep(use.node)) setInput(use.node, use.index, to);
@@ -84,7 +98,10 @@ export function replaceOutput(graph: Graph, from: Value, to: Value): void {
 export function removeNode(node: Node): void {
   const graph = defined(node.graph, 'node to remove is in a graph');
   for (const output of node.outputs) {
-    invariant(output.uses.length === 0 && !graph.isOutput(output), `output ${output.name} of removed node is in use`);
+    invariant(
+      output.uses.length === 0 && !graph.isOutput(output),
+      `output ${output.name} of removed node is in use`,
+    );
   }
   node.inputs.forEach((value, index) => {
     if (value) dropUse(value, node, index);
@@ -115,7 +132,7 @@ export function replaceNode(node: Node, init: Omit<NodeInit, 'outputs'>): Node {
     if (value) dropUse(value, node, index);
   });
   for (const output of node.outputs) output.producer = undefined;
-  const made = new Node({ ...init, outputs: node.outputs });
+  const made = new Node({ fileIndex: node.fileIndex, ...init, outputs: node.outputs });
   made.graph = graph;
   graph.nodes[at] = made;
   node.graph = undefined;

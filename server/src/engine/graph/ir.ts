@@ -4,7 +4,18 @@
  * order and deterministic. Follows the invariants of onnx/ir-py (docs/ir.md); `verify.ts` states them as a table.
  */
 import { dataTypeByCode } from '../base/dtype';
-import type { AttributeValue, Dimension, FunctionProto, OperatorSet, StringEntry, TypeProto, UnknownField } from '../format/onnx-types';
+import type {
+  AttributeValue,
+  Dimension,
+  FunctionProto,
+  OperatorSet,
+  SparseTensorProto,
+  StringEntry,
+  TensorAnnotation,
+  TypeProto,
+  UnknownField,
+  ValueInfoProto,
+} from '../format/onnx-types';
 import type { Tensor } from './tensor';
 
 export interface Use {
@@ -25,7 +36,10 @@ export class Value {
   shape: readonly Dimension[] | undefined;
   /** Set for sequences, maps, optionals and other non-tensor types. */
   otherType: TypeProto | undefined;
+  /** Type entry of the file; written back unchanged while type and shape stay the same. */
+  info: ValueInfoProto | undefined;
 
+  /** The empty name marks an absent optional output: it belongs to its node but to no name table. */
   constructor(readonly name: string) {}
 
   get typeName(): string {
@@ -41,10 +55,14 @@ export class Value {
 }
 
 /** Attribute value of a node; subgraphs are graphs of this IR. */
-export type Attribute =
+export type Attribute = (
   | Exclude<AttributeValue, { type: 'graph' } | { type: 'graphs' }>
   | { readonly type: 'graph'; readonly value: Graph }
-  | { readonly type: 'graphs'; readonly value: readonly Graph[] };
+  | { readonly type: 'graphs'; readonly value: readonly Graph[] }
+) & {
+  /** Only the writer needs these. */
+  readonly extra?: { readonly docString?: string; readonly unknown?: UnknownField[] };
+};
 
 export interface NodeInit {
   readonly name?: string;
@@ -54,6 +72,8 @@ export interface NodeInit {
   readonly inputs: readonly (Value | undefined)[];
   readonly outputs: readonly Value[];
   readonly attributes?: Iterable<readonly [string, Attribute]>;
+  /** Position in the file's node list; kept through edits, so that machine-made names stay the same. */
+  readonly fileIndex?: number;
 }
 
 export class Node {
@@ -68,6 +88,7 @@ export class Node {
   extra: { docString?: string; metadataProps?: readonly StringEntry[]; unknown?: UnknownField[] } = {};
   /** Changed through `edit.ts` only. */
   readonly inputs: (Value | undefined)[];
+  readonly fileIndex: number | undefined;
   graph: Graph | undefined;
 
   constructor(init: NodeInit) {
@@ -78,6 +99,7 @@ export class Node {
     this.inputs = [...init.inputs];
     this.outputs = init.outputs;
     this.attributes = new Map(init.attributes);
+    this.fileIndex = init.fileIndex;
     this.inputs.forEach((value, index) => value?.uses.push({ node: this, index }));
     for (const output of this.outputs) output.producer = this;
   }
@@ -93,6 +115,16 @@ export class Node {
   /** Operator name, domain-prefixed outside ai.onnx: the key of `ops.ts`. */
   get op(): string {
     return this.domain === '' ? this.opType : `${this.domain}.${this.opType}`;
+  }
+
+  /** Position in the file, or in the graph for nodes made later. */
+  get index(): number {
+    return this.fileIndex ?? this.graph?.nodes.indexOf(this) ?? 0;
+  }
+
+  /** The name, or `OpType_index` where the file has none: how reports and issues call the node. */
+  get label(): string {
+    return this.name === '' ? `${this.opType}_${this.index}` : this.name;
   }
 
   /** INT attribute as a number. */
@@ -143,8 +175,20 @@ export class Graph {
   owner: Node | undefined;
   docString = '';
   metadataProps: readonly StringEntry[] = [];
+  /** Parts of the file that only the writer needs. `valueInfo` keeps the order of type entries. */
+  extra: {
+    valueInfo?: readonly ValueInfoProto[];
+    sparseInitializers?: readonly SparseTensorProto[];
+    quantizationAnnotation?: readonly TensorAnnotation[];
+    unknown?: UnknownField[];
+  } = {};
 
   constructor(public name: string) {}
+
+  /** Inputs that a caller has to feed: those without a constant content of their own. */
+  get dataInputs(): readonly Value[] {
+    return this.inputs.filter((input) => input.tensor === undefined);
+  }
 
   /** Value by name, looking outward through enclosing graphs. */
   find(name: string): Value | undefined {
@@ -170,6 +214,7 @@ export interface Model {
   readonly modelVersion: number;
   readonly docString: string;
   readonly metadataProps: readonly StringEntry[];
+  readonly unknown?: UnknownField[];
 }
 
 /** Opset imports in file form. */

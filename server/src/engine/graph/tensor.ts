@@ -32,7 +32,10 @@ export function protoTensor(proto: TensorProto, external: ExternalFiles | undefi
 export function memoryTensor(dataType: number, shape: readonly number[], bytes: Uint8Array): Tensor {
   const size = defined(elementCount(shape), 'shape of a made tensor');
   const type = defined(dataTypeByCode(dataType), 'type of a made tensor');
-  invariant(bytes.length === Math.ceil((size * type.bits) / 8), `bytes of a made tensor [${shape}] ${type.name}`);
+  invariant(
+    bytes.length === Math.ceil((size * type.bits) / 8),
+    `bytes of a made tensor [${shape}] ${type.name}`,
+  );
   return new ProtoTensor({ name: '', dims: shape, dataType, payload: { kind: 'bytes', bytes } }, undefined);
 }
 

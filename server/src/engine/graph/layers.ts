@@ -1,0 +1,184 @@
+/**
+ * The layers of a model: Conv, ConvTranspose, Gemm and MatMul with a constant weight, with the names, channel axes
+ * and sizes that reports print. Nothing of the weights is read.
+ */
+import { dataTypeByCode } from '../base/dtype';
+import type { Graph, Model, Node, Value } from './ir';
+import { opFacts, type WeightFacts } from './ops';
+import type { Tensor } from './tensor';
+import { allGraphs } from './walk';
+
+export interface Layer {
+  /** Unique; see {@link listLayers}. */
+  readonly name: string;
+  readonly node: Node;
+  /** Operator, domain-prefixed outside ai.onnx. */
+  readonly op: string;
+  /** Initializer or Constant output that holds the weight, also when Transpose, Cast or DequantizeLinear follow. */
+  readonly weight: Value;
+  readonly tensor: Tensor;
+  /** Shape of the weight as stored; of MatMulNBits the logical [N, K]. */
+  readonly shape: readonly number[];
+  /** Axis of the output channels in `shape`. */
+  readonly channelAxis: number;
+  /** Weight elements. */
+  readonly params: number;
+  /** Grouped with one input channel per group. */
+  readonly depthwise: boolean;
+  readonly groups: number;
+  /** Position in the list. */
+  readonly index: number;
+  /** Input positions on `node`. */
+  readonly weightInput: number;
+  readonly activationInput: number;
+  /** Constant bias of the operator itself; a MatMul's bias is an Add of its own. */
+  readonly bias: Value | undefined;
+  /** The stored weight is quantized: codes and scales, not real numbers. */
+  readonly quantized: boolean;
+  /** Nodes between the stored weight and the layer, from the weight on (Identity, Cast, Transpose, DequantizeLinear). */
+  readonly through: readonly Node[];
+}
+
+/**
+ * Layers in execution order, those of subgraphs after the node that holds them.
+ *
+ * A layer is called like its weight's initializer without a final `.weight`. Where that name is machine-made
+ * (`onnx::…`, digits, `_v_…`) or the weight is a Constant's output, it is called like its node, without a leading `/`
+ * and a final `/<OpType>`; where that is empty, `<OpType>_<node index>`. Second and later uses of one name get `#2`, `#3`.
+ */
+export function listLayers(model: Model): readonly Layer[] {
+  const layers: Layer[] = [];
+  const names = new Set<string>();
+  for (const node of executionOrder(model.graph)) {
+    const facts = opFacts(node).weight;
+    const found = facts && weightOf(node, facts);
+    if (!facts || !found) continue;
+    const bias = facts.bias === undefined ? undefined : constantSource(node.input(facts.bias))?.value;
+    const groups = facts.grouped ? Math.max(1, node.int('group', 1)) : 1;
+    const name = uniqueName(layerName(node, found.value), names);
+    layers.push({
+      name,
+      node,
+      op: node.op,
+      weight: found.value,
+      tensor: found.tensor,
+      shape: found.shape,
+      channelAxis: found.channelAxis,
+      params: found.shape.reduce((product, dimension) => product * dimension, 1),
+      depthwise: groups > 1 && isDepthwise(node, found.shape, groups),
+      groups,
+      index: layers.length,
+      weightInput: facts.input,
+      activationInput: facts.activation,
+      bias,
+      quantized: found.quantized,
+      through: found.through,
+    });
+  }
+  return layers;
+}
+
+/** True for names that exporters make up: they say nothing and change from export to export. */
+export function isMachineMade(name: string): boolean {
+  return /^(onnx::.*|_v_.*|\d+)$/.test(name.replace(/#\d+$/, ''));
+}
+
+/** Name of a layer before it is made unique. */
+export function layerName(node: Node, weight: Value): string {
+  if (!weight.producer && !isMachineMade(weight.name)) {
+    const stem = weight.name.replace(/\.weight$/, '');
+    if (stem !== '') return stem;
+  }
+  const stem = node.name.replace(/^\//, '');
+  const suffix = `/${node.opType}`;
+  const name = stem.endsWith(suffix) ? stem.slice(0, -suffix.length) : stem;
+  return name === '' ? `${node.opType}_${node.index}` : name;
+}
+
+interface Source {
+  readonly value: Value;
+  readonly tensor: Tensor;
+  readonly through: readonly Node[];
+}
+
+/** Operators through which a weight stays a weight. */
+const TRANSPARENT: ReadonlySet<string> = new Set([
+  'Identity',
+  'Cast',
+  'Transpose',
+  'DequantizeLinear',
+  'com.microsoft.DequantizeLinear',
+]);
+
+/** The constant behind a value, looking through nodes that only convert or transpose it. */
+export function constantSource(value: Value | undefined): Source | undefined {
+  const through: Node[] = [];
+  for (let at = value; at; at = at.producer.input(0)) {
+    if (at.tensor) return { value: at, tensor: at.tensor, through: through.reverse() };
+    if (!at.producer || !TRANSPARENT.has(at.producer.op)) return undefined;
+    through.push(at.producer);
+  }
+  return undefined;
+}
+
+interface FoundWeight extends Source {
+  readonly shape: readonly number[];
+  readonly channelAxis: number;
+  readonly quantized: boolean;
+}
+
+function weightOf(node: Node, facts: WeightFacts): FoundWeight | undefined {
+  const source = constantSource(node.input(facts.input));
+  // Two constants multiplied are a constant, not a layer.
+  if (!source || constantSource(node.input(facts.activation))) return undefined;
+  const shape =
+    node.op === 'com.microsoft.MatMulNBits' ? [node.int('N', 0), node.int('K', 0)] : source.tensor.shape;
+  if (shape.length < facts.minimumRank) return undefined;
+  const dequantized = source.through.some((one) => opFacts(one).quantized);
+  const quantized = dequantized || opFacts(node).quantized === true;
+  if (!quantized && dataTypeByCode(source.tensor.dataType)?.kind !== 'float') return undefined;
+  // The axis is known at the layer; undo the transpositions on the way back to the stored weight.
+  let channelAxis = facts.channelAxis(node, shape.length);
+  for (const one of [...source.through].reverse()) {
+    if (one.opType === 'Transpose') channelAxis = permutation(one, shape.length)[channelAxis] ?? channelAxis;
+  }
+  return { ...source, shape, channelAxis, quantized };
+}
+
+/** Permutation of a Transpose node; default reverses the axes. */
+export function permutation(node: Node, rank: number): readonly number[] {
+  return node.ints('perm') ?? Array.from({ length: rank }, (_, axis) => rank - 1 - axis);
+}
+
+function isDepthwise(node: Node, shape: readonly number[], groups: number): boolean {
+  // Conv stores [out, in/groups, …], ConvTranspose [in, out/groups, …].
+  return node.opType === 'ConvTranspose' ? shape[0] === groups : shape[1] === 1;
+}
+
+function uniqueName(base: string, names: Set<string>): string {
+  let name = base;
+  for (let count = 2; names.has(name); count++) name = `${base}#${count}`;
+  names.add(name);
+  return name;
+}
+
+function* executionOrder(graph: Graph): Generator<Node> {
+  for (const node of graph.nodes) {
+    yield node;
+    for (const inner of node.subgraphs) yield* executionOrder(inner);
+  }
+}
+
+/** Number of elements and bytes of all constants, each counted once, in every graph of the model. */
+export function countConstants(model: Model): { elements: number; bytes: number } {
+  let elements = 0;
+  let bytes = 0;
+  for (const graph of allGraphs(model.graph)) {
+    for (const value of graph.values.values()) {
+      if (!value.tensor) continue;
+      elements += value.tensor.size;
+      bytes += Math.ceil(((dataTypeByCode(value.tensor.dataType)?.bits ?? 0) * value.tensor.size) / 8);
+    }
+  }
+  return { elements, bytes };
+}
