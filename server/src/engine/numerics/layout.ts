@@ -4,6 +4,7 @@
  */
 import { elementCount } from '../base/dtype';
 import { invariant } from '../base/invariant';
+import type { Granularity } from './scheme';
 
 /**
  * A weight seen as [outer, channels, inner] in row-major order. Element `k` of channel `c`, with `k` running over
@@ -74,6 +75,30 @@ export function forEachRun(
     visit(row % channels, Math.floor(row / channels) * inner + offset, from, to);
     from = to;
   }
+}
+
+/**
+ * Visits elements [start, start + length) as stretches that share one scale; `scope` counts as scales are stored: by
+ * channel, then by group. `from`–`to` count from `start`.
+ */
+export function forEachScope(
+  view: ChannelView,
+  granularity: Granularity,
+  start: number,
+  length: number,
+  visit: (scope: number, channel: number, from: number, to: number) => void,
+): void {
+  const group = typeof granularity === 'string' ? Number.POSITIVE_INFINITY : granularity.group;
+  const groups = typeof granularity === 'string' ? 1 : groupsPerChannel(view, group);
+  forEachRun(view, start, length, (channel, k, from, to) => {
+    for (let begin = from; begin < to; ) {
+      const position = k + begin - from;
+      const scope = granularity === 'tensor' ? 0 : channel * groups + Math.floor(position / group);
+      const end = Math.min(to, begin + group - (position % group));
+      visit(scope, channel, begin, end);
+      begin = end;
+    }
+  });
 }
 
 /** Number of groups of one output channel; the last may be shorter. */

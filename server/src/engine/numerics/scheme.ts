@@ -1,9 +1,17 @@
 /**
- * Names of weight and activation formats and what they mean: `int4.group32`, `int8.channel`, `uint8.tensor`,
- * `w8a8`. Source: the contract's "Formats by name"; legal combinations are one table.
+ * What the names of weight and activation formats mean: `int4.group32`, `int8.channel`, `uint8.tensor`, `w8a8`.
+ * Source: the contract's "Formats by name"; the grammar is `base/format-names.ts`, legal combinations are a table.
  */
+import {
+  type analysisFormatNames,
+  type floatFormatNames,
+  floatName,
+  integerBits,
+  parseIntegerFormat,
+  schemePattern,
+} from '../base/format-names';
 import { issue } from '../base/issue';
-import { fail, type Outcome, ok } from '../base/outcome';
+import { fail, type Outcome, ok, then } from '../base/outcome';
 
 /** What shares one scale: the tensor, one output channel, or `group` consecutive inputs of one output channel. */
 export type Granularity = 'tensor' | 'channel' | { readonly group: number };
@@ -18,7 +26,7 @@ export interface QuantScheme {
 
 /**
  * A weight format. A bare name leaves the granularity to the operator: `int4` is `int4.group32` on MatMul and
- * `int4.channel` elsewhere; all other names mean the same on both.
+ * `int4.channel` elsewhere, other widths are per channel on both. A complete name means the same on both.
  */
 export interface WeightFormat {
   readonly name: string;
@@ -35,43 +43,46 @@ export interface Scheme {
 
 type Role = 'weights' | 'activations';
 
-/** Legal combinations per role; a combination that is not here is an issue. */
+/** Legal combinations per role; activations have one scale per tensor, which is all that integer kernels take. */
 const LEGAL = {
-  weights: { bits: [2, 3, 4, 5, 6, 7, 8, 16], granularities: ['tensor', 'channel', 'group'] },
-  activations: { bits: [2, 3, 4, 5, 6, 7, 8, 16], granularities: ['tensor'] },
-} as const satisfies Record<Role, { bits: readonly number[]; granularities: readonly string[] }>;
-
-const SMALLEST_GROUP = 16;
+  weights: { bits: integerBits, granularities: ['tensor', 'channel', 'group'], instead: 'int8.channel' },
+  activations: { bits: integerBits, granularities: ['tensor'], instead: 'uint8.tensor' },
+} as const satisfies Record<
+  Role,
+  { bits: readonly number[]; granularities: readonly string[]; instead: string }
+>;
 
 /** Names of the contract whose numerics this version lacks, with the nearest format that exists. */
-const NOT_IMPLEMENTED: Readonly<Record<string, string>> = {
-  fp8e4m3: 'int8.channel',
-  fp8e5m2: 'int8.channel',
-  mxfp4: 'int4.group32',
-  mxfp6e2m3: 'int6.group32',
-  mxfp6e3m2: 'int6.group32',
-  mxfp8e4m3: 'int8.group32',
-  nvfp4: 'int4.group16',
-  nf4: 'int4.group32',
-  kmeans4: 'int4.group32',
-  'pow2.int8': 'int8.channel',
-  log4: 'int4.channel',
-  'logsqrt2.4': 'int4.channel',
-  binary: 'int2.channel',
-  lq2: 'int2.channel',
-};
+const NOT_IMPLEMENTED: ReadonlyMap<string, string> = new Map(
+  Object.entries({
+    fp8e4m3: 'int8.channel',
+    fp8e5m2: 'int8.channel',
+    mxfp4: 'int4.group32',
+    mxfp6e2m3: 'int6.group32',
+    mxfp6e3m2: 'int6.group32',
+    mxfp8e4m3: 'int8.group32',
+    nvfp4: 'int4.group16',
+    nf4: 'int4.group32',
+    kmeans4: 'int4.group32',
+    'pow2.int8': 'int8.channel',
+    log4: 'int4.channel',
+    'logsqrt2.4': 'int4.channel',
+    binary: 'int2.channel',
+    lq2: 'int2.channel',
+  } satisfies Record<(typeof floatFormatNames | typeof analysisFormatNames)[number], string>),
+);
 
-/** Bare names and what they mean on MatMul and elsewhere. */
-const BARE: Readonly<Record<string, readonly [matmul: string, other: string]>> = {
-  int4: ['int4.group32', 'int4.channel'],
-  int8: ['int8.channel', 'int8.channel'],
-};
+const SMALLEST_GROUP = 16;
+const LARGEST_GROUP = 65_536;
+
+/** Group size of a bare 4-bit format on MatMul. */
+const DEFAULT_GROUP = 32;
 
 const EXPECTED = {
-  weights:
-    'int2…int8, int16 or uint… followed by .tensor, .channel or .group32 (a power of two ≥ 16); int4; int8',
-  activations: 'uint2…uint8, uint16 or int… followed by .tensor; float',
-  scheme: 'w8a8, w4a8, w8a16, … or a weight format such as int8, int4, int8.channel, int4.group32',
+  weights: 'int2 … int8, int16 (or uint…), alone or with .tensor, .channel or .group32 (a power of two ≥ 16)',
+  complete: 'int2 … int8, int16 (or uint…) with .tensor, .channel or .group32 (a power of two ≥ 16)',
+  activations: 'uint2 … uint8, uint16 (or int…), alone or with .tensor; float',
+  scheme: 'w8a8, w4a8, w8a16 …, or a weight format such as int8, int4, int8.channel, int4.group32',
 } as const;
 
 /**
@@ -79,12 +90,10 @@ const EXPECTED = {
  * Issues: `scheme-unknown`, `not-implemented`.
  */
 export function parseScheme(text: string): Outcome<Scheme> {
-  const match = /^w(\d{1,2})a(\d{1,2})$/.exec(text);
+  const match = schemePattern.exec(text);
   if (match === null) {
-    const { value, issues } = parseWeightFormat(text, EXPECTED.scheme);
-    return value === undefined
-      ? fail(...issues)
-      : ok({ name: text, weights: value, activations: 'float' }, issues);
+    const weights = parseWeights(text, EXPECTED.scheme);
+    return then(weights, (value) => ok<Scheme>({ name: text, weights: value, activations: 'float' }));
   }
   const weights: QuantScheme = {
     bits: Number(match[1]),
@@ -98,30 +107,29 @@ export function parseScheme(text: string): Outcome<Scheme> {
     symmetric: false,
     granularity: 'tensor',
   };
-  if (!isLegal(weights, 'weights') || !isLegal(activations, 'activations'))
-    return unknown(text, EXPECTED.scheme);
-  return ok({ name: text, weights: sameEverywhere(weights), activations });
+  return ok({ name: text, weights: sameEverywhere(formatName(weights), weights), activations });
 }
 
 /** Reads a weight format, bare names included. Issues: `scheme-unknown`, `not-implemented`. */
-export function parseWeightFormat(text: string, expected: string = EXPECTED.weights): Outcome<WeightFormat> {
-  const bare = Object.hasOwn(BARE, text) ? BARE[text] : undefined;
-  if (bare !== undefined) {
-    const [matmul, other] = bare.map(readInteger);
-    if (matmul !== undefined && other !== undefined) return ok({ name: text, matmul, other });
-  }
-  const { value, issues } = parse(text, 'weights', expected);
-  return value === undefined ? fail(...issues) : ok(sameEverywhere(value), issues);
+export function parseWeightFormat(text: string): Outcome<WeightFormat> {
+  return parseWeights(text, EXPECTED.weights);
 }
 
-/** Reads a complete weight format name such as `int4.group32`; bare names are refused. */
+/** Reads a complete weight format name such as `int4.group32`; a name without a scope is refused. */
 export function parseQuantScheme(text: string): Outcome<QuantScheme> {
-  return parse(text, 'weights', EXPECTED.weights);
+  const scheme = readInteger(text, undefined);
+  return scheme === undefined
+    ? refused(text, 'weights', EXPECTED.complete)
+    : checked(scheme, text, 'weights');
 }
 
-/** Reads an activation format (`uint8.tensor`) or `float`. Issues: `scheme-unknown`, `not-implemented`. */
+/** Reads an activation format (`uint8.tensor`, `uint8`) or `float`. Issues: `scheme-unknown`, `not-implemented`. */
 export function parseActivationFormat(text: string): Outcome<QuantScheme | 'float'> {
-  return text === 'float' ? ok('float') : parse(text, 'activations', EXPECTED.activations);
+  if (text === floatName) return ok('float');
+  const scheme = readInteger(text, 'tensor');
+  return scheme === undefined
+    ? refused(text, 'activations', EXPECTED.activations)
+    : checked(scheme, text, 'activations');
 }
 
 /** The scheme a weight format means for one operator; `matmul` includes a Gemm that export rewrites to MatMul. */
@@ -138,45 +146,46 @@ export function formatName(scheme: QuantScheme): string {
 }
 
 /** True when the bits and granularity may be used for this role. */
-export function isLegal(scheme: QuantScheme, role: Role): boolean {
-  const { bits, granularities } = LEGAL[role];
-  if (!bits.some((one) => one === scheme.bits)) return false;
-  const { granularity } = scheme;
-  const kind = typeof granularity === 'string' ? granularity : 'group';
-  return (
-    granularities.some((one) => one === kind) &&
-    (typeof granularity === 'string' || isGroup(granularity.group))
-  );
+export function isLegal({ bits, granularity }: QuantScheme, role: Role): boolean {
+  const legal = LEGAL[role];
+  if (!legal.bits.some((one) => one === bits)) return false;
+  if (typeof granularity === 'string') return legal.granularities.some((one) => one === granularity);
+  return legal.granularities.some((one) => one === 'group') && isGroup(granularity.group);
 }
 
-function parse(text: string, role: Role, expected: string): Outcome<QuantScheme> {
-  const scheme = readInteger(text);
-  if (scheme !== undefined && isLegal(scheme, role)) return ok(scheme);
-  const nearest = Object.hasOwn(NOT_IMPLEMENTED, text) ? NOT_IMPLEMENTED[text] : undefined;
-  if (nearest === undefined) return unknown(text, expected);
-  return fail(
-    issue('not-implemented', { what: `format ${text}`, next: role === 'weights' ? nearest : 'uint8.tensor' }),
-  );
+function parseWeights(text: string, expected: string): Outcome<WeightFormat> {
+  const other = readInteger(text, 'channel');
+  if (other === undefined) return refused(text, 'weights', expected);
+  const matmul = readInteger(text, other.bits === 4 ? { group: DEFAULT_GROUP } : 'channel') ?? other;
+  return then(checked(other, text, 'weights'), () => ok({ name: text, matmul, other }));
 }
 
-function readInteger(text: string): QuantScheme | undefined {
-  const match = /^(u?)int(\d{1,2})\.(tensor|channel|group(\d{2,9}))(?:\.(sym|asym))?$/.exec(text);
-  if (match === null) return undefined;
-  const signed = match[1] === '';
-  const symmetric = match[5] === undefined ? signed : match[5] === 'sym';
-  const scope = match[3];
-  const granularity = scope === 'tensor' || scope === 'channel' ? scope : { group: Number(match[4]) };
-  return { bits: Number(match[2]), signed, symmetric, granularity };
+/** The scheme of an integer name; `bare` is the granularity of a name that states none. */
+function readInteger(text: string, bare: Granularity | undefined): QuantScheme | undefined {
+  const name = parseIntegerFormat(text);
+  if (name === undefined) return undefined;
+  const { bits, signed, scope, groupSize } = name;
+  const stated = scope === 'group' ? { group: groupSize ?? DEFAULT_GROUP } : scope;
+  const granularity = stated ?? bare;
+  return granularity && { bits, signed, symmetric: name.symmetric ?? signed, granularity };
+}
+
+function checked(scheme: QuantScheme, text: string, role: Role): Outcome<QuantScheme> {
+  if (isLegal(scheme, role)) return ok(scheme);
+  return fail(issue('not-implemented', { what: `${role} ${text}`, next: LEGAL[role].instead }));
+}
+
+function refused<T>(text: string, role: Role, expected: string): Outcome<T> {
+  const nearest = NOT_IMPLEMENTED.get(text);
+  if (nearest === undefined) return fail(issue('scheme-unknown', { scheme: text, expected }));
+  const next = role === 'weights' ? nearest : LEGAL.activations.instead;
+  return fail(issue('not-implemented', { what: `${role} ${text}`, next }));
 }
 
 function isGroup(size: number): boolean {
-  return size >= SMALLEST_GROUP && Number.isInteger(Math.log2(size));
+  return size >= SMALLEST_GROUP && size <= LARGEST_GROUP && Number.isInteger(Math.log2(size));
 }
 
-function sameEverywhere(scheme: QuantScheme): WeightFormat {
-  return { name: formatName(scheme), matmul: scheme, other: scheme };
-}
-
-function unknown<T>(scheme: string, expected: string): Outcome<T> {
-  return fail(issue('scheme-unknown', { scheme, expected }));
+function sameEverywhere(name: string, scheme: QuantScheme): WeightFormat {
+  return { name, matmul: scheme, other: scheme };
 }

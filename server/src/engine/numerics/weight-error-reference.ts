@@ -4,7 +4,7 @@
  */
 import { invariant } from '../base/invariant';
 import { fakeQuantizeValue, parametersFor, type QuantParameters } from './affine';
-import { type ChannelView, forEachRun, groupsPerChannel, scopeCount } from './layout';
+import { type ChannelView, forEachRun, forEachScope, scopeCount } from './layout';
 import type { QuantScheme } from './scheme';
 
 /**
@@ -29,6 +29,11 @@ export interface WeightSums {
   readonly signal: Float64Array;
   /** Σ(x − x^)² per channel, one array per scheme. */
   readonly noise: readonly Float64Array[];
+}
+
+/** A reader over elements in memory. */
+export function readerOf(data: Float32Array): WeightReader {
+  return (offset, length) => data.subarray(offset, offset + length);
 }
 
 /** Elements read at once: 1 MB. */
@@ -109,16 +114,18 @@ function addPowers(sums: WeightSums, reader: WeightReader, view: ChannelView): v
 
 function addNoise(noise: Float64Array, reader: WeightReader, view: ChannelView, scheme: QuantScheme): void {
   const parameters = scopeParameters(reader, view, scheme);
-  forEachScopeRun(reader, view, scheme, (data, scope, channel, from, to) => {
-    const quantizer = parameters[scope];
-    invariant(quantizer !== undefined, 'one quantizer per scope');
-    let sum = 0;
-    for (let i = from; i < to; i++) {
-      const x = data[i] ?? 0;
-      const error = x - fakeQuantizeValue(x, quantizer);
-      sum += error * error;
-    }
-    noise[channel] = (noise[channel] ?? 0) + sum;
+  forEachChunk(reader, view, (data, start) => {
+    forEachScope(view, scheme.granularity, start, data.length, (scope, channel, from, to) => {
+      const quantizer = parameters[scope];
+      invariant(quantizer !== undefined, 'one quantizer per scope');
+      let sum = 0;
+      for (let i = from; i < to; i++) {
+        const x = data[i] ?? 0;
+        const error = x - fakeQuantizeValue(x, quantizer);
+        sum += error * error;
+      }
+      noise[channel] = (noise[channel] ?? 0) + sum;
+    });
   });
 }
 
@@ -131,44 +138,21 @@ export function scopeParameters(
   const scopes = scopeCount(view, scheme.granularity);
   const low = new Float32Array(scopes);
   const high = new Float32Array(scopes);
-  forEachScopeRun(reader, view, scheme, (data, scope, _channel, from, to) => {
-    // Starting from 0 relaxes every range to contain it.
-    let min = low[scope] ?? 0;
-    let max = high[scope] ?? 0;
-    for (let i = from; i < to; i++) {
-      const x = data[i] ?? 0;
-      if (x < min) min = x;
-      if (x > max) max = x;
-    }
-    low[scope] = min;
-    high[scope] = max;
-  });
-  return Array.from(low, (min, scope) => parametersFor({ min, max: high[scope] ?? 0 }, scheme));
-}
-
-type ScopeVisitor = (data: Float32Array, scope: number, channel: number, from: number, to: number) => void;
-
-/** Visits stretches of the weight that share one scale. */
-function forEachScopeRun(
-  reader: WeightReader,
-  view: ChannelView,
-  scheme: QuantScheme,
-  visit: ScopeVisitor,
-): void {
-  const { granularity } = scheme;
-  const group = typeof granularity === 'string' ? Number.POSITIVE_INFINITY : granularity.group;
-  const groups = typeof granularity === 'string' ? 1 : groupsPerChannel(view, group);
   forEachChunk(reader, view, (data, start) => {
-    forEachRun(view, start, data.length, (channel, k, from, to) => {
-      for (let begin = from; begin < to; ) {
-        const position = k + begin - from;
-        const index = granularity === 'tensor' ? 0 : channel * groups + Math.floor(position / group);
-        const end = Math.min(to, begin + group - (position % group));
-        visit(data, index, channel, begin, end);
-        begin = end;
+    forEachScope(view, scheme.granularity, start, data.length, (scope, _channel, from, to) => {
+      // Starting from 0 relaxes every range to contain it.
+      let min = low[scope] ?? 0;
+      let max = high[scope] ?? 0;
+      for (let i = from; i < to; i++) {
+        const x = data[i] ?? 0;
+        if (x < min) min = x;
+        if (x > max) max = x;
       }
+      low[scope] = min;
+      high[scope] = max;
     });
   });
+  return Array.from(low, (min, scope) => parametersFor({ min, max: high[scope] ?? 0 }, scheme));
 }
 
 function forEachChunk(

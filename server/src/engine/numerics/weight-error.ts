@@ -7,9 +7,9 @@ import { fail, type Outcome, ok } from '../base/outcome';
 import { type ChannelView, channelView } from './layout';
 import { sqnr } from './metrics';
 import { parseQuantScheme, type QuantScheme } from './scheme';
-import { referenceWeightSums, type WeightReader, type WeightSums } from './weight-error-reference';
+import { readerOf, referenceWeightSums, type WeightReader, type WeightSums } from './weight-error-reference';
 
-export type { WeightReader } from './weight-error-reference';
+export { readerOf, type WeightReader } from './weight-error-reference';
 
 export interface WeightErrors {
   /** dB per format name as asked; null where undefined (all zero) or where the weight holds NaN or infinities. */
@@ -72,11 +72,6 @@ export function weightErrors(
   if (sums.nonFinite === 0) return ok(value);
   const tensor = options.tensor ?? '';
   return ok(value, [issue('tensor-not-finite', { tensor, count: sums.nonFinite }, { tensor }, 'warning')]);
-}
-
-/** A reader over elements in memory. */
-export function readerOf(data: Float32Array): WeightReader {
-  return (offset, length) => data.subarray(offset, offset + length);
 }
 
 function totalSqnr(sums: WeightSums, index: number): number | null {

@@ -1,0 +1,46 @@
+/** Range estimator `min-max`: the extremes of everything seen. */
+import type { Range } from '../affine';
+import type { QuantScheme } from '../scheme';
+import { type Estimator, type EstimatorEntry, relaxed } from './estimator';
+
+class MinMax implements Estimator {
+  count = 0;
+  nonFinite = 0;
+  min = Number.POSITIVE_INFINITY;
+  max = Number.NEGATIVE_INFINITY;
+
+  constructor(readonly id: string) {}
+
+  observe(chunk: Float32Array): void {
+    Object.assign(this, extendExtremes(this, chunk));
+  }
+
+  range(scheme: Pick<QuantScheme, 'symmetric'>): Range {
+    return relaxed(this.min, this.max, scheme.symmetric);
+  }
+}
+
+export const minMax: EstimatorEntry = { name: 'min-max', create: (id) => new MinMax(id) };
+
+export interface Extremes {
+  readonly count: number;
+  readonly nonFinite: number;
+  readonly min: number;
+  readonly max: number;
+}
+
+/** Extremes and counts with a further chunk. */
+export function extendExtremes(before: Extremes, chunk: Float32Array): Extremes {
+  let { count, nonFinite, min, max } = before;
+  for (let i = 0; i < chunk.length; i++) {
+    const x = chunk[i] ?? 0;
+    if (!Number.isFinite(x)) {
+      nonFinite++;
+      continue;
+    }
+    count++;
+    if (x < min) min = x;
+    if (x > max) max = x;
+  }
+  return { count, nonFinite, min, max };
+}
