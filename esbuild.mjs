@@ -113,6 +113,7 @@ async function panelNames() {
 
 /** A test folder's index and its test files, each going to the same path under out/. */
 async function testEntries(folder) {
+  if (!existsSync(folder)) return {};
   const files = (await readdir(folder)).filter((file) => file.endsWith('.test.ts') || file === 'index.ts');
   if (existsSync(`${folder}/support/index.ts`)) files.push('support/index.ts');
   return Object.fromEntries(
