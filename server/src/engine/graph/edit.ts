@@ -114,6 +114,30 @@ export function removeNode(node: Node): void {
   node.graph = undefined;
 }
 
+/** Replaces a node with one output by a constant of the same name. The output must not be a graph output. */
+export function replaceByConstant(node: Node, tensor: Tensor): Value {
+  const graph = defined(node.graph, 'node to replace is in a graph');
+  const old = defined(node.output(), 'node to replace has an output');
+  invariant(node.outputs.length === 1 && !graph.isOutput(old), `${old.name} can become a constant`);
+  const value = new Value(old.name);
+  value.tensor = tensor;
+  value.elementType = tensor.dataType;
+  value.shape = tensor.shape;
+  replaceUses(old, value);
+  removeNode(node);
+  graph.values.set(value.name, value);
+  graph.initializers.set(value.name, value);
+  return value;
+}
+
+/** Removes a constant that nobody uses any more: its initializer or its Constant node. Others stay. */
+export function removeUnusedConstant(graph: Graph, value: Value): void {
+  if (value.uses.length > 0 || !value.tensor || graph.values.get(value.name) !== value) return;
+  if (graph.isOutput(value) || graph.inputs.includes(value)) return;
+  if (value.producer) removeNode(value.producer);
+  else removeInitializer(graph, value);
+}
+
 /** Removes an initializer that nobody uses. */
 export function removeInitializer(graph: Graph, value: Value): void {
   invariant(value.uses.length === 0 && !graph.isOutput(value), `initializer ${value.name} is in use`);

@@ -86,8 +86,10 @@ class GraphReader {
   }
 
   private addInput(graph: Graph, info: ValueInfoProto): void {
-    if (graph.values.has(info.name))
-      return this.invalid(`input ${info.name} is declared twice`, { tensor: info.name });
+    if (graph.values.has(info.name)) {
+      this.invalid(`input ${info.name} is declared twice`, { tensor: info.name });
+      return;
+    }
     const value = new Value(info.name);
     applyType(value, info);
     graph.values.set(value.name, value);
@@ -162,7 +164,8 @@ class GraphReader {
       const reason = graph.parent?.find(info.name)
         ? `subgraph ${graph.name} returns ${info.name} of the enclosing graph directly; an Identity node is needed`
         : `output ${info.name} is produced by nothing`;
-      return this.invalid(reason, { tensor: info.name });
+      this.invalid(reason, { tensor: info.name });
+      return;
     }
     applyType(value, info);
     graph.outputs.push(value);
@@ -219,7 +222,8 @@ class GraphReader {
     if ('cycle' in sorted) {
       const names = sorted.cycle.map((node) => node.label);
       const shown = names.length > 6 ? [...names.slice(0, 6), '…'] : names;
-      return this.invalid(`nodes form a cycle: ${shown.join(' → ')} → ${names[0]}`, { node: names[0] });
+      this.invalid(`nodes form a cycle: ${shown.join(' → ')} → ${names[0]}`, { node: names[0] });
+      return;
     }
     const seen = new Set<Node>();
     const inOrder = graph.nodes.every((node) => {

@@ -100,7 +100,9 @@ export class Node {
     this.outputs = init.outputs;
     this.attributes = new Map(init.attributes);
     this.fileIndex = init.fileIndex;
-    this.inputs.forEach((value, index) => value?.uses.push({ node: this, index }));
+    this.inputs.forEach((value, index) => {
+      value?.uses.push({ node: this, index });
+    });
     for (const output of this.outputs) output.producer = this;
   }
 
