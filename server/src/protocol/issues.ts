@@ -26,17 +26,30 @@ export interface IssueFacts {
   'file-unreadable': { readonly path: string; readonly reason: string };
   'file-empty': { readonly path: string };
   'file-is-folder': { readonly path: string };
-  'format-unknown': { readonly path: string; readonly looksLike?: 'html' | 'git-lfs' | 'text' | 'zip' | 'pytorch' };
+  'format-unknown': {
+    readonly path: string;
+    readonly looksLike?: 'html' | 'git-lfs' | 'text' | 'zip' | 'pytorch';
+  };
   'format-damaged': { readonly path: string; readonly offset: number; readonly reason: string };
   'format-truncated': { readonly path: string; readonly need: number; readonly have: number };
-  'format-limit': { readonly path: string; readonly what: string; readonly value: number; readonly limit: number };
+  'format-limit': {
+    readonly path: string;
+    readonly what: string;
+    readonly value: number;
+    readonly limit: number;
+  };
   'file-changed': { readonly path: string };
   'write-failed': { readonly path: string; readonly reason: string };
   'write-over-source': { readonly path: string };
   // --- models ------------------------------------------------------------------------------------------
   'external-missing': { readonly tensor: string; readonly location: string };
   'external-outside': { readonly tensor: string; readonly location: string };
-  'external-range': { readonly tensor: string; readonly location: string; readonly need: number; readonly have: number };
+  'external-range': {
+    readonly tensor: string;
+    readonly location: string;
+    readonly need: number;
+    readonly have: number;
+  };
   'tensor-invalid': { readonly tensor: string; readonly reason: string };
   'tensor-not-finite': { readonly tensor: string; readonly count: number };
   'graph-invalid': { readonly reason: string };
@@ -87,11 +100,21 @@ export interface IssueFacts {
     readonly tensorSqnr: number;
     readonly channelSqnr: number;
   };
-  M02: { readonly kurtosisBefore: number; readonly kurtosisAfter: number; readonly gammaSpread: number; readonly channel: number };
+  M02: {
+    readonly kurtosisBefore: number;
+    readonly kurtosisAfter: number;
+    readonly gammaSpread: number;
+    readonly channel: number;
+  };
   M03: { readonly batchNorm: string };
   M13: { readonly channels: readonly number[]; readonly total: number };
   M16: { readonly depthwise: number; readonly total: number; readonly gain: number };
-  M17: { readonly position: 'first' | 'last'; readonly bits: number; readonly sqnr: number; readonly sqnrAtEight: number };
+  M17: {
+    readonly position: 'first' | 'last';
+    readonly bits: number;
+    readonly sqnr: number;
+    readonly sqnrAtEight: number;
+  };
   M21: { readonly count: number; readonly maximum: number };
 }
 

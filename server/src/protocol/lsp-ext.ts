@@ -2,8 +2,9 @@
  * Custom requests and notifications between client and language server: method, direction, params, result.
  * Standard LSP does the rest. Long requests take a `workDoneToken` and are cancelled by the request's own token.
  */
-import type { CalibrationRequest, CalibrationResult, ModelView, QuantizeResult, RecipeAction } from './views';
+
 import type { Progress } from './progress';
+import type { CalibrationRequest, CalibrationResult, ModelView, QuantizeResult, RecipeAction } from './views';
 
 /** URI scheme of the server's text view of a binary model: `quantlens-text:/abs/model.onnx.onnxtxt?file:///abs/model.onnx`. */
 export const textViewScheme = 'quantlens-text';

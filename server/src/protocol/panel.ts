@@ -3,8 +3,7 @@
  * state: it shows the last `ModelView` and sends what the user did.
  */
 import type { Progress } from './progress';
-import type { RecipeAction } from './views';
-import type { CalibrationRequest, CalibrationResult, ModelView, QuantizeResult } from './views';
+import type { CalibrationRequest, CalibrationResult, ModelView, QuantizeResult, RecipeAction } from './views';
 
 /** Extension host → model editor webview. */
 export type ToModelPanel =

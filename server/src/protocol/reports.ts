@@ -130,7 +130,12 @@ export interface ReportedIssue {
   readonly fixes: readonly FixKind[];
 }
 
-export type FixKind = 'quantize-int4' | 'quantize-int8' | 'keep-float' | 'per-channel-weights' | 'fold-batchnorm';
+export type FixKind =
+  | 'quantize-int4'
+  | 'quantize-int8'
+  | 'keep-float'
+  | 'per-channel-weights'
+  | 'fold-batchnorm';
 
 export interface AnalysisReport {
   readonly model: ModelSummary;
@@ -150,7 +155,12 @@ export interface ActivationRange {
 export interface RangesFile {
   readonly version: 1;
   readonly model: { readonly path: string; readonly fingerprint: string };
-  readonly data: { readonly source: string; readonly fingerprint: string; readonly samples: number; readonly noData?: 'batch-norm' | 'noise' };
+  readonly data: {
+    readonly source: string;
+    readonly fingerprint: string;
+    readonly samples: number;
+    readonly noData?: 'batch-norm' | 'noise';
+  };
   readonly estimator: string;
   readonly preprocessing: PreprocessingSpec;
   readonly seed: number;

@@ -46,7 +46,14 @@ export interface Fact {
 }
 
 /** Life of a model's analysis as the user sees it. */
-export type AnalysisState = 'header' | 'weights-running' | 'weights' | 'measuring' | 'measured' | 'failed' | 'too-large';
+export type AnalysisState =
+  | 'header'
+  | 'weights-running'
+  | 'weights'
+  | 'measuring'
+  | 'measured'
+  | 'failed'
+  | 'too-large';
 
 export interface ModelView {
   readonly uri: string;
@@ -97,7 +104,12 @@ export interface CalibrationResult {
   readonly rangesPath?: string;
   readonly output?: OutputReport;
   readonly problems: readonly string[];
-  readonly layers: readonly { readonly name: string; readonly local: Decibel; readonly cumulative: Decibel; readonly verdict: Verdict }[];
+  readonly layers: readonly {
+    readonly name: string;
+    readonly local: Decibel;
+    readonly cumulative: Decibel;
+    readonly verdict: Verdict;
+  }[];
 }
 
 export interface QuantizeResult {

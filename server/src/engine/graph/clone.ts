@@ -54,7 +54,8 @@ function copyOf(value: Value, copies: ReadonlyMap<Value, Value>): Value {
 
 function cloneAttributes(target: Graph, node: Node, outer: ReadonlyMap<Value, Value>): [string, Attribute][] {
   return [...node.attributes].map(([name, attribute]) => {
-    if (attribute.type === 'graph') return [name, { type: 'graph', value: cloneBody(target, attribute.value, outer) }];
+    if (attribute.type === 'graph')
+      return [name, { type: 'graph', value: cloneBody(target, attribute.value, outer) }];
     if (attribute.type === 'graphs') {
       return [name, { type: 'graphs', value: attribute.value.map((body) => cloneBody(target, body, outer)) }];
     }

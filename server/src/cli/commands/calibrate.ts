@@ -1,0 +1,41 @@
+/** `calibrate MODEL --data SRC --estimator E -o R.json`: activation ranges with fingerprints of model and data. */
+
+import { issue } from '../../engine/base/issue';
+import { writeText } from '../../engine/export/write';
+import { shortBytes } from '../../rules/numbers';
+import type { DataFlags, GlobalFlags } from '../options';
+import { dataSpec } from '../options';
+import { loadRecipe } from '../recipe';
+import { exitCodes, failed, runCommand } from '../run';
+
+export interface CalibrateFlags extends GlobalFlags, DataFlags {
+  readonly recipe?: string;
+  readonly estimator?: string;
+  readonly output: string;
+}
+
+export function calibrate(model: string, flags: CalibrateFlags): Promise<number> {
+  return runCommand(flags, async ({ engine, terminal, common, signal }) => {
+    const recipe = loadRecipe(flags.recipe, flags.seed);
+    if (recipe.issues.length > 0 && !recipe.value) return failed(terminal, recipe.issues);
+    const data = dataSpec(flags, recipe.value?.data);
+    if (!data) return failed(terminal, [issue('data-not-found', { source: '--data' })]);
+    const estimator = flags.estimator ?? recipe.value?.recipe.default.estimator ?? 'min-max';
+    const end = await engine.run(
+      { kind: 'calibrate', model, data, estimator, ...common },
+      { signal, progress: terminal.progress },
+    );
+    if (!end.value) return failed(terminal, end.issues);
+    const text = `${JSON.stringify(end.value, null, 2)}\n`;
+    const written = await writeText(flags.output, text, [model]);
+    if (!written.value) return failed(terminal, written.issues);
+    terminal.notes(end.issues);
+    const count = Object.keys(end.value.ranges).length;
+    if (terminal.json) terminal.document({ output: flags.output, ...end.value });
+    else
+      terminal.print(
+        `${flags.output}: ranges of ${count} tensors from ${end.value.data.samples} samples (${end.value.estimator}), ${shortBytes(text.length)}`,
+      );
+    return exitCodes.done;
+  });
+}

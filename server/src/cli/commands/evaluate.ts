@@ -1,0 +1,51 @@
+/** `evaluate MODEL --data SRC [--labels L | --against FLOAT]`: accuracy, agreement, cross-entropy. */
+import { issue } from '../../engine/base/issue';
+import { decibels, percent } from '../../rules/numbers';
+import { reported } from '../../rules/words';
+import type { DataFlags, GlobalFlags } from '../options';
+import { dataSpec } from '../options';
+import { exitCodes, failed, runCommand } from '../run';
+
+export interface EvaluateFlags extends GlobalFlags, DataFlags {
+  readonly labels?: string;
+  readonly against?: string;
+  readonly task?: 'classify' | 'next-token';
+}
+
+export function evaluate(model: string, flags: EvaluateFlags): Promise<number> {
+  return runCommand(flags, async ({ engine, terminal, common, signal }) => {
+    const data = dataSpec(flags);
+    if (!data) return failed(terminal, [issue('data-not-found', { source: '--data' })]);
+    const task = flags.task ?? 'classify';
+    if (task === 'classify' && flags.labels === undefined && flags.against === undefined) {
+      return failed(terminal, [
+        issue('recipe-value', {
+          key: '--labels or --against',
+          reason: 'neither is given',
+          expected: 'one of them',
+        }),
+      ]);
+    }
+    const end = await engine.run(
+      { kind: 'evaluate', model, data, labels: flags.labels, against: flags.against, task, ...common },
+      { signal, progress: terminal.progress },
+    );
+    if (!end.value) return failed(terminal, end.issues);
+    const report = end.value;
+    if (terminal.json) terminal.document({ ...report, issues: report.issues.map(reported) });
+    else {
+      const lines = [
+        `samples        ${report.samples}`,
+        report.top1 === null ? undefined : `top-1          ${percent(report.top1)}`,
+        report.top5 === null ? undefined : `top-5          ${percent(report.top5)}`,
+        report.crossEntropy === null ? undefined : `cross-entropy  ${report.crossEntropy.toFixed(4)} nats`,
+        report.agreement === null ? undefined : `agreement      ${percent(report.agreement)}`,
+        report.sqnr === null ? undefined : `output SQNR    ${decibels(report.sqnr)}`,
+        report.cosine === null ? undefined : `cosine         ${report.cosine.toFixed(6)}`,
+      ];
+      terminal.print(lines.filter((text) => text !== undefined).join('\n'));
+      terminal.notes(report.issues);
+    }
+    return exitCodes.done;
+  });
+}

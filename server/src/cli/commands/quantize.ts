@@ -1,0 +1,105 @@
+/** `quantize MODEL (--scheme S | --recipe R) … -o OUT.onnx`: plan, export, load, run, compare. */
+import * as path from 'node:path';
+import { issue } from '../../engine/base/issue';
+import { readRangesFile } from '../../engine/ranges-file';
+import { decibels, percent, shortBytes } from '../../rules/numbers';
+import { reported } from '../../rules/words';
+import type { DataFlags, GlobalFlags } from '../options';
+import { dataSpec } from '../options';
+import { loadRecipe } from '../recipe';
+import { exitCodes, failed, runCommand } from '../run';
+import { table } from '../table';
+
+export interface QuantizeFlags extends GlobalFlags, DataFlags {
+  readonly scheme?: string;
+  readonly recipe?: string;
+  readonly ranges?: string;
+  readonly target?: string;
+  readonly estimator?: string;
+  readonly methods?: readonly string[];
+  readonly keepFloat?: readonly string[];
+  readonly output?: string;
+}
+
+export function quantize(model: string, flags: QuantizeFlags): Promise<number> {
+  return runCommand(flags, async ({ engine, terminal, common, signal }) => {
+    const recipe = loadRecipe(flags.recipe, flags.seed);
+    if (recipe.issues.length > 0 && !recipe.value) return failed(terminal, recipe.issues);
+    if (flags.scheme === undefined && !recipe.value) {
+      return failed(terminal, [usage('--scheme or --recipe', 'neither is given', 'one of them')]);
+    }
+    const unsupported = flags.methods?.filter((method) => method !== 'fold-batchnorm') ?? [];
+    if (unsupported.length > 0) {
+      return failed(terminal, [
+        issue('not-implemented', {
+          what: `method ${unsupported[0]}`,
+          next: 'Leave it out; fold-batchnorm always runs.',
+        }),
+      ]);
+    }
+    const planned = recipe.value?.recipe.output;
+    const output =
+      flags.output ?? (planned && recipe.value ? path.resolve(recipe.value.folder, planned) : undefined);
+    if (output === undefined) return failed(terminal, [usage('-o', 'no output file is named', 'a path')]);
+    const ranges = flags.ranges === undefined ? undefined : readRangesFile(flags.ranges);
+    if (ranges && !ranges.value) return failed(terminal, ranges.issues);
+    const end = await engine.run(
+      {
+        kind: 'quantize',
+        model,
+        output,
+        recipe: recipe.value?.text,
+        scheme: flags.scheme,
+        estimator: flags.estimator,
+        keepFloat: flags.keepFloat ?? [],
+        target: flags.target,
+        data: dataSpec(flags, recipe.value?.data),
+        ranges: ranges?.value,
+        rangesPath: flags.ranges,
+        ...common,
+      },
+      { signal, progress: terminal.progress },
+    );
+    if (!end.value) return failed(terminal, end.issues);
+    const report = end.value;
+    if (terminal.json) {
+      terminal.document({ ...report, issues: report.issues.map(reported) });
+      return exitCodes.done;
+    }
+    terminal.notes(report.issues);
+    terminal.print(
+      table(
+        [
+          { title: 'layer' },
+          { title: 'weights' },
+          { title: 'activations' },
+          { title: 'bytes', align: 'right' },
+          { title: 'weight SQNR', align: 'right' },
+        ],
+        report.layers.map((layer) => [
+          layer.name,
+          layer.weights,
+          layer.activations,
+          shortBytes(layer.bytes),
+          decibels(layer.weightSqnr),
+        ]),
+      ),
+    );
+    const { verification } = report;
+    terminal.print(
+      `\n${report.output}: ${shortBytes(report.bytesBefore)} → ${shortBytes(report.bytesAfter)}; loaded, run and compared with the float model on ${verification.samples} samples (${verification.data}): ` +
+        `output ${decibels(verification.sqnr)}${verification.topOneAgreement === null ? '' : `, top-1 agreement ${percent(verification.topOneAgreement)}`}`,
+    );
+    if (report.latency) {
+      const ratio = report.latency.float / report.latency.quantized;
+      terminal.print(
+        `one forward, batch 1: float ${report.latency.float.toFixed(2)} ms, quantized ${report.latency.quantized.toFixed(2)} ms (${ratio.toFixed(2)}× as fast)`,
+      );
+    }
+    return exitCodes.done;
+  });
+}
+
+function usage(key: string, reason: string, expected: string) {
+  return issue('recipe-value', { key, reason, expected });
+}

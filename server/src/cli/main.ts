@@ -1,0 +1,46 @@
+/** Entry of the command line: runs the program and turns every ending into an exit code. */
+import { CommanderError } from 'commander';
+import { makeProgram } from './program';
+import { exitCodes } from './run';
+
+/** Commander's endings that are not errors. */
+const calm: ReadonlySet<string> = new Set(['commander.helpDisplayed', 'commander.help', 'commander.version']);
+
+async function main(argv: readonly string[]): Promise<void> {
+  const json = argv.includes('--json');
+  const program = makeProgram((code) => {
+    process.exitCode = code;
+  });
+  const setup = (command: typeof program) => {
+    command.exitOverride().configureOutput({
+      outputError: (text, write) => {
+        const message = text.replace(/^error: /, '').trim();
+        if (json)
+          process.stdout.write(
+            `${JSON.stringify({ issues: [{ code: 'usage', severity: 'error', message, facts: {}, fixes: [] }] }, null, 2)}\n`,
+          );
+        write(`quantlens: ${message} Run "quantlens --help".\n`);
+      },
+    });
+    command.commands.forEach(setup);
+  };
+  setup(program);
+  try {
+    await program.parseAsync([...argv], { from: 'user' });
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      process.exitCode = calm.has(error.code) ? exitCodes.done : exitCodes.input;
+      return;
+    }
+    process.stderr.write(
+      `quantlens: internal error: ${error instanceof Error ? error.message : String(error)}\n`,
+    );
+    process.exitCode = exitCodes.internal;
+  }
+}
+
+// A closed pipe (`| head`) is no failure of ours.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(exitCodes.done);
+});
+void main(process.argv.slice(2));

@@ -1,0 +1,47 @@
+/** `--scheme` and `--metric` of `analyze`: which are weight-only formats, which need activations. */
+import { issue } from '../engine/base/issue';
+import { fail, type Outcome, ok } from '../engine/base/outcome';
+import type { MetricName } from '../engine/jobs';
+import { parseScheme } from '../engine/numerics/scheme';
+
+const metricNames = ['local', 'cumulative', 'output'] as const satisfies readonly MetricName[];
+
+export interface MeasureOptions {
+  readonly schemes: readonly string[];
+  readonly metrics: readonly MetricName[];
+  /** Complete weight formats named by `--scheme`, shown beside the standard ones. */
+  readonly weightFormats: readonly string[];
+}
+
+export function measureOptions(flags: {
+  readonly scheme?: readonly string[];
+  readonly metric?: readonly string[];
+}): Outcome<MeasureOptions> {
+  const schemes = flags.scheme ?? ['w8a8'];
+  for (const scheme of schemes) {
+    const parsed = parseScheme(scheme);
+    if (!parsed.value) return fail(...parsed.issues);
+  }
+  const metrics = flags.metric ?? ['local', 'cumulative'];
+  const unknown = metrics.find((metric) => !metricNames.some((name) => name === metric));
+  if (unknown !== undefined) {
+    return fail(
+      issue('recipe-value', {
+        key: '--metric',
+        reason: `${unknown} is not a metric`,
+        expected: metricNames.join(', '),
+      }),
+    );
+  }
+  const weightFormats = (flags.scheme ?? []).filter((scheme) => scheme.includes('.'));
+  return ok({ schemes, metrics: metricNames.filter((name) => metrics.includes(name)), weightFormats });
+}
+
+/** True when the flags ask for measurements, so that a recipe's data is used. */
+export function isMeasured(flags: {
+  readonly metric?: readonly string[];
+  readonly scheme?: readonly string[];
+  readonly recipe?: string;
+}): boolean {
+  return flags.metric !== undefined || (flags.recipe !== undefined && flags.scheme !== undefined);
+}

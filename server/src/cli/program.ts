@@ -1,0 +1,127 @@
+/** The command line's grammar: commands, flags, help with examples. What each does is in `commands/`. */
+import { Command, Option } from 'commander';
+import { analyze } from './commands/analyze';
+import { calibrate } from './commands/calibrate';
+import { compare } from './commands/compare';
+import { evaluate } from './commands/evaluate';
+import { inspect } from './commands/inspect';
+import { lint } from './commands/lint';
+import { print } from './commands/print';
+import { quantize } from './commands/quantize';
+import { collect, list, withDataFlags, withGlobalFlags } from './options';
+import { version } from './version';
+
+const estimatorHelp = 'min-max, moving-average, percentile[:99.99], mse or lp[:2.4]';
+
+/** Builds the program. `end` receives the exit code of the command that ran. */
+export function makeProgram(end: (code: number) => void): Command {
+  const program = new Command('quantlens')
+    .description(
+      'Quantization analysis for neural networks: where the loss is, why, and what to do. No Python, no GPU, no network.',
+    )
+    .version(version)
+    .showHelpAfterError(false)
+    .addHelpText(
+      'after',
+      '\nExit codes: 0 done, 1 findings (lint), 2 bad usage or input, 3 internal or native failure, 130 cancelled.',
+    );
+  const command = (name: string, description: string, examples: readonly string[]) =>
+    withGlobalFlags(program.command(name).description(description)).addHelpText(
+      'after',
+      `\nExamples:\n${examples.map((example) => `  $ quantlens ${example}`).join('\n')}`,
+    );
+  const run =
+    <A extends unknown[]>(body: (...args: A) => Promise<number>) =>
+    async (...args: A) =>
+      end(await body(...args));
+
+  command('inspect <model>', 'facts and layers from headers alone', [
+    'inspect model.onnx',
+    'inspect model.onnx --json --fingerprint',
+  ])
+    .option('--fingerprint', 'add the SHA-256 of the content, external data included')
+    .action(run(inspect));
+
+  command('print <model>', 'the model as ONNX text, weights elided', [
+    'print model.onnx',
+    'print model.onnx -o model.onnxtxt',
+  ])
+    .option('-o, --output <file>', 'write to a file')
+    .option('--full', 'print all values (small models)')
+    .action(run(print));
+
+  withDataFlags(
+    command('analyze <model>', 'error per layer and format; with data also activations and output', [
+      'analyze model.onnx',
+      'analyze model.onnx --data images/ --resize 256 --crop 224 --scheme w8a8,w4a8',
+      'analyze model.onnx --data calibration.npy --metric local,cumulative,output --json',
+    ]),
+  )
+    .option('--scheme <names>', 'schemes or weight formats, comma-separated (default: w8a8)', list)
+    .option('--metric <names>', 'local, cumulative, output (default: local,cumulative)', list)
+    .option('--estimator <name>', `range estimator: ${estimatorHelp}`)
+    .option('--recipe <file>', 'recipe that supplies what flags do not')
+    .action(run(analyze));
+
+  withDataFlags(
+    command('calibrate <model>', 'activation ranges, with fingerprints of model and data', [
+      'calibrate model.onnx --data images/ --estimator percentile:99.99 -o ranges.json',
+    ]),
+  )
+    .option('--estimator <name>', `range estimator: ${estimatorHelp} (default: min-max)`)
+    .option('--recipe <file>', 'recipe that supplies what flags do not')
+    .requiredOption('-o, --output <file>', 'ranges file to write')
+    .action(run(calibrate));
+
+  withDataFlags(
+    command('quantize <model>', 'plan, export, then load, run and compare with the float model', [
+      'quantize model.onnx --scheme w8a8 --data images/ -o model.int8.onnx',
+      'quantize model.onnx --scheme int4 -o model.int4.onnx',
+      'quantize model.onnx --recipe model.quant.json',
+    ]),
+  )
+    .option('--scheme <name>', 'w8a8, w4a8, …, or a weight format for weight-only: int8, int4, int4.group32')
+    .option('--recipe <file>', 'recipe; flags win over it')
+    .option('--ranges <file>', 'ranges written by calibrate')
+    .addOption(new Option('--target <name>', 'runtime the file is made for').choices(['ort-cpu']))
+    .option('--estimator <name>', `range estimator: ${estimatorHelp}`)
+    .option('--methods <names>', 'methods, comma-separated', list)
+    .option('--keep-float <glob>', 'layers to keep in float; repeatable', collect)
+    .option('-o, --output <file>', "file to write (default: the recipe's output)")
+    .action(run(quantize));
+
+  withDataFlags(
+    command('compare <float> <quantized>', 'error per layer of an existing quantized file', [
+      'compare model.onnx model.int8.onnx --data images/',
+    ]),
+  ).action(run(compare));
+
+  withDataFlags(
+    command('evaluate <model>', 'accuracy, or agreement with another model', [
+      'evaluate model.onnx --data test.npy --labels labels.npy',
+      'evaluate model.int8.onnx --data test.npy --against model.onnx',
+      'evaluate model.onnx --data ids.npy --task next-token',
+    ]),
+  )
+    .option('--labels <file>', '.npy of integers, .tsv (file name, class) or .json')
+    .option('--against <model>', 'float model to agree with')
+    .addOption(new Option('--task <name>', 'what the outputs mean').choices(['classify', 'next-token']))
+    .action(run(evaluate));
+
+  command('lint <path...>', 'findings for models and recipes', [
+    'lint model.onnx',
+    'lint models/ --format sarif',
+  ])
+    .addOption(new Option('--format <name>', 'output format').choices(['text', 'json', 'sarif']))
+    .action(run(lint));
+
+  program
+    .command('lsp')
+    .description('the language server, for other editors')
+    .option('--stdio', 'speak the protocol on stdin and stdout')
+    .action(async () => {
+      const { startServer } = await import('../lsp/server');
+      startServer({ stdio: true });
+    });
+  return program;
+}

@@ -1,0 +1,119 @@
+/** Analysis reports as JSON (contract: report) and as a table for people. */
+import type { Recipe } from '../engine/format/recipe';
+import type { AnalysisReport, LayerReport } from '../protocol/reports';
+import { findingsOf } from '../rules/model-view';
+import { decibels, percent, shapeText, shortBytes, shortCount } from '../rules/numbers';
+import { verdictOf } from '../rules/verdict';
+import { line, reported } from '../rules/words';
+import { type Column, table } from './table';
+
+/** The report with findings joined: their codes on layers, their words in `issues`. */
+export function jsonReport(report: AnalysisReport, recipe?: Recipe): object {
+  const found = findingsOf(report, recipe);
+  const codes = new Map<string, string[]>();
+  for (const one of found) {
+    const { layer } = one.anchor;
+    if (layer !== undefined) codes.set(layer, [...(codes.get(layer) ?? []), one.code]);
+  }
+  return {
+    ...report,
+    layers: report.layers.map((layer) => ({ ...layer, issues: codes.get(layer.name) ?? [] })),
+    issues: [...report.issues, ...found].map(reported),
+  };
+}
+
+/** Facts of a model, a line each. */
+export function factLines(report: AnalysisReport): string {
+  const { model } = report;
+  const value = (one: { name: string; type: string; shape: readonly (number | string | null)[] | null }) =>
+    `${one.name} ${one.type}${one.shape ? ` ${shapeText(one.shape)}` : ''}`;
+  const rows: [string, string][] = [
+    ['model', model.path],
+    [
+      'format',
+      model.format === 'onnx'
+        ? `ONNX, opset ${model.opset ?? 'unknown'}${model.irVersion ? `, IR ${model.irVersion}` : ''}`
+        : model.format,
+    ],
+    ['producer', model.producer || '–'],
+    ['inputs', model.inputs.map(value).join('; ') || '–'],
+    ['outputs', model.outputs.map(value).join('; ') || '–'],
+    ['parameters', `${shortCount(model.params)} (${shortBytes(model.bytes)})`],
+    [
+      'MACs',
+      model.macs === null ? `unknown: ${model.macsReason ?? ''}` : `${shortCount(model.macs)} per sample`,
+    ],
+    [
+      'nodes',
+      `${model.nodes}: ${Object.entries(model.ops)
+        .sort((a, b) => b[1] - a[1])
+        .slice(0, 8)
+        .map(([op, count]) => `${op} ${count}`)
+        .join(', ')}`,
+    ],
+  ];
+  if (model.fingerprint) rows.push(['SHA-256', model.fingerprint]);
+  return rows.map(([label, text]) => `${label.padEnd(11)}${text}`).join('\n');
+}
+
+/** The layer table: weight errors, then whatever was measured. */
+export function layerTable(report: AnalysisReport, formats?: readonly string[]): string {
+  const weightFormats = formats ?? [
+    'int8.tensor',
+    'int8.channel',
+    'int4.tensor',
+    'int4.channel',
+    'int4.group32',
+  ];
+  const measured = (['local', 'cumulative', 'outputEffect'] as const).flatMap((effect) =>
+    [...new Set(report.layers.flatMap((layer) => Object.keys(layer[effect] ?? {})))].map((format) => ({
+      effect,
+      format,
+    })),
+  );
+  const withWeights = report.layers.some((layer) => layer.weightSqnr);
+  const columns: Column[] = [
+    { title: 'layer' },
+    { title: 'op' },
+    { title: 'shape' },
+    { title: 'params', align: 'right' },
+    ...(withWeights ? weightFormats.map((title) => ({ title, align: 'right' as const })) : []),
+    ...measured.map(({ effect, format }) => ({ title: `${effect} ${format}`, align: 'right' as const })),
+  ];
+  const rows = report.layers.map((layer) => [
+    layer.name,
+    layer.depthwise ? `${layer.op} (depthwise)` : layer.op,
+    shapeText(layer.shape),
+    shortCount(layer.params),
+    ...(withWeights ? weightFormats.map((format) => marked(layer.weightSqnr?.[format])) : []),
+    ...measured.map(({ effect, format }) => marked(layer[effect]?.[format])),
+  ]);
+  return table(columns, rows);
+}
+
+/** `!` = bad (below 10 dB), `?` = watch (10 to 20 dB); the scale is explained by `--help` and docs/verdicts.md. */
+function marked(db: LayerReport['weightSqnr'] extends undefined ? never : number | null | undefined): string {
+  const verdict = verdictOf(db);
+  const mark = verdict === 'bad' ? ' !' : verdict === 'watch' ? ' ?' : '  ';
+  return `${decibels(db)}${mark}`;
+}
+
+/** Findings and issues, a line each, worst first as the rules list them. */
+export function findingLines(report: AnalysisReport, recipe?: Recipe): string {
+  const found = findingsOf(report, recipe);
+  const all = [...report.issues, ...found];
+  return all
+    .map((one) => `${one.severity} ${/^[A-Z]\d\d$/.test(one.code) ? `${one.code} ` : ''}${line(one)}`)
+    .join('\n');
+}
+
+/** Model outputs against the float model, a line per scheme. */
+export function outputLines(report: AnalysisReport): string {
+  return Object.entries(report.output ?? {})
+    .map(([scheme, output]) => {
+      const agreement =
+        output.topOneAgreement === null ? '' : `, top-1 agreement ${percent(output.topOneAgreement)}`;
+      return `output ${scheme}: ${decibels(output.sqnr)}${agreement} (${output.execution})`;
+    })
+    .join('\n');
+}

@@ -1,0 +1,71 @@
+/**
+ * Runs one command: engine made and disposed, Ctrl+C cancels, outcome → exit code. Commands return a code and never
+ * call `process.exit`. 0 done · 1 findings or gates (lint, check) · 2 bad usage or input · 3 our failure or the native
+ * library's · 130 cancelled.
+ */
+import * as path from 'node:path';
+import { Cancelled } from '../engine/base/cancel';
+import { issue } from '../engine/base/issue';
+import { Engine } from '../engine/index';
+import type { CommonOptions } from '../engine/jobs';
+import type { Issue, IssueCode } from '../protocol/issues';
+import { commonOptions, type GlobalFlags } from './options';
+import { openTerminal, type Terminal } from './terminal';
+
+export const exitCodes = { done: 0, findings: 1, input: 2, internal: 3, cancelled: 130 } as const;
+
+export interface CommandContext {
+  readonly engine: Engine;
+  readonly terminal: Terminal;
+  readonly common: CommonOptions;
+  readonly signal: AbortSignal;
+}
+
+export type CommandBody = (context: CommandContext) => Promise<number>;
+
+/** Codes that are not the user's input's fault. */
+const internalCodes: ReadonlySet<IssueCode> = new Set([
+  'internal',
+  'inference-crashed',
+  'inference-unavailable',
+  'inference-failed',
+  'write-failed',
+  'verify-failed',
+]);
+
+/** Exit code of a command that ended with these issues and no value. */
+export function failureCode(issues: readonly Issue[]): number {
+  if (issues.some((one) => one.code === 'cancelled')) return exitCodes.cancelled;
+  return issues.some((one) => internalCodes.has(one.code)) ? exitCodes.internal : exitCodes.input;
+}
+
+/** Prints the issues of a failed outcome and returns its exit code. */
+export function failed(terminal: Terminal, issues: readonly Issue[]): number {
+  terminal.failed(issues);
+  return failureCode(issues);
+}
+
+export async function runCommand(flags: GlobalFlags, body: CommandBody): Promise<number> {
+  const terminal = openTerminal(flags);
+  const controller = new AbortController();
+  const interrupt = () => controller.abort();
+  process.on('SIGINT', interrupt);
+  process.on('SIGTERM', interrupt);
+  const engine = new Engine({
+    entry: path.join(__dirname, 'inference-process.js'),
+    // A command line runs what its user names.
+    trusted: () => true,
+  });
+  try {
+    return await body({ engine, terminal, common: commonOptions(flags), signal: controller.signal });
+  } catch (error) {
+    if (error instanceof Cancelled) return failed(terminal, [issue('cancelled', {})]);
+    const reason = error instanceof Error ? error.message : String(error);
+    return failed(terminal, [issue('internal', { reason })]);
+  } finally {
+    process.off('SIGINT', interrupt);
+    process.off('SIGTERM', interrupt);
+    terminal.endProgress();
+    await engine.dispose();
+  }
+}

@@ -1,0 +1,4 @@
+/** The package's version, inlined by the bundler. */
+import manifest from '../../../package.json';
+
+export const version: string = manifest.version;

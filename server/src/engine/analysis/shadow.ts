@@ -1,0 +1,213 @@
+/**
+ * One graph that computes a float network and its quantized twin on the same inputs and reduces their differences to
+ * two scalars per comparison inside the session: Σx² and Σ(x − x̂)². Nothing large leaves native code.
+ *
+ *   cumulative: y_l of the float net against ŷ_l of the quantized net (everything before it quantized)
+ *   local:      y_l against f̂_l(Q(x_l)) where x_l is the float input, so only layer l's own noise
+ *   output:     graph outputs of both
+ */
+
+import { DataTypeCode } from '../base/dtype';
+import { defined } from '../base/invariant';
+import { cloneInto, cloneNode } from '../graph/clone';
+import { addNode, addValue } from '../graph/edit';
+import type { Graph, Model, Node, Value } from '../graph/ir';
+
+/** One layer in both networks. */
+export interface LayerPair {
+  readonly name: string;
+  readonly float: Node;
+  readonly quantized: Node;
+  /** Value of the float net that the quantized layer's output stands for; usually the float node's output. */
+  readonly floatOutput: Value;
+  readonly quantizedOutput: Value;
+  /** Position of the activation input on both nodes. */
+  readonly activationInput: number;
+}
+
+export type ComparisonKind = 'local' | 'localWeights' | 'localActivations' | 'cumulative' | 'output';
+
+/** Names of the two scalar outputs of one comparison. */
+export interface Comparison {
+  readonly kind: ComparisonKind;
+  /** Layer name, or output name for `output`. */
+  readonly name: string;
+  readonly signal: string;
+  readonly noise: string;
+}
+
+export interface ShadowModel {
+  readonly model: Model;
+  readonly comparisons: readonly Comparison[];
+  /** ArgMax over the last axis of the first float output: float net, quantized net. */
+  readonly topOne: { readonly float: string; readonly quantized: string } | undefined;
+}
+
+export interface ShadowOptions {
+  readonly local: boolean;
+  readonly cumulative: boolean;
+  readonly output: boolean;
+}
+
+const PREFIX = 'quantized/';
+
+/**
+ * Adds the quantized net and the comparisons to `float`'s graph, which is changed; both models must have the same
+ * inputs in the same order. The quantized model's opsets win where they are newer.
+ */
+export function shadowModel(
+  float: Model,
+  quantized: Model,
+  pairs: readonly LayerPair[],
+  options: ShadowOptions,
+): ShadowModel {
+  const graph = float.graph;
+  const floatOutputs = [...graph.outputs];
+  const bound = new Map<Value, Value>();
+  const data = (model: Model) => model.graph.inputs.filter((input) => !input.tensor);
+  const inputs = data(float);
+  data(quantized).forEach((input, index) => {
+    bound.set(input, defined(inputs[index], 'both networks have the same inputs'));
+  });
+  const copies = new Map(cloneInto(graph, quantized.graph, PREFIX, bound));
+  for (const [domain, version] of quantized.opsets) {
+    float.opsets.set(domain, Math.max(version, float.opsets.get(domain) ?? 0));
+  }
+  float.irVersion = Math.max(float.irVersion, quantized.irVersion);
+
+  const comparisons: Comparison[] = [];
+  graph.outputs.length = 0;
+  const compare = (kind: ComparisonKind, name: string, signal: Value, approximation: Value) => {
+    comparisons.push(addComparison(graph, kind, name, signal, approximation));
+  };
+  for (const pair of pairs) {
+    if (options.local) addLocal(graph, pair, copies, compare);
+    const approximation = copies.get(pair.quantizedOutput);
+    if (options.cumulative && approximation)
+      compare('cumulative', pair.name, pair.floatOutput, approximation);
+  }
+  let topOne: ShadowModel['topOne'];
+  if (options.output) {
+    quantized.graph.outputs.forEach((output, index) => {
+      const exact = floatOutputs[index];
+      const approximation = copies.get(output);
+      if (!exact || !approximation || exact.elementType !== DataTypeCode.float) return;
+      compare('output', exact.name, exact, approximation);
+      if (topOne === undefined && rankAllowsClasses(exact)) {
+        topOne = { float: addArgMax(graph, exact), quantized: addArgMax(graph, approximation) };
+      }
+    });
+  }
+  return { model: float, comparisons, topOne };
+}
+
+/** The layer's own noise: its quantized form on the float input, quantized as the twin quantizes it. */
+function addLocal(
+  graph: Graph,
+  pair: LayerPair,
+  copies: ReadonlyMap<Value, Value>,
+  compare: (kind: ComparisonKind, name: string, signal: Value, approximation: Value) => void,
+): void {
+  const exactInput = pair.float.input(pair.activationInput);
+  const twinInput = pair.quantized.input(pair.activationInput);
+  if (!exactInput || !twinInput) return;
+  const quantizedInput = requantize(graph, pair.name, exactInput, twinInput, copies);
+  const run = (node: Node, input: Value, others: ReadonlyMap<Value, Value>, tag: string): Value => {
+    const map = new Map(others);
+    for (const value of node.inputs) if (value && !map.has(value)) map.set(value, value);
+    const old = defined(node.input(pair.activationInput), 'activation input');
+    map.set(old, input);
+    const copy = cloneNode(graph, node, `${tag}/`, map);
+    return defined(copy.output(), 'layer output');
+  };
+  // Compare at the layer's own output, before any activation function.
+  const exact = defined(pair.float.output(), 'layer output');
+  if (pair.quantizedOutput !== pair.quantized.output()) return;
+  compare('local', pair.name, exact, run(pair.quantized, quantizedInput ?? exactInput, copies, 'local'));
+  if (!quantizedInput) return;
+  compare('localWeights', pair.name, exact, run(pair.quantized, exactInput, copies, 'weights'));
+  compare('localActivations', pair.name, exact, run(pair.float, quantizedInput, new Map(), 'activations'));
+}
+
+/**
+ * The float input through the same QuantizeLinear/DequantizeLinear parameters that the twin's input went through;
+ * `undefined` when the twin's input is not quantized.
+ */
+function requantize(
+  graph: Graph,
+  name: string,
+  exact: Value,
+  twin: Value,
+  copies: ReadonlyMap<Value, Value>,
+): Value | undefined {
+  const dequantize = twin.producer;
+  if (dequantize?.opType !== 'DequantizeLinear') return undefined;
+  const scale = dequantize.input(1);
+  const zeroPoint = dequantize.input(2);
+  const scaleCopy = scale && copies.get(scale);
+  if (!scaleCopy) return undefined;
+  const parameters = [scaleCopy, zeroPoint && copies.get(zeroPoint)];
+  const codes = addValue(graph, `local/${name}/codes`);
+  const restored = addValue(graph, `local/${name}/input`);
+  const { domain } = dequantize;
+  addNode(graph, { opType: 'QuantizeLinear', domain, inputs: [exact, ...parameters], outputs: [codes] });
+  addNode(graph, { opType: 'DequantizeLinear', domain, inputs: [codes, ...parameters], outputs: [restored] });
+  return restored;
+}
+
+function addComparison(
+  graph: Graph,
+  kind: ComparisonKind,
+  name: string,
+  signal: Value,
+  approximation: Value,
+): Comparison {
+  const difference = addNode(graph, {
+    opType: 'Sub',
+    inputs: [signal, approximation],
+    outputs: [`${kind}/${name}/difference`],
+  });
+  return {
+    kind,
+    name,
+    signal: sumOfSquares(graph, `${kind}/${name}/signal`, signal),
+    noise: sumOfSquares(graph, `${kind}/${name}/noise`, defined(difference.output(), 'difference')),
+  };
+}
+
+function sumOfSquares(graph: Graph, name: string, value: Value): string {
+  const node = addNode(graph, {
+    opType: 'ReduceSumSquare',
+    inputs: [value],
+    outputs: [name],
+    attributes: [['keepdims', { type: 'int', value: 0n }]],
+  });
+  return addOutput(graph, defined(node.output(), 'sum'), DataTypeCode.float);
+}
+
+function addArgMax(graph: Graph, value: Value): string {
+  const node = addNode(graph, {
+    opType: 'ArgMax',
+    inputs: [value],
+    outputs: [`${value.name}/class`],
+    attributes: [
+      ['axis', { type: 'int', value: -1n }],
+      ['keepdims', { type: 'int', value: 0n }],
+    ],
+  });
+  return addOutput(graph, defined(node.output(), 'class'), DataTypeCode.int64);
+}
+
+function addOutput(graph: Graph, value: Value, elementType: number): string {
+  value.elementType = elementType;
+  graph.outputs.push(value);
+  return value.name;
+}
+
+/** Scores over classes: (N, C) or (N, T, C) with more than one class, or an unknown last dimension. */
+function rankAllowsClasses(output: Value): boolean {
+  const rank = output.shape?.length ?? 0;
+  if (rank !== 2 && rank !== 3) return false;
+  const classes = output.shape?.[rank - 1];
+  return typeof classes !== 'number' || classes > 1;
+}

@@ -1,0 +1,207 @@
+/**
+ * The façade: everything editor and command line ask of the engine. Opening and inspecting reads headers in this
+ * process; whatever reads weights or runs a model is a job in a forked child. Results are kept by file state.
+ */
+import * as fs from 'node:fs';
+import * as os from 'node:os';
+import { LRUCache } from 'lru-cache';
+import type { AnalysisReport, LayerReport } from '../protocol/reports';
+import { modelFacts } from './analysis/model-facts';
+import { issue } from './base/issue';
+import { fail, type Outcome, ok } from './base/outcome';
+import { type OpenModel, openModel } from './graph/open';
+import {
+  type CommonOptions,
+  type Job,
+  type JobContext,
+  type JobPartials,
+  type JobResults,
+  jobProtocolVersion,
+  nativeJobs,
+} from './jobs';
+import { Pool } from './runtime/pool';
+import { type DiskDoor, type FileStamp, Store } from './store';
+
+export interface EngineOptions {
+  /** Path of the bundled `inference-process.js`. */
+  readonly entry: string;
+  readonly disk?: DiskDoor;
+  /** False in an untrusted workspace: native jobs answer `not-trusted`. */
+  readonly trusted: () => boolean;
+  /** Memory limit of one inference process in MB; 0 = none. */
+  readonly memoryLimit?: number;
+  readonly log?: (line: string) => void;
+}
+
+/** Threads when the user chose none: leave one core to the editor. */
+export function defaultThreads(): number {
+  return Math.max(1, os.availableParallelism() - 1);
+}
+
+/** A finished or interrupted job: after a cancel or crash `partial` holds the best so far. */
+export interface JobEnd<K extends Job['kind']> extends Outcome<JobResults[K]> {
+  readonly partial?: JobPartials[K];
+}
+
+export class Engine {
+  readonly store: Store;
+  private readonly pool: Pool;
+  private readonly open = new LRUCache<string, { stamp: FileStamp; model: OpenModel }>({
+    max: 8,
+    dispose: (entry) => entry.model.close(),
+  });
+  private readonly reports = new LRUCache<string, { stamp: FileStamp; report: AnalysisReport }>({ max: 64 });
+
+  constructor(private readonly options: EngineOptions) {
+    this.store = new Store(options.disk);
+    this.pool = new Pool({
+      entry: options.entry,
+      version: jobProtocolVersion,
+      memoryMegabytes: options.memoryLimit || undefined,
+      log: options.log,
+    });
+  }
+
+  /** The parsed model, kept open while its file stays the same. Do not close it. */
+  model(path: string): Outcome<OpenModel> {
+    const stamp = stampOf(path);
+    const held = this.open.get(path);
+    if (held && stamp && sameStamp(held.stamp, stamp)) return ok(held.model);
+    if (held) this.open.delete(path);
+    const opened = openModel(path);
+    if (opened.value && stamp) this.open.set(path, { stamp, model: opened.value });
+    return opened;
+  }
+
+  /** Facts and layers from headers alone; no weight is read, no inference started. */
+  inspect(path: string, dimensions: Readonly<Record<string, number>> = {}): Outcome<AnalysisReport> {
+    const facts = modelFacts(path, { dimensions });
+    if (!facts.value) return fail(...facts.issues);
+    const { model, layers } = facts.value;
+    return ok({ model, data: null, layers, issues: facts.issues }, facts.issues);
+  }
+
+  /** SHA-256 of the model's content, external data included. Issues: whatever opening it finds. */
+  async fingerprint(path: string, signal?: AbortSignal): Promise<Outcome<string>> {
+    return fingerprintModel(path, signal);
+  }
+
+  /** The best report known for the file's present state; answers from memory, at once. */
+  report(path: string): AnalysisReport | undefined {
+    const held = this.reports.get(path);
+    const stamp = stampOf(path);
+    return held && stamp && sameStamp(held.stamp, stamp) ? held.report : undefined;
+  }
+
+  /**
+   * Weight error of every layer × format, from the store when the file has not changed.
+   * Partial reports arrive layer by layer.
+   */
+  async weights(
+    path: string,
+    common: CommonOptions,
+    context: {
+      signal?: AbortSignal;
+      progress?: JobContext['progress'];
+      partial?: (report: AnalysisReport) => void;
+      formats?: readonly string[];
+    } = {},
+  ): Promise<Outcome<AnalysisReport>> {
+    const inspected = this.inspect(path, common.dimensions);
+    const stamp = stampOf(path);
+    if (!inspected.value || !stamp) return inspected;
+    const base = inspected.value;
+    const key = this.store.key('weights', [stamp], context.formats ?? []);
+    const stored = this.store.get<{ layers: readonly LayerReport[] }>(key);
+    if (stored) return ok(this.keep(path, stamp, withWeights(base, stored.layers)), base.issues);
+    const end = await this.run(
+      { kind: 'weights', model: path, formats: context.formats ?? [], ...common },
+      {
+        signal: context.signal,
+        progress: context.progress,
+        partial: (layers) => context.partial?.(this.keep(path, stamp, withWeights(base, layers))),
+      },
+    );
+    if (!end.value) return { value: undefined, issues: end.issues };
+    const report = withWeights(base, end.value, end.issues);
+    this.store.put(key, { layers: end.value });
+    return ok(this.keep(path, stamp, report), report.issues);
+  }
+
+  /** Runs a job in a child. Never rejects; `cancelled` and crashes are issues, with the best so far in `partial`. */
+  async run<K extends Job['kind']>(
+    job: Extract<Job, { kind: K }>,
+    context: JobContext<K> = {},
+  ): Promise<JobEnd<K>> {
+    if (nativeJobs[job.kind] && !this.options.trusted()) return fail(issue('not-trusted', {}));
+    const end = await this.pool.run<JobResults[K]>(job, {
+      lane: nativeJobs[job.kind] ? 'native' : 'static',
+      label: job.kind,
+      signal: context.signal,
+      progress: context.progress,
+      partial: (partial) => context.partial?.(partial as JobPartials[K]),
+    });
+    return { value: end.value, issues: end.issues, partial: end.partial as JobPartials[K] | undefined };
+  }
+
+  /** Remembers a measured report as the best known for a file. */
+  remember(path: string, report: AnalysisReport): void {
+    const stamp = stampOf(path);
+    if (stamp) this.keep(path, stamp, report);
+  }
+
+  /** Forgets results in memory and on disk; returns the number of bytes freed on disk. */
+  clear(): number {
+    this.reports.clear();
+    return this.store.clear();
+  }
+
+  /** Ends all children and closes files. */
+  async dispose(): Promise<void> {
+    this.open.clear();
+    await this.pool.dispose();
+  }
+
+  private keep(path: string, stamp: FileStamp, report: AnalysisReport): AnalysisReport {
+    const held = this.reports.get(path);
+    const known = held && sameStamp(held.stamp, stamp) ? held.report : undefined;
+    const merged = known ? mergeReports(known, report) : report;
+    this.reports.set(path, { stamp, report: merged });
+    return merged;
+  }
+}
+
+/** State of a file without reading it; `undefined` when it is not there. */
+export function stampOf(path: string): FileStamp | undefined {
+  const stat = fs.statSync(path, { throwIfNoEntry: false });
+  return stat && { path, size: stat.size, modified: stat.mtimeMs };
+}
+
+function sameStamp(one: FileStamp, other: FileStamp): boolean {
+  return one.path === other.path && one.size === other.size && one.modified === other.modified;
+}
+
+function withWeights(
+  base: AnalysisReport,
+  layers: readonly LayerReport[],
+  issues: AnalysisReport['issues'] = [],
+): AnalysisReport {
+  const byName = new Map(layers.map((layer) => [layer.name, layer]));
+  return {
+    ...base,
+    layers: base.layers.map((layer) => ({ ...layer, ...byName.get(layer.name) })),
+    issues: [...base.issues, ...issues],
+  };
+}
+
+/** The newer report over the older one, layer by layer, so that weight errors stay when activations are measured. */
+function mergeReports(older: AnalysisReport, newer: AnalysisReport): AnalysisReport {
+  const byName = new Map(older.layers.map((layer) => [layer.name, layer]));
+  return {
+    ...older,
+    ...newer,
+    data: newer.data ?? older.data,
+    output: newer.output ?? older.output,
+    layers: newer.layers.map((layer) => ({ ...byName.get(layer.name), ...layer })),
+  };
+}

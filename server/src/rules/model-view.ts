@@ -1,0 +1,200 @@
+/** From a report and a recipe to what the editor shows: words, verdicts, columns. Pure; no I/O. */
+import type { Recipe } from '../engine/format/recipe';
+import { parseQuantScheme } from '../engine/numerics/scheme';
+import type { Issue } from '../protocol/issues';
+import type { AnalysisReport, Decibel, LayerReport, ModelSummary } from '../protocol/reports';
+import type { AnalysisState, Effect, ErrorCell, Fact, LayerRow, ModelView } from '../protocol/views';
+import { findings, type SeveritySettings } from './index';
+import { percent, shapeText, shortBytes, shortCount } from './numbers';
+import { plannedFormats, plannedWeightFormat } from './planned';
+import { verdictOf } from './verdict';
+import { line, reported } from './words';
+
+/** Weight formats shown as columns, best first. */
+const shownWeightFormats = ['int8.tensor', 'int8.channel', 'int4.channel', 'int4.group32'] as const;
+
+export interface ViewInput {
+  readonly uri: string;
+  readonly name: string;
+  readonly state: AnalysisState;
+  readonly trusted: boolean;
+  readonly report: AnalysisReport | undefined;
+  readonly recipe: Recipe | undefined;
+  readonly recipeUri: string | undefined;
+  readonly severities: SeveritySettings;
+  /** Issues of reading the file. */
+  readonly problems: readonly Issue[];
+}
+
+/** Findings of a report under its recipe, sorted by severity as the rules list them. */
+export function findingsOf(
+  report: AnalysisReport,
+  recipe: Recipe | undefined,
+  severities: SeveritySettings = {},
+): readonly Issue[] {
+  return findings({ report, plan: plannedFormats(report.layers, recipe) }, severities);
+}
+
+export function modelView(input: ViewInput): ModelView {
+  const { report, recipe } = input;
+  const found = report ? findingsOf(report, recipe, input.severities) : [];
+  const layers = report?.layers ?? [];
+  const byLayer = new Map<string, string[]>();
+  for (const one of found) {
+    if (one.anchor.layer === undefined) continue;
+    const codes = byLayer.get(one.anchor.layer) ?? [];
+    codes.push(one.code);
+    byLayer.set(one.anchor.layer, codes);
+  }
+  return {
+    uri: input.uri,
+    name: input.name,
+    state: input.state,
+    trusted: input.trusted,
+    facts: report ? facts(report.model) : [],
+    layers: layers.map((layer) => row(layer, byLayer.get(layer.name) ?? [], recipe)),
+    columns: report ? columns(report) : [],
+    findings: found.map(reported),
+    problems: [...input.problems, ...(report?.issues ?? [])].map(line),
+    data: report?.data ?? null,
+    output: report?.output,
+    recipeUri: input.recipeUri,
+    bytes: report?.model.bytes ?? 0,
+    plannedBytes: recipe && report ? plannedBytes(report, recipe) : undefined,
+    worstLayer: worstLayer(layers)?.name,
+  };
+}
+
+/** Layer with the lowest weight error at int4 per channel: the first one low bits will hurt. */
+export function worstLayer(layers: readonly LayerReport[]): LayerReport | undefined {
+  let worst: LayerReport | undefined;
+  for (const layer of layers) if (rank(layer) < rank(worst)) worst = layer;
+  return worst;
+}
+
+function rank(layer: LayerReport | undefined): number {
+  const measured = layer?.cumulative && Object.values(layer.cumulative)[0];
+  return measured ?? layer?.weightSqnr?.['int8.channel'] ?? Number.POSITIVE_INFINITY;
+}
+
+/** Bytes of one weight stored in a format: codes in the next ONNX width plus float32 scales. */
+export function storedBytes(layer: LayerReport, format: string): number | undefined {
+  if (format === 'float') return layer.bytes;
+  const scheme = parseQuantScheme(format).value;
+  if (!scheme) return undefined;
+  const width = scheme.bits <= 4 ? 4 : scheme.bits <= 8 ? 8 : 16;
+  const channels = layer.facts?.channels ?? 1;
+  const { granularity } = scheme;
+  const perChannel = Math.max(1, layer.params / channels);
+  const scales =
+    granularity === 'tensor'
+      ? 1
+      : granularity === 'channel'
+        ? channels
+        : channels * Math.ceil(perChannel / granularity.group);
+  return Math.ceil((layer.params * width) / 8) + scales * 4;
+}
+
+/** Predicted bytes of the model file after a recipe: every weight in its planned format. An estimate. */
+export function plannedBytes(report: AnalysisReport, recipe: Recipe): number {
+  let bytes = report.model.bytes;
+  for (const layer of report.layers) {
+    const after = storedBytes(layer, plannedWeightFormat(layer, recipe));
+    if (after !== undefined) bytes += after - layer.bytes;
+  }
+  return Math.max(0, Math.round(bytes));
+}
+
+function facts(model: ModelSummary): readonly Fact[] {
+  const all: (Fact | undefined)[] = [
+    { label: 'Format', value: model.format === 'onnx' ? `ONNX, opset ${model.opset ?? '?'}` : model.format },
+    model.producer ? { label: 'Producer', value: model.producer } : undefined,
+    { label: 'Parameters', value: shortCount(model.params), detail: String(model.params) },
+    { label: 'Size', value: shortBytes(model.bytes), detail: `${model.bytes} bytes, external data included` },
+    model.macs === null
+      ? { label: 'MACs', value: '–', detail: model.macsReason }
+      : { label: 'MACs', value: `${shortCount(model.macs)} per sample`, detail: String(model.macs) },
+    { label: 'Nodes', value: String(model.nodes) },
+    ...model.inputs.map((input) => ({
+      label: `Input ${input.name}`,
+      value: typeText(input.type, input.shape),
+    })),
+    ...model.outputs.map((output) => ({
+      label: `Output ${output.name}`,
+      value: typeText(output.type, output.shape),
+    })),
+  ];
+  return all.filter((fact) => fact !== undefined);
+}
+
+function typeText(type: string, shape: readonly (number | string | null)[] | null): string {
+  return shape === null ? type : `${type} ${shapeText(shape)}`;
+}
+
+function row(layer: LayerReport, codes: readonly string[], recipe: Recipe | undefined): LayerRow {
+  return {
+    name: layer.name,
+    node: layer.node,
+    op: layer.op,
+    shape: layer.shape,
+    params: layer.params,
+    bytes: layer.bytes,
+    macs: layer.macs,
+    depthwise: layer.depthwise ?? false,
+    range: layer.weightRange,
+    cells: cells(layer),
+    planned: recipe && plannedWeightFormat(layer, recipe),
+    findings: codes,
+  };
+}
+
+/** Every dB figure of a layer, weight errors first. */
+export function cells(layer: LayerReport): readonly ErrorCell[] {
+  const measured = (effect: Effect, values: Readonly<Record<string, Decibel>> | undefined): ErrorCell[] =>
+    Object.entries(values ?? {}).map(([format, db]) => ({
+      format,
+      effect,
+      db,
+      verdict: verdictOf(db),
+      basis: 'measured',
+    }));
+  const weight = measured('weight', layer.weightSqnr).map((cell) => ({
+    ...cell,
+    bytes: storedBytes(layer, cell.format),
+  }));
+  return [
+    ...weight,
+    ...measured('local', layer.local),
+    ...measured('cumulative', layer.cumulative),
+    ...measured('output', layer.outputEffect),
+  ];
+}
+
+function columns(report: AnalysisReport): ModelView['columns'] {
+  const weight = shownWeightFormats.map((format) => ({ format, effect: 'weight' as const, label: format }));
+  const has = (effect: 'local' | 'cumulative' | 'outputEffect') => [
+    ...new Set(report.layers.flatMap((layer) => Object.keys(layer[effect] ?? {}))),
+  ];
+  return [
+    ...(report.layers.some((layer) => layer.weightSqnr) ? weight : []),
+    ...has('local').map((format) => ({ format, effect: 'local' as const, label: `${format} local` })),
+    ...has('cumulative').map((format) => ({
+      format,
+      effect: 'cumulative' as const,
+      label: `${format} cumulative`,
+    })),
+    ...has('outputEffect').map((format) => ({
+      format,
+      effect: 'output' as const,
+      label: `${format} output`,
+    })),
+  ];
+}
+
+/** One sentence on a measured output, for notifications and results. */
+export function outputSentence(output: { sqnr: Decibel; topOneAgreement: number | null }): string {
+  const sqnr = output.sqnr === null ? 'output SQNR undefined' : `output ${output.sqnr.toFixed(1)} dB`;
+  return output.topOneAgreement === null
+    ? sqnr
+    : `${sqnr}, top-1 agreement ${percent(output.topOneAgreement)}`;
+}

@@ -1,0 +1,38 @@
+/** M17: first or last layer at four bits or less. */
+import { issue } from '../../engine/base/issue';
+import { type ModelRule, severityOf } from '../rule';
+
+export const m17: ModelRule<'M17'> = {
+  code: 'M17',
+  severity: 'warning',
+  title: 'First or last layer at 4 bits or less',
+  documentation: {
+    trigger: 'The first or the last layer of the network is planned with 4 weight bits or less.',
+    why: 'The first layer sees the raw input and has few weights; errors of the last one reach the output directly. Both cost little at 8 bit.',
+    remedy: 'Keep both at 8 bit: every low-bit method of the literature does.',
+    source: 'ACIQ (arXiv 1810.05723) section 5, AdaRound, BRECQ, PD-Quant: first and last layer at 8 bit.',
+  },
+  fixes: ['quantize-int8', 'keep-float'],
+  check(facts) {
+    const layers = facts.report.layers;
+    const ends = [
+      { layer: layers[0], position: 'first' as const },
+      { layer: layers.length > 1 ? layers[layers.length - 1] : undefined, position: 'last' as const },
+    ];
+    return ends.flatMap(({ layer, position }) => {
+      const plan = layer && facts.plan.layers.get(layer.name);
+      if (!layer || !plan || plan.granularity === 'float' || plan.bits > 4) return [];
+      const sqnr = layer.weightSqnr?.[`int${plan.bits}.channel`];
+      const sqnrAtEight = layer.weightSqnr?.['int8.channel'];
+      if (typeof sqnr !== 'number' || typeof sqnrAtEight !== 'number') return [];
+      return [
+        issue(
+          'M17',
+          { position, bits: plan.bits, sqnr, sqnrAtEight },
+          { layer: layer.name, node: layer.node, tensor: layer.weight },
+          severityOf(m17, facts.plan),
+        ),
+      ];
+    });
+  },
+};

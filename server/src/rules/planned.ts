@@ -1,0 +1,51 @@
+/**
+ * What a plan says about each layer, in the few facts the rules need. Without a recipe a float model is judged
+ * against w8a8 with per-tensor weights: the harshest plan that is still common.
+ */
+import type { Recipe } from '../engine/format/recipe';
+import { chooseLayer } from '../engine/format/recipe-match';
+import { parseActivationFormat, parseWeightFormat, weightSchemeFor } from '../engine/numerics/scheme';
+import type { LayerReport } from '../protocol/reports';
+import type { PlannedFormat, PlannedFormats } from './rule';
+
+const withoutRecipe: PlannedFormat = { bits: 8, granularity: 'tensor', activations: true };
+const keptFloat: PlannedFormat = { bits: 32, granularity: 'float', activations: false };
+
+/** Planned formats of all layers. */
+export function plannedFormats(layers: readonly LayerReport[], recipe: Recipe | undefined): PlannedFormats {
+  const entries = layers.map(
+    (layer) => [layer.name, recipe ? plannedByRecipe(layer, recipe) : withoutRecipe] as const,
+  );
+  const folds =
+    !recipe ||
+    recipe.methods.length === 0 ||
+    recipe.methods.some((method) => method.name === 'fold-batchnorm');
+  return { fromRecipe: recipe !== undefined, folds, layers: new Map(entries) };
+}
+
+/** The complete weight format a recipe gives a layer (`int4.channel`), or `float`. */
+export function plannedWeightFormat(layer: LayerReport, recipe: Recipe): string {
+  const choice = chooseLayer(recipe, layer.name);
+  if (choice.keep || choice.weights === undefined || choice.weights === 'float') return 'float';
+  const scheme = schemeFor(layer, choice.weights);
+  if (!scheme) return choice.weights;
+  const scope =
+    typeof scheme.granularity === 'string' ? scheme.granularity : `group${scheme.granularity.group}`;
+  return `${scheme.signed ? 'int' : 'uint'}${scheme.bits}.${scope}`;
+}
+
+function plannedByRecipe(layer: LayerReport, recipe: Recipe): PlannedFormat {
+  const choice = chooseLayer(recipe, layer.name);
+  if (choice.keep || choice.weights === undefined || choice.weights === 'float') return keptFloat;
+  const scheme = schemeFor(layer, choice.weights);
+  if (!scheme) return keptFloat;
+  const activations =
+    choice.activations !== undefined && parseActivationFormat(choice.activations).value !== 'float';
+  const granularity = typeof scheme.granularity === 'string' ? scheme.granularity : 'group';
+  return { bits: scheme.bits, granularity, activations };
+}
+
+function schemeFor(layer: LayerReport, format: string) {
+  const parsed = parseWeightFormat(format).value;
+  return parsed && weightSchemeFor(parsed, layer.op === 'MatMul' || layer.op === 'Gemm' ? 'matmul' : 'other');
+}

@@ -1,0 +1,18 @@
+/**
+ * The verdict on a dB figure. One scale for weight, local, cumulative and output error, because each is a
+ * noise-to-signal ratio: 20 dB = noise 1 % of the signal power, 10 dB = 10 %.
+ * Source: guidance of the PPQ author (OpenPPL/ppq#416): up to 10 % is fine for classification, regression-like tasks
+ * (super-resolution) want 0.1 %; docs/verdicts.md explains the limits of such a scale.
+ */
+import type { Decibel } from '../protocol/reports';
+import type { Verdict } from '../protocol/views';
+
+export const goodFrom = 20;
+export const watchFrom = 10;
+
+/** Verdict of a figure in dB. */
+export function verdictOf(db: Decibel | undefined): Verdict {
+  if (db === null || db === undefined) return 'unknown';
+  if (db >= goodFrom) return 'good';
+  return db >= watchFrom ? 'watch' : 'bad';
+}

@@ -1,0 +1,166 @@
+/**
+ * All wording of issues, for editor and command line alike: one sentence that names the file, node or tensor, and the
+ * next step. Facts come from `protocol/issues.ts`; the mapped type asks for a sentence per code.
+ */
+import type { Anchor, Issue, IssueCode, IssueFacts } from '../protocol/issues';
+import type { ReportedIssue } from '../protocol/reports';
+import { ruleOf } from './index';
+import { decibels } from './numbers';
+
+type Sentence<C extends IssueCode> = (facts: IssueFacts[C], anchor: Anchor) => string;
+
+const kinds = {
+  html: 'an HTML page: the download probably failed; fetch the file again',
+  'git-lfs': 'a Git LFS pointer: run "git lfs pull" to get the real file',
+  text: 'a text file',
+  zip: 'a zip archive: unpack it first',
+  pytorch: 'a PyTorch file: export it with torch.onnx.export first',
+} as const;
+
+const sentences: { readonly [C in IssueCode]: Sentence<C> } = {
+  'file-not-found': ({ path }) => `${path}: no such file. Check the path.`,
+  'file-unreadable': ({ path, reason }) => `${path}: cannot be read (${reason}).`,
+  'file-empty': ({ path }) => `${path}: the file is empty. Export or download it again.`,
+  'file-is-folder': ({ path }) => `${path}: is a folder; name a model file in it.`,
+  'format-unknown': ({ path, looksLike }) =>
+    looksLike === undefined
+      ? `${path}: not an ONNX, safetensors or GGUF file. Export the model to one of these formats.`
+      : `${path}: not a model but ${kinds[looksLike]}.`,
+  'format-damaged': ({ path, offset, reason }) =>
+    `${path}: damaged at byte ${offset} (${reason}). Export or download it again.`,
+  'format-truncated': ({ path, need, have }) =>
+    `${path}: cut off: ${need} bytes are needed, ${have} are there. Export or download it again.`,
+  'format-limit': ({ path, what, value, limit }) =>
+    `${path}: ${what} is ${value}; at most ${limit} is accepted.`,
+  'file-changed': ({ path }) => `${path}: changed while it was being read. Run again.`,
+  'write-failed': ({ path, reason }) => `${path}: could not be written (${reason}). Nothing was left behind.`,
+  'write-over-source': ({ path }) =>
+    `${path}: is the source model (or its data) and is never overwritten. Choose another output file.`,
+
+  'external-missing': ({ tensor, location }) =>
+    `tensor ${quote(tensor)}: its data file ${quote(location)} is missing. Put it beside the model.`,
+  'external-outside': ({ tensor, location }) =>
+    `tensor ${quote(tensor)}: its data file ${quote(location)} lies outside the model's folder and is not opened. Move it beside the model and fix the location.`,
+  'external-range': ({ tensor, location, need, have }) =>
+    `tensor ${quote(tensor)}: needs bytes up to ${need} of ${quote(location)}, which has ${have}. Export the model again.`,
+  'tensor-invalid': ({ tensor, reason }) => `tensor ${quote(tensor)}: ${reason}. Export the model again.`,
+  'tensor-not-finite': ({ tensor, count }) =>
+    `tensor ${quote(tensor)}: holds ${count} NaN or infinite ${count === 1 ? 'value' : 'values'}; its error is undefined. Check the training.`,
+  'graph-invalid': ({ reason }) => `the graph is not valid: ${reason}.`,
+  'graph-empty': () => 'the model has no nodes.',
+  'opset-missing': () => 'the file states no operator set version; version 1 is assumed.',
+  'unsupported-op': ({ op, domain }) =>
+    `operator ${domain === '' ? '' : `${domain}.`}${op} is not known to this program.`,
+  'unsupported-feature': ({ what, next }) => `${what} is not supported. ${next}`,
+  'no-layers': () => 'no layer with constant weights was found; there is nothing to quantize.',
+  'text-syntax': ({ expected, found }) => `expected ${expected}, found ${found}.`,
+
+  'data-not-found': ({ source }) =>
+    `${source}: no such data. Give a folder of images, an .npy or .npz file, a folder of input_*.pb, "random" or "none".`,
+  'data-unsupported': ({ source, reason }) => `${source}: cannot be used as data (${reason}).`,
+  'data-empty': ({ source }) => `${source}: holds no samples.`,
+  'data-mismatch': ({ input, expected, found }) =>
+    `input ${quote(input)}: the model expects ${expected}, the data has ${found}. Check --resize, --crop, --layout or --dim.`,
+  'data-few': ({ asked, found }) =>
+    `${asked} samples were asked for, ${found} are there; all of them are used.`,
+  'labels-mismatch': ({ labels, samples }) =>
+    `${labels} labels for ${samples} samples. Give one label per sample.`,
+  'image-unreadable': ({ file, reason }) =>
+    `${file}: not a readable image (${reason}). Remove or replace it.`,
+  'dimension-unbound': ({ dimension, input }) =>
+    `input ${quote(input)}: dimension ${quote(dimension)} has no value. Bind it with --dim ${dimension}=N.`,
+  'ranges-stale': ({ what, path }) =>
+    what === 'version'
+      ? `${path}: written by another version. Calibrate again.`
+      : `${path}: belongs to another ${what === 'model' ? 'model (its content changed)' : 'set of data'}. Calibrate again.`,
+  'range-missing': ({ tensor }) => `tensor ${quote(tensor)}: has no activation range. Calibrate again.`,
+
+  'recipe-syntax': ({ reason }) => `the recipe is not valid JSON: ${reason}.`,
+  'recipe-value': ({ key, reason, expected }) => `${key}: ${reason}. Expected ${expected}.`,
+  'scheme-unknown': ({ scheme, expected }) => `${quote(scheme)} is not a format or scheme. Use ${expected}.`,
+  R01: ({ match, nearest }) =>
+    `${quote(match)} matches no layer.${nearest === undefined ? '' : ` Did you mean ${quote(nearest)}?`}`,
+  R02: ({ match, format, reason }) => `${quote(match)}: ${format} cannot be exported (${reason}).`,
+  R03: ({ match, by }) =>
+    `${quote(match)} has no effect: every layer it matches is decided by the later rule ${quote(by)}.`,
+  R04: ({ model }) => `the recipe's model ${quote(model)} does not exist. Paths are relative to the recipe.`,
+
+  'inference-failed': ({ reason }) => `inference failed: ${reason}.`,
+  'inference-crashed': ({ signal, during }) =>
+    `the inference process ended (${signal}) during ${during}. The program goes on; run again, with fewer threads or samples if it happens twice.`,
+  'inference-unavailable': ({ reason }) =>
+    `native inference is not available: ${reason}. Weight errors still work.`,
+  'not-trusted': () =>
+    'native inference is off in Restricted Mode. Trust the workspace to calibrate or quantize.',
+  'not-implemented': ({ what, next }) => `${what} is not available in this version. ${next}`,
+  cancelled: () => 'cancelled.',
+  internal: ({ reason }) => `internal error: ${reason}. Please report it with the log.`,
+  'verify-failed': ({ path, sqnr }) =>
+    `${path}: the exported model does not compute what the plan says (output ${sqnr === null ? 'undefined' : decibels(sqnr)}). It was not kept.`,
+
+  M01: (f) =>
+    `per-tensor int${f.bits} loses ${f.bitsLost.toFixed(1)} bits: channel ${f.channel} is ${times(f.spread)} the median channel. ` +
+    `Per-channel weights: ${decibels(f.tensorSqnr)} → ${decibels(f.channelSqnr)} (measured on the weight).`,
+  M02: (f) =>
+    `folding BatchNormalization makes outliers: kurtosis ${f.kurtosisBefore.toFixed(1)} → ${f.kurtosisAfter.toFixed(1)}, ` +
+    `|γ/σ| of channel ${f.channel} is ${times(f.gammaSpread)} the median. Use per-channel weights.`,
+  M03: (f) => `${quote(f.batchNorm)} is not folded into this layer. Fold it before quantizing.`,
+  M13: (f) =>
+    `${f.channels.length} of ${f.total} channels are dead (all weights zero): ${f.channels.slice(0, 8).join(', ')}${f.channels.length > 8 ? ', …' : ''}.`,
+  M16: (f) =>
+    `${f.depthwise} of ${f.total} quantized layers are depthwise with one weight scale each. ` +
+    `Per-channel weights gain ${decibels(f.gain)} on average (measured on the weights).`,
+  M17: (f) =>
+    `the ${f.position} layer is planned with ${f.bits} bits: ${decibels(f.sqnr)} against ${decibels(f.sqnrAtEight)} at 8 bits (measured on the weight). Keep it at 8 bits.`,
+  M21: (f) =>
+    `${f.count} ${f.count === 1 ? 'layer is' : 'layers are'} followed by Clip(0, ${f.maximum}). The bound is used as the range; when retraining, plain ReLU does better.`,
+};
+
+/** One line for one issue, without its anchor. */
+export function sentence<C extends IssueCode>(issue: Extract<Issue, { code: C }>): string {
+  // The lookup and the facts share the code; TypeScript cannot follow that through the union.
+  const make = sentences[issue.code] as (facts: unknown, anchor: Anchor) => string;
+  return oneLine(make(issue.facts, issue.anchor));
+}
+
+/** One line with its anchor in front: what the command line prints. */
+export function line(issue: Issue): string {
+  const text = sentence(issue);
+  const { path, layer, node, tensor } = issue.anchor;
+  const place =
+    layer ??
+    node ??
+    (tensor !== undefined && !text.includes(quote(tensor)) ? `tensor ${quote(tensor)}` : undefined);
+  const prefix = [path, place].filter((part) => part !== undefined && !text.startsWith(part));
+  return oneLine([...prefix, text].join(': '));
+}
+
+/** The issue as reports print it. */
+export function reported(issue: Issue): ReportedIssue {
+  return {
+    code: issue.code,
+    severity: issue.severity,
+    layer: issue.anchor.layer,
+    message: sentence(issue),
+    facts: issue.facts as Readonly<Record<string, unknown>>,
+    fixes: ruleOf(issue.code)?.fixes ?? [],
+  };
+}
+
+/** A name between quotes, shortened, control characters made visible. */
+export function quote(name: string): string {
+  const short = name.length > 120 ? `${name.slice(0, 117)}…` : name;
+  return `"${oneLine(short)}"`;
+}
+
+function oneLine(text: string): string {
+  // Names come from files: a line break or terminal escape in one must not reach a terminal or a log as such.
+  return text.replace(
+    /[\p{Cc}\u2028\u2029]/gu,
+    (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`,
+  );
+}
+
+function times(factor: number): string {
+  return `${factor >= 100 ? Math.round(factor) : factor.toFixed(1)}×`;
+}
