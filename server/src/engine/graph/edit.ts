@@ -163,6 +163,32 @@ export function replaceNode(node: Node, init: Omit<NodeInit, 'outputs'>): Node {
   return made;
 }
 
+/**
+ * Lets `node` take over what its follower makes: a node built from `init` stands in its place and produces the
+ * follower's output; both old nodes are gone. The follower must be the only use of `node`'s only output, and must
+ * have one output itself.
+ */
+export function absorbFollower(node: Node, follower: Node, init: Omit<NodeInit, 'outputs'>): Node {
+  const graph = defined(node.graph, 'node is in a graph');
+  const link = defined(node.output(), 'node has an output');
+  const output = defined(follower.output(), 'follower has an output');
+  invariant(follower.graph === graph && link.uses.length === 1 && link.uses[0]?.node === follower, 'one use');
+  for (const one of [node, follower]) {
+    one.inputs.forEach((value, index) => {
+      if (value) dropUse(value, one, index);
+    });
+    one.graph = undefined;
+  }
+  link.producer = undefined;
+  graph.values.delete(link.name);
+  output.producer = undefined;
+  const made = new Node({ fileIndex: node.fileIndex, ...init, outputs: [output] });
+  made.graph = graph;
+  graph.nodes[graph.nodes.indexOf(node)] = made;
+  graph.nodes.splice(graph.nodes.indexOf(follower), 1);
+  return made;
+}
+
 /** Removes nodes and initializers that reach no output, repeatedly. Subgraph uses count as uses. */
 export function removeDead(graph: Graph): number {
   let removed = 0;

@@ -101,9 +101,13 @@ function cast(node: Node, known: Known): SmallTensor | undefined {
   const input = known.content(0);
   const dataType = node.int('to', 0);
   if (!input) return undefined;
-  if (dataType === DataTypeCode.float) return { ...input, dataType, values: input.values.map(apply(Math.fround)) };
-  if (dataType === DataTypeCode.bool) return { ...input, dataType, values: input.values.map(apply((a) => Number(a !== 0))) };
-  return isIntegerType(dataType) ? { ...input, dataType, values: input.values.map(apply(Math.trunc)) } : undefined;
+  if (dataType === DataTypeCode.float)
+    return { ...input, dataType, values: input.values.map(apply(Math.fround)) };
+  if (dataType === DataTypeCode.bool)
+    return { ...input, dataType, values: input.values.map(apply((a) => Number(a !== 0))) };
+  return isIntegerType(dataType)
+    ? { ...input, dataType, values: input.values.map(apply(Math.trunc)) }
+    : undefined;
 }
 
 function gather(node: Node, known: Known): SmallTensor | undefined {
@@ -204,7 +208,9 @@ export function sliceBounds(node: Node, known: Known): readonly SliceBound[] | u
   const ends = node.ints('ends') ?? known.content(2)?.values;
   const count = starts?.length ?? ends?.length;
   if (count === undefined) return undefined;
-  const axes = node.ints('axes') ?? (node.input(3) ? known.content(3)?.values : Array.from({ length: count }, (_, at) => at));
+  const axes =
+    node.ints('axes') ??
+    (node.input(3) ? known.content(3)?.values : Array.from({ length: count }, (_, at) => at));
   const steps = node.input(4) ? known.content(4)?.values : Array.from({ length: count }, () => 1);
   const bounds: SliceBound[] = [];
   for (let at = 0; at < count; at++) {
@@ -221,7 +227,8 @@ export function slicePositions(size: number, start: number, end: number, step: n
     Math.min(Math.max(value < 0 ? value + size : value, low), high);
   const positions: number[] = [];
   if (step > 0) for (let at = clamp(start, 0, size); at < clamp(end, 0, size); at += step) positions.push(at);
-  if (step < 0) for (let at = clamp(start, 0, size - 1); at > clamp(end, -1, size - 1); at += step) positions.push(at);
+  if (step < 0)
+    for (let at = clamp(start, 0, size - 1); at > clamp(end, -1, size - 1); at += step) positions.push(at);
   return positions;
 }
 
@@ -281,7 +288,11 @@ function expand(_node: Node, known: Known): SmallTensor | undefined {
   const wanted = wholeShape(known.content(1));
   const shape = input && wanted && smallShape([input.shape, wanted]);
   if (!input || !shape) return undefined;
-  return { ...input, shape, values: broadcastOffsets(input.shape, shape).map((offset) => input.values[offset]) };
+  return {
+    ...input,
+    shape,
+    values: broadcastOffsets(input.shape, shape).map((offset) => input.values[offset]),
+  };
 }
 
 function range(_node: Node, known: Known): SmallTensor | undefined {
@@ -346,7 +357,11 @@ function reduce(combine: (a: number, b: number) => number, start: number): Evalu
     // Only complete reductions of vectors occur in shape arithmetic.
     if (!input || input.shape.length > 1 || (named && axesOf(node, known)?.length !== 1)) return undefined;
     const all = input.values.reduce<Scalar>((sum, one) => both(sum, one, combine), start);
-    return { ...input, shape: node.int('keepdims', 1) !== 0 && input.shape.length === 1 ? [1] : [], values: [all] };
+    return {
+      ...input,
+      shape: node.int('keepdims', 1) !== 0 && input.shape.length === 1 ? [1] : [],
+      values: [all],
+    };
   };
 }
 

@@ -51,7 +51,8 @@ export function toTensor(small: SmallTensor): Tensor | undefined {
   const { dataType, shape, values } = small;
   const known = values.filter((value) => value !== undefined);
   if (known.length !== values.length) return undefined;
-  if (dataType === DataTypeCode.float) return memoryTensor(dataType, shape, bytesOf(Float32Array.from(known)));
+  if (dataType === DataTypeCode.float)
+    return memoryTensor(dataType, shape, bytesOf(Float32Array.from(known)));
   if (!isIntegerType(dataType) || !known.every((value) => inRange(value, dataType))) return undefined;
   return memoryTensor(dataType, shape, integerBytes(dataType, known));
 }

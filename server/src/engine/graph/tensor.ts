@@ -2,8 +2,9 @@
  * Constant tensors of a graph. Shape, type and size cost nothing; elements are read when asked for. Stores:
  * wire tensors (inline, slice of the model file, external file) and tensors made in memory.
  */
-import { type DataType, dataTypeByCode, elementCount } from '../base/dtype';
+import { type DataType, DataTypeCode, dataTypeByCode, elementCount } from '../base/dtype';
 import { defined, invariant } from '../base/invariant';
+import { floatToLowFloat } from '../base/lowfloat';
 import type { Outcome } from '../base/outcome';
 import type { ExternalFiles } from '../format/onnx-external';
 import type { TensorProto } from '../format/onnx-types';
@@ -42,6 +43,22 @@ export function memoryTensor(dataType: number, shape: readonly number[], bytes: 
 /** float32 tensor in memory. */
 export function floatTensor(shape: readonly number[], values: Float32Array): Tensor {
   return memoryTensor(1, shape, bytesOf(values));
+}
+
+/**
+ * Real values in memory as `dataType`, rounded to nearest even: float32, float16 or bfloat16.
+ * @returns `undefined` for other types.
+ */
+export function realTensor(
+  dataType: number,
+  shape: readonly number[],
+  values: ArrayLike<number>,
+): Tensor | undefined {
+  if (dataType === DataTypeCode.float) return floatTensor(shape, Float32Array.from(values));
+  const name = dataTypeByCode(dataType)?.name;
+  if (name !== 'float16' && name !== 'bfloat16') return undefined;
+  const codes = Uint16Array.from(values, (value) => floatToLowFloat(name, value));
+  return memoryTensor(dataType, shape, bytesOf(codes));
 }
 
 /** int64 tensor in memory: shapes, axes, indices. */

@@ -65,7 +65,8 @@ function* usesMatchInputs(graph: Graph): Iterable<string> {
   for (const value of graph.values.values()) {
     for (const { node, index } of value.uses) {
       if (node.inputs[index] !== value) yield `${value.name} records a use by ${node.label} that is none`;
-      if (!node.graph?.nodes.includes(node)) yield `${value.name} is used by ${node.label}, which is in no graph`;
+      if (!node.graph?.nodes.includes(node))
+        yield `${value.name} is used by ${node.label}, which is in no graph`;
     }
   }
 }
@@ -95,7 +96,8 @@ function* initializersHaveContent(graph: Graph): Iterable<string> {
 function* valuesInScope(graph: Graph): Iterable<string> {
   for (const node of graph.nodes) {
     for (const input of node.inputs) {
-      if (input && graph.find(input.name) !== input) yield `${node.label} uses ${input.name}, which is not in scope`;
+      if (input && graph.find(input.name) !== input)
+        yield `${node.label} uses ${input.name}, which is not in scope`;
     }
   }
 }
@@ -105,7 +107,8 @@ function* nodesInOrder(graph: Graph): Iterable<string> {
   for (const [index, node] of graph.nodes.entries()) {
     for (const input of node.inputs) {
       const producer = input?.producer && place.get(input.producer);
-      if (producer !== undefined && producer >= index) yield `${node.label} comes before the producer of ${input?.name}`;
+      if (producer !== undefined && producer >= index)
+        yield `${node.label} comes before the producer of ${input?.name}`;
     }
   }
 }

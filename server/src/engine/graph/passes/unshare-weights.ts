@@ -1,0 +1,59 @@
+/**
+ * Before: `y = Conv(x, w); z = Conv(y, w)` · after: `y = Conv(x, w); z = Conv(y, w#2)`. Every layer gets a weight
+ * and a bias of its own, so that rewriting one layer cannot change another. The first use keeps the name; copies are
+ * called so that `listLayers` gives the same layer names as before. Payloads are shared, not copied.
+ */
+import { defined } from '../../base/invariant';
+import { addInitializer, setInput } from '../edit';
+import type { Graph, Model, Value } from '../ir';
+import { isMachineMade, type Layer, listLayers } from '../layers';
+import { opFacts } from '../ops';
+import type { Pass } from './pass';
+
+export const unshareWeights: Pass = {
+  name: 'unshare-weights',
+  requires: ['no-identity'],
+  ensures: ['weights-unshared'],
+  run(model) {
+    let modified = false;
+    const taken = new Set<Value>();
+    for (const layer of listLayers(model)) {
+      // A shared DequantizeLinear or Transpose belongs to several layers; codes and scales stay together.
+      if (layer.through.length > 0) {
+        taken.add(layer.weight);
+        continue;
+      }
+      if (taken.has(layer.weight)) {
+        setInput(layer.node, layer.weightInput, copyOf(model, layer));
+        modified = true;
+      } else taken.add(layer.weight);
+      const bias = layer.bias;
+      const position = opFacts(layer.node).weight?.bias;
+      if (!bias || position === undefined || layer.quantized || layer.node.input(position) !== bias) continue;
+      if (taken.has(bias)) {
+        const tensor = defined(bias.tensor, 'bias is constant');
+        setInput(layer.node, position, addInitializer(graphOf(model, layer), `${layer.name}.bias`, tensor));
+        modified = true;
+      } else taken.add(bias);
+    }
+    return { modified, issues: [] };
+  },
+};
+
+function copyOf(model: Model, layer: Layer): Value {
+  const { weight, name, tensor } = layer;
+  const graph = graphOf(model, layer);
+  if (!weight.producer && isMachineMade(weight.name)) {
+    const count = /#(\d+)$/.exec(name)?.[1] ?? '';
+    for (let next = Number(count) || 2; ; next++) {
+      // Another suffix than `_2`: the copy must still count as machine-made.
+      const candidate = `${weight.name}#${next}`;
+      if (!graph.find(candidate)) return addInitializer(graph, candidate, tensor);
+    }
+  }
+  return addInitializer(graph, `${name}.weight`, tensor);
+}
+
+function graphOf(model: Model, layer: Layer): Graph {
+  return layer.node.graph ?? model.graph;
+}
