@@ -3,10 +3,11 @@
  * messages merged, unknown fields kept, long payloads left in the file.
  */
 import type { ByteSource } from '../base/byte-source';
+import type { ReadFailure } from './byte-reader';
 import { type Field, type MessageName, type MessageTable, messageTables, oneofs } from './onnx-schema';
 import type { Slice } from './onnx-types';
 import { fromWire, type Wire } from './onnx-wire';
-import { type WireFailure, WireReader, WireType } from './protobuf';
+import { WireReader, WireType } from './protobuf';
 
 /** Payloads up to this length are read at once; shapes, axes and scalars are shorter. */
 const INLINE_BYTES = 1024;
@@ -36,7 +37,7 @@ export class MessageReader {
     this.wire = new WireReader(source);
   }
 
-  get failure(): WireFailure | undefined {
+  get failure(): ReadFailure | undefined {
     return this.wire.failure;
   }
 

@@ -5,9 +5,9 @@
 import { type ByteSource, ShortRead } from '../base/byte-source';
 import { type Issue, issue } from '../base/issue';
 import { fail, type Outcome, ok } from '../base/outcome';
+import { damagedIssue, readIssue } from './byte-reader';
 import { MessageReader } from './message-reader';
 import type { ModelProto, TensorProto } from './onnx-types';
-import type { WireFailure } from './protobuf';
 import { looksLike, startsWithZeros } from './sniff';
 
 /**
@@ -29,7 +29,7 @@ export function decodeTensor(source: ByteSource): Outcome<TensorProto> {
   return guarded(source, () => {
     const reader = new MessageReader(source);
     const tensor = reader.read('TensorProto') as TensorProto | undefined;
-    if (tensor === undefined) return fail(wireIssue(source, reader.failure));
+    if (tensor === undefined) return fail(readIssue(source, reader.failure));
     if (tensor.dataType === 0) return fail(unknownFormat(source));
     return ok(tensor);
   });
@@ -51,21 +51,12 @@ function modelIssue(source: ByteSource, reader: MessageReader): Issue {
   const { failure, outer } = reader;
   const head = headOf(source);
   if (looksLike(head) !== undefined) return unknownFormat(source);
-  if (startsWithZeros(head)) return damaged(source, 0, 'the file starts with zero bytes');
+  if (startsWithZeros(head)) return damagedIssue(source, 0, 'the file starts with zero bytes');
   if (outer.known === 0) return unknownFormat(source);
   if (outer.hasGraph && outer.current === undefined) {
-    return damaged(source, outer.offset, 'there are bytes after the end of the model');
+    return damagedIssue(source, outer.offset, 'there are bytes after the end of the model');
   }
-  return wireIssue(source, failure);
-}
-
-function wireIssue(source: ByteSource, failure: WireFailure | undefined): Issue {
-  const path = source.path;
-  if (failure?.limit !== undefined) return issue('format-limit', { path, ...failure.limit }, { path });
-  if (failure?.need !== undefined) {
-    return issue('format-truncated', { path, need: failure.need, have: source.size }, { path });
-  }
-  return damaged(source, failure?.offset ?? 0, failure?.reason ?? 'not a protocol buffer');
+  return readIssue(source, failure);
 }
 
 /** Any protocol buffer may parse as a ModelProto of unknown fields; a model says what it computes. */
@@ -80,7 +71,7 @@ function isModel(model: ModelProto): boolean {
 function noModelIssue(source: ByteSource, model: ModelProto): Issue {
   const announced = model.irVersion > 0 && model.irVersion < 1000;
   if (announced && looksLike(headOf(source)) === undefined) {
-    return damaged(source, source.size, 'the model has no graph');
+    return damagedIssue(source, source.size, 'the model has no graph');
   }
   return unknownFormat(source);
 }
@@ -89,11 +80,6 @@ function unknownFormat(source: ByteSource): Issue {
   const path = source.path;
   const guess = looksLike(headOf(source));
   return issue('format-unknown', { path, ...(guess === undefined ? {} : { looksLike: guess }) }, { path });
-}
-
-function damaged(source: ByteSource, offset: number, reason: string): Issue {
-  const path = source.path;
-  return issue('format-damaged', { path, offset, reason }, { path, span: [offset, offset] });
 }
 
 function headOf(source: ByteSource): Uint8Array {
