@@ -43,7 +43,7 @@ export class ExternalFiles {
     const length = payload.length ?? source.size - offset;
     const valid = isCount(offset) && isCount(length) && isCount(offset + length);
     if (!valid || offset + length > source.size) {
-      const facts = { tensor, location, need: offset + length, have: source.size };
+      const facts = { tensor, location, need: offset + (payload.length ?? 0), have: source.size };
       return fail(issue('external-range', facts, anchor));
     }
     return ok({ source, offset, length });

@@ -106,6 +106,12 @@ export function tensorIntegers(tensor: TensorProto, external?: ExternalFiles): O
   return ok(Array.from(value.data, Number));
 }
 
+/** Elements alone, as {@link readTensor} gives them. */
+export function tensorValues(tensor: TensorProto, external?: ExternalFiles): Outcome<TensorArray> {
+  const { value, issues } = readTensor(tensor, external);
+  return value === undefined ? { value, issues } : ok(value.data, issues);
+}
+
 /** Bytes the elements of a tensor take packed, or `tensor-invalid` for impossible shapes and unknown types. */
 export function tensorByteLength(tensor: TensorProto): Outcome<number> {
   const { value, issues } = checkTensor(tensor);
