@@ -5,7 +5,6 @@
 import {
   type Codes,
   codeArray,
-  codeRange,
   dequantizeValue,
   type QuantParameters,
   quantizeValue,
@@ -13,9 +12,11 @@ import {
 } from './affine';
 import { channelView, forEachScope, scopeCount } from './layout';
 import type { QuantScheme } from './scheme';
-import { readerOf, scopeParameters } from './weight-error-reference';
+import { quantizerOf, readerOf, type ScopeParameters, scopeParameters } from './weight-error-reference';
 
-export interface QuantizedWeight {
+export type { ScopeParameters } from './weight-error-reference';
+
+export interface QuantizedWeight extends ScopeParameters {
   readonly scheme: QuantScheme;
   /** Codes in the order of the weight's elements, one array element each. */
   readonly codes: Codes;
@@ -33,7 +34,7 @@ export function weightParameters(
   shape: readonly number[],
   channelAxis: number | null,
   scheme: QuantScheme,
-): readonly QuantParameters[] {
+): ScopeParameters {
   return scopeParameters(readerOf(data), channelView(shape, channelAxis), scheme);
 }
 
@@ -51,15 +52,14 @@ export function quantizeWeight(
   const view = channelView(shape, channelAxis);
   const codes = codeArray(scheme, data.length);
   forEachScope(view, scheme.granularity, 0, data.length, (scope, _channel, from, to) => {
-    const quantizer = parameters[scope];
-    if (quantizer !== undefined) quantizeRun(data, codes, from, to, quantizer);
+    quantizeRun(data, codes, from, to, quantizerOf(parameters, scope, scheme));
   });
   const scopes = scopeCount(view, scheme.granularity);
   return {
     scheme,
     codes,
-    scales: Float32Array.from(parameters, ({ scale }) => scale),
-    zeroPoints: Int32Array.from(parameters, ({ zeroPoint }) => zeroPoint),
+    scales: parameters.scales,
+    zeroPoints: parameters.zeroPoints,
     groups: scheme.granularity === 'tensor' ? 1 : scopes / Math.max(view.channels, 1),
   };
 }
@@ -70,8 +70,7 @@ export function dequantizeWeight(
   shape: readonly number[],
   channelAxis: number | null,
 ): Float32Array {
-  const { codes, scales, zeroPoints, scheme } = weight;
-  const { min: codeMin, max: codeMax } = codeRange(scheme);
+  const { codes, scheme } = weight;
   const values = new Float32Array(codes.length);
   forEachScope(
     channelView(shape, channelAxis),
@@ -79,7 +78,7 @@ export function dequantizeWeight(
     0,
     codes.length,
     (scope, _channel, from, to) => {
-      const quantizer = { scale: scales[scope] ?? 1, zeroPoint: zeroPoints[scope] ?? 0, codeMin, codeMax };
+      const quantizer = quantizerOf(weight, scope, scheme);
       for (let i = from; i < to; i++) values[i] = dequantizeValue(codes[i] ?? 0, quantizer);
     },
   );

@@ -3,7 +3,7 @@
  * any layout, any integer scheme. `kernels/` holds its fast twin for symmetric schemes.
  */
 import { invariant } from '../base/invariant';
-import { fakeQuantizeValue, parametersFor, type QuantParameters } from './affine';
+import { codeRange, fakeQuantizeValue, parametersFor, type QuantParameters } from './affine';
 import { type ChannelView, forEachRun, forEachScope, scopeCount } from './layout';
 import type { QuantScheme } from './scheme';
 
@@ -19,16 +19,16 @@ export interface WeightSums {
   nonFinite: number;
   min: number;
   max: number;
-  /** Σx, Σx², Σx³, Σx⁴ of x / unit. */
+  /** Σx, Σx², Σx³, Σx⁴. */
   readonly powers: Float64Array;
-  /** A power of two near max|x|, so that fourth powers stay in range. */
-  unit: number;
   /** max|x| per channel. */
   readonly channelAbsMax: Float32Array;
   /** Σx² per channel. */
   readonly signal: Float64Array;
   /** Σ(x − x^)² per channel, one array per scheme. */
   readonly noise: readonly Float64Array[];
+  /** Elements that the SIMD kernels measured: all or none. */
+  fastElements: number;
 }
 
 /** A reader over elements in memory. */
@@ -45,10 +45,10 @@ export function emptyWeightSums(view: ChannelView, schemes: readonly QuantScheme
     min: Number.POSITIVE_INFINITY,
     max: Number.NEGATIVE_INFINITY,
     powers: new Float64Array(4),
-    unit: 1,
     channelAbsMax: new Float32Array(view.channels),
     signal: new Float64Array(view.channels),
     noise: schemes.map(() => new Float64Array(view.channels)),
+    fastElements: 0,
   };
 }
 
@@ -65,7 +65,7 @@ export function referenceWeightSums(
   schemes.forEach((scheme, index) => {
     const noise = sums.noise[index];
     invariant(noise !== undefined, 'one noise array per scheme');
-    addNoise(noise, reader, view, scheme);
+    noise.set(weightNoise(reader, view, scheme));
   });
   return sums;
 }
@@ -91,19 +91,17 @@ export function addExtremes(sums: WeightSums, reader: WeightReader, view: Channe
 }
 
 function addPowers(sums: WeightSums, reader: WeightReader, view: ChannelView): void {
-  sums.unit = powerOfTwoUnit(Math.max(-sums.min, sums.max));
   let [one = 0, two = 0, three = 0, four = 0] = sums.powers;
   forEachChunk(reader, view, (data, start) => {
     forEachRun(view, start, data.length, (channel, _k, from, to) => {
       let signal = 0;
       for (let i = from; i < to; i++) {
         const x = data[i] ?? 0;
-        const t = x / sums.unit;
-        const square = t * t;
-        signal += x * x;
-        one += t;
+        const square = x * x;
+        signal += square;
+        one += x;
         two += square;
-        three += square * t;
+        three += square * x;
         four += square * square;
       }
       sums.signal[channel] = (sums.signal[channel] ?? 0) + signal;
@@ -112,29 +110,56 @@ function addPowers(sums: WeightSums, reader: WeightReader, view: ChannelView): v
   sums.powers.set([one, two, three, four]);
 }
 
-function addNoise(noise: Float64Array, reader: WeightReader, view: ChannelView, scheme: QuantScheme): void {
+/** Σ(x − x^)² per channel under one scheme. */
+export function weightNoise(reader: WeightReader, view: ChannelView, scheme: QuantScheme): Float64Array {
+  const noise = new Float64Array(view.channels);
   const parameters = scopeParameters(reader, view, scheme);
   forEachChunk(reader, view, (data, start) => {
     forEachScope(view, scheme.granularity, start, data.length, (scope, channel, from, to) => {
-      const quantizer = parameters[scope];
-      invariant(quantizer !== undefined, 'one quantizer per scope');
-      let sum = 0;
-      for (let i = from; i < to; i++) {
-        const x = data[i] ?? 0;
-        const error = x - fakeQuantizeValue(x, quantizer);
-        sum += error * error;
-      }
+      const sum = squaredErrors(data.subarray(from, to), quantizerOf(parameters, scope, scheme));
       noise[channel] = (noise[channel] ?? 0) + sum;
     });
   });
+  return noise;
 }
 
-/** Min-max quantizers of every scope, in order of channel, then group. */
+function squaredErrors(data: Float32Array, quantizer: QuantParameters): number {
+  let sum = 0;
+  for (let i = 0; i < data.length; i++) {
+    const x = data[i] ?? 0;
+    const error = x - fakeQuantizeValue(x, quantizer);
+    sum += error * error;
+  }
+  return sum;
+}
+
+/** Quantizers of every scope of a weight, in order of channel, then group. */
+export interface ScopeParameters {
+  readonly scales: Float32Array;
+  readonly zeroPoints: Int32Array;
+}
+
+/** The quantizer of one scope. */
+export function quantizerOf(
+  parameters: ScopeParameters,
+  scope: number,
+  scheme: QuantScheme,
+): QuantParameters {
+  const { min: codeMin, max: codeMax } = codeRange(scheme);
+  return {
+    scale: parameters.scales[scope] ?? 1,
+    zeroPoint: parameters.zeroPoints[scope] ?? 0,
+    codeMin,
+    codeMax,
+  };
+}
+
+/** Min-max quantizers of every scope. */
 export function scopeParameters(
   reader: WeightReader,
   view: ChannelView,
   scheme: QuantScheme,
-): readonly QuantParameters[] {
+): ScopeParameters {
   const scopes = scopeCount(view, scheme.granularity);
   const low = new Float32Array(scopes);
   const high = new Float32Array(scopes);
@@ -152,7 +177,37 @@ export function scopeParameters(
       high[scope] = max;
     });
   });
-  return Array.from(low, (min, scope) => parametersFor({ min, max: high[scope] ?? 0 }, scheme));
+  const scales = new Float32Array(scopes);
+  const zeroPoints = new Int32Array(scopes);
+  for (let scope = 0; scope < scopes; scope++) {
+    const { scale, zeroPoint } = parametersFor({ min: low[scope] ?? 0, max: high[scope] ?? 0 }, scheme);
+    scales[scope] = scale;
+    zeroPoints[scope] = zeroPoint;
+  }
+  return { scales, zeroPoints };
+}
+
+/**
+ * Signal and noise per symmetric scheme of one stretch of a channel that starts where a group starts.
+ * @param channelAbsMax max|x| of the whole channel, `tensorAbsMax` of the whole weight.
+ */
+export function rowSums(
+  row: Float32Array,
+  schemes: readonly QuantScheme[],
+  channelAbsMax: number,
+  tensorAbsMax: number,
+): readonly number[] {
+  const view = { outer: 1, channels: 1, inner: row.length, perChannel: row.length, count: row.length };
+  const signal = row.reduce((sum, x) => sum + x * x, 0);
+  const noise = schemes.map((scheme) => {
+    const { granularity } = scheme;
+    if (typeof granularity === 'string') {
+      const absMax = granularity === 'tensor' ? tensorAbsMax : channelAbsMax;
+      return squaredErrors(row, parametersFor({ min: -absMax, max: absMax }, scheme));
+    }
+    return weightNoise(readerOf(row), view, scheme)[0] ?? 0;
+  });
+  return [signal, ...noise];
 }
 
 function forEachChunk(

@@ -4,10 +4,17 @@
  */
 import { issue } from '../base/issue';
 import { fail, type Outcome, ok } from '../base/outcome';
+import { fastWeightSums, isFastScheme } from './kernels/weight-sums';
 import { type ChannelView, channelView } from './layout';
 import { sqnr } from './metrics';
 import { parseQuantScheme, type QuantScheme } from './scheme';
-import { readerOf, referenceWeightSums, type WeightReader, type WeightSums } from './weight-error-reference';
+import {
+  readerOf,
+  referenceWeightSums,
+  type WeightReader,
+  type WeightSums,
+  weightNoise,
+} from './weight-error-reference';
 
 export { readerOf, type WeightReader } from './weight-error-reference';
 
@@ -17,6 +24,8 @@ export interface WeightErrors {
   /** dB per channel for the formats of `channelFormats`. */
   readonly channelSqnr: Readonly<Record<string, readonly (number | null)[]>>;
   readonly statistics: WeightStatistics;
+  /** Elements that went through the SIMD kernels; 0 = all sums are the scalar reference's. */
+  readonly fastElements: number;
 }
 
 export interface WeightStatistics {
@@ -37,6 +46,8 @@ export interface WeightErrorOptions {
   readonly tensor?: string;
   /** Formats, also listed in `formats`, whose dB is wanted for every channel. */
   readonly channelFormats?: readonly string[];
+  /** `scalar` measures with the reference alone; tests hold the kernels against it. */
+  readonly kernel?: 'auto' | 'scalar';
 }
 
 /**
@@ -61,17 +72,34 @@ export function weightErrors(
   }
   const view = channelView(shape, channelAxis);
   const reader = typeof data === 'function' ? data : readerOf(data);
-  const sums = referenceWeightSums(reader, view, schemes);
+  const sums = measure(reader, view, schemes, options.kernel ?? 'auto');
   const value = {
     sqnr: Object.fromEntries(formats.map((format, index) => [format, totalSqnr(sums, index)])),
     channelSqnr: Object.fromEntries(
       (options.channelFormats ?? []).map((format) => [format, channelSqnr(sums, formats.indexOf(format))]),
     ),
     statistics: statistics(sums, view),
+    fastElements: sums.fastElements,
   };
   if (sums.nonFinite === 0) return ok(value);
   const tensor = options.tensor ?? '';
   return ok(value, [issue('tensor-not-finite', { tensor, count: sums.nonFinite }, { tensor }, 'warning')]);
+}
+
+/** Sums by the kernels for the schemes they know, by the reference for the others or when the kernels decline. */
+function measure(
+  reader: WeightReader,
+  view: ChannelView,
+  schemes: readonly QuantScheme[],
+  kernel: 'auto' | 'scalar',
+): WeightSums {
+  const fast = kernel === 'auto' ? fastWeightSums(reader, view, schemes.filter(isFastScheme)) : undefined;
+  if (fast === undefined) return referenceWeightSums(reader, view, schemes);
+  const quick = fast.noise.values();
+  const noise = schemes.map((scheme) =>
+    isFastScheme(scheme) ? (quick.next().value ?? new Float64Array()) : weightNoise(reader, view, scheme),
+  );
+  return { ...fast, noise };
 }
 
 function totalSqnr(sums: WeightSums, index: number): number | null {
@@ -91,8 +119,9 @@ function statistics(sums: WeightSums, view: ChannelView): WeightStatistics {
   return {
     count: view.count,
     nonFinite: sums.nonFinite,
-    min: empty ? 0 : sums.min,
-    max: empty ? 0 : sums.max,
+    // Adding 0 turns −0 into 0.
+    min: empty ? 0 : sums.min + 0,
+    max: empty ? 0 : sums.max + 0,
     channelAbsMax: sums.channelAbsMax,
     kurtosis: sums.nonFinite > 0 ? null : kurtosis(sums.powers, view.count),
   };

@@ -1,0 +1,350 @@
+;; SIMD twins of the symmetric quantizer in affine.ts. Everything works on channel-major blocks: `rows` channels of
+;; `len` float32 elements each, one after the other. A row is cut into groups (a whole row is one group where a scale
+;; serves the channel or the tensor); the last group of a row may be shorter.
+;;
+;; Exactness: scale = max|x| / qmax and code = nearest(x / scale) are float32 operations, so they are those of the
+;; reference. The error loop multiplies by 1 / scale instead, which is twice as fast and can only choose another code
+;; next to a tie; a stretch in which any error comes that close to scale / 2 is computed again with the division.
+;;
+;; Built by scripts/build-kernels.mjs into binary.ts.
+(module
+  (import "host" "memory" (memory 1))
+
+  ;; Lanes that a rest of 1, 2 or 3 elements uses.
+  (func $mask (param $rest i32) (result v128)
+    (i32x4.gt_s (i32x4.splat (local.get $rest)) (v128.const i32x4 0 1 2 3)))
+
+  (func $sum (param $lanes v128) (result f64)
+    (local $pair v128)
+    (local.set $pair
+      (f64x2.add
+        (f64x2.promote_low_f32x4 (local.get $lanes))
+        (f64x2.promote_low_f32x4 (i8x16.shuffle 8 9 10 11 12 13 14 15 0 1 2 3 4 5 6 7 (local.get $lanes) (local.get $lanes)))))
+    (f64.add (f64x2.extract_lane 0 (local.get $pair)) (f64x2.extract_lane 1 (local.get $pair))))
+
+  ;; Largest bit pattern of |x|: finite < infinity < NaN, and the order of numbers below.
+  (func $largest (param $p i32) (param $n i32) (result i32)
+    (local $end i32) (local $a v128) (local $b v128) (local $positive v128)
+    (local.set $positive (v128.const i32x4 0x7fffffff 0x7fffffff 0x7fffffff 0x7fffffff))
+    (local.set $end (i32.add (local.get $p) (i32.shl (i32.and (local.get $n) (i32.const -8)) (i32.const 2))))
+    (block $done
+      (loop $pairs
+        (br_if $done (i32.ge_u (local.get $p) (local.get $end)))
+        (local.set $a (i32x4.max_s (local.get $a) (v128.and (v128.load (local.get $p)) (local.get $positive))))
+        (local.set $b (i32x4.max_s (local.get $b) (v128.and (v128.load offset=16 (local.get $p)) (local.get $positive))))
+        (local.set $p (i32.add (local.get $p) (i32.const 32)))
+        (br $pairs)))
+    (if (i32.and (local.get $n) (i32.const 4))
+      (then
+        (local.set $a (i32x4.max_s (local.get $a) (v128.and (v128.load (local.get $p)) (local.get $positive))))
+        (local.set $p (i32.add (local.get $p) (i32.const 16)))))
+    (if (i32.and (local.get $n) (i32.const 3))
+      (then
+        (local.set $b
+          (i32x4.max_s
+            (local.get $b)
+            (v128.and
+              (v128.and (v128.load (local.get $p)) (call $mask (i32.and (local.get $n) (i32.const 3))))
+              (local.get $positive))))))
+    (local.set $a (i32x4.max_s (local.get $a) (local.get $b)))
+    (local.set $a
+      (i32x4.max_s (local.get $a) (i8x16.shuffle 8 9 10 11 12 13 14 15 0 1 2 3 4 5 6 7 (local.get $a) (local.get $a))))
+    (local.set $a
+      (i32x4.max_s (local.get $a) (i8x16.shuffle 4 5 6 7 0 1 2 3 12 13 14 15 8 9 10 11 (local.get $a) (local.get $a))))
+    (i32x4.extract_lane 0 (local.get $a)))
+
+  ;; out[group] = max(out[group], max|x| over the group) as float32 bits, groups of all rows in order.
+  (func (export "absMax") (param $p i32) (param $len i32) (param $rows i32) (param $group i32) (param $out i32)
+    (local $left i32) (local $n i32) (local $found i32)
+    (block $done
+      (loop $row
+        (br_if $done (i32.eqz (local.get $rows)))
+        (local.set $left (local.get $len))
+        (loop $groups
+          (local.set $n (select (local.get $left) (local.get $group) (i32.lt_u (local.get $left) (local.get $group))))
+          (local.set $found (call $largest (local.get $p) (local.get $n)))
+          (if (i32.gt_u (local.get $found) (i32.load (local.get $out)))
+            (then (i32.store (local.get $out) (local.get $found))))
+          (local.set $out (i32.add (local.get $out) (i32.const 4)))
+          (local.set $p (i32.add (local.get $p) (i32.shl (local.get $n) (i32.const 2))))
+          (br_if $groups (local.tee $left (i32.sub (local.get $left) (local.get $n)))))
+        (local.set $rows (i32.sub (local.get $rows) (i32.const 1)))
+        (br $row))))
+
+  ;; out[column] = max(out[column], max|x| over the column) of a row-major block, as float32 bits.
+  (func (export "absMaxColumns") (param $p i32) (param $rows i32) (param $columns i32) (param $out i32)
+    (local $q i32) (local $end i32) (local $vectors i32) (local $x i32) (local $positive v128)
+    (local.set $positive (v128.const i32x4 0x7fffffff 0x7fffffff 0x7fffffff 0x7fffffff))
+    (local.set $vectors (i32.add (local.get $out) (i32.shl (i32.and (local.get $columns) (i32.const -4)) (i32.const 2))))
+    (local.set $end (i32.add (local.get $out) (i32.shl (local.get $columns) (i32.const 2))))
+    (block $done
+      (loop $row
+        (br_if $done (i32.eqz (local.get $rows)))
+        (local.set $q (local.get $out))
+        (block $full
+          (loop $vector
+            (br_if $full (i32.ge_u (local.get $q) (local.get $vectors)))
+            (v128.store
+              (local.get $q)
+              (i32x4.max_s (v128.load (local.get $q)) (v128.and (v128.load (local.get $p)) (local.get $positive))))
+            (local.set $q (i32.add (local.get $q) (i32.const 16)))
+            (local.set $p (i32.add (local.get $p) (i32.const 16)))
+            (br $vector)))
+        (block $rest
+          (loop $single
+            (br_if $rest (i32.ge_u (local.get $q) (local.get $end)))
+            (local.set $x (i32.and (i32.load (local.get $p)) (i32.const 0x7fffffff)))
+            (if (i32.gt_u (local.get $x) (i32.load (local.get $q)))
+              (then (i32.store (local.get $q) (local.get $x))))
+            (local.set $q (i32.add (local.get $q) (i32.const 4)))
+            (local.set $p (i32.add (local.get $p) (i32.const 4)))
+            (br $single)))
+        (local.set $rows (i32.sub (local.get $rows) (i32.const 1)))
+        (br $row))))
+
+  ;; to[column][row] = from[row][column].
+  (func (export "transpose") (param $from i32) (param $rows i32) (param $columns i32) (param $to i32)
+    (local $row i32) (local $column i32) (local $p i32) (local $q i32) (local $stride i32) (local $pitch i32)
+    (local $a v128) (local $b v128) (local $c v128) (local $d v128) (local $e v128) (local $f v128) (local $g v128) (local $h v128)
+    (local.set $stride (i32.shl (local.get $columns) (i32.const 2)))
+    (local.set $pitch (i32.shl (local.get $rows) (i32.const 2)))
+    (block $done
+      (loop $strip
+        (br_if $done (i32.ge_u (local.get $column) (local.get $columns)))
+        (local.set $row (i32.const 0))
+        (local.set $p (i32.add (local.get $from) (i32.shl (local.get $column) (i32.const 2))))
+        (local.set $q (i32.add (local.get $to) (i32.mul (local.get $column) (local.get $pitch))))
+        (if (i32.le_u (i32.add (local.get $column) (i32.const 4)) (local.get $columns))
+          (then
+            (block $full
+              (loop $square
+                (br_if $full (i32.gt_u (i32.add (local.get $row) (i32.const 4)) (local.get $rows)))
+                (local.set $a (v128.load (local.get $p)))
+                (local.set $b (v128.load (local.tee $p (i32.add (local.get $p) (local.get $stride)))))
+                (local.set $c (v128.load (local.tee $p (i32.add (local.get $p) (local.get $stride)))))
+                (local.set $d (v128.load (local.tee $p (i32.add (local.get $p) (local.get $stride)))))
+                (local.set $p (i32.add (local.get $p) (local.get $stride)))
+                (local.set $e (i8x16.shuffle 0 1 2 3 16 17 18 19 4 5 6 7 20 21 22 23 (local.get $a) (local.get $b)))
+                (local.set $f (i8x16.shuffle 8 9 10 11 24 25 26 27 12 13 14 15 28 29 30 31 (local.get $a) (local.get $b)))
+                (local.set $g (i8x16.shuffle 0 1 2 3 16 17 18 19 4 5 6 7 20 21 22 23 (local.get $c) (local.get $d)))
+                (local.set $h (i8x16.shuffle 8 9 10 11 24 25 26 27 12 13 14 15 28 29 30 31 (local.get $c) (local.get $d)))
+                (v128.store (local.get $q)
+                  (i8x16.shuffle 0 1 2 3 4 5 6 7 16 17 18 19 20 21 22 23 (local.get $e) (local.get $g)))
+                (v128.store (i32.add (local.get $q) (local.get $pitch))
+                  (i8x16.shuffle 8 9 10 11 12 13 14 15 24 25 26 27 28 29 30 31 (local.get $e) (local.get $g)))
+                (v128.store (i32.add (local.get $q) (i32.shl (local.get $pitch) (i32.const 1)))
+                  (i8x16.shuffle 0 1 2 3 4 5 6 7 16 17 18 19 20 21 22 23 (local.get $f) (local.get $h)))
+                (v128.store (i32.add (local.get $q) (i32.mul (local.get $pitch) (i32.const 3)))
+                  (i8x16.shuffle 8 9 10 11 12 13 14 15 24 25 26 27 28 29 30 31 (local.get $f) (local.get $h)))
+                (local.set $q (i32.add (local.get $q) (i32.const 16)))
+                (local.set $row (i32.add (local.get $row) (i32.const 4)))
+                (br $square)))
+            (block $rest
+              (loop $single
+                (br_if $rest (i32.ge_u (local.get $row) (local.get $rows)))
+                (i32.store (local.get $q) (i32.load (local.get $p)))
+                (i32.store (i32.add (local.get $q) (local.get $pitch)) (i32.load offset=4 (local.get $p)))
+                (i32.store (i32.add (local.get $q) (i32.shl (local.get $pitch) (i32.const 1))) (i32.load offset=8 (local.get $p)))
+                (i32.store (i32.add (local.get $q) (i32.mul (local.get $pitch) (i32.const 3))) (i32.load offset=12 (local.get $p)))
+                (local.set $p (i32.add (local.get $p) (local.get $stride)))
+                (local.set $q (i32.add (local.get $q) (i32.const 4)))
+                (local.set $row (i32.add (local.get $row) (i32.const 1)))
+                (br $single)))
+            (local.set $column (i32.add (local.get $column) (i32.const 4)))
+            (br $strip)))
+        (block $last
+          (loop $narrow
+            (br_if $last (i32.ge_u (local.get $row) (local.get $rows)))
+            (i32.store (local.get $q) (i32.load (local.get $p)))
+            (local.set $p (i32.add (local.get $p) (local.get $stride)))
+            (local.set $q (i32.add (local.get $q) (i32.const 4)))
+            (local.set $row (i32.add (local.get $row) (i32.const 1)))
+            (br $narrow)))
+        (local.set $column (i32.add (local.get $column) (i32.const 1)))
+        (br $strip))))
+
+  ;; Sums of t, t², t³, t⁴ with t = x · factor, and the extremes of x. signal[row] += Σt²; powers[0..3] += the sums;
+  ;; extremes = {min, max} in float32.
+  (func (export "moments")
+    (param $p i32) (param $len i32) (param $rows i32) (param $factor f32) (param $signal i32) (param $powers i32) (param $extremes i32)
+    (local $scale v128) (local $t v128) (local $x v128) (local $square v128)
+    (local $one v128) (local $two v128) (local $three v128) (local $four v128) (local $low v128) (local $high v128)
+    (local $left i32) (local $n i32) (local $end i32) (local $part f64)
+    (local.set $scale (f32x4.splat (local.get $factor)))
+    (local.set $low (v128.load32_splat (local.get $extremes)))
+    (local.set $high (v128.load32_splat offset=4 (local.get $extremes)))
+    (block $done
+      (loop $row
+        (br_if $done (i32.eqz (local.get $rows)))
+        (local.set $left (local.get $len))
+        (loop $stretch
+          ;; Stretches are short enough for float32 sums.
+          (local.set $n (select (local.get $left) (i32.const 1024) (i32.lt_u (local.get $left) (i32.const 1024))))
+          (local.set $left (i32.sub (local.get $left) (local.get $n)))
+          (local.set $one (v128.const i32x4 0 0 0 0))
+          (local.set $two (v128.const i32x4 0 0 0 0))
+          (local.set $three (v128.const i32x4 0 0 0 0))
+          (local.set $four (v128.const i32x4 0 0 0 0))
+          (local.set $end (i32.add (local.get $p) (i32.shl (local.get $n) (i32.const 2))))
+          (loop $vector
+            (local.set $x (v128.load (local.get $p)))
+            (local.set $p (i32.add (local.get $p) (i32.const 16)))
+            (if (i32.gt_u (local.get $p) (local.get $end))
+              (then
+                ;; A zero is no new extreme unless it stands in for lanes that do not exist: repeat the first lane.
+                (local.set $t (call $mask (i32.and (local.get $n) (i32.const 3))))
+                (local.set $x
+                  (v128.bitselect
+                    (local.get $x)
+                    (i8x16.shuffle 0 1 2 3 0 1 2 3 0 1 2 3 0 1 2 3 (local.get $x) (local.get $x))
+                    (local.get $t)))
+                (local.set $low (f32x4.pmin (local.get $low) (local.get $x)))
+                (local.set $high (f32x4.pmax (local.get $high) (local.get $x)))
+                (local.set $x (v128.and (local.get $x) (local.get $t))))
+              (else
+                (local.set $low (f32x4.pmin (local.get $low) (local.get $x)))
+                (local.set $high (f32x4.pmax (local.get $high) (local.get $x)))))
+            (local.set $t (f32x4.mul (local.get $x) (local.get $scale)))
+            (local.set $square (f32x4.mul (local.get $t) (local.get $t)))
+            (local.set $one (f32x4.add (local.get $one) (local.get $t)))
+            (local.set $two (f32x4.add (local.get $two) (local.get $square)))
+            (local.set $three (f32x4.add (local.get $three) (f32x4.mul (local.get $square) (local.get $t))))
+            (local.set $four (f32x4.add (local.get $four) (f32x4.mul (local.get $square) (local.get $square))))
+            (br_if $vector (i32.lt_u (local.get $p) (local.get $end))))
+          (local.set $p (local.get $end))
+          (local.set $part (call $sum (local.get $two)))
+          (f64.store (local.get $signal) (f64.add (f64.load (local.get $signal)) (local.get $part)))
+          (f64.store offset=8 (local.get $powers) (f64.add (f64.load offset=8 (local.get $powers)) (local.get $part)))
+          (f64.store (local.get $powers) (f64.add (f64.load (local.get $powers)) (call $sum (local.get $one))))
+          (f64.store offset=16 (local.get $powers) (f64.add (f64.load offset=16 (local.get $powers)) (call $sum (local.get $three))))
+          (f64.store offset=24 (local.get $powers) (f64.add (f64.load offset=24 (local.get $powers)) (call $sum (local.get $four))))
+          (br_if $stretch (local.get $left)))
+        (local.set $signal (i32.add (local.get $signal) (i32.const 8)))
+        (local.set $rows (i32.sub (local.get $rows) (i32.const 1)))
+        (br $row)))
+    (f32.store (local.get $extremes)
+      (f32.min
+        (f32.min (f32x4.extract_lane 0 (local.get $low)) (f32x4.extract_lane 1 (local.get $low)))
+        (f32.min (f32x4.extract_lane 2 (local.get $low)) (f32x4.extract_lane 3 (local.get $low)))))
+    (f32.store offset=4 (local.get $extremes)
+      (f32.max
+        (f32.max (f32x4.extract_lane 0 (local.get $high)) (f32x4.extract_lane 1 (local.get $high)))
+        (f32.max (f32x4.extract_lane 2 (local.get $high)) (f32x4.extract_lane 3 (local.get $high))))))
+
+  ;; Squared errors of up to 512 elements under one scale, by division: the definition.
+  (func $exact (param $p i32) (param $n i32) (param $scale v128) (result v128)
+    (local $end i32) (local $x v128) (local $e v128) (local $sum v128)
+    (local.set $end (i32.add (local.get $p) (i32.shl (local.get $n) (i32.const 2))))
+    (loop $vector
+      (local.set $x (v128.load (local.get $p)))
+      (local.set $p (i32.add (local.get $p) (i32.const 16)))
+      (if (i32.gt_u (local.get $p) (local.get $end))
+        (then (local.set $x (v128.and (local.get $x) (call $mask (i32.and (local.get $n) (i32.const 3)))))))
+      (local.set $e
+        (f32x4.sub
+          (local.get $x)
+          (f32x4.mul (f32x4.nearest (f32x4.div (local.get $x) (local.get $scale))) (local.get $scale))))
+      (local.set $sum (f32x4.add (local.get $sum) (f32x4.mul (local.get $e) (local.get $e))))
+      (br_if $vector (i32.lt_u (local.get $p) (local.get $end))))
+    (local.get $sum))
+
+  ;; The same with a multiplication; `limit` is the square of the smallest error that may hide another code.
+  (func $squares (param $p i32) (param $n i32) (param $scale v128) (param $inverse v128) (param $limit v128) (result v128)
+    (local $start i32) (local $end i32) (local $x v128) (local $y v128) (local $a v128) (local $b v128) (local $worst v128)
+    (local.set $start (local.get $p))
+    (local.set $end (i32.add (local.get $p) (i32.shl (i32.and (local.get $n) (i32.const -8)) (i32.const 2))))
+    (if (i32.lt_u (local.get $p) (local.get $end))
+      (then
+        (loop $pairs
+          (local.set $x (v128.load (local.get $p)))
+          (local.set $y (v128.load offset=16 (local.get $p)))
+          (local.set $x
+            (f32x4.sub
+              (local.get $x)
+              (f32x4.mul (f32x4.nearest (f32x4.mul (local.get $x) (local.get $inverse))) (local.get $scale))))
+          (local.set $y
+            (f32x4.sub
+              (local.get $y)
+              (f32x4.mul (f32x4.nearest (f32x4.mul (local.get $y) (local.get $inverse))) (local.get $scale))))
+          (local.set $x (f32x4.mul (local.get $x) (local.get $x)))
+          (local.set $y (f32x4.mul (local.get $y) (local.get $y)))
+          (local.set $a (f32x4.add (local.get $a) (local.get $x)))
+          (local.set $b (f32x4.add (local.get $b) (local.get $y)))
+          (local.set $worst (f32x4.pmax (local.get $worst) (f32x4.pmax (local.get $x) (local.get $y))))
+          (br_if $pairs (i32.lt_u (local.tee $p (i32.add (local.get $p) (i32.const 32))) (local.get $end))))))
+    (if (v128.any_true (f32x4.gt (local.get $worst) (local.get $limit)))
+      (then (return (call $exact (local.get $start) (local.get $n) (local.get $scale)))))
+    (local.set $a (f32x4.add (local.get $a) (local.get $b)))
+    ;; The rest of fewer than 8 elements is not worth a shortcut.
+    (if (i32.and (local.get $n) (i32.const 7))
+      (then
+        (local.set $a
+          (f32x4.add (local.get $a) (call $exact (local.get $p) (i32.and (local.get $n) (i32.const 7)) (local.get $scale))))))
+    (local.get $a))
+
+  ;; noise[row] += Σ(x − code · scale)² with scale = max|x| / qmax of the group. `absMax` advances by `perGroup` bytes
+  ;; a group and by `perRow` a row: 4 and 0 for groups, 0 and 4 for channels, 0 and 0 for the tensor.
+  ;; `margin` = 0.5 minus what float32 may be wrong by in x · (1 / scale), in steps.
+  (func (export "errors")
+    (param $p i32) (param $len i32) (param $rows i32) (param $group i32)
+    (param $absMax i32) (param $perGroup i32) (param $perRow i32) (param $qmax f32) (param $margin f32) (param $noise i32)
+    (local $left i32) (local $n i32) (local $most i32) (local $stretch i32) (local $scale f32) (local $limit f32)
+    (local $scales v128) (local $inverse v128) (local $limits v128) (local $part f64)
+    (block $done
+      (loop $row
+        (br_if $done (i32.eqz (local.get $rows)))
+        (local.set $left (local.get $len))
+        (local.set $part (f64.const 0))
+        (loop $groups
+          (local.set $n (select (local.get $left) (local.get $group) (i32.lt_u (local.get $left) (local.get $group))))
+          (local.set $left (i32.sub (local.get $left) (local.get $n)))
+          (local.set $scale
+            (f32.max (f32.div (f32.load (local.get $absMax)) (local.get $qmax)) (f32.const 0x1p-126)))
+          (local.set $limit (f32.mul (local.get $scale) (local.get $margin)))
+          (local.set $scales (f32x4.splat (local.get $scale)))
+          (local.set $inverse (f32x4.splat (f32.div (f32.const 1) (local.get $scale))))
+          (local.set $limits (f32x4.splat (f32.mul (local.get $limit) (local.get $limit))))
+          (loop $stretches
+            (local.set $most (select (local.get $n) (i32.const 512) (i32.lt_u (local.get $n) (i32.const 512))))
+            (local.set $part
+              (f64.add
+                (local.get $part)
+                (call $sum
+                  (call $squares (local.get $p) (local.get $most) (local.get $scales) (local.get $inverse) (local.get $limits)))))
+            (local.set $p (i32.add (local.get $p) (i32.shl (local.get $most) (i32.const 2))))
+            (br_if $stretches (local.tee $n (i32.sub (local.get $n) (local.get $most)))))
+          (local.set $absMax (i32.add (local.get $absMax) (local.get $perGroup)))
+          (br_if $groups (local.get $left)))
+        (local.set $absMax (i32.add (local.get $absMax) (local.get $perRow)))
+        (f64.store (local.get $noise) (f64.add (f64.load (local.get $noise)) (local.get $part)))
+        (local.set $noise (i32.add (local.get $noise) (i32.const 8)))
+        (local.set $rows (i32.sub (local.get $rows) (i32.const 1)))
+        (br $row))))
+
+  ;; codes[i] = clamp(nearest(x / scale) + zero, low, high) as bytes, for `n` elements; writes up to 15 bytes more.
+  (func (export "quantize")
+    (param $p i32) (param $n i32) (param $scale f32) (param $zero i32) (param $low f32) (param $high f32) (param $codes i32)
+    (local $end i32) (local $scales v128) (local $lows v128) (local $highs v128) (local $zeros v128)
+    (local.set $scales (f32x4.splat (local.get $scale)))
+    (local.set $zeros (i32x4.splat (local.get $zero)))
+    (local.set $lows (f32x4.splat (f32.sub (local.get $low) (f32.convert_i32_s (local.get $zero)))))
+    (local.set $highs (f32x4.splat (f32.sub (local.get $high) (f32.convert_i32_s (local.get $zero)))))
+    (local.set $end (i32.add (local.get $p) (i32.shl (local.get $n) (i32.const 2))))
+    (block $done
+      (loop $vector
+        (br_if $done (i32.ge_u (local.get $p) (local.get $end)))
+        (v128.store32_lane 0
+          (local.get $codes)
+          (i8x16.shuffle 0 4 8 12 0 4 8 12 0 4 8 12 0 4 8 12
+            (i32x4.add
+              (local.get $zeros)
+              (i32x4.trunc_sat_f32x4_s
+                (f32x4.pmin
+                  (f32x4.pmax
+                    (f32x4.nearest (f32x4.div (v128.load (local.get $p)) (local.get $scales)))
+                    (local.get $lows))
+                  (local.get $highs))))
+            (v128.const i32x4 0 0 0 0)))
+        (local.set $p (i32.add (local.get $p) (i32.const 16)))
+        (local.set $codes (i32.add (local.get $codes) (i32.const 4)))
+        (br $vector)))))

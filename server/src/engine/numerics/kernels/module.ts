@@ -1,0 +1,60 @@
+/**
+ * Loads the WebAssembly kernels. The memory is one per thread, grows to what the largest block needs (32 MB at most)
+ * and is reused; nothing in it outlives a call.
+ */
+import { kernelBinary } from './binary';
+
+/** Exports of kernels.wat; addresses and lengths in bytes and elements as described there. */
+export interface Kernels {
+  readonly memory: WebAssembly.Memory;
+  absMax(p: number, len: number, rows: number, group: number, out: number): void;
+  absMaxColumns(p: number, rows: number, columns: number, out: number): void;
+  transpose(from: number, rows: number, columns: number, to: number): void;
+  moments(
+    p: number,
+    len: number,
+    rows: number,
+    factor: number,
+    signal: number,
+    powers: number,
+    extremes: number,
+  ): void;
+  errors(
+    p: number,
+    len: number,
+    rows: number,
+    group: number,
+    absMax: number,
+    perGroup: number,
+    perRow: number,
+    qmax: number,
+    margin: number,
+    noise: number,
+  ): void;
+  quantize(p: number, n: number, scale: number, zero: number, low: number, high: number, codes: number): void;
+}
+
+const PAGE = 65_536;
+
+let loaded: Kernels | undefined;
+
+/** The kernels, or `undefined` where the engine has no WebAssembly SIMD. */
+export function loadKernels(): Kernels | undefined {
+  loaded ??= instantiate(Buffer.from(kernelBinary, 'base64'));
+  return loaded;
+}
+
+/** Makes the memory hold at least `bytes`. Views taken before are void afterwards. */
+export function reserve({ memory }: Kernels, bytes: number): void {
+  const missing = bytes - memory.buffer.byteLength;
+  if (missing > 0) memory.grow(Math.ceil(missing / PAGE));
+}
+
+/** Compiles a module; `undefined` when this engine rejects it. */
+export function instantiate(binary: Uint8Array<ArrayBuffer>): Kernels | undefined {
+  if (typeof WebAssembly === 'undefined' || !WebAssembly.validate(binary)) return undefined;
+  const memory = new WebAssembly.Memory({ initial: 1 });
+  const { exports } = new WebAssembly.Instance(new WebAssembly.Module(binary), { host: { memory } });
+  // The binary is ours and a test holds it against kernels.wat, so its exports are these functions.
+  return { ...(exports as unknown as Omit<Kernels, 'memory'>), memory };
+}

@@ -1,0 +1,222 @@
+/**
+ * Weight sums by the SIMD kernels: same codes and scales as `weight-error-reference.ts`, sums within
+ * `KERNEL_DECIBEL`. Two passes over blocks, extremes then errors; one pass where no scale spans several blocks.
+ */
+import type { ChannelView } from '../layout';
+import type { QuantScheme } from '../scheme';
+import {
+  emptyWeightSums,
+  powerOfTwoUnit,
+  rowSums,
+  type WeightReader,
+  type WeightSums,
+} from '../weight-error-reference';
+import { type Block, isTransposed, loadBlock, loadRaw, planBlocks } from './blocks';
+import { type Kernels, loadKernels, reserve } from './module';
+
+/**
+ * Channels whose max|x| lies outside are left to the reference, or their squares would leave float32. Larger ones
+ * send the whole weight there, since its tensor scale is theirs.
+ */
+const SMALLEST = 2 ** -50;
+const LARGEST = 2 ** 40;
+
+/** Addresses in the kernels' memory. */
+interface Regions {
+  readonly raw: number;
+  readonly block: number;
+  /** max|x| of the tensor, then of the block's channels. */
+  readonly absMax: number;
+  readonly groups: number;
+  /** Σx² per channel of the block, then the noise per scheme and channel; float64. */
+  readonly sums: number;
+  readonly powers: number;
+  readonly extremes: number;
+  readonly end: number;
+}
+
+/** True when the kernels know the scheme: symmetric ones, whatever the sign of their codes. */
+export function isFastScheme(scheme: QuantScheme): boolean {
+  return scheme.symmetric;
+}
+
+/**
+ * The sums of a weight, or `undefined` when they are for the reference: no SIMD, values that are not finite or too
+ * large, or a layout that memory would not hold.
+ * @param schemes only ones that {@link isFastScheme} accepts.
+ */
+export function fastWeightSums(
+  reader: WeightReader,
+  view: ChannelView,
+  schemes: readonly QuantScheme[],
+): WeightSums | undefined {
+  const kernels = loadKernels();
+  if (kernels === undefined || view.count === 0) return undefined;
+  const sizes = schemes.flatMap(({ granularity }) =>
+    typeof granularity === 'string' ? [] : [granularity.group],
+  );
+  const blocks = planBlocks(view, Math.max(1, ...sizes));
+  if (blocks.length === 0) return undefined;
+  const regions = layOut(view, blocks, schemes.length, Math.min(...sizes));
+  reserve(kernels, regions.end);
+  const pass: Pass = { kernels, reader, view, schemes, regions, sums: emptyWeightSums(view, schemes) };
+  // A scale of the tensor, or of a channel cut into several blocks, is known only after a first pass.
+  const whole = blocks.every(({ len }) => len === view.perChannel);
+  const once = whole && !isTransposed(view) && !schemes.some(({ granularity }) => granularity === 'tensor');
+  if (!once) {
+    for (const block of blocks) {
+      load(pass, block, false);
+      if (!addAbsMax(pass, block)) return undefined;
+    }
+  }
+  const tensor = once ? 0 : pass.sums.channelAbsMax.reduce((most, one) => Math.max(most, one), 0);
+  for (const block of blocks) {
+    load(pass, block, true);
+    if (once && !addAbsMax(pass, block)) return undefined;
+    addErrors(pass, block, tensor);
+  }
+  const { min, max } = pass.sums;
+  return Math.max(-min, max) < SMALLEST && min !== max ? undefined : pass.sums;
+}
+
+interface Pass {
+  readonly kernels: Kernels;
+  readonly reader: WeightReader;
+  readonly view: ChannelView;
+  readonly schemes: readonly QuantScheme[];
+  readonly regions: Regions;
+  readonly sums: WeightSums;
+}
+
+/** Room beyond a region, because vectors read and write past the last element. */
+const SLACK = 64;
+
+function layOut(
+  view: ChannelView,
+  blocks: readonly Block[],
+  schemes: number,
+  smallestGroup: number,
+): Regions {
+  const elements = blocks.reduce((most, { rows, len }) => Math.max(most, rows * len), 0);
+  const rows = blocks.reduce((most, block) => Math.max(most, block.rows), 0);
+  let next = 0;
+  const region = (bytes: number) => {
+    const start = next;
+    next += Math.ceil((bytes + SLACK) / 16) * 16;
+    return start;
+  };
+  return {
+    raw: region(isTransposed(view) ? elements * 4 : 0),
+    block: region(elements * 4),
+    absMax: region((1 + rows) * 4),
+    groups: region((elements / smallestGroup + rows) * 4),
+    sums: region((1 + schemes) * rows * 8),
+    powers: region(4 * 8),
+    extremes: region(2 * 4),
+    end: next,
+  };
+}
+
+/** Brings a block into memory; `channelMajor` = also transposed where the layout asks for it. */
+function load({ kernels, reader, view, regions }: Pass, block: Block, channelMajor: boolean): void {
+  if (!isTransposed(view)) {
+    loadBlock(kernels, reader, view, block, regions.block);
+    return;
+  }
+  loadRaw(kernels, reader, view, block, regions.raw);
+  if (channelMajor) kernels.transpose(regions.raw, block.len, block.rows, regions.block);
+}
+
+/** Adds a block to the channels' max|x|; false when the weight is for the reference. */
+function addAbsMax({ kernels, view, regions, sums }: Pass, { channel, rows, len }: Block): boolean {
+  const found = new Float32Array(kernels.memory.buffer, regions.absMax + 4, rows);
+  found.set(sums.channelAbsMax.subarray(channel, channel + rows));
+  if (isTransposed(view)) kernels.absMaxColumns(regions.raw, len, rows, regions.absMax + 4);
+  else kernels.absMax(regions.block, len, rows, len, regions.absMax + 4);
+  sums.channelAbsMax.set(found, channel);
+  // A NaN is not ≤ anything.
+  return found.every((absMax) => absMax <= LARGEST);
+}
+
+/** Adds the signal and the noise of every scheme of one channel-major block. */
+function addErrors(pass: Pass, block: Block, tensor: number): void {
+  const { kernels, regions, schemes, sums } = pass;
+  const { channel, rows, len } = block;
+  const { buffer } = kernels.memory;
+  const totals = new Float64Array(buffer, regions.sums, (1 + schemes.length) * rows).fill(0);
+  const absMax = new Float32Array(buffer, regions.absMax, 1 + rows);
+  absMax.set(sums.channelAbsMax.subarray(channel, channel + rows), 1);
+  absMax[0] = tensor;
+  addMoments(pass, block);
+  const small = setSmallRowsAside(pass, block, tensor);
+  let measured = 0;
+  schemes.forEach(({ bits, granularity }, index) => {
+    const qmax = 2 ** (bits - 1) - 1;
+    // float32 is wrong by less than 3.5 · 2^-23 · qmax steps in x · (1 / scale) against x / scale.
+    const margin = 0.5 - qmax * 2 ** -21;
+    const noise = regions.sums + (1 + index) * rows * 8;
+    if (granularity === 'tensor' || granularity === 'channel') {
+      const channels = granularity === 'channel' ? 1 : 0;
+      const scales = regions.absMax + 4 * channels;
+      kernels.errors(regions.block, len, rows, len, scales, 0, 4 * channels, qmax, margin, noise);
+      return;
+    }
+    const { group } = granularity;
+    if (group !== measured) {
+      new Uint32Array(buffer, regions.groups, rows * Math.ceil(len / group)).fill(0);
+      kernels.absMax(regions.block, len, rows, group, regions.groups);
+      measured = group;
+    }
+    kernels.errors(regions.block, len, rows, group, regions.groups, 4, 0, qmax, margin, noise);
+  });
+  for (const { row, values } of small) {
+    values.forEach((value, index) => {
+      totals[index * rows + row] = value;
+    });
+  }
+  [sums.signal, ...sums.noise].forEach((into, index) => {
+    for (let row = 0; row < rows; row++) {
+      into[channel + row] = (into[channel + row] ?? 0) + (totals[index * rows + row] ?? 0);
+    }
+  });
+  sums.fastElements += rows * len;
+}
+
+/**
+ * Measures the channels whose squares float32 would lose with the reference and clears them in the block.
+ * Values per row are the signal, then the noise of every scheme.
+ */
+function setSmallRowsAside(
+  { kernels, regions, schemes, sums }: Pass,
+  { channel, rows, len }: Block,
+  tensor: number,
+) {
+  const aside: { readonly row: number; readonly values: readonly number[] }[] = [];
+  for (let row = 0; row < rows; row++) {
+    const absMax = sums.channelAbsMax[channel + row] ?? 0;
+    if (absMax === 0 || absMax >= SMALLEST) continue;
+    const data = new Float32Array(kernels.memory.buffer, regions.block + row * len * 4, len);
+    aside.push({ row, values: rowSums(data, schemes, absMax, tensor) });
+    data.fill(0);
+  }
+  return aside;
+}
+
+/** Σx² per channel goes to the block's sums, powers and extremes to the weight's. */
+function addMoments({ kernels, regions, sums }: Pass, { rows, len }: Block): void {
+  const { buffer } = kernels.memory;
+  const absMax = new Float32Array(buffer, regions.absMax + 4, rows);
+  const largest = absMax.reduce((most, one) => Math.max(most, one), 0);
+  // The reciprocal of a unit below 2^-100 comes too close to what float32 holds.
+  const unit = powerOfTwoUnit(Math.max(largest, 2 ** -100));
+  const powers = new Float64Array(buffer, regions.powers, 4).fill(0);
+  const extremes = new Float32Array(buffer, regions.extremes, 2);
+  extremes.set([sums.min, sums.max]);
+  kernels.moments(regions.block, len, rows, 1 / unit, regions.sums, regions.powers, regions.extremes);
+  [sums.min, sums.max] = [extremes[0] ?? 0, extremes[1] ?? 0];
+  powers.forEach((sum, index) => {
+    sums.powers[index] = (sums.powers[index] ?? 0) + sum * unit ** (index + 1);
+  });
+  const signal = new Float64Array(buffer, regions.sums, rows);
+  for (let row = 0; row < rows; row++) signal[row] = (signal[row] ?? 0) * unit * unit;
+}
