@@ -4,7 +4,6 @@ import { issue } from './base/issue';
 import type { Outcome } from './base/outcome';
 import { fail, ok } from './base/outcome';
 import { type PrintedModel, printModel } from './format/onnx-text';
-import { tensorValues } from './format/tensor-data';
 import type { OpenModel } from './graph/open';
 
 /** With `full`, models up to this many bytes are printed with all values. */
@@ -21,7 +20,5 @@ export function printModelText(open: OpenModel, full: boolean): Outcome<PrintedM
       ),
     );
   }
-  return ok(
-    printModel(open.proto, { full: true, values: (tensor) => tensorValues(tensor, open.external).value }),
-  );
+  return ok(printModel(open.proto, { full: true, external: open.external }));
 }
