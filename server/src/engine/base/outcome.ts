@@ -17,8 +17,11 @@ export function fail<T = never>(...issues: Issue[]): Outcome<T> {
   return { value: undefined, issues };
 }
 
-/** Applies `next` to the value and keeps the issues of both. */
-export function then<T, U>(outcome: Outcome<T>, next: (value: T) => Outcome<U>): Outcome<U> {
+/**
+ * Applies `next` to the value and keeps the issues of both. Not called `then`: a module that exports that name is a
+ * thenable, and importing it dynamically never resolves.
+ */
+export function andThen<T, U>(outcome: Outcome<T>, next: (value: T) => Outcome<U>): Outcome<U> {
   if (outcome.value === undefined) return { value: undefined, issues: outcome.issues };
   const result = next(outcome.value);
   return { value: result.value, issues: [...outcome.issues, ...result.issues] };

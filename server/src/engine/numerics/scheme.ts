@@ -11,7 +11,7 @@ import {
   schemePattern,
 } from '../base/format-names';
 import { issue } from '../base/issue';
-import { fail, type Outcome, ok, then } from '../base/outcome';
+import { andThen, fail, type Outcome, ok } from '../base/outcome';
 
 /** What shares one scale: the tensor, one output channel, or `group` consecutive inputs of one output channel. */
 export type Granularity = 'tensor' | 'channel' | { readonly group: number };
@@ -93,7 +93,7 @@ export function parseScheme(text: string): Outcome<Scheme> {
   const match = schemePattern.exec(text);
   if (match === null) {
     const weights = parseWeights(text, EXPECTED.scheme);
-    return then(weights, (value) => ok<Scheme>({ name: text, weights: value, activations: 'float' }));
+    return andThen(weights, (value) => ok<Scheme>({ name: text, weights: value, activations: 'float' }));
   }
   const weights: QuantScheme = {
     bits: Number(match[1]),
@@ -157,7 +157,7 @@ function parseWeights(text: string, expected: string): Outcome<WeightFormat> {
   const other = readInteger(text, 'channel');
   if (other === undefined) return refused(text, 'weights', expected);
   const matmul = readInteger(text, other.bits === 4 ? { group: DEFAULT_GROUP } : 'channel') ?? other;
-  return then(checked(other, text, 'weights'), () => ok({ name: text, matmul, other }));
+  return andThen(checked(other, text, 'weights'), () => ok({ name: text, matmul, other }));
 }
 
 /** The scheme of an integer name; `bare` is the granularity of a name that states none. */
