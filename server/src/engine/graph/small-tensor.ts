@@ -33,7 +33,10 @@ export function isIntegerType(dataType: number): boolean {
   return integerTypes.has(dataType);
 }
 
-/** Reads an integer tensor, or a float of one element, when it is small; `undefined` for everything else. */
+/** Floats that can be scales of Resize; more are data. */
+const FLOAT_LIMIT = 16;
+
+/** Reads a small integer tensor, or a short float vector or scalar; `undefined` for everything else. */
 export function readSmall(tensor: Tensor): SmallTensor | undefined {
   const { shape, dataType, size } = tensor;
   if (elementCount(shape) === undefined || size > SMALL_LIMIT) return undefined;
@@ -41,7 +44,7 @@ export function readSmall(tensor: Tensor): SmallTensor | undefined {
     const values = tensor.toIntegers().value;
     return values && { dataType, shape, values };
   }
-  if (dataType !== DataTypeCode.float || size !== 1) return undefined;
+  if (dataType !== DataTypeCode.float || size > FLOAT_LIMIT || shape.length > 1) return undefined;
   const values = tensor.toFloat32().value;
   return values && { dataType, shape, values: [...values] };
 }

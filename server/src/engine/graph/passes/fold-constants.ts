@@ -6,7 +6,7 @@
 import { removeUnusedConstant, replaceByConstant } from '../edit';
 import { evaluate, type Known } from '../evaluate';
 import type { Node } from '../ir';
-import { readSmall, toTensor } from '../small-tensor';
+import { isIntegerType, readSmall, toTensor } from '../small-tensor';
 import { allGraphs } from '../walk';
 import type { Pass } from './pass';
 
@@ -22,7 +22,7 @@ export const foldConstants: Pass = {
         if (!output || output.tensor || graph.isOutput(output)) continue;
         const small = evaluate(node, knownOf(node));
         const tensor = small && toTensor(small);
-        if (!tensor) continue;
+        if (!tensor || (!isIntegerType(tensor.dataType) && tensor.size !== 1)) continue;
         const inputs = node.inputs.filter((input) => input !== undefined);
         replaceByConstant(node, tensor);
         for (const input of new Set(inputs)) removeUnusedConstant(graph, input);
