@@ -14,8 +14,8 @@ export interface Block {
   readonly len: number;
 }
 
-/** Elements of a usual block, 1 MB, so that a block stays in the processor's cache. Holds any legal group. */
-const USUAL = 1 << 18;
+/** Elements of a usual block, 2 MB, so that a block stays in the processor's cache. Holds any legal group. */
+const USUAL = 1 << 19;
 
 /** Elements a block may have where groups force it to be larger: 16 MB. */
 const LARGEST = 1 << 22;

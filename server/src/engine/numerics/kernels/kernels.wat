@@ -102,66 +102,93 @@
         (local.set $rows (i32.sub (local.get $rows) (i32.const 1)))
         (br $row))))
 
-  ;; to[column][row] = from[row][column].
+  ;; Transposes 4 × 4 elements between rows `stride` and rows `pitch` bytes apart.
+  (func $square (param $p i32) (param $stride i32) (param $q i32) (param $pitch i32)
+    (local $a v128) (local $b v128) (local $c v128) (local $d v128) (local $e v128) (local $f v128)
+    (local.set $a (v128.load (local.get $p)))
+    (local.set $b (v128.load (local.tee $p (i32.add (local.get $p) (local.get $stride)))))
+    (local.set $c (v128.load (local.tee $p (i32.add (local.get $p) (local.get $stride)))))
+    (local.set $d (v128.load (i32.add (local.get $p) (local.get $stride))))
+    (local.set $e (i8x16.shuffle 0 1 2 3 16 17 18 19 4 5 6 7 20 21 22 23 (local.get $a) (local.get $b)))
+    (local.set $f (i8x16.shuffle 0 1 2 3 16 17 18 19 4 5 6 7 20 21 22 23 (local.get $c) (local.get $d)))
+    (local.set $a (i8x16.shuffle 8 9 10 11 24 25 26 27 12 13 14 15 28 29 30 31 (local.get $a) (local.get $b)))
+    (local.set $c (i8x16.shuffle 8 9 10 11 24 25 26 27 12 13 14 15 28 29 30 31 (local.get $c) (local.get $d)))
+    (v128.store (local.get $q)
+      (i8x16.shuffle 0 1 2 3 4 5 6 7 16 17 18 19 20 21 22 23 (local.get $e) (local.get $f)))
+    (v128.store (local.tee $q (i32.add (local.get $q) (local.get $pitch)))
+      (i8x16.shuffle 8 9 10 11 12 13 14 15 24 25 26 27 28 29 30 31 (local.get $e) (local.get $f)))
+    (v128.store (local.tee $q (i32.add (local.get $q) (local.get $pitch)))
+      (i8x16.shuffle 0 1 2 3 4 5 6 7 16 17 18 19 20 21 22 23 (local.get $a) (local.get $c)))
+    (v128.store (i32.add (local.get $q) (local.get $pitch))
+      (i8x16.shuffle 8 9 10 11 12 13 14 15 24 25 26 27 28 29 30 31 (local.get $a) (local.get $c))))
+
+  ;; to[column][row] = from[row][column]. Goes down strips of 16 columns, one cache line, because the rows of a large
+  ;; weight often lie a power of two apart and evict each other.
   (func (export "transpose") (param $from i32) (param $rows i32) (param $columns i32) (param $to i32)
-    (local $row i32) (local $column i32) (local $p i32) (local $q i32) (local $stride i32) (local $pitch i32)
-    (local $a v128) (local $b v128) (local $c v128) (local $d v128) (local $e v128) (local $f v128) (local $g v128) (local $h v128)
+    (local $row i32) (local $column i32) (local $last i32) (local $c i32) (local $stride i32) (local $pitch i32)
     (local.set $stride (i32.shl (local.get $columns) (i32.const 2)))
     (local.set $pitch (i32.shl (local.get $rows) (i32.const 2)))
     (block $done
       (loop $strip
         (br_if $done (i32.ge_u (local.get $column) (local.get $columns)))
+        (local.set $last (i32.add (local.get $column) (i32.const 16)))
+        (if (i32.gt_u (local.get $last) (local.get $columns)) (then (local.set $last (local.get $columns))))
         (local.set $row (i32.const 0))
-        (local.set $p (i32.add (local.get $from) (i32.shl (local.get $column) (i32.const 2))))
-        (local.set $q (i32.add (local.get $to) (i32.mul (local.get $column) (local.get $pitch))))
-        (if (i32.le_u (i32.add (local.get $column) (i32.const 4)) (local.get $columns))
-          (then
-            (block $full
-              (loop $square
-                (br_if $full (i32.gt_u (i32.add (local.get $row) (i32.const 4)) (local.get $rows)))
-                (local.set $a (v128.load (local.get $p)))
-                (local.set $b (v128.load (local.tee $p (i32.add (local.get $p) (local.get $stride)))))
-                (local.set $c (v128.load (local.tee $p (i32.add (local.get $p) (local.get $stride)))))
-                (local.set $d (v128.load (local.tee $p (i32.add (local.get $p) (local.get $stride)))))
-                (local.set $p (i32.add (local.get $p) (local.get $stride)))
-                (local.set $e (i8x16.shuffle 0 1 2 3 16 17 18 19 4 5 6 7 20 21 22 23 (local.get $a) (local.get $b)))
-                (local.set $f (i8x16.shuffle 8 9 10 11 24 25 26 27 12 13 14 15 28 29 30 31 (local.get $a) (local.get $b)))
-                (local.set $g (i8x16.shuffle 0 1 2 3 16 17 18 19 4 5 6 7 20 21 22 23 (local.get $c) (local.get $d)))
-                (local.set $h (i8x16.shuffle 8 9 10 11 24 25 26 27 12 13 14 15 28 29 30 31 (local.get $c) (local.get $d)))
-                (v128.store (local.get $q)
-                  (i8x16.shuffle 0 1 2 3 4 5 6 7 16 17 18 19 20 21 22 23 (local.get $e) (local.get $g)))
-                (v128.store (i32.add (local.get $q) (local.get $pitch))
-                  (i8x16.shuffle 8 9 10 11 12 13 14 15 24 25 26 27 28 29 30 31 (local.get $e) (local.get $g)))
-                (v128.store (i32.add (local.get $q) (i32.shl (local.get $pitch) (i32.const 1)))
-                  (i8x16.shuffle 0 1 2 3 4 5 6 7 16 17 18 19 20 21 22 23 (local.get $f) (local.get $h)))
-                (v128.store (i32.add (local.get $q) (i32.mul (local.get $pitch) (i32.const 3)))
-                  (i8x16.shuffle 8 9 10 11 12 13 14 15 24 25 26 27 28 29 30 31 (local.get $f) (local.get $h)))
-                (local.set $q (i32.add (local.get $q) (i32.const 16)))
-                (local.set $row (i32.add (local.get $row) (i32.const 4)))
-                (br $square)))
-            (block $rest
-              (loop $single
-                (br_if $rest (i32.ge_u (local.get $row) (local.get $rows)))
-                (i32.store (local.get $q) (i32.load (local.get $p)))
-                (i32.store (i32.add (local.get $q) (local.get $pitch)) (i32.load offset=4 (local.get $p)))
-                (i32.store (i32.add (local.get $q) (i32.shl (local.get $pitch) (i32.const 1))) (i32.load offset=8 (local.get $p)))
-                (i32.store (i32.add (local.get $q) (i32.mul (local.get $pitch) (i32.const 3))) (i32.load offset=12 (local.get $p)))
-                (local.set $p (i32.add (local.get $p) (local.get $stride)))
-                (local.set $q (i32.add (local.get $q) (i32.const 4)))
-                (local.set $row (i32.add (local.get $row) (i32.const 1)))
-                (br $single)))
-            (local.set $column (i32.add (local.get $column) (i32.const 4)))
-            (br $strip)))
-        (block $last
-          (loop $narrow
-            (br_if $last (i32.ge_u (local.get $row) (local.get $rows)))
-            (i32.store (local.get $q) (i32.load (local.get $p)))
-            (local.set $p (i32.add (local.get $p) (local.get $stride)))
-            (local.set $q (i32.add (local.get $q) (i32.const 4)))
-            (local.set $row (i32.add (local.get $row) (i32.const 1)))
-            (br $narrow)))
-        (local.set $column (i32.add (local.get $column) (i32.const 1)))
+        (block $bottom
+          (loop $down
+            (br_if $bottom (i32.ge_u (local.get $row) (local.get $rows)))
+            (local.set $c (local.get $column))
+            (if (i32.le_u (i32.add (local.get $row) (i32.const 4)) (local.get $rows))
+              (then
+                (block $full
+                  (loop $squares
+                    (br_if $full (i32.gt_u (i32.add (local.get $c) (i32.const 4)) (local.get $last)))
+                    (call $square
+                      (i32.add
+                        (local.get $from)
+                        (i32.add (i32.mul (local.get $row) (local.get $stride)) (i32.shl (local.get $c) (i32.const 2))))
+                      (local.get $stride)
+                      (i32.add
+                        (local.get $to)
+                        (i32.add (i32.mul (local.get $c) (local.get $pitch)) (i32.shl (local.get $row) (i32.const 2))))
+                      (local.get $pitch))
+                    (local.set $c (i32.add (local.get $c) (i32.const 4)))
+                    (br $squares)))
+                ;; The columns beyond the last square.
+                (block $right
+                  (loop $column4
+                    (br_if $right (i32.ge_u (local.get $c) (local.get $last)))
+                    (call $copy (local.get $from) (local.get $stride) (local.get $to) (local.get $pitch)
+                      (local.get $row) (i32.add (local.get $row) (i32.const 4)) (local.get $c))
+                    (local.set $c (i32.add (local.get $c) (i32.const 1)))
+                    (br $column4)))
+                (local.set $row (i32.add (local.get $row) (i32.const 4))))
+              (else
+                (loop $columnRest
+                  (call $copy (local.get $from) (local.get $stride) (local.get $to) (local.get $pitch)
+                    (local.get $row) (local.get $rows) (local.get $c))
+                  (br_if $columnRest (i32.lt_u (local.tee $c (i32.add (local.get $c) (i32.const 1))) (local.get $last))))
+                (local.set $row (local.get $rows))))
+            (br $down)))
+        (local.set $column (local.get $last))
         (br $strip))))
+
+  ;; to[column][row … end) = from[row … end)[column].
+  (func $copy
+    (param $from i32) (param $stride i32) (param $to i32) (param $pitch i32) (param $row i32) (param $end i32) (param $column i32)
+    (local.set $from
+      (i32.add
+        (local.get $from)
+        (i32.add (i32.mul (local.get $row) (local.get $stride)) (i32.shl (local.get $column) (i32.const 2)))))
+    (local.set $to
+      (i32.add
+        (local.get $to)
+        (i32.add (i32.mul (local.get $column) (local.get $pitch)) (i32.shl (local.get $row) (i32.const 2)))))
+    (loop $element
+      (i32.store (local.get $to) (i32.load (local.get $from)))
+      (local.set $from (i32.add (local.get $from) (local.get $stride)))
+      (local.set $to (i32.add (local.get $to) (i32.const 4)))
+      (br_if $element (i32.lt_u (local.tee $row (i32.add (local.get $row) (i32.const 1))) (local.get $end)))))
 
   ;; Sums of t, t², t³, t⁴ with t = x · factor, and the extremes of x. signal[row] += Σt²; powers[0..3] += the sums;
   ;; extremes = {min, max} in float32.

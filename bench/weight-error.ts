@@ -1,0 +1,51 @@
+/**
+ * Times the weight-error kernels: `npx vite-node bench/weight-error.ts`. Prints parameters and evaluations per second
+ * per layout and format set, the best of several runs, and the memory that the kernels hold.
+ */
+import { loadKernels } from '../server/src/engine/numerics/kernels/module';
+import { createRandom, normalArray } from '../server/src/engine/numerics/random';
+import { weightErrors } from '../server/src/engine/numerics/weight-error';
+import { standardWeightFormats } from '../server/src/protocol/reports';
+
+const RUNS = 5;
+const SIDE = 4096;
+
+const scopes = ['tensor', 'channel', 'group128'];
+const sets: Readonly<Record<string, readonly string[]>> = {
+  'int8.channel': ['int8.channel'],
+  'int8.tensor': ['int8.tensor'],
+  standard: standardWeightFormats,
+  'bits 2–8 × tensor, channel, group128': [2, 3, 4, 5, 6, 7, 8].flatMap((bits) =>
+    scopes.map((scope) => `int${bits}.${scope}`),
+  ),
+};
+
+const layouts: readonly (readonly [name: string, shape: readonly number[], axis: number])[] = [
+  ['Gemm (N, K), axis 0', [SIDE, SIDE], 0],
+  ['MatMul (K, N), last axis', [SIDE, SIDE], 1],
+  ['Conv (2048, 512, 3, 3), axis 0', [2048, 512, 3, 3], 0],
+  ['ConvTranspose (512, 2048, 4, 4), axis 1', [512, 2048, 4, 4], 1],
+];
+
+const random = createRandom(1);
+const data = normalArray(random, SIDE * SIDE);
+
+for (const [layout, shape, axis] of layouts) {
+  const count = shape.reduce((total, dimension) => total * dimension, 1);
+  const weight = data.subarray(0, count);
+  for (const [set, formats] of Object.entries(sets)) {
+    let best = Number.POSITIVE_INFINITY;
+    for (let run = 0; run < RUNS; run++) {
+      const start = performance.now();
+      weightErrors(weight, shape, axis, formats);
+      best = Math.min(best, performance.now() - start);
+    }
+    const rate = count / best / 1e3;
+    const evaluations = (rate * formats.length) / 1e3;
+    console.log(
+      `${layout} | ${set}: ${best.toFixed(1)} ms, ${rate.toFixed(0)} M params/s, ${evaluations.toFixed(2)} G evals/s`,
+    );
+  }
+}
+const bytes = loadKernels()?.memory.buffer.byteLength ?? 0;
+console.log(`kernel memory ${(bytes / 2 ** 20).toFixed(1)} MB`);
