@@ -10,11 +10,12 @@ import type { TensorArray } from './tensor-data';
 /** Shortest digits that read back as the same float32, in the notation `std::to_chars` chooses. */
 export function formatFloat32(value: number): string {
   if (!Number.isFinite(value)) return formatSpecial(value);
-  for (let digits = 1; digits < 9; digits++) {
-    const text = value.toExponential(digits - 1);
-    if (Math.fround(Number(text)) === value) return shorterNotation(value, text);
-  }
-  return shorterNotation(value, value.toExponential(8));
+  let digits = 7;
+  const readsBack = (count: number) => Math.fround(Number(value.toExponential(count - 1))) === value;
+  // Weights need eight or nine digits, constants few: the search starts between them.
+  if (readsBack(digits)) while (digits > 1 && readsBack(digits - 1)) digits--;
+  else digits = readsBack(8) ? 8 : 9;
+  return shorterNotation(value, value.toExponential(digits - 1));
 }
 
 /** Shortest digits that read back as the same float64, in the same notation. */

@@ -34,6 +34,7 @@ import type {
   GraphProto,
   ModelProto,
   NodeProto,
+  Payload,
   TensorProto,
   TypeProto,
   ValueInfoProto,
@@ -43,7 +44,10 @@ import { readTensor } from './tensor-data';
 export interface PrintOptions {
   /** Prints all elements of all tensors and attributes. */
   readonly full?: boolean;
-  /** Tensors of up to this many elements are printed anyway. Default 16. */
+  /**
+   * Tensors of up to this many elements are printed anyway, and up to 1 KiB what is held in memory: nothing could
+   * be referred to instead. Default 16.
+   */
   readonly inlineLimit?: number;
   /** File name that references to elided tensors carry. Default: the name of the file they are in. */
   readonly location?: string;
@@ -73,6 +77,8 @@ export interface PrintedModel {
 }
 
 const defaultInlineLimit = 16;
+/** The decoder holds raw data of up to this many bytes in memory; a reference to it would lead nowhere. */
+const memoryLimit = 1024;
 /** Longer attribute lists and strings are shortened unless `full` is asked for. */
 const listLimit = 4096;
 const shownOfLongList = 16;
@@ -209,7 +215,7 @@ class Printer {
   }
 
   private value(info: ValueInfoProto): string {
-    if (info.type === undefined) return unambiguousIdentifier(info.name);
+    if (info.type === undefined || info.type.kind === 'unknown') return unambiguousIdentifier(info.name);
     const type = printType(info.type);
     if (type !== undefined) return `${type} ${identifier(info.name)}`;
     this.omit(`${info.name}: type is not known`);
@@ -378,7 +384,7 @@ class Printer {
     }
     const summary = `${label}${elements(type, count)}`;
     const room = this.text.length + count * 8 < textLimit;
-    if (!room || (!this.options.full && count > this.inlineLimit)) return this.reference(tensor, summary);
+    if (!room || !this.isInline(payload, count)) return this.reference(tensor, summary);
     if (payload.kind === 'external' && this.options.external === undefined)
       return this.reference(tensor, summary);
     if (payload.kind === 'strings') return this.stringData(tensor, payload.values, count, summary);
@@ -387,6 +393,13 @@ class Printer {
     const first = issues[0];
     const reason = first?.code === 'tensor-invalid' ? first.facts.reason : (first?.code ?? 'unreadable');
     return this.reference(tensor, `${summary}, unreadable: ${reason}`);
+  }
+
+  /** Small tensors; and larger ones that the model holds in memory, for which there is no reference. */
+  private isInline(payload: Payload, count: number): boolean {
+    if (this.options.full || count <= this.inlineLimit) return true;
+    if (payload.kind === 'bytes') return payload.bytes.length <= memoryLimit;
+    return payload.kind === 'typed' && payload.values.byteLength <= memoryLimit;
   }
 
   private stringData(
