@@ -1,0 +1,319 @@
+/**
+ * Which activation tensors are quantized, with which scale and zero point. Only what integer kernels need: inputs of
+ * quantized layers, outputs that a kernel can only return as codes, and the arithmetic in between when both of its
+ * sides are codes anyway. Everything else stays float and keeps its precision.
+ */
+
+import type { ActivationRange } from '../../protocol/reports';
+import { dataTypeByCode } from '../base/dtype';
+import { type Issue, issue } from '../base/issue';
+import type { Graph, Model, Node, Value } from '../graph/ir';
+import { isPassThrough, opFacts, passThroughInputs } from '../graph/ops';
+import { parametersFor, type QuantParameters, realizedRange } from '../numerics/affine';
+import { formatName, type QuantScheme } from '../numerics/scheme';
+
+/** Ranges by tensor name, after BatchNormalization folding. */
+export type Ranges = Readonly<Record<string, ActivationRange>>;
+
+/** A quantized layer as far as activations are concerned. */
+export interface ActivationLayer {
+  readonly name: string;
+  readonly node: Node;
+  readonly input: Value;
+  readonly scheme: QuantScheme;
+  /** The target computes it on integers: `output` codes are required, possible, or there is no such kernel. */
+  readonly kernel: 'needs-output' | 'takes-output' | 'none';
+}
+
+export interface TensorQuantizer {
+  readonly value: Value;
+  /** Formats readers want; the first is what a fused producer writes. */
+  readonly formats: readonly { readonly scheme: QuantScheme; readonly parameters: QuantParameters }[];
+  /** Tensor whose scale and zero point this one uses, when the operator between only moves values. */
+  readonly sharedWith: Value | undefined;
+  /** The producer becomes an integer kernel: nobody may read its float output. */
+  readonly exclusive: boolean;
+  /** Relu or Clip before this tensor that the quantized range already implies; it is removed. */
+  readonly absorbed: Node | undefined;
+}
+
+export interface ActivationSelection {
+  /** In the order in which the tensors are computed. */
+  readonly tensors: readonly TensorQuantizer[];
+  /** Operators between layers that run on codes. */
+  readonly integerNodes: ReadonlySet<Node>;
+  readonly issues: readonly Issue[];
+}
+
+/**
+ * Selects the tensors. Issues: `range-missing` (error) for a layer input without a range, (warning) for an output whose
+ * layer therefore runs in float.
+ */
+export function selectActivations(
+  model: Model,
+  layers: readonly ActivationLayer[],
+  ranges: Ranges,
+): ActivationSelection {
+  return new Selector(model.graph, layers, ranges).select();
+}
+
+/** Tensor names whose ranges a plan's export reads, best effort: more never hurt. */
+export function rangeNames(model: Model): readonly string[] {
+  const { graph } = model;
+  const names = graph.dataInputs.filter(isFloat).map((value) => value.name);
+  for (const node of graph.nodes) {
+    for (const output of node.outputs)
+      if (output.name !== '' && !output.tensor && isFloat(output)) names.push(output.name);
+  }
+  return names;
+}
+
+class Selector {
+  private readonly issues: Issue[] = [];
+  /** Formats by tensor, in order of demand. */
+  private readonly demands = new Map<Value, QuantScheme[]>();
+  private readonly fused = new Map<Node, QuantScheme>();
+  private readonly absorbed = new Map<Value, Node>();
+  private readonly layerNodes: ReadonlySet<Node>;
+
+  constructor(
+    private readonly graph: Graph,
+    private readonly layers: readonly ActivationLayer[],
+    private readonly ranges: Ranges,
+  ) {
+    this.layerNodes = new Set(layers.map((layer) => layer.node));
+  }
+
+  select(): ActivationSelection {
+    for (const layer of this.layers) this.demandInput(layer);
+    for (const layer of this.layers) if (layer.kernel === 'needs-output') this.demandOutput(layer);
+    const integer = this.integerNodes();
+    for (const [node, scheme] of integer) {
+      const { output, absorbed } = this.effectiveOutput(node, scheme);
+      this.demand(output, scheme);
+      this.fused.set(node, scheme);
+      if (absorbed) this.absorbed.set(output, absorbed);
+    }
+    for (const layer of this.layers) if (layer.kernel === 'takes-output') this.fuseOutput(layer);
+    return { tensors: this.tensors(), integerNodes: new Set(integer.keys()), issues: this.issues };
+  }
+
+  private demandInput(layer: ActivationLayer): void {
+    if (this.rangeOf(layer.input) !== undefined) return this.demand(layer.input, layer.scheme);
+    const tensor = layer.input.name;
+    this.issues.push(issue('range-missing', { tensor }, { tensor, layer: layer.name }));
+  }
+
+  /** A kernel like QLinearConv is only chosen when its output is quantized; wide readers are not given 8-bit codes. */
+  private demandOutput(layer: ActivationLayer): void {
+    const { output, absorbed } = this.effectiveOutput(layer.node, layer.scheme);
+    if (this.demands.get(output)?.some((scheme) => scheme.bits > 8)) return;
+    if (this.rangeOf(output) === undefined) {
+      const anchor = { tensor: output.name, layer: layer.name };
+      this.issues.push(issue('range-missing', { tensor: output.name }, anchor, 'warning'));
+      return;
+    }
+    this.demand(output, layer.scheme);
+    this.fused.set(layer.node, layer.scheme);
+    if (absorbed) this.absorbed.set(output, absorbed);
+  }
+
+  /** MatMul and Gemm return codes when their only readers want codes; float otherwise, which is as fast. */
+  private fuseOutput(layer: ActivationLayer): void {
+    const { output, absorbed } = this.effectiveOutput(layer.node, layer.scheme);
+    const wanted = this.demands.get(output);
+    if (wanted?.length !== 1 || formatName(wanted[0] ?? layer.scheme) !== formatName(layer.scheme)) return;
+    const readers = output.uses.every(({ node, index }) => this.readsCodes(node, index));
+    if (!readers || this.graph.isOutput(output)) return;
+    this.fused.set(layer.node, layer.scheme);
+    if (absorbed) this.absorbed.set(output, absorbed);
+  }
+
+  private readsCodes(node: Node, index: number): boolean {
+    if (this.fused.has(node) && !this.layerNodes.has(node)) return true;
+    return this.layers.some((layer) => layer.node === node && node.input(index) === layer.input);
+  }
+
+  private demand(value: Value, scheme: QuantScheme): void {
+    const known = this.demands.get(value) ?? [];
+    if (!known.some((one) => formatName(one) === formatName(scheme))) known.push(scheme);
+    this.demands.set(value, known);
+  }
+
+  /**
+   * Operators that run on codes: all data inputs are codes of one format, and somebody wants the output as codes.
+   * Largest such set: start from every operator with a kernel and drop those that do not qualify until none does.
+   */
+  private integerNodes(): ReadonlyMap<Node, QuantScheme> {
+    const removed = new Set(this.absorbed.values());
+    const candidates = new Set(
+      this.graph.nodes.filter((node) => !removed.has(node) && this.mayBeInteger(node)),
+    );
+    for (;;) {
+      const schemes = this.schemesOf(candidates);
+      const wanted = this.wantedOf(candidates, schemes);
+      const kept = [...candidates].filter((node) => {
+        const scheme = schemes.get(node);
+        return scheme !== undefined && wanted.has(node) && this.outputHasRange(node, scheme);
+      });
+      if (kept.length === candidates.size)
+        return new Map(kept.map((node) => [node, schemes.get(node) ?? missing()]));
+      candidates.clear();
+      for (const node of kept) candidates.add(node);
+    }
+  }
+
+  private mayBeInteger(node: Node): boolean {
+    const facts = opFacts(node);
+    if (node.domain !== '' || facts.weight || facts.quantized) return false;
+    if (facts.ortCpu === undefined && !facts.fusedActivation) return false;
+    if (node.outputs.slice(1).some((output) => output.uses.length > 0 || this.graph.isOutput(output)))
+      return false;
+    return dataInputs(node).some((input) => input.tensor === undefined);
+  }
+
+  /** Format in which each candidate gets its data; absent when an input is no code or formats differ. */
+  private schemesOf(candidates: ReadonlySet<Node>): ReadonlyMap<Node, QuantScheme> {
+    const schemes = new Map<Node, QuantScheme>();
+    const produced = new Map<Value, QuantScheme>();
+    for (const node of this.graph.nodes) {
+      if (!candidates.has(node)) continue;
+      const inputs = dataInputs(node).map((input): QuantScheme | 'any' | undefined => {
+        if (input.tensor) return input.tensor.size === 1 && isFloat(input) ? 'any' : undefined;
+        return this.demands.get(input)?.[0] ?? produced.get(input);
+      });
+      const scheme = inputs.find((one) => one !== undefined && one !== 'any');
+      if (scheme === undefined || scheme.bits > 8) continue;
+      const agrees = (one: QuantScheme | 'any' | undefined) =>
+        one === 'any' || (one !== undefined && formatName(one) === formatName(scheme));
+      if (!inputs.every(agrees)) continue;
+      schemes.set(node, scheme);
+      produced.set(this.effectiveOutput(node, scheme).output, scheme);
+    }
+    return schemes;
+  }
+
+  /** Candidates whose output is wanted as codes, directly or through other candidates. */
+  private wantedOf(
+    candidates: ReadonlySet<Node>,
+    schemes: ReadonlyMap<Node, QuantScheme>,
+  ): ReadonlySet<Node> {
+    const wanted = new Set<Node>();
+    for (let index = this.graph.nodes.length - 1; index >= 0; index--) {
+      const node = this.graph.nodes[index];
+      const scheme = node && schemes.get(node);
+      if (!node || !scheme || !candidates.has(node)) continue;
+      const { output } = this.effectiveOutput(node, scheme);
+      const demanded = this.demands.get(output);
+      const matches = demanded === undefined || formatName(demanded[0] ?? scheme) === formatName(scheme);
+      if (matches && (demanded || output.uses.some((use) => wanted.has(use.node)))) wanted.add(node);
+    }
+    return wanted;
+  }
+
+  private outputHasRange(node: Node, scheme: QuantScheme): boolean {
+    return sharesScale(node) || this.rangeOf(this.effectiveOutput(node, scheme).output) !== undefined;
+  }
+
+  /** The tensor behind a Relu or Clip that the codes' range makes superfluous, else the node's own output. */
+  private effectiveOutput(node: Node, scheme: QuantScheme): { output: Value; absorbed?: Node } {
+    const output = node.outputs[0] ?? missing();
+    const use = output.uses[0];
+    if (use === undefined || output.uses.length !== 1 || this.graph.isOutput(output) || sharesScale(node))
+      return { output };
+    const activation = use.node;
+    const after = activation.outputs[0];
+    if (!opFacts(activation).fusedActivation || activation.graph !== this.graph || !after || use.index !== 0)
+      return { output };
+    const range = this.rangeOf(after);
+    const bounds = activationBounds(activation);
+    if (range === undefined || bounds === undefined) return { output };
+    const parameters = parametersFor(range, scheme);
+    const reached = realizedRange(parameters);
+    // Half a step is what rounding costs anyway.
+    const slack = parameters.scale / 2;
+    const implied = reached.min >= bounds.min - slack && reached.max <= bounds.max + slack;
+    return implied ? { output: after, absorbed: activation } : { output };
+  }
+
+  /** Range of a tensor, clipped to what the Relu or Clip that makes it can return. */
+  private rangeOf(value: Value): ActivationRange | undefined {
+    const range = Object.hasOwn(this.ranges, value.name) ? this.ranges[value.name] : undefined;
+    if (range === undefined || !Number.isFinite(range.min) || !Number.isFinite(range.max)) return undefined;
+    const bounds = value.producer && activationBounds(value.producer);
+    if (bounds === undefined) return range;
+    const clip = (x: number) => Math.min(Math.max(x, bounds.min), bounds.max);
+    return { min: clip(range.min), max: clip(range.max) };
+  }
+
+  private tensors(): TensorQuantizer[] {
+    const tensors: TensorQuantizer[] = [];
+    const parameters = new Map<string, QuantParameters>();
+    const owners = new Map<Value, Value>();
+    const order = [...this.graph.dataInputs, ...this.graph.nodes.flatMap((node) => node.outputs)];
+    for (const value of order) {
+      const schemes = this.demands.get(value);
+      if (schemes === undefined) continue;
+      const absorbed = this.absorbed.get(value);
+      const maker = absorbed ? absorbed.inputs[0]?.producer : value.producer;
+      const fusedScheme = maker && this.fused.get(maker);
+      const from = maker && fusedScheme && sharesScale(maker) ? dataInputs(maker)[0] : undefined;
+      const owner = from && (owners.get(from) ?? from);
+      if (owner) owners.set(value, owner);
+      // What the fused producer writes comes first; other formats are made from it.
+      const ordered =
+        fusedScheme === undefined
+          ? schemes
+          : [fusedScheme, ...schemes.filter((one) => formatName(one) !== formatName(fusedScheme))];
+      const formats = ordered.map((scheme, index) => {
+        const shared = index === 0 && owner ? parameters.get(key(owner, scheme)) : undefined;
+        const found = shared ?? parametersFor(this.rangeOf(value) ?? { min: 0, max: 0 }, scheme);
+        parameters.set(key(value, scheme), found);
+        return { scheme, parameters: found };
+      });
+      tensors.push({ value, formats, sharedWith: owner, exclusive: fusedScheme !== undefined, absorbed });
+    }
+    return tensors;
+  }
+}
+
+/** A single input whose values are moved: one scale serves both sides. Concat has a kernel that rescales instead. */
+export function sharesScale(node: Node): boolean {
+  return opFacts(node).ortCpu === 'moves' && isPassThrough(node);
+}
+
+/** Inputs that carry the data of an operator with a kernel: those that are moved, or all. */
+export function dataInputs(node: Node): readonly Value[] {
+  const { passThrough } = opFacts(node);
+  const all = node.inputs.filter((input) => input !== undefined);
+  if (opFacts(node).fusedActivation) return all.slice(0, 1);
+  if (passThrough === undefined) return all;
+  return passThroughInputs(node).flatMap((index) => node.input(index) ?? []);
+}
+
+/** Smallest and largest value a Relu or Clip returns; undefined for other nodes and for computed bounds. */
+export function activationBounds(node: Node): ActivationRange | undefined {
+  if (!opFacts(node).fusedActivation) return undefined;
+  if (node.op === 'Relu') return { min: 0, max: Number.POSITIVE_INFINITY };
+  const bound = (index: number, name: string, missing: number) => {
+    const input = node.input(index);
+    if (input) return input.tensor?.size === 1 ? input.tensor.toFloat32().value?.[0] : undefined;
+    return node.float(name, missing);
+  };
+  const min = bound(1, 'min', Number.NEGATIVE_INFINITY);
+  const max = bound(2, 'max', Number.POSITIVE_INFINITY);
+  return min === undefined || max === undefined ? undefined : { min, max };
+}
+
+function isFloat(value: Value): boolean {
+  // Types of intermediate tensors are often not declared; only those known to be something else are left out.
+  return value.elementType === 0 ? !value.otherType : dataTypeByCode(value.elementType)?.name === 'float';
+}
+
+function key(value: Value, scheme: QuantScheme): string {
+  return `${formatName(scheme)} ${value.name}`;
+}
+
+function missing(): never {
+  throw new Error('invariant violated: a candidate has an output and a scheme');
+}

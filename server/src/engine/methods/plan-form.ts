@@ -1,0 +1,286 @@
+/**
+ * One layer's formats on one target: which of them can be written, in which form and element type, with which operator
+ * set, and how many bytes that takes.
+ */
+
+import { dataTypeByCode } from '../base/dtype';
+import { floatName } from '../base/format-names';
+import type { Issue, Severity } from '../base/issue';
+import type { Layer } from '../graph/layers';
+import { type OpType, opTable } from '../graph/ops';
+import { channelView, groupsPerChannel, scopeCount } from '../numerics/layout';
+import {
+  formatName,
+  parseActivationFormat,
+  parseWeightFormat,
+  type QuantScheme,
+  weightSchemeFor,
+} from '../numerics/scheme';
+import type { PlanChange, PlanReason, WeightForm } from './plan-types';
+import { quantizeOpset, type StorageType, storageBits, storageType, type TargetFacts } from './targets';
+
+/** What was asked for one layer. */
+export interface Choice {
+  readonly weights: string;
+  readonly activations: string;
+  readonly why: PlanReason;
+}
+
+/** A format that was asked for and cannot be written. */
+export interface Refusal {
+  readonly format: string;
+  readonly reason: string;
+  readonly severity: Severity;
+}
+
+export interface LayerForm {
+  readonly weights: string;
+  readonly activations: string;
+  readonly form: WeightForm;
+  readonly storage: StorageType | 'float';
+  readonly changes: readonly PlanChange[];
+  readonly refused: readonly Refusal[];
+  readonly bytes: number;
+  readonly bytesIdeal: number;
+  /** Default operator set that avoids nodes of the com.microsoft domain where there is a choice. */
+  readonly opset: number;
+}
+
+/**
+ * Decides one layer in a model whose operator set is `opset`.
+ * @param settled the operator set will not be raised any more: what it lacks is refused now.
+ */
+export function chooseForm(
+  layer: Layer,
+  choice: Choice,
+  target: TargetFacts,
+  opset: number,
+  settled: boolean,
+): LayerForm {
+  const draft = new Draft();
+  if (layer.quantized) {
+    if (choice.weights !== floatName)
+      draft.keep('layer', choice.weights, 'the weight is quantized already', 'warning');
+    return draft.finish(layer, undefined, undefined, opset);
+  }
+  const lowest = settled ? opset : Number.POSITIVE_INFINITY;
+  const weights = chooseWeights(layer, choice.weights, target, lowest, draft);
+  const activations = chooseActivations(layer, choice.activations, lowest, draft);
+  const form = draft.finish(layer, weights, activations, opset);
+  const fused = form.form === 'dequantize' && hasIntegerKernel(layer, target, weights?.scheme, activations);
+  if (activations === undefined || fused || weights === undefined) return form;
+  return { ...form, changes: [...form.changes, { kind: 'no-integer-kernel' }] };
+}
+
+/** Gemm that computes x·W + b: MatMulNBits and Add say the same. */
+export function isPlainGemm(layer: Layer): boolean {
+  const { node } = layer;
+  return (
+    node.op === 'Gemm' &&
+    node.int('transA', 0) === 0 &&
+    node.float('alpha', 1) === 1 &&
+    node.float('beta', 1) === 1
+  );
+}
+
+/** True when the target computes this layer on integers: 8-bit activations, weights stored in 8 bits. */
+export function hasIntegerKernel(
+  layer: Layer,
+  target: TargetFacts,
+  weights: QuantScheme | undefined,
+  activations: QuantScheme | undefined,
+): boolean {
+  const kernel = Object.hasOwn(opTable, layer.op) ? target.layerKernels[layer.op as OpType] : undefined;
+  if (kernel === undefined || weights === undefined || activations === undefined) return false;
+  if (layer.op === 'Gemm' && !isPlainGemm(layer)) return false;
+  if (weights.bits > 8 || weights.bits <= 4 || activations.bits > 8 || activations.signed) return false;
+  if (typeof weights.granularity !== 'string') return false;
+  return !(
+    kernel.uniformZeroPoint &&
+    weights.granularity === 'channel' &&
+    weights.signed !== weights.symmetric
+  );
+}
+
+interface ChosenWeights {
+  readonly scheme: QuantScheme;
+  readonly form: Exclude<WeightForm, 'float'>;
+}
+
+/** Collects changes and refusals while a layer is decided. */
+class Draft {
+  readonly changes: PlanChange[] = [];
+  readonly refused: Refusal[] = [];
+
+  keep(
+    part: 'weights' | 'activations' | 'layer',
+    format: string,
+    reason: string,
+    severity: Severity = 'error',
+  ): undefined {
+    this.changes.push({ kind: 'kept-float', part, reason });
+    this.refused.push({ format, reason, severity });
+    return undefined;
+  }
+
+  finish(
+    layer: Layer,
+    weights: ChosenWeights | undefined,
+    activations: QuantScheme | undefined,
+    present: number,
+  ): LayerForm {
+    const stored = weights === undefined ? undefined : storage(layer, weights, present);
+    const sizes = stored === undefined ? floatSizes(layer) : stored.sizes;
+    const { changes, refused } = this;
+    let opset = stored?.opset ?? 0;
+    let contrib = stored?.contrib ?? 0;
+    if (stored) changes.push(...stored.changes);
+    if (activations !== undefined) {
+      const type = storageType(Math.max(activations.bits, 8), activations.signed, present);
+      opset = Math.max(opset, activations.bits < 8 ? integerClip : 0, quantizeOpset(type, 'tensor'));
+      contrib = Math.max(contrib, quantizeOpset(type, 'tensor'));
+    }
+    if (contrib > present) changes.push({ kind: 'contrib-quantize', needed: contrib });
+    return {
+      weights: weights === undefined ? floatName : formatName(weights.scheme),
+      activations: activations === undefined ? floatName : formatName(activations),
+      form: stored?.form ?? 'float',
+      storage: stored?.type ?? 'float',
+      changes,
+      refused,
+      ...sizes,
+      opset,
+    };
+  }
+}
+
+/** First operator sets whose Clip takes 8-bit integers, and whose Slice takes its bounds as inputs. */
+const integerClip = 12;
+const sliceWithInputs = 10;
+
+function chooseWeights(
+  layer: Layer,
+  format: string,
+  target: TargetFacts,
+  lowest: number,
+  draft: Draft,
+): ChosenWeights | undefined {
+  if (format === floatName) return undefined;
+  const parsed = parseWeightFormat(format);
+  if (parsed.value === undefined) return draft.keep('weights', format, refusalText(parsed.issues));
+  const nbits = fitsMatMulNBits(layer) && target.matMulNBits !== undefined;
+  const scheme = weightSchemeFor(parsed.value, nbits ? 'matmul' : 'other');
+  const name = formatName(scheme);
+  if (name !== format && !name.startsWith(`${format}.sym`))
+    draft.changes.push({ kind: 'completed', from: format, to: name });
+  const form = weightForm(layer, scheme, nbits ? target : undefined);
+  if (form === 'rows' && lowest < sliceWithInputs)
+    return draft.keep('weights', format, `opset ${lowest} is too old for groups`);
+  if (form === 'matmul-nbits' && layer.op === 'Gemm') draft.changes.push({ kind: 'gemm-split' });
+  return { scheme, form };
+}
+
+function chooseActivations(
+  layer: Layer,
+  format: string,
+  lowest: number,
+  draft: Draft,
+): QuantScheme | undefined {
+  if (format === floatName) return undefined;
+  const parsed = parseActivationFormat(format);
+  if (parsed.value === undefined) return draft.keep('activations', format, refusalText(parsed.issues));
+  if (parsed.value === 'float') return undefined;
+  if (layer.node.graph?.parent !== undefined) {
+    return draft.keep('activations', format, 'ranges inside a subgraph cannot be calibrated', 'warning');
+  }
+  const type = dataTypeByCode(layer.tensor.dataType);
+  if (type?.name !== 'float') {
+    return draft.keep(
+      'activations',
+      format,
+      `the layer computes in ${type?.name ?? 'an unknown type'}, not in float32`,
+    );
+  }
+  if (parsed.value.bits < 8 && lowest < integerClip) {
+    return draft.keep(
+      'activations',
+      format,
+      `opset ${lowest} cannot limit codes to ${parsed.value.bits} bits`,
+    );
+  }
+  return parsed.value;
+}
+
+/** MatMul, or a Gemm that is one, with a 2-D float32 weight. */
+function fitsMatMulNBits(layer: Layer): boolean {
+  if (layer.shape.length !== 2 || dataTypeByCode(layer.tensor.dataType)?.name !== 'float') return false;
+  return layer.op === 'MatMul' || isPlainGemm(layer);
+}
+
+function weightForm(
+  layer: Layer,
+  scheme: QuantScheme,
+  target: TargetFacts | undefined,
+): ChosenWeights['form'] {
+  const { granularity } = scheme;
+  if (typeof granularity === 'string') return 'dequantize';
+  const block = granularity.group;
+  const limits = target?.matMulNBits;
+  if (limits && scheme.bits <= 8 && block >= limits.smallestBlock && block <= limits.largestBlock)
+    return 'matmul-nbits';
+  return layer.shape.length === 2 ? 'blocks' : 'rows';
+}
+
+interface Stored {
+  readonly form: WeightForm;
+  readonly type: StorageType;
+  readonly sizes: { readonly bytes: number; readonly bytesIdeal: number };
+  readonly changes: readonly PlanChange[];
+  /** Operator set to aim for, and the one that this form needs to stay clear of com.microsoft. */
+  readonly opset: number;
+  readonly contrib: number;
+}
+
+function storage(layer: Layer, { scheme, form }: ChosenWeights, present: number): Stored {
+  const { bits, signed, symmetric, granularity } = scheme;
+  const view = channelView(layer.shape, layer.channelAxis);
+  const scopes = scopeCount(view, granularity);
+  const nbits = form === 'matmul-nbits';
+  const type: StorageType = nbits
+    ? (`uint${bits <= 2 ? 2 : bits <= 4 ? 4 : 8}` as StorageType)
+    : storageType(bits, signed, present);
+  const width = storageBits[type];
+  const zeroPoints = !(signed && symmetric);
+  const block = typeof granularity === 'string' ? undefined : granularity.group;
+  const groups = block === undefined ? 1 : groupsPerChannel(view, block);
+  // Below opset 21 there is no block_size: one row of codes per group says the same.
+  const written: WeightForm = form === 'blocks' && present < 21 ? 'rows' : form;
+  const padded = block !== undefined && written !== 'blocks' ? view.channels * groups * block : view.count;
+  const zeroPointBytes = nbits
+    ? view.channels * Math.ceil((groups * width) / 8)
+    : Math.ceil((scopes * width) / 8);
+  const scales = granularity === 'tensor' ? 'tensor' : 'axis';
+  return {
+    form: written,
+    type,
+    sizes: {
+      bytes: Math.ceil((padded * width) / 8) + scopes * 4 + (nbits && !zeroPoints ? 0 : zeroPointBytes),
+      bytesIdeal:
+        Math.ceil((view.count * bits) / 8) + scopes * 4 + (zeroPoints ? Math.ceil((scopes * bits) / 8) : 0),
+    },
+    changes: width === bits ? [] : [{ kind: 'stored-wider', bits, storage: type }],
+    opset: nbits ? 0 : quantizeOpset(type, form === 'blocks' ? 'blocks' : scales),
+    contrib: nbits ? 0 : quantizeOpset(type, written === 'blocks' ? 'blocks' : scales),
+  };
+}
+
+function floatSizes(layer: Layer): { bytes: number; bytesIdeal: number } {
+  const bytes = Math.ceil(((dataTypeByCode(layer.tensor.dataType)?.bits ?? 0) * layer.tensor.size) / 8);
+  return { bytes, bytesIdeal: bytes };
+}
+
+function refusalText(issues: readonly Issue[]): string {
+  const [first] = issues;
+  if (first?.code === 'not-implemented') return `not implemented; nearest is ${first.facts.next}`;
+  return first?.code === 'scheme-unknown' ? `expected ${first.facts.expected}` : 'not a format';
+}
