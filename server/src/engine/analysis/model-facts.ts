@@ -31,14 +31,10 @@ export interface FactsOptions {
 export function modelFacts(path: string, options: FactsOptions = {}): Outcome<ModelFacts> {
   const file = openFile(path);
   if (!file.value) return fail(...file.issues);
-  const source = file.value;
-  const format = sniff(source);
-  if (!format.value || format.value === 'safetensors' || format.value === 'gguf') {
-    const facts = format.value ? weightFileFacts(source, format.value, options) : fail<ModelFacts>();
-    source.close();
-    return { value: facts.value, issues: [...format.issues, ...facts.issues] };
-  }
-  source.close();
+  const format = sniff(file.value);
+  file.value.close();
+  if (!format.value) return fail(...format.issues);
+  if (format.value === 'safetensors' || format.value === 'gguf') return weightFileFacts(path, options);
   const opened = openModel(path);
   if (!opened.value) return fail(...opened.issues);
   try {

@@ -167,7 +167,7 @@ function squeeze(node: Node, known: Known): SmallTensor | undefined {
 function concat(node: Node, known: Known): SmallTensor | undefined {
   const parts = node.inputs.map((_, index) => known.content(index));
   const first = parts[0];
-  if (!first || first.shape.length !== 1) return undefined;
+  if (first?.shape.length !== 1) return undefined;
   const values: Scalar[] = [];
   for (const part of parts) {
     if (part?.shape.length !== 1) return undefined;

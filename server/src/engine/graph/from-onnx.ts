@@ -38,8 +38,8 @@ export function fromOnnx(proto: ModelProto, external?: ExternalFiles): Outcome<M
   }
   if (opsets.size === 0) issues.push(issue('opset-missing', {}, {}, 'warning'));
   const graph = new GraphReader(external, issues).read(proto.graph, undefined);
-  if (graph.nodes.length === 0) issues.push(issue('graph-empty', {}, {}, 'warning'));
   if (issues.some((one) => one.severity === 'error')) return { value: undefined, issues };
+  if (graph.nodes.length === 0) issues.push(issue('graph-empty', {}, {}, 'warning'));
   const value: Model = {
     graph,
     opsets,

@@ -5,7 +5,7 @@
 import * as path from 'node:path';
 import { type ByteSource, openFile, ShortRead } from '../base/byte-source';
 import { fingerprint } from '../base/fingerprint';
-import { hasErrors, type Issue, issue } from '../base/issue';
+import { anchored, hasErrors, type Issue, issue } from '../base/issue';
 import { fail, type Outcome } from '../base/outcome';
 import { decodeModel } from '../format/onnx-decode';
 import { ExternalFiles, type ExternalPayload } from '../format/onnx-external';
@@ -48,13 +48,13 @@ export function openModel(file: string): Outcome<OpenModel> {
   const external = new ExternalFiles(path.dirname(file));
   const issues: Issue[] = [];
   const keep = <T>(outcome: Outcome<T>): T | undefined => {
-    issues.push(...outcome.issues);
+    issues.push(...outcome.issues.map((one) => anchored(one, { path: file })));
     return outcome.value;
   };
   const format = keep(sniff(source));
   const proto = format && keep(readProto(source, format));
   const model = proto && keep(fromOnnx(proto, external));
-  if (model) issues.push(...checkExternal(model, external));
+  if (model) keep({ value: model, issues: checkExternal(model, external) });
   if (!model || !proto || (format !== 'onnx' && format !== 'onnxtxt') || hasErrors(issues)) {
     source.close();
     external.close();
@@ -125,7 +125,7 @@ function readProto(source: ByteSource, format: string): Outcome<ModelProto> {
     const parsed = parseOnnxText(new TextDecoder().decode(source.read(0, source.size)));
     return {
       value: parsed.model,
-      issues: parsed.issues.map((one) => ({ ...one, anchor: { ...anchor, ...one.anchor } })),
+      issues: parsed.issues,
     };
   } catch (error) {
     if (error instanceof ShortRead) return fail(issue('file-changed', { path: source.path }, anchor));

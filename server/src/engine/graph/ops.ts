@@ -89,6 +89,9 @@ export const opTable = {
   'com.microsoft.FusedGemm': { weight: gemm },
   'com.microsoft.FusedMatMul': { weight: { ...matMul, channelAxis: fusedMatMulAxis } },
   'com.microsoft.nchwc.Conv': {},
+  // Stand-ins of weight files without a graph: [out, in, …], as PyTorch and GGUF store weights
+  'quantlens.Weight': { weight: { ...matMul, channelAxis: first } },
+  'quantlens.BlockWeight': { weight: { ...matMul, channelAxis: first }, quantized: true },
   // Values moved, repeated or dropped
   Identity: moves,
   Reshape: moves,

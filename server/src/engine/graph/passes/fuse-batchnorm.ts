@@ -66,11 +66,15 @@ function scaledWeight(layer: Layer, weight: Float32Array, norm: BatchNorm): Floa
   const inner = shape.slice(channelAxis + 1).reduce((product, dimension) => product * dimension, 1);
   // ConvTranspose keeps [in, out/groups, …]: the input channel tells the group.
   const inputsPerGroup = layer.op === 'ConvTranspose' ? defined(shape[0], 'input channels') / groups : 0;
-  return Float64Array.from(weight, (value, index) => {
-    const group = inputsPerGroup > 0 ? Math.floor(Math.floor(index / (inner * stored)) / inputsPerGroup) : 0;
-    const channel = group * stored + (Math.floor(index / inner) % stored);
-    return (value * defined(norm.scale[channel], 'γ')) / defined(norm.deviation[channel], 'σ');
-  });
+  const scaled = new Float64Array(weight.length);
+  let at = 0;
+  for (let row = 0; at < weight.length; row++) {
+    const group = inputsPerGroup > 0 ? Math.floor(Math.floor(row / stored) / inputsPerGroup) : 0;
+    const channel = group * stored + (row % stored);
+    const [scale, deviation] = [defined(norm.scale[channel], 'γ'), defined(norm.deviation[channel], 'σ')];
+    for (const end = at + inner; at < end; at++) scaled[at] = ((weight[at] ?? 0) * scale) / deviation;
+  }
+  return scaled;
 }
 
 /**
