@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { chmod, copyFile, mkdir, readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import process from 'node:process';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import * as esbuild from 'esbuild';
 
 const root = path.dirname(fileURLToPath(import.meta.url));
@@ -20,6 +20,16 @@ const programs = {
 
 /** Never bundled: the editor provides the first, the others load native libraries from beside themselves. */
 const external = ['vscode', 'onnxruntime-node', 'sharp'];
+
+/** The scripts' library finds the project from where it lies, therefore it is imported from there. */
+const scriptsInPlace = {
+  name: 'scripts in place',
+  setup({ onResolve }) {
+    onResolve({ filter: /\/scripts\/lib\// }, ({ path: file, resolveDir }) => {
+      return { path: pathToFileURL(path.resolve(resolveDir, file)).href, external: true };
+    });
+  },
+};
 
 const flags = readFlags(['--production', '--watch', '--partial']);
 const shared = {
@@ -96,7 +106,7 @@ async function plan() {
       format: 'esm',
       splitting: true,
       packages: 'external',
-      external: ['./scripts/*'],
+      plugins: [scriptsInPlace],
       minify: false,
       outExtension: { '.js': '.mjs' },
       chunkNames: 'out/test/ui/shared/[hash]',

@@ -32,7 +32,7 @@ await runMain(async () => {
   return 0;
 });
 
-/** The committed list names the binaries of linux-x64; other systems have theirs at the same places. */
+/** The committed list names the binaries of linux-x64; other systems have theirs at the same places. @param {string} target */
 async function ignoreFileFor(target) {
   const committed = path.join(root, '.vscodeignore');
   if (target === 'linux-x64') return committed;

@@ -1,9 +1,33 @@
 // @ts-check
 // The file in which tests that run elsewhere (in an extension host, in a browser) say how they ended.
-import { readFile, rm } from 'node:fs/promises';
-import process from 'node:process';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import path from 'node:path';
 
 /** @typedef {{ passed: number, failed: number, failures: string[] }} Verdict */
+
+/**
+ * Runs a mocha instance to its end and writes the verdict file, if one is asked for.
+ * @param {import('mocha')} mocha
+ * @param {string | undefined} file
+ * @returns {Promise<Verdict>}
+ */
+export async function runToVerdict(mocha, file) {
+  const failures = /** @type {string[]} */ ([]);
+  const verdict = await new Promise((resolve) => {
+    const runner = mocha.run(() => {
+      resolve({ passed: runner.stats?.passes ?? 0, failed: failures.length, failures });
+    });
+    runner.on('fail', (test, error) => failures.push(`${test.fullTitle()}: ${error.message}`));
+  });
+  if (file) await writeVerdict(file, verdict);
+  return verdict;
+}
+
+/** @param {string} file @param {Verdict} verdict */
+export async function writeVerdict(file, verdict) {
+  await mkdir(path.dirname(file), { recursive: true });
+  await writeFile(file, JSON.stringify(verdict, null, 2));
+}
 
 /**
  * Reads a verdict. A missing or unreadable file and a run of no tests are failures: silence is not success.
@@ -24,11 +48,6 @@ export async function readVerdict(file) {
 /** Forgets the verdict of an earlier run. @param {string} file */
 export async function forgetVerdict(file) {
   await rm(file, { force: true });
-}
-
-/** The file to write the verdict to: the one the caller asks for, else `otherwise`. @param {string} otherwise */
-export function verdictFile(otherwise) {
-  return process.env.QUANTLENS_VERDICT || otherwise;
 }
 
 /** @param {string} reason @returns {Verdict} */
