@@ -99,9 +99,9 @@ class Selector {
   }
 
   private demandInput(layer: ActivationLayer): void {
-    if (this.rangeOf(layer.input) !== undefined) return this.demand(layer.input, layer.scheme);
     const tensor = layer.input.name;
-    this.issues.push(issue('range-missing', { tensor }, { tensor, layer: layer.name }));
+    if (this.rangeOf(layer.input) !== undefined) this.demand(layer.input, layer.scheme);
+    else this.issues.push(issue('range-missing', { tensor }, { tensor, layer: layer.name }));
   }
 
   /** A kernel like QLinearConv is only chosen when its output is quantized; wide readers are not given 8-bit codes. */
