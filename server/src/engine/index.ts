@@ -5,8 +5,9 @@
 import * as fs from 'node:fs';
 import * as os from 'node:os';
 import { LRUCache } from 'lru-cache';
-import type { AnalysisReport, LayerReport } from '../protocol/reports';
+import type { AnalysisReport } from '../protocol/reports';
 import { modelFacts } from './analysis/model-facts';
+import type { WeightReport } from './analysis/weight-reports';
 import { issue } from './base/issue';
 import { fail, type Outcome, ok } from './base/outcome';
 import { type OpenModel, openModel } from './graph/open';
@@ -19,6 +20,7 @@ import {
   jobProtocolVersion,
   nativeJobs,
 } from './jobs';
+import { fingerprintModel } from './model-fingerprint';
 import { Pool } from './runtime/pool';
 import { type DiskDoor, type FileStamp, Store } from './store';
 
@@ -112,7 +114,7 @@ export class Engine {
     if (!inspected.value || !stamp) return inspected;
     const base = inspected.value;
     const key = this.store.key('weights', [stamp], context.formats ?? []);
-    const stored = this.store.get<{ layers: readonly LayerReport[] }>(key);
+    const stored = this.store.get<{ layers: readonly WeightReport[] }>(key);
     if (stored) return ok(this.keep(path, stamp, withWeights(base, stored.layers)), base.issues);
     const end = await this.run(
       { kind: 'weights', model: path, formats: context.formats ?? [], ...common },
@@ -183,7 +185,7 @@ function sameStamp(one: FileStamp, other: FileStamp): boolean {
 
 function withWeights(
   base: AnalysisReport,
-  layers: readonly LayerReport[],
+  layers: readonly WeightReport[],
   issues: AnalysisReport['issues'] = [],
 ): AnalysisReport {
   const byName = new Map(layers.map((layer) => [layer.name, layer]));

@@ -8,10 +8,10 @@ import type {
   AnalysisReport,
   DataSpec,
   EvaluationReport,
-  LayerReport,
   QuantizeReport,
   RangesFile,
 } from '../protocol/reports';
+import type { WeightReport } from './analysis/weight-reports';
 import type { Outcome } from './base/outcome';
 import type { Progress } from './base/progress';
 
@@ -88,7 +88,7 @@ export type Job = WeightsJob | CalibrateJob | MeasureJob | QuantizeJob | Compare
 
 /** Result per job kind. */
 export interface JobResults {
-  readonly weights: readonly LayerReport[];
+  readonly weights: readonly WeightReport[];
   readonly calibrate: RangesFile;
   readonly measure: AnalysisReport;
   readonly quantize: QuantizeReport;
@@ -98,7 +98,7 @@ export interface JobResults {
 
 /** What leaves the process before the end: the best so far, complete in itself and usable after a cancel. */
 export interface JobPartials {
-  readonly weights: readonly LayerReport[];
+  readonly weights: readonly WeightReport[];
   readonly calibrate: RangesFile;
   readonly measure: AnalysisReport;
   readonly quantize: never;

@@ -16,13 +16,17 @@ import type { Graph, Model, Node, Value } from '../graph/ir';
 /** One layer in both networks. */
 export interface LayerPair {
   readonly name: string;
-  readonly float: Node;
-  readonly quantized: Node;
-  /** Value of the float net that the quantized layer's output stands for; usually the float node's output. */
-  readonly floatOutput: Value;
-  readonly quantizedOutput: Value;
-  /** Position of the activation input on both nodes. */
+  readonly float: LayerEnds;
+  readonly quantized: LayerEnds;
+}
+
+/** The stretch of a network that computes one layer's output, before any activation function. */
+export interface LayerEnds {
+  /** First node reads the activation; a Gemm written as MatMulNBits and Add has two. */
+  readonly chain: readonly Node[];
+  /** Position of the activation on the first node. */
   readonly activationInput: number;
+  readonly output: Value;
 }
 
 export type ComparisonKind = 'local' | 'localWeights' | 'localActivations' | 'cumulative' | 'output';
@@ -64,7 +68,7 @@ export function shadowModel(
   const graph = float.graph;
   const floatOutputs = [...graph.outputs];
   const bound = new Map<Value, Value>();
-  const data = (model: Model) => model.graph.inputs.filter((input) => !input.tensor);
+  const data = (model: Model) => model.graph.dataInputs;
   const inputs = data(float);
   data(quantized).forEach((input, index) => {
     bound.set(input, defined(inputs[index], 'both networks have the same inputs'));
@@ -82,9 +86,9 @@ export function shadowModel(
   };
   for (const pair of pairs) {
     if (options.local) addLocal(graph, pair, copies, compare);
-    const approximation = copies.get(pair.quantizedOutput);
+    const approximation = copies.get(pair.quantized.output);
     if (options.cumulative && approximation)
-      compare('cumulative', pair.name, pair.floatOutput, approximation);
+      compare('cumulative', pair.name, pair.float.output, approximation);
   }
   let topOne: ShadowModel['topOne'];
   if (options.output) {
@@ -108,25 +112,45 @@ function addLocal(
   copies: ReadonlyMap<Value, Value>,
   compare: (kind: ComparisonKind, name: string, signal: Value, approximation: Value) => void,
 ): void {
-  const exactInput = pair.float.input(pair.activationInput);
-  const twinInput = pair.quantized.input(pair.activationInput);
+  const exactInput = activationOf(pair.float);
+  const twinInput = activationOf(pair.quantized);
   if (!exactInput || !twinInput) return;
   const quantizedInput = requantize(graph, pair.name, exactInput, twinInput, copies);
-  const run = (node: Node, input: Value, others: ReadonlyMap<Value, Value>, tag: string): Value => {
-    const map = new Map(others);
-    for (const value of node.inputs) if (value && !map.has(value)) map.set(value, value);
-    const old = defined(node.input(pair.activationInput), 'activation input');
-    map.set(old, input);
-    const copy = cloneNode(graph, node, `${tag}/`, map);
-    return defined(copy.output(), 'layer output');
-  };
-  // Compare at the layer's own output, before any activation function.
-  const exact = defined(pair.float.output(), 'layer output');
-  if (pair.quantizedOutput !== pair.quantized.output()) return;
-  compare('local', pair.name, exact, run(pair.quantized, quantizedInput ?? exactInput, copies, 'local'));
+  const exact = pair.float.output;
+  compare(
+    'local',
+    pair.name,
+    exact,
+    rerun(graph, pair.quantized, quantizedInput ?? exactInput, copies, 'local'),
+  );
   if (!quantizedInput) return;
-  compare('localWeights', pair.name, exact, run(pair.quantized, exactInput, copies, 'weights'));
-  compare('localActivations', pair.name, exact, run(pair.float, quantizedInput, new Map(), 'activations'));
+  compare('localWeights', pair.name, exact, rerun(graph, pair.quantized, exactInput, copies, 'weights'));
+  compare(
+    'localActivations',
+    pair.name,
+    exact,
+    rerun(graph, pair.float, quantizedInput, undefined, 'activations'),
+  );
+}
+
+function activationOf(ends: LayerEnds): Value | undefined {
+  return ends.chain[0]?.input(ends.activationInput);
+}
+
+/** Copies a layer's chain with another activation. Without `copies` the chain is of this graph and reads its values. */
+function rerun(
+  graph: Graph,
+  ends: LayerEnds,
+  input: Value,
+  copies: ReadonlyMap<Value, Value> | undefined,
+  tag: string,
+): Value {
+  const map = new Map(copies);
+  if (!copies)
+    for (const node of ends.chain) for (const value of node.inputs) if (value) map.set(value, value);
+  map.set(defined(activationOf(ends), 'activation input'), input);
+  for (const node of ends.chain) cloneNode(graph, node, `${tag}/`, map);
+  return defined(map.get(ends.output), 'layer output is made by its chain');
 }
 
 /**

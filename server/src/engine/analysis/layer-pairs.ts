@@ -1,0 +1,87 @@
+/** Pairs the layers of a float network with those of its quantized form, as {@link LayerPair}s for the shadow graph. */
+import type { Model, Node, Value } from '../graph/ir';
+import { type Layer, listLayers } from '../graph/layers';
+import { type MatchLayer, matchLayers } from './match-layers';
+import { realWeight } from './real-weight';
+import { sampleOf } from './sampled-weights';
+import type { LayerEnds, LayerPair } from './shadow';
+
+/**
+ * Pairs of a float model and the model that was exported from a copy of it: layers are the same ones in the same
+ * order, and their outputs kept their names.
+ */
+export function exportedPairs(float: Model, exported: Model): readonly LayerPair[] {
+  const others = listLayers(exported);
+  return listLayers(float).flatMap((layer, index) => {
+    const twin = others[index];
+    const output = layer.node.output();
+    if (!twin || !output || layer.node.graph !== float.graph || twin.node.graph !== exported.graph) return [];
+    const ends = endsOf(twin, output.name);
+    return ends ? [{ name: layer.name, float: floatEnds(layer, output), quantized: ends }] : [];
+  });
+}
+
+export interface FoundPairs {
+  readonly pairs: readonly LayerPair[];
+  /** Names of float layers without a counterpart. */
+  readonly unmatched: readonly string[];
+}
+
+/** Pairs of two models that only share their origin, found by graph and weights. */
+export function matchedPairs(float: Model, quantized: Model): FoundPairs {
+  const ours = listLayers(float).filter((layer) => layer.node.graph === float.graph);
+  const theirs = listLayers(quantized).filter((layer) => layer.node.graph === quantized.graph);
+  const found = matchLayers(ours.map(describe), theirs.map(describe));
+  const pairs: LayerPair[] = [];
+  for (const { float: at, quantized: other } of found) {
+    const layer = ours[at];
+    const twin = theirs[other];
+    const output = layer?.node.output();
+    if (!layer || !twin || !output) continue;
+    const ends = endsOf(twin, undefined, layer.bias !== undefined);
+    if (ends) pairs.push({ name: layer.name, float: floatEnds(layer, output), quantized: ends });
+  }
+  const names = new Set(pairs.map((pair) => pair.name));
+  return { pairs, unmatched: ours.map((layer) => layer.name).filter((name) => !names.has(name)) };
+}
+
+function floatEnds(layer: Layer, output: Value): LayerEnds {
+  return { chain: [layer.node], activationInput: layer.activationInput, output };
+}
+
+/** The chain that ends at the value called `name`, or at the layer itself (with its bias when that is an own Add). */
+function endsOf(layer: Layer, name: string | undefined, withBias = false): LayerEnds | undefined {
+  const { node, activationInput } = layer;
+  const output = node.output();
+  if (!output) return undefined;
+  const ends = { chain: [node], activationInput, output };
+  if (name === undefined ? !withBias || layer.bias !== undefined : output.name === name) return ends;
+  const add = onlyConsumer(output);
+  const sum = add?.opType === 'Add' ? add.output() : undefined;
+  if (!add || !sum || (name !== undefined && sum.name !== name)) return name === undefined ? ends : undefined;
+  return { chain: [node, add], activationInput, output: sum };
+}
+
+function onlyConsumer(value: Value): Node | undefined {
+  return value.uses.length === 1 ? value.uses[0]?.node : undefined;
+}
+
+/** What operators of one family share across storages. */
+const families: Readonly<Record<string, string>> = {
+  Conv: 'conv',
+  QLinearConv: 'conv',
+  ConvInteger: 'conv',
+  'com.microsoft.FusedConv': 'conv',
+  ConvTranspose: 'conv-transpose',
+};
+
+function describe(layer: Layer): MatchLayer {
+  const weight = realWeight(layer).value;
+  return {
+    name: layer.name,
+    // Everything that is no convolution is a matrix product: Gemm, MatMul, MatMulNBits, QGemm, …
+    family: families[layer.op] ?? 'matmul',
+    params: layer.params,
+    sample: weight && sampleOf(weight),
+  };
+}

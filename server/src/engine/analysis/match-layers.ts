@@ -1,0 +1,66 @@
+/**
+ * Pairs the layers of a float network with those of a quantized one by graph and weights, never by name alone: both
+ * lists are in execution order, so the best pairing is an alignment (Needleman–Wunsch 1970) whose score asks for the
+ * same kind of operator, the same weight shape and a high cosine between the dequantized weights.
+ */
+import { cosineOf } from './sampled-weights';
+
+/** What matching needs to know of a layer. */
+export interface MatchLayer {
+  readonly name: string;
+  /** `conv`, `matmul`, …: what quantized and float forms have in common. */
+  readonly family: string;
+  /** Weight elements. */
+  readonly params: number;
+  /** Evenly sampled weight elements in the order of the output channels, dequantized; undefined when unreadable. */
+  readonly sample: Float32Array | undefined;
+}
+
+export interface MatchedPair {
+  readonly float: number;
+  readonly quantized: number;
+  /** Cosine of the sampled weights; null when one was unreadable. */
+  readonly cosine: number | null;
+}
+
+/** Below this two weights are not the same weight quantized: even 2-bit codes of one weight stay above it. */
+const MINIMUM_COSINE = 0.5;
+
+/** Pairs of indices, ascending in both networks. Layers without a counterpart are left out. */
+export function matchLayers(
+  float: readonly MatchLayer[],
+  quantized: readonly MatchLayer[],
+): readonly MatchedPair[] {
+  const rows = float.length;
+  const columns = quantized.length;
+  const best = Array.from({ length: rows + 1 }, () => new Float64Array(columns + 1));
+  const scores = float.map((one) => quantized.map((other) => similarity(one, other)));
+  const at = (row: number, column: number) => best[row]?.[column] ?? 0;
+  const scoreAt = (row: number, column: number) => scores[row]?.[column] ?? { score: 0, cosine: null };
+  for (let row = rows - 1; row >= 0; row--) {
+    for (let column = columns - 1; column >= 0; column--) {
+      const { score } = scoreAt(row, column);
+      const paired = score > 0 ? score + at(row + 1, column + 1) : 0;
+      const line = best[row];
+      if (line) line[column] = Math.max(paired, at(row + 1, column), at(row, column + 1));
+    }
+  }
+  const pairs: MatchedPair[] = [];
+  let row = 0;
+  let column = 0;
+  while (row < rows && column < columns) {
+    const { score, cosine } = scoreAt(row, column);
+    if (score > 0 && at(row, column) === score + at(row + 1, column + 1)) {
+      pairs.push({ float: row++, quantized: column++, cosine });
+    } else if (at(row, column) === at(row + 1, column)) row++;
+    else column++;
+  }
+  return pairs;
+}
+
+function similarity(one: MatchLayer, other: MatchLayer): { score: number; cosine: number | null } {
+  if (one.family !== other.family || one.params !== other.params) return { score: 0, cosine: null };
+  if (!one.sample || !other.sample) return { score: 1, cosine: null };
+  const cosine = cosineOf(one.sample, other.sample);
+  return cosine >= MINIMUM_COSINE ? { score: 1 + cosine, cosine } : { score: 0, cosine };
+}

@@ -1,0 +1,36 @@
+/**
+ * Entry of the forked process: one switch over jobs. Native inference happens here and nowhere else; the process may
+ * be killed at any time.
+ */
+
+import { assertNever } from './base/invariant';
+import type { Outcome } from './base/outcome';
+import { calibrateHandler } from './handlers/calibrate';
+import { compareHandler } from './handlers/compare';
+import { evaluateHandler } from './handlers/evaluate';
+import { measureHandler } from './handlers/measure';
+import { quantizeHandler } from './handlers/quantize';
+import { weightsHandler } from './handlers/weights';
+import { type Job, jobProtocolVersion } from './jobs';
+import { type ServedContext, serveJobs } from './runtime/child';
+
+function handle(job: Job, context: ServedContext): Promise<Outcome<unknown>> {
+  switch (job.kind) {
+    case 'weights':
+      return weightsHandler(job, context);
+    case 'calibrate':
+      return calibrateHandler(job, context);
+    case 'measure':
+      return measureHandler(job, context);
+    case 'quantize':
+      return quantizeHandler(job, context);
+    case 'compare':
+      return compareHandler(job, context);
+    case 'evaluate':
+      return evaluateHandler(job, context);
+    default:
+      return assertNever(job, 'job');
+  }
+}
+
+serveJobs<Job>(jobProtocolVersion, handle);
