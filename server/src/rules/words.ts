@@ -99,7 +99,9 @@ const sentences: { readonly [C in IssueCode]: Sentence<C> } = {
     `${path}: the exported model does not compute what the plan says (output ${sqnr === null ? 'undefined' : decibels(sqnr)}). It was not kept.`,
 
   M01: (f) =>
-    `per-tensor int${f.bits} loses ${f.bitsLost.toFixed(1)} bits: channel ${f.channel} is ${times(f.spread)} the median channel. ` +
+    (f.spread > 8
+      ? `per-tensor int${f.bits} loses ${f.bitsLost.toFixed(1)} bits: channel ${f.channel} is ${times(f.spread)} the median channel. `
+      : `under one scale for the tensor, channel ${f.channel} keeps only ${decibels(f.worstChannelSqnr)} at 8 bits. `) +
     `Per-channel weights: ${decibels(f.tensorSqnr)} → ${decibels(f.channelSqnr)} (measured on the weight).`,
   M02: (f) =>
     `folding BatchNormalization makes outliers: kurtosis ${f.kurtosisBefore.toFixed(1)} → ${f.kurtosisAfter.toFixed(1)}, ` +

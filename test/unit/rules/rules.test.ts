@@ -1,0 +1,137 @@
+/** Every rule has a model it speaks on and one it is silent on; words, severities and documentation follow the tables. */
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { parseRecipe } from '../../../server/src/engine/format/recipe';
+import type { LayerReport } from '../../../server/src/protocol/reports';
+import { findingsPage } from '../../../server/src/rules/docs';
+import { modelRules } from '../../../server/src/rules/index';
+import { findingsOf } from '../../../server/src/rules/model-view';
+import { line } from '../../../server/src/rules/words';
+import { layer, report } from './fixtures';
+
+const perTensor = '{"default": {"weights": "int8.tensor", "activations": "uint8.tensor"}}';
+const perChannel = '{"default": {"weights": "int8.channel", "activations": "uint8.tensor"}}';
+const int4 = '{"default": {"weights": "int4.channel", "activations": "float"}}';
+
+function checkFindings(
+  layers: readonly LayerReport[],
+  recipe: string | undefined,
+  expected: readonly string[],
+): void {
+  const parsed = recipe === undefined ? undefined : parseRecipe(recipe).recipe;
+  const found = findingsOf(report(...layers), parsed);
+  expect(found.map((one) => `${one.severity} ${one.code} ${line(one)}`)).toEqual(expected);
+}
+
+const wide = {
+  channelSpread: 40,
+  widestChannel: 17,
+  folded: { 'int8.tensor': 20, 'int8.channel': 42, 'int4.tensor': 2, 'int4.channel': 17 },
+};
+
+describe('M01 per-tensor weights over channels of different range', () => {
+  it('names the channel, the bits lost and the measured gain', () =>
+    checkFindings([layer('a', {}, wide)], perTensor, [
+      'warning M01 a: per-tensor int8 loses 5.3 bits: channel 17 is 40.0× the median channel. Per-channel weights: 20.0 dB → 42.0 dB (measured on the weight).',
+    ]));
+  it('speaks of the weakest channel when the spread is small', () =>
+    checkFindings([layer('a', {}, { worstChannelSqnr: 9 })], perTensor, [
+      'warning M01 a: under one scale for the tensor, channel 5 keeps only 9.0 dB at 8 bits. Per-channel weights: 38.0 dB → 42.0 dB (measured on the weight).',
+    ]));
+  it('is information without a recipe', () => {
+    const [found] = findingsOf(report(layer('a', {}, wide)), undefined);
+    expect([found?.code, found?.severity]).toEqual(['M01', 'information']);
+  });
+  it('is silent on even channels', () => checkFindings([layer('a')], perTensor, []));
+  it('is silent when the plan is per channel', () => checkFindings([layer('a', {}, wide)], perChannel, []));
+  it('is silent on layers kept in float', () =>
+    checkFindings(
+      [layer('a', {}, wide)],
+      '{"default": {"weights": "int8.tensor"}, "layers": [{"match": "a", "keep": "float"}]}',
+      [],
+    ));
+});
+
+describe('M02 BatchNormalization folding makes outliers', () => {
+  const batchNorm = { node: '/bn', gammaSpread: 45, channel: 4, kurtosisBefore: 3, kurtosisAfter: 30 };
+  it('speaks when γ/σ spreads', () =>
+    checkFindings([layer('a', {}, { batchNorm })], perTensor, [
+      'warning M02 a: folding BatchNormalization makes outliers: kurtosis 3.0 → 30.0, |γ/σ| of channel 4 is 45.0× the median. Use per-channel weights.',
+    ]));
+  it('is silent on an even BatchNormalization', () =>
+    checkFindings(
+      [layer('a', {}, { batchNorm: { ...batchNorm, gammaSpread: 3, kurtosisAfter: 4 } })],
+      perTensor,
+      [],
+    ));
+});
+
+describe('M03 BatchNormalization not folded', () => {
+  const batchNorm = { node: '/bn', gammaSpread: 2, channel: 0, kurtosisBefore: 3, kurtosisAfter: 3 };
+  const withMethods =
+    '{"default": {"weights": "int8.channel", "activations": "uint8.tensor"}, "methods": ["equalize"]}';
+  const withFold =
+    '{"default": {"weights": "int8.channel", "activations": "uint8.tensor"}, "methods": ["fold-batchnorm"]}';
+  it('speaks when the recipe lists methods without folding', () =>
+    checkFindings([layer('a', {}, { batchNorm })], withMethods, [
+      'warning M03 a: "/bn" is not folded into this layer. Fold it before quantizing.',
+    ]));
+  it('is silent when folding is listed', () => checkFindings([layer('a', {}, { batchNorm })], withFold, []));
+  it('is silent by default, since folding is', () =>
+    checkFindings([layer('a', {}, { batchNorm })], perChannel, []));
+});
+
+describe('M13 dead channels', () => {
+  it('lists them', () =>
+    checkFindings([layer('a', {}, { deadChannels: [1, 7] })], perChannel, [
+      'information M13 a: 2 of 16 channels are dead (all weights zero): 1, 7.',
+    ]));
+});
+
+describe('M16 depthwise network per tensor', () => {
+  const depthwise = { depthwise: true };
+  it('gives the mean gain over depthwise layers', () =>
+    checkFindings([layer('a', depthwise), layer('b', depthwise), layer('c')], perTensor, [
+      'warning M16 2 of 3 quantized layers are depthwise with one weight scale each. Per-channel weights gain 4.0 dB on average (measured on the weights).',
+    ]));
+  it('is silent on one depthwise layer of six', () =>
+    checkFindings(
+      [layer('a', depthwise), ...['b', 'c', 'd', 'e', 'f'].map((name) => layer(name))],
+      perTensor,
+      [],
+    ));
+});
+
+describe('M17 first and last layer at low bits', () => {
+  it('speaks on both ends only', () =>
+    checkFindings([layer('a'), layer('b'), layer('c')], int4, [
+      'warning M17 a: the first layer is planned with 4 bits: 17.0 dB against 42.0 dB at 8 bits (measured on the weight). Keep it at 8 bits.',
+      'warning M17 c: the last layer is planned with 4 bits: 17.0 dB against 42.0 dB at 8 bits (measured on the weight). Keep it at 8 bits.',
+    ]));
+  it('is silent at 8 bits', () => checkFindings([layer('a'), layer('b')], perChannel, []));
+});
+
+describe('M21 Clip limits the range', () => {
+  it('is one finding for the network', () =>
+    checkFindings([layer('a', {}, { clipMaximum: 6 }), layer('b', {}, { clipMaximum: 6 })], perChannel, [
+      'information M21 a: 2 layers are followed by Clip(0, 6). The bound is used as the range; when retraining, plain ReLU does better.',
+    ]));
+});
+
+describe('the rule list', () => {
+  it('has every code once', () => {
+    const codes = modelRules.map((rule) => rule.code);
+    expect(new Set(codes).size).toBe(codes.length);
+  });
+  it('obeys configured severities', () => {
+    const noisy = report(layer('a', {}, wide));
+    expect(findingsOf(noisy, undefined, { M01: 'off' })).toEqual([]);
+    expect(findingsOf(noisy, undefined, { M01: 'error' })[0]?.severity).toBe('error');
+    expect(findingsOf(noisy, undefined, { M01: 'loud' })[0]?.severity).toBe('information');
+  });
+  it('is what docs/findings.md says', () => {
+    const file = path.resolve(__dirname, '../../../docs/findings.md');
+    expect(fs.readFileSync(file, 'utf8')).toBe(findingsPage());
+  });
+});
