@@ -76,9 +76,36 @@ export type MethodName = (typeof methodNames)[number];
 export type PresetName = (typeof presetNames)[number];
 export type TargetName = (typeof targetNames)[number];
 
+const widths = '(u?int)([2-8]|16)';
+const groups = 'group(16|32|64|128|256|512|1024|2048|4096|8192|16384|32768|65536)';
+const symmetry = '(?:\\.(sym|asym))?';
+
 /** `int4`, `uint8.tensor`, `int4.group32`, `int8.channel.asym`: base, width, scope, group size, symmetry. */
-export const integerFormatPattern =
-  /^(u?int)([2-8]|16)(?:\.(tensor|channel|group(16|32|64|128|256|512|1024|2048|4096|8192|16384|32768|65536)))?(?:\.(sym|asym))?$/;
+export const integerFormatPattern = new RegExp(`^${widths}(?:\\.(tensor|channel|${groups}))?${symmetry}$`);
+
+/** Every weight format's name, for schemas. */
+export const weightFormatPattern = alternatives([
+  floatName,
+  ...floatFormatNames.map(escaped),
+  ...analysisFormatNames.map(escaped),
+  `${widths}(\\.(tensor|channel|${groups}))?(\\.(sym|asym))?`,
+]);
+
+/**
+ * Every activation format's name, for schemas. One scale per group does not exist for activations, and formats with
+ * a table of levels are for weights.
+ */
+export const activationFormatPattern = alternatives([
+  floatName,
+  ...floatFormatNames.filter((name) => name !== 'nf4').map(escaped),
+  `${widths}(\\.(tensor|channel))?(\\.(sym|asym))?`,
+]);
+
+/** Every estimator's name with its parameter, for schemas. */
+export const estimatorPattern = alternatives([...estimatorNames, '(percentile|lp):[0-9]+(\\.[0-9]+)?']);
+
+const weightFormat = new RegExp(weightFormatPattern);
+const activationFormat = new RegExp(activationFormatPattern);
 
 /** `w8a8`, `w4a16`: weights and activations in integers. */
 export const schemePattern = /^w([2-8]|16)a([2-8]|16)$/;
@@ -108,18 +135,12 @@ export function parseIntegerFormat(name: string): IntegerFormatName | undefined 
 
 /** True for the name of a weight format, `float` included. */
 export function isWeightFormatName(name: string): boolean {
-  return name === floatName || integerFormatPattern.test(name) || isNamedFormat(name);
+  return weightFormat.test(name);
 }
 
-/**
- * True for the name of an activation format, `float` included. One scale per group does not exist for
- * activations, and formats with a learned table are for weights.
- */
+/** True for the name of an activation format, `float` included. */
 export function isActivationFormatName(name: string): boolean {
-  if (name === floatName) return true;
-  const integer = parseIntegerFormat(name);
-  if (integer) return integer.scope !== 'group';
-  return (floatFormatNames as readonly string[]).includes(name) && name !== 'nf4';
+  return activationFormat.test(name);
 }
 
 /** True for what `--scheme` takes: `wXaY` or a weight format. */
@@ -183,9 +204,10 @@ function editDistance(left: string, right: string): number {
   return previous[right.length] ?? 0;
 }
 
-function isNamedFormat(name: string): boolean {
-  return (
-    (floatFormatNames as readonly string[]).includes(name) ||
-    (analysisFormatNames as readonly string[]).includes(name)
-  );
+function alternatives(patterns: readonly string[]): string {
+  return `^(${patterns.join('|')})$`;
+}
+
+function escaped(name: string): string {
+  return name.replaceAll('.', '\\.');
 }

@@ -5,13 +5,14 @@
  */
 import * as z from 'zod';
 import {
+  activationFormatPattern,
   estimatorNames,
-  isActivationFormatName,
-  isWeightFormatName,
+  estimatorPattern,
   methodNames,
   parseEstimatorName,
   presetNames,
   targetNames,
+  weightFormatPattern,
 } from '../base/format-names';
 
 /** One number or one per channel. */
@@ -40,8 +41,8 @@ const oneOf = <const T extends readonly string[]>(names: T) =>
   z.enum(names, { error: `one of ${names.join(', ')}` });
 
 const weightFormat = z
-  .string({ error: 'a weight format such as int8.channel' })
-  .refine(isWeightFormatName, {
+  .string({ error: 'a weight format such as int8.channel, int4.group32, fp8e4m3 or float' })
+  .regex(new RegExp(weightFormatPattern), {
     error: 'a weight format such as int8.channel, int4.group32, fp8e4m3 or float',
   })
   .meta({
@@ -49,13 +50,14 @@ const weightFormat = z
   });
 
 const activationFormat = z
-  .string({ error: 'an activation format such as uint8.tensor' })
-  .refine(isActivationFormatName, { error: 'an activation format such as uint8.tensor or float' })
+  .string({ error: 'an activation format such as uint8.tensor or float' })
+  .regex(new RegExp(activationFormatPattern), { error: 'an activation format such as uint8.tensor or float' })
   .meta({ examples: ['uint8.tensor', 'int8.tensor', 'uint16.tensor', 'float'] });
 
 const estimator = z
-  .string({ error: 'an estimator name' })
-  .refine((name) => parseEstimatorName(name) !== undefined, { error: `one of ${estimatorNames.join(', ')}` })
+  .string({ error: `one of ${estimatorNames.join(', ')}` })
+  .regex(new RegExp(estimatorPattern), { error: `one of ${estimatorNames.join(', ')}` })
+  .refine((name) => parseEstimatorName(name) !== undefined, { error: 'percentile:50…100 or lp:p with p > 0' })
   .meta({ examples: [...estimatorNames, 'percentile:99.99', 'lp:2.4'] });
 
 const method = z
