@@ -40,4 +40,4 @@
 export { hooks, installedExtension, type OpenOptions, openWorkbench } from './session';
 export { TextEditor } from './text-editor';
 export { until } from './until';
-export { Workbench } from './workbench';
+export { type ThemeName, Workbench } from './workbench';

@@ -117,6 +117,9 @@ async function startHost(trusted: boolean): Promise<Host> {
 
 async function launch(): Promise<BrowserContext> {
   const browser = await chromium.launch(await browserOptions());
-  const viewport = { width: 1440, height: 900 };
-  return browser.newContext({ viewport, permissions: ['clipboard-read', 'clipboard-write'] });
+  return browser.newContext({
+    viewport: { width: 1440, height: 900 },
+    permissions: ['clipboard-read', 'clipboard-write'],
+    reducedMotion: 'reduce',
+  });
 }

@@ -5,6 +5,18 @@ import type { FrameLocator, Locator, Page } from 'playwright-core';
 import { TextEditor } from './text-editor';
 import { until } from './until';
 
+/** The themes that come with the editor, and the class by which the page shows which kind is on. */
+const themeClasses = {
+  'Dark 2026': 'vs-dark',
+  'Dark Modern': 'vs-dark',
+  'Light 2026': 'vs',
+  'Light Modern': 'vs',
+  'Dark High Contrast': 'hc-black',
+  'Light High Contrast': 'hc-light',
+} as const;
+
+export type ThemeName = keyof typeof themeClasses;
+
 /** One page with one folder open. Locators come back where a test wants to say itself what it expects. */
 export class Workbench {
   /** What the page wrote to its console, webviews included, each line with its level. */
@@ -178,16 +190,18 @@ export class Workbench {
 
   // Looks
 
-  /** Changes the colour theme ("Dark Modern", "Light Modern", "Default High Contrast", …). */
-  async theme(name: string): Promise<void> {
+  /** Changes the colour theme, named as the list of themes names it. */
+  async theme(name: ThemeName): Promise<void> {
     await this.command('Preferences: Color Theme');
-    await this.answer(name);
+    await this.page.locator('.quick-input-widget .quick-input-box input').fill(name);
+    await this.pick(name);
+    await this.page.locator(`.monaco-workbench.${themeClasses[name]}`).waitFor();
   }
 
   /** Keeps a picture in test/artifacts/screenshots, for a person to look at. */
   async screenshot(name: string): Promise<void> {
     await mkdir(this.screenshots, { recursive: true });
-    await this.page.screenshot({ path: path.join(this.screenshots, `${name}.png`) });
+    await this.page.screenshot({ path: path.join(this.screenshots, `${name}.png`), animations: 'disabled' });
   }
 
   private async openPalette(): Promise<void> {
