@@ -60,10 +60,12 @@ function said(outcome: JobOutcome<unknown>): unknown {
   return outcome.issues.map((one) => [one.code, one.facts]);
 }
 
+/** Waits until a process has ended. One that nobody has reaped yet (state Z) has ended too. */
 async function isGone(pid: number): Promise<boolean> {
-  for (let attempt = 0; attempt < 200; attempt++) {
+  for (let attempt = 0; attempt < 1000; attempt++) {
     try {
       process.kill(pid, 0);
+      if (/\) Z /.test(fs.readFileSync(`/proc/${pid}/stat`, 'utf8'))) return true;
     } catch {
       return true;
     }
