@@ -12,8 +12,12 @@ import { WireReader, WireType } from './protobuf';
 /** Payloads up to this length are read at once; shapes, axes and scalars are shorter. */
 const INLINE_BYTES = 1024;
 
-/** Messages, list elements and unknown fields of one file: ten times the largest graphs seen in public. */
-const MAX_ITEMS = 8_000_000;
+/**
+ * What one file may make this program hold, in units of roughly 50 bytes: 3 million messages, some ten times those of
+ * the largest graphs seen in public, or 12 million numbers. A hostile file of 12 MB would otherwise fill gigabytes.
+ */
+const MAX_PARTS = 12_000_000;
+const MESSAGE_PARTS = 4;
 
 /** Bytes of names, strings and small payloads held in memory. */
 const MAX_HELD_BYTES = 512 * 2 ** 20;
@@ -30,7 +34,7 @@ export class MessageReader {
     offset: 0,
   };
   private readonly wire: WireReader;
-  private items = 0;
+  private parts = 0;
   private held = 0;
 
   constructor(private readonly source: ByteSource) {
@@ -98,7 +102,7 @@ export class MessageReader {
 
   private store(table: MessageTable, field: Field, message: Wire, value: unknown): void {
     if (field.list) {
-      this.count();
+      this.count(1);
       const list = message[field.property];
       if (Array.isArray(list)) list.push(value);
       else message[field.property] = [value];
@@ -133,7 +137,7 @@ export class MessageReader {
   }
 
   private message(table: MessageTable, field: Field, name: MessageName, parent: Wire, end: number): void {
-    this.count();
+    this.count(MESSAGE_PARTS);
     const childEnd = this.wire.length(end) + this.wire.position;
     const childTable = messageTables[name];
     const existing = field.list ? undefined : parent[field.property];
@@ -165,7 +169,7 @@ export class MessageReader {
   }
 
   private unknown(message: Wire, tag: number, start: number, end: number): void {
-    this.count();
+    this.count(MESSAGE_PARTS);
     this.wire.skipField(tag, end);
     if (this.wire.failure !== undefined) return;
     const length = this.wire.position - start;
@@ -205,10 +209,10 @@ export class MessageReader {
     return all.bytes();
   }
 
-  private count(): void {
-    this.items++;
-    if (this.items <= MAX_ITEMS) return;
-    const limit = { what: 'parts of a model', value: this.items, limit: MAX_ITEMS };
+  private count(parts: number): void {
+    this.parts += parts;
+    if (this.parts <= MAX_PARTS) return;
+    const limit = { what: 'nodes, values and numbers', value: this.parts, limit: MAX_PARTS };
     this.wire.fail(this.wire.position, 'too many parts', { limit });
   }
 

@@ -113,6 +113,14 @@ export class WireReader extends ByteReader {
     } while (groups > 0 && this.failure === undefined);
   }
 
+  /** The byte under the cursor after loading it; −1 at the end of the file. */
+  private nextByte(): number {
+    const at = this.take(1);
+    if (at < 0) return -1;
+    this.cursor--;
+    return this.window[at] ?? -1;
+  }
+
   private varint(): void {
     const first = this.window[this.cursor];
     if (first !== undefined && first < 0x80) {
@@ -130,8 +138,9 @@ export class WireReader extends ByteReader {
     let low = 0;
     let high = 0;
     for (let count = 0; count < 10; count++) {
-      const byte = this.uint8();
-      if (this.failure !== undefined) break;
+      const byte = this.window[this.cursor] ?? this.nextByte();
+      if (byte < 0) break;
+      this.cursor++;
       const bits = byte & 0x7f;
       if (count < 4) low |= bits << (count * 7);
       else if (count === 4) {
