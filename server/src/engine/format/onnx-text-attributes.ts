@@ -201,8 +201,11 @@ export abstract class AttributeParser extends ValueParser {
     }
     const kinds = new Set(items.map((item) => item.type));
     const mixed = kinds.size === 2 && kinds.has('int') && kinds.has('float');
-    if ((kinds.size > 1 || kinds.has('reference')) && !this.broken)
+    // As in the reference, integers fit into a list that began with a float.
+    const fits = mixed && items[0]?.type === 'float';
+    if (((kinds.size > 1 && !fits) || kinds.has('reference')) && !this.broken) {
       this.complain('values of one type', 'a mixed list', span);
+    }
     const kind = mixed ? 'float' : items[0]?.type;
     const of = <K extends AttributeValue['type']>(wanted: K) =>
       items.filter((item): item is Extract<AttributeValue, { type: K }> => item.type === wanted);

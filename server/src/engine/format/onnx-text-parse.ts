@@ -148,7 +148,7 @@ class ModelParser extends AttributeParser {
     if (key === 'opset_import') values.opsets.push(...this.operatorSets());
     else if (key === 'metadata_props') {
       this.expect('[');
-      values.entries.push(...this.entries());
+      if (!this.at(']')) values.entries.push(...this.entries());
       this.expect(']');
     } else if (key === 'ir_version' || key === 'model_version') values.numbers[key] = this.smallInteger();
     else values.strings[key] = this.stringLiteral();
@@ -246,7 +246,9 @@ class ModelParser extends AttributeParser {
       if (this.broken && open === '<') {
         this.resumeAtValue();
         if (!this.atType()) break;
-      } else if (!this.accept(',')) {
+      } else if (this.accept(',')) {
+        if (this.at(close)) this.complain('a value', close, this.span);
+      } else {
         if (!this.atType() || !this.lexer.startsLine) break;
         this.complain(',', this.lexer.source, this.span);
       }

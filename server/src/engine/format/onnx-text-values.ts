@@ -138,8 +138,10 @@ export class ValueParser {
     if (this.broken) return undefined;
     if (kind === 'identifier' && isNumberWord(source)) return wordValue(source);
     if (kind !== 'integer' && kind !== 'float') return undefined;
-    // parseFloat takes the digits that stdlib takes: `1e` is 1.
-    return /[a-df-z]/i.test(source) ? wordValue(source) : Number.parseFloat(source);
+    if (/[a-df-z]/i.test(source)) return wordValue(source);
+    // `1e` is a token of the reference, too, but no number.
+    const value = Number(source);
+    return Number.isNaN(value) ? undefined : value;
   }
 
   /** A 64-bit integer literal; larger ones are reported and clamped. */
@@ -329,7 +331,6 @@ export class ValueParser {
   /** `"key": "value", …` up to the closing bracket. */
   protected entries(): StringEntry[] {
     const entries: StringEntry[] = [];
-    if (this.at(']')) return entries;
     do {
       const key = this.stringLiteral();
       this.expect(':');
