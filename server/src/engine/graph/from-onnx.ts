@@ -18,7 +18,7 @@ import type {
 import { constantOf } from './constant';
 import { type Attribute, Graph, type Model, Node, Value } from './ir';
 import { protoTensor } from './tensor';
-import { topologicalOrder } from './walk';
+import { needs, topologicalOrder } from './walk';
 
 /** More issues than this say nothing new about a damaged file. */
 const MAX_ISSUES = 20;
@@ -228,7 +228,7 @@ class GraphReader {
     const seen = new Set<Node>();
     const inOrder = graph.nodes.every((node) => {
       seen.add(node);
-      return node.inputs.every((input) => input?.producer?.graph !== graph || seen.has(input.producer));
+      return needs(node).every(({ producer }) => producer?.graph !== graph || seen.has(producer));
     });
     if (inOrder) return;
     this.report(issue('graph-invalid', { reason: 'nodes are not in topological order' }, {}, 'warning'));

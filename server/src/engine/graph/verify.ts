@@ -3,7 +3,7 @@
  * a defect of this program: readers refuse bad files earlier.
  */
 import type { Graph, Model, Node, Value } from './ir';
-import { allGraphs } from './walk';
+import { allGraphs, needs } from './walk';
 
 export interface Invariant {
   readonly name: string;
@@ -105,10 +105,9 @@ function* valuesInScope(graph: Graph): Iterable<string> {
 function* nodesInOrder(graph: Graph): Iterable<string> {
   const place = new Map(graph.nodes.map((node, index) => [node, index]));
   for (const [index, node] of graph.nodes.entries()) {
-    for (const input of node.inputs) {
-      const producer = input?.producer && place.get(input.producer);
-      if (producer !== undefined && producer >= index)
-        yield `${node.label} comes before the producer of ${input?.name}`;
+    for (const { name, producer } of needs(node)) {
+      const made = producer && place.get(producer);
+      if (made !== undefined && made >= index) yield `${node.label} comes before the producer of ${name}`;
     }
   }
 }

@@ -1,10 +1,11 @@
 /**
  * Before: `y = Conv(x, w); z = Conv(y, w)` · after: `y = Conv(x, w); z = Conv(y, w#2)`. Every layer gets a weight
- * and a bias of its own, so that rewriting one layer cannot change another. The first use keeps the name; copies are
- * called so that `listLayers` gives the same layer names as before. Payloads are shared, not copied.
+ * and a bias of its own, so that rewriting one layer cannot change another. Quantized weights stay shared: codes and
+ * scales belong together. The first use keeps the name; copies are called so that `listLayers` gives the same layer
+ * names as before. Payloads are shared, not copied.
  */
 import { defined } from '../../base/invariant';
-import { addInitializer, setInput } from '../edit';
+import { addInitializer, addNode, setInput } from '../edit';
 import type { Graph, Model, Value } from '../ir';
 import { isMachineMade, type Layer, listLayers } from '../layers';
 import { opFacts } from '../ops';
@@ -18,15 +19,11 @@ export const unshareWeights: Pass = {
     let modified = false;
     const taken = new Set<Value>();
     for (const layer of listLayers(model)) {
-      // A shared DequantizeLinear or Transpose belongs to several layers; codes and scales stay together.
-      if (layer.through.length > 0) {
-        taken.add(layer.weight);
-        continue;
-      }
-      if (taken.has(layer.weight)) {
-        setInput(layer.node, layer.weightInput, copyOf(model, layer));
+      if (!taken.has(layer.weight)) taken.add(layer.weight);
+      else if (!layer.quantized) {
+        giveOwnWeight(model, layer);
         modified = true;
-      } else taken.add(layer.weight);
+      }
       const bias = layer.bias;
       const position = opFacts(layer.node).weight?.bias;
       if (!bias || position === undefined || layer.quantized || layer.node.input(position) !== bias) continue;
@@ -39,6 +36,27 @@ export const unshareWeights: Pass = {
     return { modified, issues: [] };
   },
 };
+
+/** Points the layer at a copy of its weight, behind copies of the nodes that transpose or convert it. */
+function giveOwnWeight(model: Model, layer: Layer): void {
+  let value = copyOf(model, layer);
+  for (const one of layer.through) {
+    const made = addNode(
+      graphOf(model, layer),
+      {
+        name: one.name === '' ? '' : `${one.name}#${layer.name}`,
+        opType: one.opType,
+        domain: one.domain,
+        inputs: [value, ...one.inputs.slice(1)],
+        outputs: [`${value.name}_${one.opType}`],
+        attributes: one.attributes,
+      },
+      layer.node,
+    );
+    value = defined(made.output(), 'output of a made node');
+  }
+  setInput(layer.node, layer.weightInput, value);
+}
 
 function copyOf(model: Model, layer: Layer): Value {
   const { weight, name, tensor } = layer;
