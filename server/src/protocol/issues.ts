@@ -86,6 +86,15 @@ export interface IssueFacts {
   'not-implemented': { readonly what: string; readonly next: string };
   cancelled: Record<string, never>;
   internal: { readonly reason: string };
+  'models-differ': { readonly reason: string };
+  'layer-unmatched': { readonly layer: string };
+  /** No user data was involved; ranges come from BatchNormalization statistics or noise. */
+  'data-none': { readonly from: 'batch-norm' | 'noise' };
+  'slower-than-float': {
+    readonly ratio: number;
+    readonly because: 'weight-only' | 'unfused' | 'small';
+    readonly layers: readonly string[];
+  };
   'verify-failed': { readonly path: string; readonly sqnr: number | null };
   // --- findings on models (methods-ptq §6) ------------------------------------------------------------
   M01: {

@@ -95,6 +95,14 @@ const sentences: { readonly [C in IssueCode]: Sentence<C> } = {
   'not-implemented': ({ what, next }) => `${what} is not available in this version. ${next}`,
   cancelled: () => 'cancelled.',
   internal: ({ reason }) => `internal error: ${reason}. Please report it with the log.`,
+  'models-differ': ({ reason }) =>
+    `the two models cannot be compared: ${reason}. Compare a quantized file with the float model it was made from.`,
+  'layer-unmatched': ({ layer }) =>
+    `no layer of the quantized file holds the weight of ${quote(layer)}; it is left out.`,
+  'data-none': ({ from }) =>
+    `no data: activation ranges come from ${from === 'batch-norm' ? 'BatchNormalization statistics' : 'random noise'}. Calibrate on real samples for figures you can trust.`,
+  'slower-than-float': ({ ratio, because, layers }) =>
+    `the quantized model takes ${(1 / ratio).toFixed(2)}× the float model's time: ${slowReasons[because]}${layers.length > 0 ? ` (${layers.slice(0, 5).join(', ')}${layers.length > 5 ? ', …' : ''})` : ''}.`,
   'verify-failed': ({ path, sqnr }) =>
     `${path}: the exported model does not compute what the plan says (output ${sqnr === null ? 'undefined' : decibels(sqnr)}). It was not kept.`,
 
@@ -117,6 +125,13 @@ const sentences: { readonly [C in IssueCode]: Sentence<C> } = {
   M21: (f) =>
     `${f.count} ${f.count === 1 ? 'layer is' : 'layers are'} followed by Clip(0, ${f.maximum}). The bound is used as the range; when retraining, plain ReLU does better.`,
 };
+
+const slowReasons = {
+  'weight-only':
+    'weights are dequantized at every run, so the file is smaller but not faster; quantize activations too (w8a8)',
+  unfused: 'these layers found no integer kernel',
+  small: 'the network is so small that converting activations costs more than integer kernels save',
+} as const;
 
 /** One line for one issue, without its anchor. */
 export function sentence<C extends IssueCode>(issue: Extract<Issue, { code: C }>): string {

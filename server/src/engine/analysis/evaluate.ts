@@ -134,7 +134,12 @@ class Scorer {
     names.forEach((name, index) => {
       const approximate = outputs[name];
       const exact = reference[exactNames[index] ?? ''];
-      if (!approximate || !exact || exact.type !== 'float' || approximate.data.length !== exact.data.length)
+      if (
+        !approximate ||
+        !exact ||
+        !(exact.data instanceof Float32Array) ||
+        approximate.data.length !== exact.data.length
+      )
         return;
       const x = exact.data as Float32Array;
       const y = approximate.data as Float32Array;

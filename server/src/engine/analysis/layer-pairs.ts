@@ -1,6 +1,8 @@
 /** Pairs the layers of a float network with those of its quantized form, as {@link LayerPair}s for the shadow graph. */
 import type { Model, Node, Value } from '../graph/ir';
 import { type Layer, listLayers } from '../graph/layers';
+import { opFacts } from '../graph/ops';
+import { expandQOperators } from './expand-qoperator';
 import { type MatchLayer, matchLayers } from './match-layers';
 import { realWeight } from './real-weight';
 import { sampleOf } from './sampled-weights';
@@ -29,6 +31,7 @@ export interface FoundPairs {
 
 /** Pairs of two models that only share their origin, found by graph and weights. */
 export function matchedPairs(float: Model, quantized: Model): FoundPairs {
+  const dequantizers = expandQOperators(quantized);
   const ours = listLayers(float).filter((layer) => layer.node.graph === float.graph);
   const theirs = listLayers(quantized).filter((layer) => layer.node.graph === quantized.graph);
   const found = matchLayers(ours.map(describe), theirs.map(describe));
@@ -38,11 +41,31 @@ export function matchedPairs(float: Model, quantized: Model): FoundPairs {
     const twin = theirs[other];
     const output = layer?.node.output();
     if (!layer || !twin || !output) continue;
-    const ends = endsOf(twin, undefined, layer.bias !== undefined);
-    if (ends) pairs.push({ name: layer.name, float: floatEnds(layer, output), quantized: ends });
+    const dequantize = dequantizers.get(twin.node);
+    const pair = dequantize ? qOperatorPair(layer, output, twin, dequantize) : plainPair(layer, output, twin);
+    if (pair) pairs.push(pair);
   }
   const names = new Set(pairs.map((pair) => pair.name));
   return { pairs, unmatched: ours.map((layer) => layer.name).filter((name) => !names.has(name)) };
+}
+
+function plainPair(layer: Layer, output: Value, twin: Layer): LayerPair | undefined {
+  const quantized = endsOf(twin, undefined, layer.bias !== undefined);
+  return quantized && { name: layer.name, float: floatEnds(layer, output), quantized };
+}
+
+/** A QOperator layer has its activation function inside: its codes cannot say what was below zero. */
+function qOperatorPair(layer: Layer, output: Value, twin: Layer, dequantize: Node): LayerPair | undefined {
+  const real = dequantize.output();
+  if (!real) return undefined;
+  const quantized = { chain: [twin.node, dequantize], activationInput: twin.activationInput, output: real };
+  const activation = onlyConsumer(output);
+  const activated = activation && opFacts(activation).fusedActivation ? activation.output() : undefined;
+  const float =
+    activation && activated
+      ? { chain: [layer.node, activation], activationInput: layer.activationInput, output: activated }
+      : floatEnds(layer, output);
+  return { name: layer.name, float, quantized };
 }
 
 function floatEnds(layer: Layer, output: Value): LayerEnds {

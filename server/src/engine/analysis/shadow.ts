@@ -12,6 +12,7 @@ import { defined } from '../base/invariant';
 import { cloneInto, cloneNode } from '../graph/clone';
 import { addNode, addValue } from '../graph/edit';
 import type { Graph, Model, Node, Value } from '../graph/ir';
+import { activationParameters } from './expand-qoperator';
 
 /** One layer in both networks. */
 export interface LayerPair {
@@ -115,21 +116,20 @@ function addLocal(
   const exactInput = activationOf(pair.float);
   const twinInput = activationOf(pair.quantized);
   if (!exactInput || !twinInput) return;
-  const quantizedInput = requantize(graph, pair.name, exactInput, twinInput, copies);
+  const input = requantize(graph, pair, exactInput, twinInput, copies);
   const exact = pair.float.output;
-  compare(
-    'local',
-    pair.name,
-    exact,
-    rerun(graph, pair.quantized, quantizedInput ?? exactInput, copies, 'local'),
-  );
-  if (!quantizedInput) return;
-  compare('localWeights', pair.name, exact, rerun(graph, pair.quantized, exactInput, copies, 'weights'));
+  const quantized = rerun(graph, pair.quantized, input?.forQuantized ?? exactInput, copies, 'local');
+  compare('local', pair.name, exact, quantized);
+  if (!input) return;
+  // Integer operators cannot run on a float input, so their weights' share is not separated.
+  if (input.forQuantized === input.real) {
+    compare('localWeights', pair.name, exact, rerun(graph, pair.quantized, exactInput, copies, 'weights'));
+  }
   compare(
     'localActivations',
     pair.name,
     exact,
-    rerun(graph, pair.float, quantizedInput, undefined, 'activations'),
+    rerun(graph, pair.float, input.real, undefined, 'activations'),
   );
 }
 
@@ -153,30 +153,37 @@ function rerun(
   return defined(map.get(ends.output), 'layer output is made by its chain');
 }
 
+interface LocalInput {
+  /** What the quantized chain reads: codes for a QOperator layer, real values otherwise. */
+  readonly forQuantized: Value;
+  /** The float input after quantization, real-valued. */
+  readonly real: Value;
+}
+
 /**
- * The float input through the same QuantizeLinear/DequantizeLinear parameters that the twin's input went through;
- * `undefined` when the twin's input is not quantized.
+ * The float input through the same quantizer parameters that the twin's input went through; `undefined` when the
+ * twin's input is not quantized.
  */
 function requantize(
   graph: Graph,
-  name: string,
+  pair: LayerPair,
   exact: Value,
   twin: Value,
   copies: ReadonlyMap<Value, Value>,
-): Value | undefined {
-  const dequantize = twin.producer;
-  if (dequantize?.opType !== 'DequantizeLinear') return undefined;
-  const scale = dequantize.input(1);
-  const zeroPoint = dequantize.input(2);
+): LocalInput | undefined {
+  const reader = pair.quantized.chain[0];
+  const own = reader && activationParameters(reader);
+  const dequantize = twin.producer?.opType === 'DequantizeLinear' ? twin.producer : undefined;
+  const [scale, zeroPoint] = own ?? [dequantize?.input(1), dequantize?.input(2)];
   const scaleCopy = scale && copies.get(scale);
   if (!scaleCopy) return undefined;
   const parameters = [scaleCopy, zeroPoint && copies.get(zeroPoint)];
-  const codes = addValue(graph, `local/${name}/codes`);
-  const restored = addValue(graph, `local/${name}/input`);
-  const { domain } = dequantize;
+  const codes = addValue(graph, `local/${pair.name}/codes`);
+  const real = addValue(graph, `local/${pair.name}/input`);
+  const domain = dequantize?.domain ?? '';
   addNode(graph, { opType: 'QuantizeLinear', domain, inputs: [exact, ...parameters], outputs: [codes] });
-  addNode(graph, { opType: 'DequantizeLinear', domain, inputs: [codes, ...parameters], outputs: [restored] });
-  return restored;
+  addNode(graph, { opType: 'DequantizeLinear', domain, inputs: [codes, ...parameters], outputs: [real] });
+  return { forQuantized: own ? codes : real, real };
 }
 
 function addComparison(

@@ -7,7 +7,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { ShortRead } from '../base/byte-source';
 import { checkpoint } from '../base/cancel';
-import { issue } from '../base/issue';
+import { hasErrors, type Issue, issue } from '../base/issue';
 import { fail, type Outcome, ok } from '../base/outcome';
 import type { ProgressSink } from '../base/progress';
 import { type Chunk, chunksLength, encodeModel, isSlice } from '../format/onnx-encode';
@@ -24,6 +24,11 @@ export interface WriteOptions {
   readonly external?: ExternalFiles;
   readonly signal?: AbortSignal;
   readonly progress?: ProgressSink;
+  /**
+   * Judges the complete temporary model file before it gets its name. Issues of error severity keep it from appearing.
+   * Not asked for models with an own `.data` file, whose locations hold only under the final names.
+   */
+  readonly accept?: (temporary: string) => Promise<readonly Issue[]>;
   /** Largest model file; beyond it weights move to a `.data` file. Default: protobuf's limit. */
   readonly largestFile?: number;
 }
@@ -141,6 +146,11 @@ async function writeFiles(files: readonly FileToWrite[], options: WriteOptions):
         done += bytes;
         options.progress?.({ stage: 'export', done, total, unit: 'bytes', detail: file });
       });
+    }
+    const [only, ...others] = targets;
+    if (only && others.length === 0 && options.accept) {
+      const problems = await options.accept(only.temporary);
+      if (hasErrors(problems)) return fail(...problems);
     }
     for (const { file, target, temporary } of targets) {
       current = file;

@@ -1,0 +1,89 @@
+/** Job `compare`: local and cumulative error per layer of a quantized file against its float original. */
+import type { AnalysisReport, Decibel, LayerReport } from '../../protocol/reports';
+import { matchedPairs } from '../analysis/layer-pairs';
+import { openModelFacts } from '../analysis/model-facts';
+import type { ShadowResult } from '../analysis/run-shadow';
+import { issue } from '../base/issue';
+import { fail, type Outcome, ok } from '../base/outcome';
+import type { Model } from '../graph/ir';
+import type { CompareJob } from '../jobs';
+import type { ServedContext } from '../runtime/child';
+import { openFeeds } from '../runtime/feeds';
+import { type PreparedModel, withModel } from './open';
+import { outputReport, simulate } from './simulate';
+
+/** Key of the figures, in place of a scheme (contract: report). */
+const KEY = 'file';
+
+export function compareHandler(job: CompareJob, context: ServedContext): Promise<Outcome<AnalysisReport>> {
+  return withModel(job.float, (float) =>
+    withModel(job.quantized, (quantized) => compare(job, context, float, quantized)),
+  );
+}
+
+async function compare(
+  job: CompareJob,
+  context: ServedContext,
+  floatFile: PreparedModel,
+  quantizedFile: PreparedModel,
+): Promise<Outcome<AnalysisReport>> {
+  const float = floatFile.folded();
+  const quantized = quantizedFile.plain();
+  const different = differentInputs(float, quantized);
+  if (different !== undefined) return fail(issue('models-differ', { reason: different }));
+  const { pairs, unmatched } = matchedPairs(float, quantized);
+  const base = openModelFacts(floatFile.open, { dimensions: job.dimensions });
+  const issues = unmatched.map((layer) => issue('layer-unmatched', { layer }, { layer }, 'warning'));
+  const feeds = await openFeeds(job.data, floatFile.folded());
+  if (!feeds.value) return fail(...feeds.issues);
+  const report = (result: ShadowResult): AnalysisReport => ({
+    model: base.model,
+    data: { source: job.data.source, samples: result.samples },
+    layers: base.layers.map((layer) => withFigures(layer, result)),
+    output: { [KEY]: outputReport(result, 'simulated') },
+    issues: [...feeds.issues, ...issues],
+  });
+  try {
+    const result = await simulate({
+      float,
+      quantized,
+      pairs,
+      prepared: floatFile,
+      feeds: feeds.value,
+      what: { local: true, cumulative: true, output: true },
+      options: job,
+      stage: 'compare',
+      context,
+      partial: (partial) => context.partial(report(partial)),
+    });
+    return result.value ? ok(report(result.value), [...feeds.issues, ...issues]) : fail(...result.issues);
+  } finally {
+    feeds.value.close();
+  }
+}
+
+function withFigures(layer: LayerReport, result: ShadowResult): LayerReport {
+  const figure = (kind: 'local' | 'localWeights' | 'localActivations' | 'cumulative') => {
+    const db: Decibel | undefined = result.sqnr[kind][layer.name];
+    return db === undefined ? {} : { [kind]: { [KEY]: db } };
+  };
+  return {
+    ...layer,
+    ...figure('local'),
+    ...figure('localWeights'),
+    ...figure('localActivations'),
+    ...figure('cumulative'),
+  };
+}
+
+/** What keeps two models from running on the same inputs, in words; `undefined` = nothing. */
+function differentInputs(float: Model, quantized: Model): string | undefined {
+  const ours = float.graph.dataInputs;
+  const theirs = quantized.graph.dataInputs;
+  if (ours.length !== theirs.length) return `${ours.length} inputs against ${theirs.length}`;
+  if (float.graph.outputs.length !== quantized.graph.outputs.length) {
+    return `${float.graph.outputs.length} outputs against ${quantized.graph.outputs.length}`;
+  }
+  const wrong = ours.find((input, index) => input.elementType !== theirs[index]?.elementType);
+  return wrong && `input ${wrong.name} has another type`;
+}

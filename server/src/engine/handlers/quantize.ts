@@ -1,0 +1,255 @@
+/**
+ * Job `quantize`: plan → calibrate where needed → export → load the written file, run it, compare it with the float
+ * model → only then give it its name.
+ */
+import type { DataSpec, PlannedLayer, QuantizeReport, RangesFile } from '../../protocol/reports';
+import { batchSizeFor } from '../analysis/batch-size';
+import { checkRanges } from '../analysis/calibrate';
+import { evaluate } from '../analysis/evaluate';
+import { latencyOf } from '../analysis/latency';
+import { targetNames } from '../base/format-names';
+import { hasErrors, type Issue, issue } from '../base/issue';
+import { fail, type Outcome, ok } from '../base/outcome';
+import { writeModel } from '../export/write';
+import { parseRecipe } from '../format/recipe';
+import type { Model } from '../graph/ir';
+import { listLayers } from '../graph/layers';
+import type { QuantizeJob } from '../jobs';
+import { makePlan, type PlanLayer, type QuantPlan } from '../methods/plan';
+import { fingerprintModel } from '../model-fingerprint';
+import { weightErrors } from '../numerics/weight-error';
+import type { ServedContext } from '../runtime/child';
+import { openFeeds } from '../runtime/feeds';
+import { openModelFile } from '../runtime/model-file';
+import type { Session } from '../runtime/ort';
+import { openSession } from '../runtime/session-model';
+import { rangesOf } from './calibrate';
+import { type PreparedModel, withModel } from './open';
+import { quantizedTwin } from './simulate';
+
+/** Samples on which a written file is compared with the float model. */
+const VERIFY_SAMPLES = 32;
+const NOISE_SAMPLES = 8;
+
+export function quantizeHandler(job: QuantizeJob, context: ServedContext): Promise<Outcome<QuantizeReport>> {
+  return withModel(job.model, async (prepared) => {
+    const plan = planOf(job, prepared);
+    if (!plan.value || hasErrors(plan.issues)) return fail(...plan.issues);
+    const issues: Issue[] = [...plan.issues];
+    const ranges = await neededRanges(job, context, prepared, plan.value);
+    issues.push(...ranges.issues);
+    if (hasErrors(ranges.issues)) return fail(...issues);
+    const twin = quantizedTwin(prepared, plan.value, ranges.value);
+    issues.push(...twin.issues);
+    if (!twin.value || hasErrors(twin.issues)) return fail(...issues);
+    return write(job, context, prepared, plan.value, twin.value, ranges.value, issues);
+  });
+}
+
+function planOf(job: QuantizeJob, prepared: PreparedModel): Outcome<QuantPlan> {
+  const model = prepared.folded();
+  const parsed = job.recipe === undefined ? undefined : parseRecipe(job.recipe);
+  if (parsed && (!parsed.recipe || hasErrors(parsed.issues))) return fail(...parsed.issues);
+  const target = targetNames.find((name) => name === job.target);
+  const plan = makePlan({
+    model,
+    layers: listLayers(model),
+    recipe: parsed?.recipe,
+    spans: parsed?.spans,
+    scheme: job.scheme,
+    estimator: job.estimator,
+    keepFloat: job.keepFloat,
+    target,
+  });
+  return { value: plan.value, issues: [...(parsed?.issues ?? []), ...plan.issues] };
+}
+
+/** Ranges as given, checked to be fresh, or calibrated now; none for a weight-only plan. */
+async function neededRanges(
+  job: QuantizeJob,
+  context: ServedContext,
+  prepared: PreparedModel,
+  plan: QuantPlan,
+): Promise<Outcome<RangesFile>> {
+  const needed = plan.layers.some((layer) => layer.form !== 'float' && layer.activations !== 'float');
+  if (!needed) return { value: undefined, issues: [] };
+  if (job.ranges) {
+    const fingerprint = await fingerprintModel(job.model, context.signal);
+    if (!fingerprint.value) return fail(...fingerprint.issues);
+    const stale = checkRanges(job.ranges, fingerprint.value, job.rangesPath ?? '');
+    return hasErrors(stale) ? fail(...stale) : ok(job.ranges, stale);
+  }
+  const ranges = await rangesOf(prepared, job.data ?? noData(job), plan.estimator, job, context);
+  if (!ranges.value) return fail(...ranges.issues);
+  const from = ranges.value.data.noData;
+  return ok(
+    ranges.value,
+    from ? [...ranges.issues, issue('data-none', { from }, {}, 'warning')] : ranges.issues,
+  );
+}
+
+function noData(job: QuantizeJob): DataSpec {
+  return { source: 'none', seed: job.seed, preprocessing: {}, dimensions: job.dimensions };
+}
+
+async function write(
+  job: QuantizeJob,
+  context: ServedContext,
+  prepared: PreparedModel,
+  plan: QuantPlan,
+  twin: Model,
+  ranges: RangesFile | undefined,
+  issues: Issue[],
+): Promise<Outcome<QuantizeReport>> {
+  const layers = plannedLayers(prepared, plan);
+  let verified: Verified | undefined;
+  const written = await writeModel(twin, job.output, {
+    sources: [job.model, ...prepared.open.external.opened().map((file) => file.path)],
+    external: prepared.open.external,
+    signal: context.signal,
+    progress: context.progress,
+    accept: async (temporary) => {
+      const outcome = await verify(job, context, prepared, temporary, ranges);
+      verified = outcome.value;
+      return outcome.issues;
+    },
+  });
+  if (!written.value) return fail(...issues, ...written.issues);
+  if (!verified)
+    return fail(...issues, issue('verify-failed', { path: job.output, sqnr: null }, { path: job.output }));
+  const slower = slowerIssue(verified, plan);
+  const all = [...issues, ...written.issues, ...(slower ? [slower] : [])];
+  return ok(
+    {
+      output: job.output,
+      bytesBefore: prepared.open.bytes,
+      bytesAfter: written.value.bytes,
+      scheme: plan.scheme,
+      layers,
+      verification: verified.verification,
+      latency: verified.latency,
+      issues: all,
+    },
+    all,
+  );
+}
+
+interface Verified {
+  readonly verification: QuantizeReport['verification'];
+  readonly latency: QuantizeReport['latency'];
+}
+
+/** Loads the file as a user would, runs it beside the float model and times both. */
+async function verify(
+  job: QuantizeJob,
+  context: ServedContext,
+  prepared: PreparedModel,
+  file: string,
+  ranges: RangesFile | undefined,
+): Promise<Outcome<Verified>> {
+  const data = verificationData(job, ranges);
+  const plain = prepared.plain();
+  const feeds = await openFeeds(data, plain);
+  if (!feeds.value) return fail(...feeds.issues);
+  const sessions: Session[] = [];
+  const options = { threads: job.threads, optimization: 'all' } as const;
+  try {
+    const float = await openSession(plain, prepared.open, options);
+    if (!float.value) return fail(...float.issues);
+    sessions.push(float.value);
+    const quantized = await openModelFile(file, options);
+    if (!quantized.value) return fail(...quantized.issues);
+    sessions.push(quantized.value);
+    const compared = await evaluate({
+      session: quantized.value,
+      reference: float.value,
+      feeds: feeds.value,
+      task: 'classify',
+      batchSize: batchSizeFor(prepared.plain(), job.dimensions),
+      signal: context.signal,
+      progress: (progress) => context.progress({ ...progress, stage: 'verify' }),
+    });
+    if (!compared.value) return fail(...compared.issues);
+    const { sqnr, agreement, samples } = compared.value;
+    if (sqnr === null) return fail(issue('verify-failed', { path: job.output, sqnr }, { path: job.output }));
+    const latency = await latencyOf(float.value, quantized.value, feeds.value, context.signal);
+    return ok({
+      verification: {
+        sqnr,
+        topOneAgreement: agreement,
+        execution: 'deployed',
+        basis: 'measured',
+        samples,
+        data: data.source,
+      },
+      latency,
+    });
+  } finally {
+    for (const session of sessions) await session.release();
+    feeds.value.close();
+  }
+}
+
+/** The calibration data where there is some, else noise. */
+function verificationData(job: QuantizeJob, ranges: RangesFile | undefined): DataSpec {
+  const given =
+    job.data ??
+    (ranges && {
+      source: ranges.data.source,
+      seed: ranges.seed,
+      preprocessing: ranges.preprocessing,
+      dimensions: job.dimensions,
+    });
+  if (!given || given.source === 'none' || given.source === 'random') {
+    return {
+      source: 'random',
+      samples: NOISE_SAMPLES,
+      seed: job.seed,
+      preprocessing: {},
+      dimensions: job.dimensions,
+    };
+  }
+  return { ...given, samples: Math.min(given.samples ?? VERIFY_SAMPLES, VERIFY_SAMPLES) };
+}
+
+function slowerIssue({ latency }: Verified, plan: QuantPlan): Issue | undefined {
+  if (!latency || latency.quantized <= latency.float) return undefined;
+  const quantized = plan.layers.filter((layer) => layer.form !== 'float');
+  const unfused = quantized.filter((layer) =>
+    layer.changes.some((change) => change.kind === 'no-integer-kernel'),
+  );
+  const weightOnly = quantized.every((layer) => layer.activations === 'float');
+  const because = weightOnly ? 'weight-only' : unfused.length > 0 ? 'unfused' : 'small';
+  const layers = because === 'unfused' ? unfused.map((layer) => layer.name) : [];
+  return issue(
+    'slower-than-float',
+    { ratio: latency.float / latency.quantized, because, layers },
+    {},
+    'warning',
+  );
+}
+
+/** The plan as reported: with the SQNR that the exported codes have. */
+function plannedLayers(prepared: PreparedModel, plan: QuantPlan): readonly PlannedLayer[] {
+  const layers = new Map(listLayers(prepared.folded()).map((layer) => [layer.name, layer]));
+  return plan.layers.map((planned) => {
+    const layer = layers.get(planned.name);
+    return {
+      name: planned.name,
+      weights: planned.weights,
+      activations: planned.activations,
+      bytes: planned.bytes,
+      bytesIdeal: planned.bytesIdeal,
+      weightSqnr: layer ? sqnrOf(layer, planned) : null,
+    };
+  });
+}
+
+function sqnrOf(layer: ReturnType<typeof listLayers>[number], planned: PlanLayer): number | null {
+  if (planned.weights === 'float') return null;
+  const data = layer.tensor.toFloat32().value;
+  if (!data) return null;
+  return (
+    weightErrors(data, layer.shape, layer.channelAxis, [planned.weights]).value?.sqnr[planned.weights] ?? null
+  );
+}
