@@ -26,7 +26,6 @@ await runMain(async () => {
   } finally {
     await browser.close();
     await server.stop();
-    await profile.remove();
   }
 });
 

@@ -1,7 +1,8 @@
 // @ts-check
 // The VS Code of test/ide: starts its server, seeds its settings, installs extensions into it, and says
 // how to launch the browser that shows it. Nothing here downloads anything.
-import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { rmSync } from 'node:fs';
+import { mkdir, mkdtemp, readFile, symlink, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import process from 'node:process';
@@ -27,7 +28,8 @@ const quietSettings = {
 };
 
 /**
- * A profile of its own: server data, user data, extensions and temporary files under one folder.
+ * A profile of its own: server data, user data, extensions and temporary files under one folder, which is
+ * removed when this process ends.
  * The folder's name is short because sockets lie in it, whose paths may have 107 characters.
  * @param {Record<string, unknown>} [settings] user settings, on top of the quiet ones
  */
@@ -41,12 +43,8 @@ export async function createProfile(settings = {}) {
     path.join(user, 'settings.json'),
     JSON.stringify({ ...quietSettings, ...settings }, null, 2),
   );
-  return {
-    folder,
-    extensions,
-    temporary,
-    remove: () => rm(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 }),
-  };
+  process.once('exit', () => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
+  return { folder, extensions, temporary };
 }
 
 /** @typedef {Awaited<ReturnType<typeof createProfile>>} Profile */
@@ -54,9 +52,10 @@ export async function createProfile(settings = {}) {
 /**
  * Starts the server on 127.0.0.1 (webviews need a secure context, which other addresses are not).
  * @param {Profile} profile
- * @param {{ trust?: boolean, testDriver?: boolean, port?: number, env?: NodeJS.ProcessEnv }} [options]
+ * @param {{ trust?: boolean, testDriver?: boolean, port?: number | string, env?: NodeJS.ProcessEnv }} [options]
  *   `trust`: ask whether folders are trusted; off by default, so that every folder is.
  *   `testDriver`: needed to run tests inside the extension host, but hides notification toasts.
+ *   `port`: a number or a range (`9730-9739`); 0, the default, is any free one.
  */
 export async function startServer(profile, { trust = false, testDriver = false, port = 0, env = {} } = {}) {
   const args = [
@@ -107,9 +106,9 @@ export async function startServer(profile, { trust = false, testDriver = false, 
  * @param {readonly (readonly [string, string])[]} [payload] options; most count only with the test driver
  */
 export function pageAddress(server, folder, payload = []) {
-  const query = new URLSearchParams({ folder });
-  if (payload.length > 0) query.set('payload', JSON.stringify(payload));
-  return `${server.origin}/?${query}`;
+  const query = [`folder=${encodeURIComponent(folder).replaceAll('%2F', '/')}`];
+  if (payload.length > 0) query.push(`payload=${encodeURIComponent(JSON.stringify(payload))}`);
+  return `${server.origin}/?${query.join('&')}`;
 }
 
 /**

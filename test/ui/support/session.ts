@@ -91,9 +91,7 @@ export const hooks: Mocha.RootHookObject = {
     for (const workbench of open) await workbench.close();
     await (await context)?.browser()?.close();
     for (const starting of hosts.values()) {
-      const { profile, server } = await starting;
-      await server.stop();
-      await profile.remove();
+      await (await starting).server.stop();
     }
   },
 };
