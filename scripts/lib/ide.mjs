@@ -137,12 +137,18 @@ export async function linkExtension(profile) {
   await symlink(root, path.join(profile.extensions, `${publisher}.${name}-${version}`), 'dir');
 }
 
-/** Options of playwright-core's `chromium.launch()` for the browser of test/ide. */
+/**
+ * Options of playwright-core's `chromium.launch()` for the browser of test/ide. Signals are left to
+ * processes.mjs; the browser ends when this process exits.
+ */
 export async function browserOptions() {
   const fonts = path.join(ide, '.cache/fonts.conf');
   await writeFile(fonts, fontsConfiguration());
   return {
     executablePath: path.join(chromium, 'chromium'),
+    handleSIGINT: false,
+    handleSIGTERM: false,
+    handleSIGHUP: false,
     args: [
       ...['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-sync'],
       ...['--disable-background-networking', '--disable-component-update'],

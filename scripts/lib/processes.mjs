@@ -81,7 +81,7 @@ export function runNpm(args, options) {
 }
 
 /**
- * Ends a child and its descendants: asks first, insists after three seconds.
+ * Ends a child and its descendants: asks first, insists after three seconds and on what a child left behind.
  * @param {ChildProcess} child
  * @returns {Promise<void>}
  */
@@ -91,6 +91,7 @@ export function end(child) {
     const timer = setTimeout(() => signal(child, 'SIGKILL'), 3000);
     child.once('exit', () => {
       clearTimeout(timer);
+      signal(child, 'SIGKILL');
       resolve();
     });
     signal(child, 'SIGTERM');
@@ -133,6 +134,6 @@ function endChildrenOnSignals() {
     });
   }
   process.once('exit', () => {
-    for (const child of children) signal(child, 'SIGTERM');
+    for (const child of children) signal(child, 'SIGKILL');
   });
 }

@@ -29,7 +29,7 @@ await runMain(async () => {
 
   setTimeout(() => {
     console.error(`The editor tests did not end within ${limitSeconds} s.`);
-    process.kill(process.pid, 'SIGTERM');
+    process.kill(process.pid, 'SIGINT');
   }, limitSeconds * 1000).unref();
   const code = await runTests({
     vscodeExecutablePath: host.executable,
