@@ -13,6 +13,7 @@ export async function runModel(
   // 'disabled': constant folding would compute the nodes under test with other kernels.
   const session = await InferenceSession.create(value, {
     graphOptimizationLevel: 'disabled',
+    logSeverityLevel: 3,
     intraOpNumThreads: 1,
   });
   const inputs = Object.entries(feeds).map(([name, { data, shape }]) => [

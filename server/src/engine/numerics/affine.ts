@@ -25,13 +25,17 @@ export interface Range {
  */
 export const SMALLEST_SCALE = 2 ** -126;
 
-/** Adding and subtracting 1.5 · 2^52 leaves the nearest integer, ties to even, for |x| ≤ 2^51. */
+/**
+ * Adding and subtracting this leaves the nearest integer, ties to even, for |x| ≤ 2^51: {@link roundHalfEven} without
+ * branches, for loops that do not care for the sign of zero.
+ */
 export const ROUNDING_MAGIC = 1.5 * 2 ** 52;
 
 /** Rounds to the nearest integer, ties to even; keeps the sign of zero, infinities and NaN. */
 export function roundHalfEven(x: number): number {
-  if (!(Math.abs(x) <= 2 ** 51)) return x;
-  const rounded = x + ROUNDING_MAGIC - ROUNDING_MAGIC;
+  // From 2^52 on every number is an integer; below, adding it leaves no bit for a fraction.
+  if (!(Math.abs(x) < 2 ** 52)) return x;
+  const rounded = x < 0 ? x - 2 ** 52 + 2 ** 52 : x + 2 ** 52 - 2 ** 52;
   return rounded === 0 && (x < 0 || Object.is(x, -0)) ? -0 : rounded;
 }
 

@@ -68,12 +68,20 @@ export function forEachRun(
   visit: (channel: number, k: number, from: number, to: number) => void,
 ): void {
   const { channels, inner } = view;
+  const row = Math.floor(start / inner);
+  let outer = Math.floor(row / channels);
+  let channel = row - outer * channels;
+  let offset = start - row * inner;
   for (let from = 0; from < length; ) {
-    const row = Math.floor((start + from) / inner);
-    const offset = start + from - row * inner;
     const to = Math.min(from + inner - offset, length);
-    visit(row % channels, Math.floor(row / channels) * inner + offset, from, to);
+    visit(channel, outer * inner + offset, from, to);
     from = to;
+    offset = 0;
+    channel++;
+    if (channel === channels) {
+      channel = 0;
+      outer++;
+    }
   }
 }
 
@@ -88,15 +96,23 @@ export function forEachScope(
   length: number,
   visit: (scope: number, channel: number, from: number, to: number) => void,
 ): void {
-  const group = typeof granularity === 'string' ? Number.POSITIVE_INFINITY : granularity.group;
-  const groups = typeof granularity === 'string' ? 1 : groupsPerChannel(view, group);
+  if (typeof granularity === 'string') {
+    const perChannel = granularity === 'channel' ? 1 : 0;
+    forEachRun(view, start, length, (channel, _k, from, to) =>
+      visit(channel * perChannel, channel, from, to),
+    );
+    return;
+  }
+  const { group } = granularity;
+  const groups = groupsPerChannel(view, group);
   forEachRun(view, start, length, (channel, k, from, to) => {
-    for (let begin = from; begin < to; ) {
-      const position = k + begin - from;
-      const scope = granularity === 'tensor' ? 0 : channel * groups + Math.floor(position / group);
-      const end = Math.min(to, begin + group - (position % group));
-      visit(scope, channel, begin, end);
+    let index = Math.floor(k / group);
+    let begin = from;
+    while (begin < to) {
+      const end = Math.min(to, from + (index + 1) * group - k);
+      visit(channel * groups + index, channel, begin, end);
       begin = end;
+      index++;
     }
   });
 }

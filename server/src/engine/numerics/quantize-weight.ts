@@ -12,7 +12,13 @@ import {
 } from './affine';
 import { channelView, forEachScope, scopeCount } from './layout';
 import type { QuantScheme } from './scheme';
-import { quantizerOf, readerOf, type ScopeParameters, scopeParameters } from './weight-error-reference';
+import {
+  quantizerFor,
+  readerOf,
+  type ScopeParameters,
+  scopeParameters,
+  selectScope,
+} from './weight-error-reference';
 
 export type { ScopeParameters } from './weight-error-reference';
 
@@ -51,8 +57,10 @@ export function quantizeWeight(
 ): QuantizedWeight {
   const view = channelView(shape, channelAxis);
   const codes = codeArray(scheme, data.length);
+  const quantizer = quantizerFor(scheme);
   forEachScope(view, scheme.granularity, 0, data.length, (scope, _channel, from, to) => {
-    quantizeRun(data, codes, from, to, quantizerOf(parameters, scope, scheme));
+    selectScope(quantizer, parameters, scope);
+    quantizeRun(data, codes, from, to, quantizer);
   });
   const scopes = scopeCount(view, scheme.granularity);
   return {
@@ -72,13 +80,14 @@ export function dequantizeWeight(
 ): Float32Array {
   const { codes, scheme } = weight;
   const values = new Float32Array(codes.length);
+  const quantizer = quantizerFor(scheme);
   forEachScope(
     channelView(shape, channelAxis),
     scheme.granularity,
     0,
     codes.length,
     (scope, _channel, from, to) => {
-      const quantizer = quantizerOf(weight, scope, scheme);
+      selectScope(quantizer, weight, scope);
       for (let i = from; i < to; i++) values[i] = dequantizeValue(codes[i] ?? 0, quantizer);
     },
   );

@@ -114,18 +114,19 @@ function addPowers(sums: WeightSums, reader: WeightReader, view: ChannelView): v
 export function weightNoise(reader: WeightReader, view: ChannelView, scheme: QuantScheme): Float64Array {
   const noise = new Float64Array(view.channels);
   const parameters = scopeParameters(reader, view, scheme);
+  const quantizer = quantizerFor(scheme);
   forEachChunk(reader, view, (data, start) => {
     forEachScope(view, scheme.granularity, start, data.length, (scope, channel, from, to) => {
-      const sum = squaredErrors(data.subarray(from, to), quantizerOf(parameters, scope, scheme));
-      noise[channel] = (noise[channel] ?? 0) + sum;
+      selectScope(quantizer, parameters, scope);
+      noise[channel] = (noise[channel] ?? 0) + squaredErrors(data, from, to, quantizer);
     });
   });
   return noise;
 }
 
-function squaredErrors(data: Float32Array, quantizer: QuantParameters): number {
+function squaredErrors(data: Float32Array, from: number, to: number, quantizer: QuantParameters): number {
   let sum = 0;
-  for (let i = 0; i < data.length; i++) {
+  for (let i = from; i < to; i++) {
     const x = data[i] ?? 0;
     const error = x - fakeQuantizeValue(x, quantizer);
     sum += error * error;
@@ -139,20 +140,23 @@ export interface ScopeParameters {
   readonly zeroPoints: Int32Array;
 }
 
-/** The quantizer of one scope. */
-export function quantizerOf(
+/** A quantizer to be filled by {@link selectScope}; one for a whole weight, since stretches may be single elements. */
+export function quantizerFor(scheme: QuantScheme): Mutable<QuantParameters> {
+  const { min: codeMin, max: codeMax } = codeRange(scheme);
+  return { scale: 1, zeroPoint: 0, codeMin, codeMax };
+}
+
+/** Gives a quantizer the scale and zero point of one scope. */
+export function selectScope(
+  quantizer: Mutable<QuantParameters>,
   parameters: ScopeParameters,
   scope: number,
-  scheme: QuantScheme,
-): QuantParameters {
-  const { min: codeMin, max: codeMax } = codeRange(scheme);
-  return {
-    scale: parameters.scales[scope] ?? 1,
-    zeroPoint: parameters.zeroPoints[scope] ?? 0,
-    codeMin,
-    codeMax,
-  };
+): void {
+  quantizer.scale = parameters.scales[scope] ?? 1;
+  quantizer.zeroPoint = parameters.zeroPoints[scope] ?? 0;
 }
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 /** Min-max quantizers of every scope. */
 export function scopeParameters(
@@ -203,7 +207,7 @@ export function rowSums(
     const { granularity } = scheme;
     if (typeof granularity === 'string') {
       const absMax = granularity === 'tensor' ? tensorAbsMax : channelAbsMax;
-      return squaredErrors(row, parametersFor({ min: -absMax, max: absMax }, scheme));
+      return squaredErrors(row, 0, row.length, parametersFor({ min: -absMax, max: absMax }, scheme));
     }
     return weightNoise(readerOf(row), view, scheme)[0] ?? 0;
   });

@@ -131,8 +131,8 @@ function statistics(sums: WeightSums, view: ChannelView): WeightStatistics {
 function kurtosis(powers: Float64Array, count: number): number | null {
   const [m1 = 0, m2 = 0, m3 = 0, m4 = 0] = powers.map((sum) => sum / count);
   const variance = m2 - m1 * m1;
-  // What rounding leaves of a constant weight is not a variance.
-  if (!(variance > 1e-12 * m2)) return null;
+  // What float32 sums leave of a constant weight is not a variance.
+  if (!(variance > 1e-5 * m2)) return null;
   return (m4 - 4 * m1 * m3 + 6 * m1 * m1 * m2 - 3 * m1 ** 4) / (variance * variance);
 }
 

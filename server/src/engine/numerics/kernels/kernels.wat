@@ -346,32 +346,4 @@
         (f64.store (local.get $noise) (f64.add (f64.load (local.get $noise)) (local.get $part)))
         (local.set $noise (i32.add (local.get $noise) (i32.const 8)))
         (local.set $rows (i32.sub (local.get $rows) (i32.const 1)))
-        (br $row))))
-
-  ;; codes[i] = clamp(nearest(x / scale) + zero, low, high) as bytes, for `n` elements; writes up to 15 bytes more.
-  (func (export "quantize")
-    (param $p i32) (param $n i32) (param $scale f32) (param $zero i32) (param $low f32) (param $high f32) (param $codes i32)
-    (local $end i32) (local $scales v128) (local $lows v128) (local $highs v128) (local $zeros v128)
-    (local.set $scales (f32x4.splat (local.get $scale)))
-    (local.set $zeros (i32x4.splat (local.get $zero)))
-    (local.set $lows (f32x4.splat (f32.sub (local.get $low) (f32.convert_i32_s (local.get $zero)))))
-    (local.set $highs (f32x4.splat (f32.sub (local.get $high) (f32.convert_i32_s (local.get $zero)))))
-    (local.set $end (i32.add (local.get $p) (i32.shl (local.get $n) (i32.const 2))))
-    (block $done
-      (loop $vector
-        (br_if $done (i32.ge_u (local.get $p) (local.get $end)))
-        (v128.store32_lane 0
-          (local.get $codes)
-          (i8x16.shuffle 0 4 8 12 0 4 8 12 0 4 8 12 0 4 8 12
-            (i32x4.add
-              (local.get $zeros)
-              (i32x4.trunc_sat_f32x4_s
-                (f32x4.pmin
-                  (f32x4.pmax
-                    (f32x4.nearest (f32x4.div (v128.load (local.get $p)) (local.get $scales)))
-                    (local.get $lows))
-                  (local.get $highs))))
-            (v128.const i32x4 0 0 0 0)))
-        (local.set $p (i32.add (local.get $p) (i32.const 16)))
-        (local.set $codes (i32.add (local.get $codes) (i32.const 4)))
-        (br $vector)))))
+        (br $row)))))

@@ -1,5 +1,5 @@
 /**
- * Loads the WebAssembly kernels. The memory is one per thread, grows to what the largest block needs (32 MB at most)
+ * Loads the WebAssembly kernels. The memory is one per thread, grows to what the largest block needs (40 MB at most)
  * and is reused; nothing in it outlives a call.
  */
 import { kernelBinary } from './binary';
@@ -31,7 +31,6 @@ export interface Kernels {
     margin: number,
     noise: number,
   ): void;
-  quantize(p: number, n: number, scale: number, zero: number, low: number, high: number, codes: number): void;
 }
 
 const PAGE = 65_536;
