@@ -65,6 +65,7 @@ export interface IssueFacts {
   'data-empty': { readonly source: string };
   'data-mismatch': { readonly input: string; readonly expected: string; readonly found: string };
   'data-few': { readonly asked: number; readonly found: number };
+  'preprocessing-unused': { readonly source: string; readonly options: string };
   'labels-mismatch': { readonly labels: number; readonly samples: number };
   'image-unreadable': { readonly file: string; readonly reason: string };
   'dimension-unbound': { readonly dimension: string; readonly input: string };

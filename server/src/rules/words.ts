@@ -63,6 +63,8 @@ const sentences: { readonly [C in IssueCode]: Sentence<C> } = {
     `input ${quote(input)}: the model expects ${expected}, the data has ${found}. Check --resize, --crop, --layout or --dim.`,
   'data-few': ({ asked, found }) =>
     `${asked} samples were asked for, ${found} are there; all of them are used.`,
+  'preprocessing-unused': ({ source, options }) =>
+    `${source}: ${options} not applied, the array is not uint8 pixels and is fed as it is.`,
   'labels-mismatch': ({ labels, samples }) =>
     `${labels} labels for ${samples} samples. Give one label per sample.`,
   'image-unreadable': ({ file, reason }) =>

@@ -5,12 +5,18 @@ import { fail, type Outcome } from '../base/outcome';
 import { createSession, type Session, type SessionOptions } from './ort';
 
 /** Issues of {@link openFile} and {@link createSession}. Reads the whole file: for files this program just wrote. */
-export async function openModelFile(file: string, options: Omit<SessionOptions, 'folder'>): Promise<Outcome<Session>> {
+export async function openModelFile(
+  file: string,
+  options: Omit<SessionOptions, 'folder'>,
+): Promise<Outcome<Session>> {
   const opened = openFile(file);
   if (!opened.value) return fail(...opened.issues);
   const source = opened.value;
   try {
-    return await createSession(source.read(0, source.size), { ...options, folder: path.dirname(path.resolve(file)) });
+    return await createSession(source.read(0, source.size), {
+      ...options,
+      folder: path.dirname(path.resolve(file)),
+    });
   } finally {
     source.close();
   }

@@ -1,0 +1,88 @@
+/** What a model wants to be fed: inputs with bound dimensions, and which axis counts samples. */
+import { type Issue, issue } from '../base/issue';
+import { fail, type Outcome, ok } from '../base/outcome';
+import type { Dimension } from '../format/onnx-types';
+import type { Model, Value } from '../graph/ir';
+import { unsupportedBorder } from './ort';
+import { describeTensor, type RuntimeType, runtimeTypeOf } from './runtime-tensor';
+
+export interface ModelInput {
+  readonly name: string;
+  readonly type: RuntimeType;
+  /** Bound dimensions as numbers; free ones by name or `undefined`. Unknown rank: `undefined`. */
+  readonly dims: readonly Dimension[] | undefined;
+  /** Axis 0 counts samples. */
+  readonly batched: boolean;
+}
+
+export interface ModelInputs {
+  readonly list: readonly ModelInput[];
+  /** Batch size the model insists on; `undefined` = any. */
+  readonly fixedBatch: number | undefined;
+}
+
+/** Names under which exporters write a free batch axis. */
+const BATCH_NAME = /^(n|b|bs|none|batch.*|.*batch.*|unk__.*|\?)$/i;
+
+/**
+ * Inputs of a model that have to be fed. `dimensions` binds symbolic ones. Axis 0 of the first input counts samples;
+ * of another input it does when it has the same name or size, or a name that says so.
+ */
+export function modelInputs(
+  model: Model,
+  dimensions: Readonly<Record<string, number>>,
+): Outcome<ModelInputs> {
+  const issues: Issue[] = [];
+  const list: ModelInput[] = [];
+  const values = model.graph.dataInputs;
+  const batch = values.find((value) => (value.shape?.length ?? 0) > 0)?.shape?.[0];
+  for (const value of values) {
+    const type = value.otherType ? undefined : runtimeTypeOf(value.elementType);
+    if (type === undefined) {
+      issues.push(unsupportedBorder('input', value.name, `type ${value.typeName}`));
+      continue;
+    }
+    const dims = value.shape?.map((dimension) => bound(dimension, dimensions));
+    list.push({ name: value.name, type, dims, batched: isBatched(value, batch) });
+  }
+  if (issues.length > 0) return fail(...issues);
+  const first = list.find((input) => input.batched)?.dims?.[0];
+  return ok({ list, fixedBatch: typeof first === 'number' && first > 0 ? first : undefined });
+}
+
+/** The input as messages name it: `float [batch, 3, 224, 224]`. */
+export function describeInput(input: ModelInput): string {
+  return describeTensor(input.type, input.dims ?? ['…']);
+}
+
+/** The issue for data that does not fit an input. */
+export function mismatch(input: ModelInput, found: string): Issue {
+  return issue(
+    'data-mismatch',
+    { input: input.name, expected: describeInput(input), found },
+    { tensor: input.name },
+  );
+}
+
+/** True when a concrete shape fits the dimensions from axis `from` on. */
+export function fits(input: ModelInput, shape: readonly number[], from = 0): boolean {
+  const dims = input.dims?.slice(from);
+  if (dims === undefined) return true;
+  return (
+    dims.length === shape.length &&
+    dims.every((dimension, axis) => typeof dimension !== 'number' || dimension === shape[axis])
+  );
+}
+
+function bound(dimension: Dimension, dimensions: Readonly<Record<string, number>>): Dimension {
+  return typeof dimension === 'string' && Object.hasOwn(dimensions, dimension)
+    ? dimensions[dimension]
+    : dimension;
+}
+
+function isBatched(value: Value, batch: Dimension): boolean {
+  const { shape } = value;
+  if (shape === undefined || shape.length === 0) return false;
+  const own = shape[0];
+  return own === undefined || own === batch || (typeof own === 'string' && BATCH_NAME.test(own));
+}
