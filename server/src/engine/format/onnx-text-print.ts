@@ -226,8 +226,8 @@ class Printer {
     const index = this.graphs++;
     this.header(functionHeader(one), '  ');
     this.write(`${identifier(one.name)} `);
-    const attributes = [...one.attributes.map(identifier), ...this.attributeTexts(one.attributeProtos)];
-    if (attributes.length > 0) this.write(`<${attributes.join(', ')}>`);
+    if (one.attributes.length > 0) this.write(`<${one.attributes.map(identifier).join(', ')}`);
+    this.attributes(one.attributeProtos, one.attributes.length > 0 ? ', ' : '<');
     const infos = new Map((one.valueInfo ?? []).map((info) => [info.name, info]));
     const list = (names: readonly string[]) =>
       names.map((name) => this.value(infos.get(name) ?? { name })).join(', ');
@@ -251,34 +251,35 @@ class Printer {
     const name = node.name === '' ? '' : `[${identifier(node.name)}] `;
     const domain = node.domain === '' ? '' : `${dotted(node.domain)}.`;
     const overload = node.overload ? `:${identifier(node.overload)}` : '';
-    this.write(
-      `${name}${node.outputs.map(identifier).join(', ')} = ${domain}${identifier(node.opType)}${overload}`,
-    );
+    const outputs = node.outputs.map((output) => identifier(output)).join(', ');
+    this.write(`${name}${outputs}${outputs === '' ? '' : ' '}= `);
+    this.write(`${domain}${identifier(node.opType)}${overload}`);
     const inputs = ` (${node.inputs.map(identifier).join(', ')})`;
     // As in the reference, subgraphs stand behind the inputs, where they are easier to read.
     const holdsGraph = node.attributes.some(({ value }) => value.type === 'graph' || value.type === 'graphs');
     if (holdsGraph) this.write(inputs);
-    this.attributes(node.attributes);
+    this.attributes(node.attributes, ' <');
     if (!holdsGraph) this.write(inputs);
     place.end = this.text.length;
   }
 
-  private attributes(attributes: readonly AttributeProto[]): void {
-    let open = ' <';
+  /** A list that is opened by `open`, or continued when that is a comma, and closed if anything stands in it. */
+  private attributes(attributes: readonly AttributeProto[], open: ' <' | '<' | ', '): void {
+    let separator: string = open;
     for (const attribute of attributes) {
       const { value } = attribute;
       if (value.type === 'graph' || value.type === 'graphs') {
-        this.write(`${open}${identifier(attribute.name)}: ${value.type} = `);
+        this.write(`${separator}${identifier(attribute.name)}: ${value.type} = `);
         if (value.type === 'graph') this.graph(value.value, unambiguousIdentifier(value.value.name));
         else this.graphList(value.value);
       } else {
-        const [text] = this.attributeTexts([attribute]);
+        const text = this.attributeText(attribute);
         if (text === undefined) continue;
-        this.write(open + text);
+        this.write(separator + text);
       }
-      open = ', ';
+      separator = ', ';
     }
-    if (open === ', ') this.write('>');
+    if (separator === ', ') this.write('>');
   }
 
   private graphList(graphs: readonly GraphProto[]): void {
@@ -290,17 +291,14 @@ class Printer {
     this.write(']');
   }
 
-  /** `name: type = value` for each attribute that has such a form, other than those with graphs. */
-  private attributeTexts(attributes: readonly AttributeProto[]): string[] {
-    return attributes.flatMap(({ name, value }) => {
-      if (value.type === 'reference') {
-        const word = attributeWordByCode(value.attributeType);
-        return [`${identifier(name)}${word ? `: ${word}` : ''} = @${identifier(value.value)}`];
-      }
-      const text = this.attributeValue(name, value);
-      if (text === undefined) return [];
-      return [`${identifier(name)}: ${attributeWordByKind(value.type)} = ${text}`];
-    });
+  /** `name: type = value`, or `undefined` and a comment when the language has no form for it. Not for graphs. */
+  private attributeText({ name, value }: AttributeProto): string | undefined {
+    if (value.type === 'reference') {
+      const word = attributeWordByCode(value.attributeType);
+      return `${identifier(name)}${word ? `: ${word}` : ''} = @${identifier(value.value)}`;
+    }
+    const text = this.attributeValue(name, value);
+    return text && `${identifier(name)}: ${attributeWordByKind(value.type)} = ${text}`;
   }
 
   private attributeValue(name: string, value: AttributeProto['value']): string | undefined {
