@@ -2,6 +2,7 @@
  * Walks over graphs: subgraphs, topological order, reach, and extraction of the part between chosen values.
  * Values that a subgraph takes from outside count as inputs of the node that holds the subgraph.
  */
+import { DataTypeCode } from '../base/dtype';
 import { defined } from '../base/invariant';
 import { Graph, type Model, Node, Value } from './ir';
 
@@ -115,8 +116,9 @@ export function nodesReachedFrom(graph: Graph, sources: readonly Value[]): reado
 
 /**
  * A model of the nodes that compute `outputs` from `inputs`: prefix, suffix or any segment of the main graph. The
- * given model stays untouched; tensors are shared, not copied. Inputs of the model that the segment still needs
- * stay inputs, after the chosen ones; the outputs keep their names.
+ * given model stays untouched; tensors are shared, not copied. Inputs of the model that the segment still needs stay
+ * inputs, after the chosen ones; the outputs keep their names. Inputs must be typed: where the file states no type,
+ * float32 is taken, the type of activations.
  */
 export function extract(model: Model, inputs: readonly Value[], outputs: readonly Value[]): Model {
   const source = model.graph;
@@ -124,7 +126,11 @@ export function extract(model: Model, inputs: readonly Value[], outputs: readonl
   const nodes = nodesReaching(source, outputs, stop);
   const graph = new Graph(source.name);
   const copies = new Map<Value, Value>();
-  for (const value of inputs) graph.inputs.push(copyValue(value, graph, copies, { constant: false }));
+  for (const value of inputs) {
+    const input = copyValue(value, graph, copies, { constant: false });
+    if (input.elementType === 0 && !input.otherType) input.elementType = DataTypeCode.float;
+    graph.inputs.push(input);
+  }
   const produced = new Set(nodes.flatMap((node) => node.outputs));
   const used = new Set([...nodes.flatMap(needs), ...outputs]);
   for (const value of source.inputs) {
