@@ -40,7 +40,8 @@ const shared = {
   outdir: '.',
   logLevel: 'warning',
 };
-const node = { ...shared, platform: 'node', target: 'node20' };
+// jsonc-parser's `main` is a UMD wrapper whose requires a bundler cannot follow; its `module` is plain.
+const node = { ...shared, platform: 'node', target: 'node20', mainFields: ['module', 'main'] };
 
 const { builds, missing } = await plan();
 const began = performance.now();
