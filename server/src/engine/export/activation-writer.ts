@@ -25,15 +25,35 @@ import {
   type QuantizerValues,
 } from './emit';
 
+/** A layer whose input needs a DequantizeLinear of its own, with one (equal) scale per channel along `axis`. */
+export interface GuardedInput {
+  readonly axis: number;
+  readonly channels: number;
+}
+
+type TensorFormat = TensorQuantizer['formats'][number];
+
+/** A tensor as codes and as the real numbers they stand for. */
+interface Pair {
+  readonly name: string;
+  readonly codes: Value;
+  readonly quantizer: QuantizerValues;
+  readonly real: Value;
+}
+
 export class ActivationWriter {
   private readonly quantizers = new Map<string, QuantizerValues>();
   private readonly primary = new Map<Value, QuantScheme>();
 
-  /** @param readers the layers, with the nodes that read their inputs now. */
+  /**
+   * @param readers the layers, with the nodes that read their inputs now.
+   * @param guarded layers that must not find one scale in front of them, see `TargetFacts.requantized`.
+   */
   constructor(
     private readonly graph: Graph,
     private readonly selection: ActivationSelection,
     private readonly readers: readonly ActivationLayer[],
+    private readonly guarded: ReadonlyMap<Node, GuardedInput>,
     private readonly opset: number,
   ) {
     for (const { value, formats } of selection.tensors) {
@@ -52,42 +72,63 @@ export class ActivationWriter {
     const [first, ...others] = formats;
     if (!first) return;
     const uses = this.usesByFormat(tensor);
-    const isOutput = exclusive && this.graph.isOutput(value);
     const raw = absorbed ? defined(absorbed.input(0), 'input of the activation function') : value;
-    const codes =
-      isOutput && !absorbed ? undefined : this.quantized(tensor, first, raw, absorbed ?? this.after(raw));
-    let main: Value;
-    if (isOutput) {
-      this.dequantizeOutput(tensor, first, codes);
-      main = value;
-    } else {
-      main = addDequantize(
-        this.graph,
-        value.name,
-        defined(codes, 'codes'),
-        this.quantizerOf(tensor, first),
-        this.opset,
-        absorbed ?? this.afterLast(raw, codes),
-      );
-    }
-    for (const use of uses.get(formatName(first.scheme)) ?? []) {
-      if (main !== value) setInput(use.node, use.index, main);
-    }
+    const main =
+      exclusive && this.graph.isOutput(value)
+        ? this.writeOutput(tensor, first)
+        : this.writePair(tensor, first, raw, absorbed ?? this.after(raw));
+    this.redirect(uses, first, main);
     for (const other of others) {
-      const source = exclusive ? main : raw;
-      const before = this.afterNode(source.producer);
-      const second = this.quantized(tensor, other, source, before);
-      const output = addDequantize(
-        this.graph,
-        value.name,
-        second,
-        this.quantizerOf(tensor, other),
-        this.opset,
-        before,
-      );
-      for (const use of uses.get(formatName(other.scheme)) ?? []) setInput(use.node, use.index, output);
+      const source = exclusive ? main.real : raw;
+      this.redirect(uses, other, this.writePair(tensor, other, source, this.after(source)));
     }
     if (absorbed?.graph && value.uses.length === 0 && !this.graph.isOutput(value)) removeNode(absorbed);
+  }
+
+  private writePair(
+    tensor: TensorQuantizer,
+    format: TensorFormat,
+    source: Value,
+    before: Node | undefined,
+  ): Pair {
+    const quantizer = this.quantizerOf(tensor, format);
+    const { name } = tensor.value;
+    const codes = this.quantized(tensor, format, source, before);
+    return {
+      name,
+      codes,
+      quantizer,
+      real: addDequantize(this.graph, name, codes, quantizer, this.opset, before),
+    };
+  }
+
+  /** Moves readers to the dequantized value; guarded layers get a node of their own with a scale per channel. */
+  private redirect(uses: ReadonlyMap<string, readonly Use[]>, format: TensorFormat, pair: Pair): void {
+    const own = new Map<string, Value>();
+    for (const { node, index } of uses.get(formatName(format.scheme)) ?? []) {
+      const guarded = index === 0 ? this.guarded.get(node) : undefined;
+      if (!guarded) {
+        if (node.input(index) !== pair.real) setInput(node, index, pair.real);
+        continue;
+      }
+      const key = `${guarded.axis} ${guarded.channels}`;
+      const known = own.get(key) ?? this.perChannel(pair, format, guarded);
+      own.set(key, known);
+      setInput(node, index, known);
+    }
+  }
+
+  private perChannel(
+    { name, codes, quantizer }: Pair,
+    { parameters }: TensorFormat,
+    guarded: GuardedInput,
+  ): Value {
+    const { axis, channels } = guarded;
+    const scales = new Float32Array(channels).fill(parameters.scale);
+    const zeroPoints = new Int32Array(channels).fill(parameters.zeroPoint);
+    const layout = { axis, shape: [channels] };
+    const repeated = addQuantizer(this.graph, `${name}_channels`, quantizer.type, scales, zeroPoints, layout);
+    return addDequantize(this.graph, `${name}_channels`, codes, repeated, this.opset, this.after(codes));
   }
 
   /** Uses of the tensor that will read codes, by format. An exclusive tensor has no other readers. */
@@ -110,7 +151,7 @@ export class ActivationWriter {
   /** QuantizeLinear, and Clip on the codes where the format has fewer of them than its type. */
   private quantized(
     tensor: TensorQuantizer,
-    format: TensorQuantizer['formats'][number],
+    format: TensorFormat,
     source: Value,
     before: Node | undefined,
   ): Value {
@@ -124,7 +165,7 @@ export class ActivationWriter {
     name: string,
     codes: Value,
     type: StorageType,
-    { scheme, parameters }: TensorQuantizer['formats'][number],
+    { scheme, parameters }: TensorFormat,
     before: Node | undefined,
   ): Value {
     if (scheme.bits >= storageBits[type]) return codes;
@@ -141,40 +182,35 @@ export class ActivationWriter {
    * Makes DequantizeLinear the producer of a graph output, so that its name stays. Without an absorbed node the
    * producer is rebuilt under another output name in front of it.
    */
-  private dequantizeOutput(
-    tensor: TensorQuantizer,
-    format: TensorQuantizer['formats'][number],
-    codes: Value | undefined,
-  ): void {
+  private writeOutput(tensor: TensorQuantizer, format: TensorFormat): Pair {
     const { value, absorbed } = tensor;
+    const { name } = value;
     const quantizer = this.quantizerOf(tensor, format);
-    let old = absorbed;
-    let stored = codes;
-    if (!old || !stored) {
-      old = defined(value.producer, 'producer of an exclusive output');
-      const { name, opType, domain, overload, inputs, attributes, fileIndex } = old;
-      const raw = addValue(this.graph, `${value.name}_QuantizeLinear_Input`, value.elementType, value.shape);
-      const copy = addNode(
-        this.graph,
-        { name, opType, domain, overload, inputs, attributes, fileIndex, outputs: [raw] },
-        old,
-      );
-      copy.extra = old.extra;
-      stored = this.quantized(tensor, format, raw, old);
-    }
+    const old = absorbed ?? defined(value.producer, 'producer of an exclusive output');
+    const raw = absorbed
+      ? defined(absorbed.input(0), 'input of the activation function')
+      : this.renamed(old, value);
+    const codes = this.quantized(tensor, format, raw, old);
     replaceNode(old, {
-      name: `${value.name}_DequantizeLinear`,
+      name: `${name}_DequantizeLinear`,
       opType: 'DequantizeLinear',
-      inputs: [stored, quantizer.scale, quantizer.zeroPoint],
+      inputs: [codes, quantizer.scale, quantizer.zeroPoint],
       ...linearInit(quantizer, this.opset),
     });
+    return { name, codes, quantizer, real: value };
+  }
+
+  /** A copy of the node in front of it, whose output has another name. */
+  private renamed(node: Node, value: Value): Value {
+    const { name, opType, domain, overload, inputs, attributes, fileIndex } = node;
+    const raw = addValue(this.graph, `${value.name}_QuantizeLinear_Input`, value.elementType, value.shape);
+    const init = { name, opType, domain, overload, inputs, attributes, fileIndex, outputs: [raw] };
+    addNode(this.graph, init, node).extra = node.extra;
+    return raw;
   }
 
   /** Scale and zero point of a tensor in one format; tensors that share a scale share the constants. */
-  private quantizerOf(
-    tensor: TensorQuantizer,
-    { scheme, parameters }: TensorQuantizer['formats'][number],
-  ): QuantizerValues {
+  private quantizerOf(tensor: TensorQuantizer, { scheme, parameters }: TensorFormat): QuantizerValues {
     const owner =
       formatName(scheme) === formatName(tensor.formats[0]?.scheme ?? scheme)
         ? (tensor.sharedWith ?? tensor.value)
@@ -212,10 +248,6 @@ export class ActivationWriter {
   /** Node in front of which something that reads `value` may stand: right behind its producer. */
   private after(value: Value): Node | undefined {
     return value.producer ? this.afterNode(value.producer) : this.graph.nodes[0];
-  }
-
-  private afterLast(value: Value, codes: Value | undefined): Node | undefined {
-    return codes?.producer ? this.afterNode(codes.producer) : this.after(value);
   }
 
   private afterNode(node: Node | undefined): Node | undefined {

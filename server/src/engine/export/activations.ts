@@ -8,7 +8,7 @@ import type { ActivationRange } from '../../protocol/reports';
 import { dataTypeByCode } from '../base/dtype';
 import { type Issue, issue } from '../base/issue';
 import type { Graph, Model, Node, Value } from '../graph/ir';
-import { isPassThrough, opFacts, passThroughInputs } from '../graph/ops';
+import { isPassThrough, type OpType, opFacts, passThroughInputs } from '../graph/ops';
 import { parametersFor, type QuantParameters, realizedRange } from '../numerics/affine';
 import { formatName, type QuantScheme } from '../numerics/scheme';
 
@@ -68,6 +68,9 @@ export function rangeNames(model: Model): readonly string[] {
   return names;
 }
 
+/** Float operators that average rounding errors away: codes in front of them cost next to nothing. */
+const averages: ReadonlySet<string> = new Set<OpType>(['ReduceMean', 'GlobalAveragePool', 'AveragePool']);
+
 class Selector {
   private readonly issues: Issue[] = [];
   /** Formats by tensor, in order of demand. */
@@ -87,6 +90,7 @@ class Selector {
   select(): ActivationSelection {
     for (const layer of this.layers) this.demandInput(layer);
     for (const layer of this.layers) if (layer.kernel === 'needs-output') this.demandOutput(layer);
+    this.dropUnread();
     const integer = this.integerNodes();
     for (const [node, scheme] of integer) {
       const { output, absorbed } = this.effectiveOutput(node, scheme);
@@ -116,6 +120,41 @@ class Selector {
     this.demand(output, layer.scheme);
     this.fused.set(layer.node, layer.scheme);
     if (absorbed) this.absorbed.set(output, absorbed);
+  }
+
+  /**
+   * Outputs whose readers all compute in float are not quantized just to use an integer kernel: one layer's speed is
+   * not worth the precision of, say, a residual stream or of the model's output.
+   */
+  private dropUnread(): void {
+    const removed = new Set(this.absorbed.values());
+    const schemes = this.schemesOf(
+      new Set(this.graph.nodes.filter((node) => !removed.has(node) && this.mayBeInteger(node))),
+    );
+    const inputs = new Set(this.layers.map((layer) => layer.input));
+    const known = new Map<Value, boolean>();
+    const read = (value: Value): boolean => {
+      const averaged = value.uses.length > 0 && value.uses.every(({ node }) => averages.has(node.op));
+      const found =
+        known.get(value) ?? (averaged || inputs.has(value) || value.uses.some(({ node }) => reads(node)));
+      known.set(value, found);
+      return found;
+    };
+    const reads = (node: Node): boolean => {
+      const scheme = schemes.get(node);
+      if (scheme === undefined) return false;
+      const moves = sharesScale(node) || opFacts(node).fusedActivation === true;
+      return !moves || read(this.effectiveOutput(node, scheme).output);
+    };
+    for (const layer of this.layers) {
+      const scheme = this.fused.get(layer.node);
+      if (scheme === undefined) continue;
+      const { output } = this.effectiveOutput(layer.node, scheme);
+      if (read(output)) continue;
+      this.fused.delete(layer.node);
+      this.demands.delete(output);
+      this.absorbed.delete(output);
+    }
   }
 
   /** MatMul and Gemm return codes when their only readers want codes; float otherwise, which is as fast. */

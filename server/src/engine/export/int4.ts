@@ -10,6 +10,7 @@ import { addInitializer, addNode, replaceNode } from '../graph/edit';
 import type { Node } from '../graph/ir';
 import type { Layer } from '../graph/layers';
 import { floatTensor, memoryTensor } from '../graph/tensor';
+import { nbitsBlock } from '../methods/plan-form';
 import { channelView, elementIndex } from '../numerics/layout';
 import type { QuantizedWeight } from '../numerics/quantize-weight';
 import { contribDomain, integer } from './emit';
@@ -78,7 +79,8 @@ export function toMatMulNBits(
   const { node } = layer;
   const graph = defined(node.graph, 'layer is in a graph');
   const { granularity } = quantized.scheme;
-  const block = typeof granularity === 'string' ? 0 : granularity.group;
+  const group = typeof granularity === 'string' ? 0 : granularity.group;
+  const block = nbitsBlock(group, channelView(weight.shape, weight.channelAxis).perChannel);
   const packed = packBlocks(weight, quantized, bits, block);
   const { n, k, blocks } = packed;
   const name = layer.weight.name;

@@ -9,15 +9,16 @@ import { type Outcome, ok } from '../base/outcome';
 import { removeDead } from '../graph/edit';
 import type { Model, Node } from '../graph/ir';
 import { type Layer, listLayers } from '../graph/layers';
+import { type OpType, opTable } from '../graph/ops';
 import { allNodes } from '../graph/walk';
 import { raiseIrVersion, raiseOpset } from '../methods/opset';
 import type { PlanLayer, QuantPlan } from '../methods/plan';
 import { hasIntegerKernel } from '../methods/plan-form';
-import { storageBits, targets } from '../methods/targets';
+import { storageBits, type TargetFacts, targets } from '../methods/targets';
 import { parametersFor } from '../numerics/affine';
 import { type QuantizedWeight, weightParameters } from '../numerics/quantize-weight';
 import { parseActivationFormat, type QuantScheme } from '../numerics/scheme';
-import { ActivationWriter } from './activation-writer';
+import { ActivationWriter, type GuardedInput } from './activation-writer';
 import { type ActivationLayer, type Ranges, selectActivations, type TensorQuantizer } from './activations';
 import { biasOf, fitWeightScales, writeBias, writeFloatBias } from './bias';
 import { contribDomain } from './emit';
@@ -66,7 +67,8 @@ export function exportQdq(input: ExportInput): Outcome<Model> {
   const readers = planned
     .flatMap(activationLayer)
     .map((layer) => ({ ...layer, node: moved.get(layer.node) ?? layer.node }));
-  new ActivationWriter(model.graph, selection, readers, plan.opset).write();
+  const guarded = guardedLayers(planned, moved, targets[plan.target]);
+  new ActivationWriter(model.graph, selection, readers, guarded, plan.opset).write();
   removeLeftovers(model, planned);
   return ok(model, issues);
 }
@@ -130,7 +132,7 @@ function writeLayer(
   const codes = chosen && fitted === parameters ? chosen : weightCodes(weight, scheme, fitted ?? parameters);
   writer.write(layer, plan, weight, codes, chosen === undefined && fitted === parameters);
   if (integerBias && fitted !== undefined) writeBias(layer, bias, inputScale, codes, input.plan.opset);
-  if (kernel === 'none' && activations !== undefined) writeFloatBias(layer);
+  if (kernel === 'none' && quantizer !== undefined) writeFloatBias(layer);
   return layer.node;
 }
 
@@ -141,6 +143,31 @@ function scaleOf(quantizer: TensorQuantizer, scheme: QuantScheme): number | unde
       format.scheme.bits === bits && format.scheme.signed === signed && format.scheme.symmetric === symmetric,
   );
   return found?.parameters.scale ?? parametersFor({ min: 0, max: 0 }, scheme).scale;
+}
+
+/** Layers that the runtime would quantize on its own account although the plan has other ideas. */
+function guardedLayers(
+  planned: readonly Planned[],
+  moved: ReadonlyMap<Node, Node>,
+  target: TargetFacts,
+): ReadonlyMap<Node, GuardedInput> {
+  const guarded = new Map<Node, GuardedInput>();
+  for (const { layer, kernel } of planned) {
+    if (kernel !== 'none' || moved.has(layer.node)) continue;
+    if (!Object.hasOwn(opTable, layer.op) || !target.requantized.has(layer.op as OpType)) continue;
+    guarded.set(layer.node, { axis: inputChannelAxis(layer), channels: inputChannels(layer) });
+  }
+  return guarded;
+}
+
+function inputChannelAxis({ node }: Layer): number {
+  return node.int('transA', 0) === 0 ? 1 : 0;
+}
+
+function inputChannels({ shape, channelAxis, groups }: Layer): number {
+  // Conv [out, in / groups, …], ConvTranspose [in, out / groups, …], Gemm [in, out] or [out, in].
+  const inputs = shape[channelAxis === 0 ? 1 : 0] ?? 1;
+  return channelAxis === 0 ? inputs * groups : inputs;
 }
 
 /** Float weights that nothing reads any more, unused inputs that carried them, and the domain of new operators. */

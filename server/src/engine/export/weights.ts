@@ -2,20 +2,18 @@
  * Weights as codes: reads a layer's weight the way the layer sees it, quantizes it with the numbers that `weightSqnr`
  * reports, and writes DequantizeLinear in the planned form. One stored weight serves all layers that want it alike.
  */
-import { DataTypeCode, dataTypeByCode } from '../base/dtype';
-import { defined } from '../base/invariant';
+import { DataTypeCode } from '../base/dtype';
+import { defined, invariant } from '../base/invariant';
 import { issue } from '../base/issue';
 import { fail, type Outcome, ok } from '../base/outcome';
-import { addInitializer, setInput } from '../graph/edit';
+import { setInput } from '../graph/edit';
 import type { Graph, Value } from '../graph/ir';
 import { type Layer, permutation } from '../graph/layers';
-import { int64Tensor } from '../graph/tensor';
 import type { PlanLayer } from '../methods/plan';
-import type { StorageType } from '../methods/targets';
-import { channelView, elementIndex } from '../numerics/layout';
 import { type QuantizedWeight, quantizeWeight, type ScopeParameters } from '../numerics/quantize-weight';
 import { parseQuantScheme, type QuantScheme } from '../numerics/scheme';
-import { addDequantize, addQuantizer, addSimple, codeTensor, integer, integers } from './emit';
+import { addSimple, integer } from './emit';
+import { storeWeight } from './weight-forms';
 
 /** A layer's weight in the orientation in which the layer multiplies with it. */
 export interface LayerWeight {
@@ -105,117 +103,20 @@ export class WeightWriter {
     weight: LayerWeight,
     quantized: QuantizedWeight,
   ): Value {
-    const type = plan.storage === 'float' ? 'int8' : plan.storage;
-    const name = layer.weight.name;
-    const value =
-      plan.form === 'rows'
-        ? this.rows(graph, layer, type, weight, quantized)
-        : this.direct(graph, layer, plan, type, weight, quantized);
-    if (weight.dataType === DataTypeCode.float) return value;
-    return addSimple(graph, 'Cast', `${name}_Cast`, [value], layer.node, [['to', integer(weight.dataType)]]);
-  }
-
-  /** Codes in the weight's shape; scales per tensor, along the channel axis, or in blocks along the input axis. */
-  private direct(
-    graph: Graph,
-    layer: Layer,
-    plan: PlanLayer,
-    type: StorageType,
-    weight: LayerWeight,
-    { codes, scales, zeroPoints, groups, scheme }: QuantizedWeight,
-  ): Value {
-    const name = layer.weight.name;
-    const stored = addInitializer(graph, `${name}_quantized`, codeTensor(type, weight.shape, codes));
-    const channels = scales.length / groups;
-    if (plan.form === 'blocks' && typeof scheme.granularity !== 'string') {
-      // Scales have the weight's rank: [channels, groups] when channels come first, else its transpose.
-      const first = weight.channelAxis === 0;
-      const layout = {
-        axis: first ? 1 : 0,
-        block: scheme.granularity.group,
-        shape: first ? [channels, groups] : [groups, channels],
-      };
-      const order = (values: ArrayLike<number>) =>
-        first
-          ? values
-          : Array.from(values, (_, at) => values[(at % channels) * groups + Math.floor(at / channels)] ?? 0);
-      const quantizer = addQuantizer(
-        graph,
-        name,
-        type,
-        Float32Array.from(order(scales)),
-        order(zeroPoints),
-        layout,
-      );
-      return addDequantize(graph, name, stored, quantizer, this.opset, layer.node);
-    }
-    const layout =
-      scheme.granularity === 'tensor' ? { shape: [] } : { axis: weight.channelAxis, shape: [channels] };
-    const quantizer = addQuantizer(graph, name, type, scales, zeroPoints, layout);
-    return addDequantize(graph, name, stored, quantizer, this.opset, layer.node);
-  }
-
-  /** One row of codes per group of one channel, then reshaped (and sliced, transposed) to the weight. */
-  private rows(
-    graph: Graph,
-    layer: Layer,
-    type: StorageType,
-    weight: LayerWeight,
-    quantized: QuantizedWeight,
-  ): Value {
-    const { codes, scales, zeroPoints, groups, scheme } = quantized;
-    const group = typeof scheme.granularity === 'string' ? 1 : scheme.granularity.group;
-    const view = channelView(weight.shape, weight.channelAxis);
-    const name = layer.weight.name;
-    const before = layer.node;
-    const rows = new Int32Array(view.channels * groups * group);
-    for (let channel = 0; channel < view.channels; channel++) {
-      for (let k = 0; k < groups * group; k++) {
-        const inside = k < view.perChannel;
-        const filler = zeroPoints[channel * groups + Math.floor(k / group)] ?? 0;
-        rows[channel * groups * group + k] = inside ? (codes[elementIndex(view, channel, k)] ?? 0) : filler;
-      }
-    }
-    const stored = addInitializer(
+    invariant(plan.storage !== 'float', `layer ${plan.name} is stored as codes`);
+    const place = {
       graph,
-      `${name}_quantized`,
-      codeTensor(type, [view.channels * groups, group], rows),
-    );
-    const quantizer = addQuantizer(graph, name, type, scales, zeroPoints, {
-      axis: 0,
-      shape: [scales.length],
-    });
-    let value = addDequantize(graph, name, stored, quantizer, this.opset, before);
-    const reshape = (shape: readonly number[], step: string) => {
-      const constant = addInitializer(graph, `${name}_${step}_shape`, int64Tensor([shape.length], shape));
-      value = addSimple(graph, 'Reshape', `${name}_${step}`, [value, constant], before);
+      before: layer.node,
+      opset: this.opset,
+      name: layer.weight.name,
+      type: plan.storage,
     };
-    if (groups * group !== view.perChannel) {
-      reshape([view.channels, groups * group], 'padded');
-      const bounds = (what: string, at: number) =>
-        addInitializer(graph, `${name}_${what}`, int64Tensor([1], [at]));
-      const inputs = [
-        value,
-        bounds('slice_start', 0),
-        bounds('slice_end', view.perChannel),
-        bounds('slice_axis', 1),
-      ];
-      value = addSimple(graph, 'Slice', `${name}_slice`, inputs, before);
-    }
-    if (view.outer > 1) {
-      reshape([view.channels, view.outer, view.inner], 'channels');
-      value = addSimple(graph, 'Transpose', `${name}_transpose`, [value], before, [
-        ['perm', integers([1, 0, 2])],
-      ]);
-    }
-    reshape(weight.shape, 'reshape');
-    return value;
+    const value = storeWeight(place, plan.form, weight, quantized);
+    if (weight.dataType === DataTypeCode.float) return value;
+    return addSimple(graph, 'Cast', `${place.name}_Cast`, [value], layer.node, [
+      ['to', integer(weight.dataType)],
+    ]);
   }
-}
-
-/** True when the stored tensor is float32, the type that quantized activations need. */
-export function isFloat32(value: Value): boolean {
-  return dataTypeByCode(value.tensor?.dataType ?? 0)?.name === 'float';
 }
 
 /** Row-major transposition; output axis i is input axis perm[i]. */

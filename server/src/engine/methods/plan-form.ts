@@ -102,6 +102,11 @@ export function hasIntegerKernel(
   );
 }
 
+/** MatMulNBits' block for a group: no longer than the padding of a channel that is one group asks for. */
+export function nbitsBlock(group: number, perChannel: number): number {
+  return Math.min(group, Math.max(16, 2 ** Math.ceil(Math.log2(Math.max(perChannel, 1)))));
+}
+
 interface ChosenWeights {
   readonly scheme: QuantScheme;
   readonly form: Exclude<WeightForm, 'float'>;
@@ -174,7 +179,7 @@ function chooseWeights(
   if (name !== format && !name.startsWith(`${format}.sym`))
     draft.changes.push({ kind: 'completed', from: format, to: name });
   const form = weightForm(layer, scheme, nbits ? target : undefined);
-  if (form === 'rows' && lowest < sliceWithInputs)
+  if (form === 'blocks' && lowest < sliceWithInputs)
     return draft.keep('weights', format, `opset ${lowest} is too old for groups`);
   if (form === 'matmul-nbits' && layer.op === 'Gemm') draft.changes.push({ kind: 'gemm-split' });
   return { scheme, form };
@@ -228,7 +233,9 @@ function weightForm(
   const limits = target?.matMulNBits;
   if (limits && scheme.bits <= 8 && block >= limits.smallestBlock && block <= limits.largestBlock)
     return 'matmul-nbits';
-  return layer.shape.length === 2 ? 'blocks' : 'rows';
+  // A group that holds a whole channel is the channel.
+  if (block >= channelView(layer.shape, layer.channelAxis).perChannel) return 'dequantize';
+  return 'blocks';
 }
 
 interface Stored {
@@ -251,11 +258,13 @@ function storage(layer: Layer, { scheme, form }: ChosenWeights, present: number)
     : storageType(bits, signed, present);
   const width = storageBits[type];
   const zeroPoints = !(signed && symmetric);
-  const block = typeof granularity === 'string' ? undefined : granularity.group;
-  const groups = block === undefined ? 1 : groupsPerChannel(view, block);
+  const group = typeof granularity === 'string' ? undefined : granularity.group;
+  const groups = group === undefined ? 1 : groupsPerChannel(view, group);
+  const block = nbits && group !== undefined ? nbitsBlock(group, view.perChannel) : group;
   // Below opset 21 there is no block_size: one row of codes per group says the same.
   const written: WeightForm = form === 'blocks' && present < 21 ? 'rows' : form;
-  const padded = block !== undefined && written !== 'blocks' ? view.channels * groups * block : view.count;
+  const padded =
+    block !== undefined && (nbits || written === 'rows') ? view.channels * groups * block : view.count;
   const zeroPointBytes = nbits
     ? view.channels * Math.ceil((groups * width) / 8)
     : Math.ceil((scopes * width) / 8);

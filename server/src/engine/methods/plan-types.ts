@@ -43,8 +43,8 @@ export interface PlanLayer {
 /**
  * How the weight is stored.
  * - `dequantize`: codes in the weight's shape, DequantizeLinear per tensor or along the channel axis
- * - `blocks`: the same with `block_size` along the input axis (opset 21)
- * - `rows`: one row of codes per group, DequantizeLinear along axis 0, then reshaped to the weight
+ * - `blocks`: DequantizeLinear with `block_size` along the inputs (opset 21); reshaped unless the weight is a matrix
+ * - `rows`: one row of codes per group, DequantizeLinear along axis 0, then reshaped
  * - `matmul-nbits`: com.microsoft MatMulNBits
  */
 export type WeightForm = 'float' | 'dequantize' | 'blocks' | 'rows' | 'matmul-nbits';

@@ -21,6 +21,12 @@ export interface TargetFacts {
     | undefined;
   /** Layers with integer kernels for 8-bit activations and weights. */
   readonly layerKernels: Readonly<Partial<Record<OpType, LayerKernel>>>;
+  /**
+   * Layers whose float weight or bias the runtime quantizes by itself when they stand between DequantizeLinear with one
+   * scale and QuantizeLinear (onnxruntime, weight_bias_quantization.cc). Such a layer stays as planned only when its
+   * input comes from DequantizeLinear with one scale per channel.
+   */
+  readonly requantized: ReadonlySet<OpType>;
 }
 
 export interface LayerKernel {
@@ -43,6 +49,7 @@ const ortCpu: TargetFacts = {
     Gemm: { needsQuantizedOutput: false, uniformZeroPoint: false, integerBias: true },
     MatMul: { needsQuantizedOutput: false, uniformZeroPoint: false, integerBias: false },
   },
+  requantized: new Set(['Conv', 'ConvTranspose', 'Gemm']),
 };
 
 /** All targets by name. */
