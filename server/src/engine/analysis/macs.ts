@@ -157,10 +157,17 @@ function reasonOf(node: Node, { model, shapes }: Context): string {
   return `a shape at ${node.label} (${node.op}) is unknown`;
 }
 
-/** A batch the file fixes to more than 1: first dimension of the first input and of the first output alike. */
+/**
+ * A batch the file fixes to more than 1: first dimension of the first input and of the first output alike, in a file
+ * without symbolic dimensions. Recurrent networks have the sequence in that place.
+ */
 function fixedBatch(model: Model, shapes: StaticShapes): number {
-  const [input] = model.graph.dataInputs;
-  const batch = input?.shape?.[0];
-  if (typeof batch !== 'number' || batch < 2 || (input?.shape?.length ?? 0) < 2) return 1;
+  const inputs = model.graph.dataInputs;
+  const batch = inputs[0]?.shape?.[0];
+  if (typeof batch !== 'number' || batch < 2 || (inputs[0]?.shape?.length ?? 0) < 2) return 1;
+  if (inputs.some((input) => wholeShape(input.shape) === undefined)) return 1;
+  if (model.graph.nodes.some((node) => RECURRENT.has(node.op))) return 1;
   return shapes.shape(model.graph.outputs[0])?.[0] === batch ? batch : 1;
 }
+
+const RECURRENT: ReadonlySet<string> = new Set(['LSTM', 'GRU', 'RNN', 'Scan', 'Loop']);
