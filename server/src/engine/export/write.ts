@@ -29,6 +29,11 @@ export interface WriteOptions {
    * Not asked for models with an own `.data` file, whose locations hold only under the final names.
    */
   readonly accept?: (temporary: string) => Promise<readonly Issue[]>;
+  /**
+   * Looks at the complete model under its temporary name, before it gets its own; an error keeps the old file.
+   * Its data file, if any, is in place by then and taken back on an error.
+   */
+  readonly accept?: (temporary: string) => Promise<readonly Issue[]>;
   /** Largest model file; beyond it weights move to a `.data` file. Default: protobuf's limit. */
   readonly largestFile?: number;
 }
@@ -122,9 +127,9 @@ interface FileToWrite {
   readonly chunks: readonly Chunk[];
 }
 
-/** All temporary files are complete before the first is renamed. */
+/** All temporary files are complete before the first is renamed; the model, which is last, is renamed last. */
 async function writeFiles(files: readonly FileToWrite[], options: WriteOptions): Promise<Outcome<Written>> {
-  const targets: { file: string; target: string; temporary: string }[] = [];
+  const swaps = new Swaps();
   let current = '';
   try {
     for (const { file } of files) {
@@ -139,25 +144,17 @@ async function writeFiles(files: readonly FileToWrite[], options: WriteOptions):
     let done = 0;
     for (const { file, chunks } of files) {
       current = file;
-      const target = realTarget(file);
-      const temporary = temporaryName(target);
-      targets.push({ file, target, temporary });
+      const temporary = swaps.add(realTarget(file));
       await writeChunks(temporary, chunks, options.signal, (bytes) => {
         done += bytes;
         options.progress?.({ stage: 'export', done, total, unit: 'bytes', detail: file });
       });
     }
-    const [only, ...others] = targets;
-    if (only && others.length === 0 && options.accept) {
-      const problems = await options.accept(only.temporary);
-      if (hasErrors(problems)) return fail(...problems);
-    }
-    for (const { file, target, temporary } of targets) {
-      current = file;
-      fs.renameSync(temporary, target);
-    }
-    syncFolder(path.dirname(targets[0]?.target ?? '.'));
-    return ok({ bytes: total, files: targets.map(({ file }) => file) });
+    const last = swaps.placeAllButLast();
+    const issues = options.accept === undefined ? [] : await options.accept(last);
+    if (hasErrors(issues)) return { value: undefined, issues };
+    swaps.placeLast();
+    return ok({ bytes: total, files: files.map(({ file }) => file) }, issues);
   } catch (error) {
     if (error instanceof ShortRead)
       return fail(issue('file-changed', { path: error.path }, { path: error.path }));
@@ -165,7 +162,51 @@ async function writeFiles(files: readonly FileToWrite[], options: WriteOptions):
     if (code === undefined) throw error;
     return writeFailed(current, reasons[code] ?? code);
   } finally {
-    for (const { temporary } of targets) removeQuietly(temporary);
+    swaps.undoUnlessDone();
+  }
+}
+
+/** Temporary files on their way to their names; whatever was there before comes back unless the last one arrives. */
+class Swaps {
+  private readonly entries: { target: string; temporary: string; backup?: string; placed: boolean }[] = [];
+  private done = false;
+
+  /** @returns the temporary name to write to. */
+  add(target: string): string {
+    const temporary = temporaryName(target);
+    this.entries.push({ target, temporary, placed: false });
+    return temporary;
+  }
+
+  /** @returns the temporary name of the last file, which keeps it. */
+  placeAllButLast(): string {
+    for (const entry of this.entries.slice(0, -1)) {
+      if (statOf(entry.target)) {
+        const backup = temporaryName(entry.target);
+        fs.renameSync(entry.target, backup);
+        entry.backup = backup;
+      }
+      fs.renameSync(entry.temporary, entry.target);
+      entry.placed = true;
+    }
+    return this.entries.at(-1)?.temporary ?? '';
+  }
+
+  placeLast(): void {
+    const last = this.entries.at(-1);
+    if (last) fs.renameSync(last.temporary, last.target);
+    this.done = true;
+    for (const { backup } of this.entries) if (backup !== undefined) removeQuietly(backup);
+    syncFolder(path.dirname(last?.target ?? '.'));
+  }
+
+  undoUnlessDone(): void {
+    if (this.done) return;
+    for (const { target, temporary, backup, placed } of this.entries) {
+      removeQuietly(temporary);
+      if (placed) removeQuietly(target);
+      if (backup !== undefined) renameQuietly(backup, target);
+    }
   }
 }
 
@@ -257,6 +298,14 @@ let counter = 0;
 function temporaryName(target: string): string {
   const unique = `${process.pid}-${Date.now().toString(36)}-${counter++}`;
   return path.join(path.dirname(target), `.${path.basename(target)}.${unique}${suffix}`);
+}
+
+function renameQuietly(from: string, to: string): void {
+  try {
+    fs.renameSync(from, to);
+  } catch {
+    // The folder is gone; the content stays under its temporary name.
+  }
 }
 
 function removeQuietly(file: string): void {
