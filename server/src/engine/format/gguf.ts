@@ -276,7 +276,8 @@ class GgufReader extends ByteReader {
       this.fail(at, `${count} ${what} are announced where ${room} bytes are left`, { need });
       return 0;
     }
-    if (count > limit) this.fail(at, `too many ${what}`, { limit: { what, value: count, limit } });
+    if (count > limit)
+      this.fail(at, `too many ${what}`, { limit: { what: `the number of ${what}`, value: count, limit } });
     return this.failure === undefined ? count : 0;
   }
 

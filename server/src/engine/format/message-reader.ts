@@ -37,7 +37,10 @@ export class MessageReader {
   private parts = 0;
   private held = 0;
 
-  constructor(private readonly source: ByteSource) {
+  constructor(
+    private readonly source: ByteSource,
+    private readonly maxParts = MAX_PARTS,
+  ) {
     this.wire = new WireReader(source);
   }
 
@@ -211,8 +214,12 @@ export class MessageReader {
 
   private count(parts: number): void {
     this.parts += parts;
-    if (this.parts <= MAX_PARTS) return;
-    const limit = { what: 'nodes, values and numbers', value: this.parts, limit: MAX_PARTS };
+    if (this.parts <= this.maxParts) return;
+    const limit = {
+      what: 'the number of nodes, values and attributes',
+      value: this.parts,
+      limit: this.maxParts,
+    };
     this.wire.fail(this.wire.position, 'too many parts', { limit });
   }
 
@@ -220,7 +227,7 @@ export class MessageReader {
   private hold(length: number): number {
     this.held += length;
     if (this.held <= MAX_HELD_BYTES) return length;
-    const limit = { what: 'bytes of names and small values', value: this.held, limit: MAX_HELD_BYTES };
+    const limit = { what: 'the size of names and small values', value: this.held, limit: MAX_HELD_BYTES };
     this.wire.fail(this.wire.position, 'too many bytes of names and small values', { limit });
     return 0;
   }

@@ -164,7 +164,7 @@ function readHeader(source: ByteSource): Outcome<NpyArray> {
   const view = new DataView(head.buffer);
   const length = version === 1 ? view.getUint16(8, true) : view.getUint32(8, true);
   if (length > MAX_HEADER_BYTES) {
-    const facts = { path, what: 'bytes of a .npy header', value: length, limit: MAX_HEADER_BYTES };
+    const facts = { path, what: 'the size of the header', value: length, limit: MAX_HEADER_BYTES };
     return fail(issue('format-limit', facts, { path }));
   }
   const offset = start + length;
@@ -216,7 +216,7 @@ function swapBytes(bytes: Uint8Array, size: number): void {
 function archiveLimit(path: string, value: number) {
   return issue(
     'format-limit',
-    { path, what: 'bytes of an archive', value, limit: MAX_ARCHIVE_BYTES },
+    { path, what: 'the size of the archive', value, limit: MAX_ARCHIVE_BYTES },
     { path },
   );
 }

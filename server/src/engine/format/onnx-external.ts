@@ -29,7 +29,8 @@ export class ExternalFiles {
 
   /**
    * Slice of an external payload; nothing of it is read.
-   * @returns `external-missing`, `external-outside` or `external-range` when it cannot be had.
+   * @returns `external-missing`, `external-outside` or `external-range` when it cannot be had, `tensor-invalid` when
+   *   offset or length is no count.
    */
   resolve(tensor: string, payload: ExternalPayload): Outcome<Slice> {
     const { location, offset } = payload;
@@ -41,8 +42,11 @@ export class ExternalFiles {
     if (opened.value === undefined) return fail(...opened.issues);
     const source = opened.value;
     const length = payload.length ?? source.size - offset;
-    const valid = isCount(offset) && isCount(length) && isCount(offset + length);
-    if (!valid || offset + length > source.size) {
+    if (!isCount(offset) || !isCount(payload.length ?? 0)) {
+      const reason = `its data is said to be at offset ${offset} with length ${payload.length ?? 'unknown'}`;
+      return fail(issue('tensor-invalid', { tensor, reason }, anchor));
+    }
+    if (length < 0 || offset + length > source.size) {
       const facts = { tensor, location, need: offset + (payload.length ?? 0), have: source.size };
       return fail(issue('external-range', facts, anchor));
     }

@@ -29,7 +29,7 @@ export class WireReader extends ByteReader {
   enter(): void {
     this.depth++;
     if (this.depth <= MAX_DEPTH) return;
-    const limit = { what: 'nested messages', value: this.depth, limit: MAX_DEPTH };
+    const limit = { what: 'the depth of messages in messages', value: this.depth, limit: MAX_DEPTH };
     this.fail(this.position, 'too many messages inside messages', { limit });
   }
 

@@ -62,7 +62,7 @@ function readHeader(source: ByteSource): Outcome<WeightsFile> {
   const length = Number(view.getBigUint64(0, true));
   if (length === 0) return fail(damagedIssue(source, 0, 'the header has no content'));
   if (length > MAX_HEADER_BYTES) {
-    const facts = { path, what: 'bytes of a safetensors header', value: length, limit: MAX_HEADER_BYTES };
+    const facts = { path, what: 'the size of the header', value: length, limit: MAX_HEADER_BYTES };
     return fail(issue('format-limit', facts, { path }));
   }
   if (LENGTH_BYTES + length > source.size) return truncated(LENGTH_BYTES + length);

@@ -3,6 +3,7 @@ import { onnx } from 'onnx-proto';
 import { describe, expect, it } from 'vitest';
 import { memorySource, ShortRead } from '../../../../server/src/engine/base/byte-source';
 import type { Issue } from '../../../../server/src/engine/base/issue';
+import { MessageReader } from '../../../../server/src/engine/format/message-reader';
 import { decodeModel } from '../../../../server/src/engine/format/onnx-decode';
 import {
   chunksLength,
@@ -453,7 +454,7 @@ describe('files that are no whole model', () => {
     ));
   it('subgraphs in subgraphs: 32 levels are read, 500 are one issue', () => {
     expect(decoded(deep(32)).graph?.nodes).toHaveLength(1);
-    checkIssue(deep(500), 'format-limit', { what: 'nested messages', limit: 100 });
+    checkIssue(deep(500), 'format-limit', { what: 'the depth of messages in messages', limit: 100 });
   });
   it('a file that becomes shorter while it is read', () => {
     const source = { ...memorySource(new Uint8Array(0)), path: 'test.onnx', size: 10_000 };
@@ -528,9 +529,25 @@ describe('big files', () => {
   });
 
   it('stop at a limit instead of exhausting memory', () => {
-    const nodes = new Uint8Array(2 * 3_000_001);
-    for (let index = 0; index < nodes.length; index += 2) nodes[index] = 0x0a;
-    checkIssue(joined(varintField(1, 8), bytesField(7, nodes)), 'format-limit', { limit: 12_000_000 });
+    const emptyNodes = joined(...Array.from({ length: 1000 }, () => bytesField(1)));
+    const file = joined(varintField(1, 8), bytesField(7, emptyNodes));
+    const whole = new MessageReader(memorySource(file));
+    expect(whole.read('ModelProto')).toBeDefined();
+    const limited = new MessageReader(memorySource(file), 2000);
+    expect(limited.read('ModelProto')).toBeUndefined();
+    expect(limited.failure?.limit).toMatchObject({ limit: 2000 });
+  });
+
+  it('with huge names stop before the name is read', () => {
+    const name = joined(lyingField(2, 600 * 2 ** 20));
+    const graphBytes = name.length + 600 * 2 ** 20;
+    const head = joined(varintField(1, 8), lyingField(7, graphBytes), name);
+    const source = sparseSource(head.length + 600 * 2 ** 20, [{ offset: 0, bytes: head }], [[8192, 2 ** 40]]);
+    const { value, issues } = decodeModel(source);
+    expect(value).toBeUndefined();
+    expect(issues).toMatchObject([
+      { code: 'format-limit', facts: { what: 'the size of names and small values' } },
+    ]);
   });
 });
 
