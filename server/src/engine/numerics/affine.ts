@@ -25,6 +25,8 @@ export interface Range {
  */
 export const SMALLEST_SCALE = 2 ** -126;
 
+const LARGEST_FLOAT = (2 - 2 ** -23) * 2 ** 127;
+
 /**
  * Adding and subtracting this leaves the nearest integer, ties to even, for |x| ≤ 2^51: {@link roundHalfEven} without
  * branches, for loops that do not care for the sign of zero.
@@ -48,12 +50,18 @@ export function codeRange(scheme: Pick<QuantScheme, 'bits' | 'signed' | 'symmetr
 }
 
 /**
- * Scale of a symmetric quantizer: max|x| / largest code in float32, at least {@link SMALLEST_SCALE}. Where all values
+ * Scale of a symmetric quantizer: max|x| / largest code in float32, at least {@link SMALLEST_SCALE} and such that the
+ * largest code stands for a finite value. Where all values
  * are zero any scale is exact and 1 is used, so that nothing derived from it (a bias scale) under- or overflows.
  */
 export function symmetricScale(absMax: number, largestCode: number): number {
-  if (absMax === 0) return 1;
-  return Math.max(Math.fround(absMax / largestCode), SMALLEST_SCALE);
+  return absMax === 0 ? 1 : scaleWithin(absMax / largestCode, largestCode);
+}
+
+/** A scale in float32, large enough to divide by and small enough for `steps` of it to stay finite. */
+function scaleWithin(scale: number, steps: number): number {
+  const largest = Math.fround((LARGEST_FLOAT * (1 - 2 ** -23)) / steps);
+  return Math.min(Math.max(Math.fround(scale), SMALLEST_SCALE), largest);
 }
 
 /**
@@ -73,9 +81,11 @@ export function parametersFor(
   }
   const low = Math.min(range.min, 0);
   const high = Math.max(range.max, 0);
-  const scale = low === high ? 1 : Math.max(Math.fround((high - low) / (codeMax - codeMin)), SMALLEST_SCALE);
+  if (low === high) return { scale: 1, zeroPoint: codeMin, codeMin, codeMax };
+  const scale = scaleWithin((high - low) / (codeMax - codeMin), 1);
   const zeroPoint = clamp(roundHalfEven(codeMin - low / scale), codeMin, codeMax);
-  return { scale, zeroPoint, codeMin, codeMax };
+  const steps = Math.max(zeroPoint - codeMin, codeMax - zeroPoint);
+  return { scale: scaleWithin(scale, steps), zeroPoint, codeMin, codeMax };
 }
 
 /** The range that codes really reach after the zero point was rounded. */

@@ -65,7 +65,13 @@ describe('parametersFor', () => {
     ['nothing but zero, symmetric', { min: 0, max: 0 }, int8, 1, 0],
     ['a constant', { min: 5, max: 5 }, uint8, 5 / 255, 0],
     ['denormal', { min: 0, max: 1e-40 }, uint8, SMALLEST_SCALE, 0],
-    ['the whole of float32', { min: -3.4e38, max: 3.4e38 }, uint8, 6.8e38 / 255, 128],
+    [
+      'nearly the whole of float32: 128 steps stay finite',
+      { min: -3.4e38, max: 3.4e38 },
+      uint8,
+      2.65845552e36,
+      128,
+    ],
   ])('%s', (_name, range, scheme, scale, zeroPoint) => {
     const parameters = parametersFor(range, scheme);
     expect(parameters.scale).toBe(Math.fround(parameters.scale));
@@ -85,7 +91,8 @@ describe('symmetricScale', () => {
     ['of zeros', 0, 1],
     ['of the smallest denormal', 2 ** -149, SMALLEST_SCALE],
     ['of one', 1, Math.fround(1 / 127)],
-    ['of the largest float', 3.4028234663852886e38, Math.fround(3.4028234663852886e38 / 127)],
+    // A step below max / 127 in float32, of which 127 steps are infinite in float32.
+    ['of the largest float', 3.4028234663852886e38, 2.6793883890187504e36],
   ])('%s', (_name, absMax, scale) => {
     expect(symmetricScale(absMax, 127)).toBe(scale);
   });
