@@ -25,13 +25,8 @@ export interface WriteOptions {
   readonly signal?: AbortSignal;
   readonly progress?: ProgressSink;
   /**
-   * Judges the complete temporary model file before it gets its name. Issues of error severity keep it from appearing.
-   * Not asked for models with an own `.data` file, whose locations hold only under the final names.
-   */
-  readonly accept?: (temporary: string) => Promise<readonly Issue[]>;
-  /**
-   * Looks at the complete model under its temporary name, before it gets its own; an error keeps the old file.
-   * Its data file, if any, is in place by then and taken back on an error.
+   * Judges the complete model file under its temporary name, before it gets its own. Issues of error severity keep it
+   * from appearing; a data file beside it is in place by then and is taken back.
    */
   readonly accept?: (temporary: string) => Promise<readonly Issue[]>;
   /** Largest model file; beyond it weights move to a `.data` file. Default: protobuf's limit. */
