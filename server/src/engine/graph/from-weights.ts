@@ -30,6 +30,15 @@ export interface OpenWeights {
   close(): void;
 }
 
+/** True for a readable file whose content is safetensors or GGUF. */
+export function isWeightFile(path: string): boolean {
+  const source = openFile(path).value;
+  if (!source) return false;
+  const format = sniff(source).value;
+  source.close();
+  return format === 'safetensors' || format === 'gguf';
+}
+
 /** Opens a `.safetensors` or `.gguf` file by its header. ONNX files give `unsupported-feature`. */
 export function openWeights(path: string): Outcome<OpenWeights> {
   const opened = openFile(path);

@@ -1,23 +1,43 @@
-/** Job `weights`: weight error of every layer. */
+/** Job `weights`: weight error of every layer, of a model or of a weight file without a graph. */
 import { type WeightReport, weightReports } from '../analysis/weight-reports';
-import { type Outcome, ok } from '../base/outcome';
+import { issue } from '../base/issue';
+import { fail, type Outcome, ok } from '../base/outcome';
+import { isWeightFile, openWeights } from '../graph/from-weights';
+import type { Model } from '../graph/ir';
 import type { WeightsJob } from '../jobs';
 import type { ServedContext } from '../runtime/child';
 import { withModel } from './open';
 
-export function weightsHandler(
-  job: WeightsJob,
-  context: ServedContext,
-): Promise<Outcome<readonly WeightReport[]>> {
-  return withModel(job.model, async (prepared) => {
+type Reports = Outcome<readonly WeightReport[]>;
+
+export function weightsHandler(job: WeightsJob, context: ServedContext): Promise<Reports> {
+  const measure = async (model: Model, folded: Model): Promise<Reports> => {
     const result = await weightReports({
-      model: prepared.open.model,
-      folded: prepared.folded(),
+      model,
+      folded,
       formats: job.formats,
       signal: context.signal,
       progress: context.progress,
       partial: context.partial,
     });
     return ok(result.reports, result.issues);
-  });
+  };
+  if (isWeightFile(job.model)) return measureWeightFile(job.model, (model) => measure(model, model));
+  return withModel(job.model, (prepared) => measure(prepared.open.model, prepared.folded()));
+}
+
+async function measureWeightFile(
+  path: string,
+  measure: (model: Model) => Promise<Reports>,
+): Promise<Reports> {
+  const opened = openWeights(path);
+  if (!opened.value) return fail(...opened.issues);
+  const weights = opened.value;
+  try {
+    const reports = await measure(weights.model);
+    if (!weights.unchanged()) return fail(issue('file-changed', { path }, { path }));
+    return { value: reports.value, issues: [...opened.issues, ...reports.issues] };
+  } finally {
+    weights.close();
+  }
 }

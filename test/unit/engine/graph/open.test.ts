@@ -127,7 +127,7 @@ describe('openModel', () => {
         file('short.bin', new Uint8Array(300));
         return file('e4.onnx', externalNet('short.bin', -8));
       },
-      'external-range',
+      'tensor-invalid',
       { tensor: 'fc.weight' },
     ],
   ];
