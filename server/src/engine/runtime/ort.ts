@@ -26,6 +26,8 @@ export interface SessionOptions {
   readonly optimization: Optimization;
   /** False maps weights instead of copying them into packed form: cheap to create, a little slower to run. */
   readonly prepack?: boolean;
+  /** The session is made to read its metadata and never run, so values of any type may stand at its border. */
+  readonly metadataOnly?: boolean;
   /** Further `session.*` entries; names without the prefix. */
   readonly configuration?: Readonly<Record<string, string>>;
 }
@@ -92,7 +94,7 @@ export async function createSession(bytes: Uint8Array, options: SessionOptions):
   try {
     const native = await module.value.InferenceSession.create(bytes, nativeOptions(options));
     const session = new NativeSession(native);
-    const unsupported = session.unsupported();
+    const unsupported = options.metadataOnly ? [] : session.unsupported();
     if (unsupported.length === 0) return ok(session);
     await session.release();
     return fail(...unsupported);

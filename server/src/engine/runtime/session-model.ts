@@ -43,11 +43,16 @@ const CONSTANT_INITIALIZERS = 4;
 
 /**
  * Encodes a model for {@link createSession}; weights that lie in files stay there. Made tensors go inline.
+ * @param change a last rewrite of the structs.
  * @returns `file-changed` when a file is no longer what it was when it was opened, `external-…` for bad locations.
  */
-export function sessionBytes(model: Model, source: ModelSource): Outcome<SessionModel> {
+export function sessionBytes(
+  model: Model,
+  source: ModelSource,
+  change: (proto: ModelProto) => ModelProto = (proto) => proto,
+): Outcome<SessionModel> {
   const files = new FileTable(path.dirname(source.path));
-  const proto = withoutWeights(toOnnx(model), files);
+  const proto = withoutWeights(change(toOnnx(model)), files);
   const placed = files.place(proto);
   if (files.failed) return files.failed;
   const encoded = encodeModelBytes(placed.proto);
