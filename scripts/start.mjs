@@ -8,7 +8,7 @@ import process from 'node:process';
 import { createProfile, linkExtension, pageAddress, startServer } from './lib/ide.mjs';
 import { ensureDependencies } from './lib/install.mjs';
 import { examples, ideRunsHere, root } from './lib/paths.mjs';
-import { findOnPath, run, runNode } from './lib/processes.mjs';
+import { findOnPath, runNode, runTool } from './lib/processes.mjs';
 import { Failure, runMain, say, step } from './lib/say.mjs';
 import { setupIde } from './setup-ide.mjs';
 
@@ -20,7 +20,8 @@ await runMain(async () => {
   await step('Building', build);
   await analyzeDemo();
   const command = editorCommand();
-  return command === undefined ? serve() : openIn(command);
+  if (command !== undefined && (await openIn(command))) return 0;
+  return serve();
 });
 
 async function build() {
@@ -50,12 +51,12 @@ function editorCommand() {
   return undefined;
 }
 
-/** @param {string} command */
+/** Opens the demo in an installed VS Code; false if that does not work. @param {string} command */
 async function openIn(command) {
   say(`Opening examples/ with the extension in ${command}`);
-  const { code } = await run(command, ['--new-window', `--extensionDevelopmentPath=${root}`, examples]);
-  if (code !== 0) throw new Failure(`${command} ended with code ${code}. Name another one in CODE_CLI.`);
-  return 0;
+  const { code } = await runTool(command, ['--new-window', `--extensionDevelopmentPath=${root}`, examples]);
+  if (code !== 0) say(`${command} ended with code ${code}`);
+  return code === 0;
 }
 
 /** Serves the VS Code of test/ide until it is interrupted. The extension is this folder itself. */
@@ -66,7 +67,7 @@ async function serve() {
         '`npm start` again. The command line works without it: node dist/cli.js --help',
     );
   }
-  say('No `code` command on the PATH: serving a VS Code from this machine');
+  say('Serving a VS Code from this machine, because no installed one was opened');
   await setupIde();
   const profile = await createProfile();
   await linkExtension(profile);

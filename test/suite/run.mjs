@@ -3,14 +3,14 @@
 // The host is VSCODE_EXECUTABLE if set; on linux-x64 the VS Code of test/ide (no download, no display);
 // elsewhere an installed VS Code, or else the one that @vscode/test-electron downloads.
 import { existsSync, realpathSync } from 'node:fs';
-import { cp, mkdir, mkdtemp, rm } from 'node:fs/promises';
-import os from 'node:os';
+import { cp, mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import process from 'node:process';
 import { runTests } from '@vscode/test-electron';
 import { examples, ideRunsHere, root } from '../../scripts/lib/paths.mjs';
 import { findOnPath } from '../../scripts/lib/processes.mjs';
 import { runMain, say, seconds } from '../../scripts/lib/say.mjs';
+import { temporaryFolder } from '../../scripts/lib/temporary.mjs';
 import { forgetVerdict, readVerdict } from '../../scripts/lib/verdict.mjs';
 import { setupIde } from '../../scripts/setup-ide.mjs';
 
@@ -23,10 +23,12 @@ await runMain(async () => {
   const verdictPath = process.env.QUANTLENS_VERDICT || path.join(root, 'test/artifacts/suite.json');
   await mkdir(path.dirname(verdictPath), { recursive: true });
   await forgetVerdict(verdictPath);
-  const folder = await mkdtemp(path.join(os.tmpdir(), 'ql-'));
+  const folder = await temporaryFolder();
   const workspace = path.join(folder, 'examples');
   await cp(examples, workspace, { recursive: true });
 
+  // test-electron ends its child on SIGINT alone.
+  process.once('SIGTERM', () => process.kill(process.pid, 'SIGINT'));
   setTimeout(() => {
     console.error(`The editor tests did not end within ${limitSeconds} s.`);
     process.kill(process.pid, 'SIGINT');
@@ -46,7 +48,6 @@ await runMain(async () => {
     console.error(error.message);
     return 1;
   });
-  await rm(folder, { recursive: true, force: true });
 
   const { passed, failed, failures } = await readVerdict(verdictPath);
   for (const failure of failures) console.error(`FAILED ${failure}`);
