@@ -45,22 +45,30 @@ const node = { ...shared, platform: 'node', target: 'node20', mainFields: ['modu
 
 const { builds, missing } = await plan();
 const began = performance.now();
-if (flags.has('--watch')) {
-  for (const build of builds) await (await esbuild.context({ ...build, logLevel: 'info' })).watch();
-  await copyStyles([]);
-} else {
-  const results = await Promise.all(builds.map((build) => esbuild.build(build)));
-  const bundled = results.flatMap(outputs);
+const built = flags.has('--watch') ? await watch() : await buildAll();
+for (const file of missing) console.error(`not built, no such file: ${file}`);
+if (!built || (missing.length > 0 && !flags.has('--partial'))) process.exitCode = 1;
+
+/** Builds everything; what fails has told why and keeps nothing else from being built. */
+async function buildAll() {
+  const results = await Promise.allSettled(builds.map((build) => esbuild.build(build)));
+  const done = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+  const bundled = done.flatMap(({ metafile }) => Object.keys(metafile.outputs));
   const written = [...bundled, ...(await copyStyles(bundled))];
   await removeStale('dist', written);
   await removeStale('out/test', written);
   if (existsSync('dist/cli.js')) await chmod('dist/cli.js', 0o755);
-  for (const result of results) reportSizes(result);
-  console.log(`built in ${((performance.now() - began) / 1000).toFixed(1)} s`);
+  for (const { metafile } of done) reportSizes(metafile);
+  const failed = results.length - done.length;
+  const seconds = ((performance.now() - began) / 1000).toFixed(1);
+  console.log(failed > 0 ? `${failed} of ${results.length} builds failed` : `built in ${seconds} s`);
+  return failed === 0;
 }
-if (missing.length > 0) {
-  console.error(missing.map((file) => `not built, no such file: ${file}`).join('\n'));
-  if (!flags.has('--partial')) process.exitCode = 1;
+
+async function watch() {
+  for (const build of builds) await (await esbuild.context({ ...build, logLevel: 'info' })).watch();
+  await copyStyles([]);
+  return true;
 }
 
 /** What to build, and which required files do not exist. */
@@ -71,19 +79,13 @@ async function plan() {
   if (panels.length === 0) missing.push('webview/src/*/main.ts');
   const present = entries.filter(([, file]) => existsSync(file));
   const builds = [
-    {
+    ...present.map(([out, file]) => ({
       ...node,
       format: 'cjs',
       external,
-      entryPoints: Object.fromEntries(present.filter(([out]) => out !== 'dist/cli')),
-    },
-    {
-      ...node,
-      format: 'cjs',
-      external,
-      banner: { js: '#!/usr/bin/env node' },
-      entryPoints: Object.fromEntries(present.filter(([out]) => out === 'dist/cli')),
-    },
+      banner: out === 'dist/cli' ? { js: '#!/usr/bin/env node' } : {},
+      entryPoints: { [out]: file },
+    })),
     {
       ...shared,
       platform: 'browser',
@@ -157,10 +159,6 @@ async function foldersOf(folder) {
   return entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name);
 }
 
-function outputs(result) {
-  return Object.keys(result.metafile.outputs);
-}
-
 /** Removes files of earlier builds, so that nothing outdated is tested or packaged. */
 async function removeStale(folder, written) {
   if (!existsSync(folder)) return;
@@ -171,8 +169,8 @@ async function removeStale(folder, written) {
   }
 }
 
-function reportSizes(result) {
-  for (const [file, { bytes, entryPoint }] of Object.entries(result.metafile.outputs)) {
+function reportSizes(metafile) {
+  for (const [file, { bytes, entryPoint }] of Object.entries(metafile.outputs)) {
     if (entryPoint && file.startsWith('dist/'))
       console.log(`${(bytes / 1024).toFixed(0).padStart(6)} KB  ${file}`);
   }

@@ -12,7 +12,7 @@ import { findOnPath, runNode, runTool } from './lib/processes.mjs';
 import { Failure, runMain, say, step } from './lib/say.mjs';
 import { setupIde } from './setup-ide.mjs';
 
-/** Tried first, so that a bookmark of the demo keeps working; any free port otherwise. */
+/** The first free one of these, so that a bookmark of the demo usually keeps working. */
 const usualPort = '9730-9739';
 
 await runMain(async () => {
