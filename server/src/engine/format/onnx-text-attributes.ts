@@ -21,6 +21,9 @@ const intLow = -(1n << 63n);
 const intHigh = (1n << 63n) - 1n;
 const utf8 = new TextEncoder();
 
+const nodeLine =
+  /(?:\[[^\]\n]{0,200}\][ \t]*)?(?:[A-Za-z_"][^=\n<>{}]{0,400})?=[ \t]*(?:[A-Za-z_][A-Za-z0-9_]*\.)*[A-Za-z_][A-Za-z0-9_]*(?:[ \t]*:[ \t]*[A-Za-z_]\w*)?[ \t]*[<(]/y;
+
 /** Reads what belongs to one node; graphs inside attributes are read by the class above. */
 export abstract class AttributeParser extends ValueParser {
   /** Reads a graph in an attribute; `named` is its name when that was read already. */
@@ -28,10 +31,28 @@ export abstract class AttributeParser extends ValueParser {
   /** Index that the next graph will get. */
   protected abstract get nextGraph(): number;
 
+  /**
+   * `[name] outputs = domain.Op (` at the current token. Looks no further than some hundred characters, so that
+   * asking stays cheap.
+   */
+  protected looksLikeNode(): boolean {
+    nodeLine.lastIndex = this.lexer.start;
+    if (!nodeLine.test(this.text)) return false;
+    // `body = g (x) => (y) {` is an attribute with a subgraph.
+    const rest = this.text.slice(nodeLine.lastIndex, nodeLine.lastIndex + 400);
+    return !/^[^()\n]*\)?[ \t]*=>/.test(rest);
+  }
+
+  /** A node on a line of its own: inside another node it means that the other one breaks off. */
+  protected atNodeLine(): boolean {
+    return !this.broken && this.lexer.startsLine && this.looksLikeNode();
+  }
+
   /** `a, , "b c"`: an empty slot is an absent value, a comma at the end adds nothing. */
   protected names(kind: SyntaxTokenKind): SyntaxName[] {
     const names: SyntaxName[] = [];
     for (;;) {
+      if (kind === 'use' && this.atNodeLine()) return names;
       const found = this.optionalName(kind);
       if (found !== undefined) names.push(found);
       else if (this.at(',')) names.push({ name: '', span: [this.lexer.start, this.lexer.start] });
@@ -44,7 +65,7 @@ export abstract class AttributeParser extends ValueParser {
     const { start } = this.lexer;
     const parts: string[] = [];
     do {
-      if (!this.at('identifier') && !this.at('string')) {
+      if ((!this.at('identifier') && !this.at('string')) || this.atNodeLine()) {
         this.fail('an operator');
         break;
       }
@@ -62,6 +83,7 @@ export abstract class AttributeParser extends ValueParser {
     const attributes: AttributeProto[] = [];
     if (!this.accept('<')) return attributes;
     do {
+      if (this.atNodeLine()) this.fail('an attribute name');
       const found = this.name('attribute', 'an attribute name');
       if (!this.broken) attributes.push(this.attribute(found, node, places));
     } while (this.accept(','));
@@ -137,6 +159,7 @@ export abstract class AttributeParser extends ValueParser {
     graph: number,
   ): AttributeValue {
     const { lexer } = this;
+    if (this.atNodeLine()) this.fail('an attribute value');
     if (this.accept('@')) {
       const attributeType = declared === undefined ? 0 : (attributeTypeByWord(declared)?.code ?? 0);
       return {

@@ -285,8 +285,7 @@ class ModelParser extends AttributeParser {
       this.skipBlock();
     } else {
       this.depth++;
-      if (!this.expect('{') && graph.parent < 0 && looksLikeNode(this.text, this.lexer.start))
-        this.broken = false;
+      if (!this.expect('{') && graph.parent < 0 && this.looksLikeNode()) this.broken = false;
       while (!this.broken && !this.at('}') && !this.at('end')) {
         const from = this.lexer.start;
         const node = this.readNode(index, nodes.length);
@@ -444,7 +443,7 @@ class ModelParser extends AttributeParser {
   private resumeInHeader(found: () => boolean): void {
     if (!this.broken) return;
     const { lexer } = this;
-    const lost = () => lexer.kind === '}' || (lexer.startsLine && looksLikeNode(this.text, lexer.start));
+    const lost = () => lexer.kind === '}' || this.atNodeLine();
     this.resume(() => found() || lost());
     this.broken = !found();
   }
@@ -456,7 +455,8 @@ class ModelParser extends AttributeParser {
       () =>
         (lexer.startsLine && this.atType()) ||
         (lexer.kind === '>' && lexer.peek() === '{') ||
-        lexer.kind === '}',
+        // Within a line a brace closes the elements of a tensor.
+        (lexer.kind === '}' && lexer.startsLine),
     );
   }
 
@@ -465,7 +465,7 @@ class ModelParser extends AttributeParser {
     const { lexer } = this;
     let open = 0;
     this.resume(() => {
-      if (lexer.startsLine && looksLikeNode(this.text, lexer.start)) return true;
+      if (this.atNodeLine()) return true;
       if (lexer.kind === '{') open++;
       if (lexer.kind !== '}') return false;
       return open-- === 0;
@@ -479,16 +479,4 @@ interface OpenLists {
   outputs: SyntaxValue[];
   initializers: SyntaxValue[];
   valueInfo: SyntaxValue[];
-}
-
-const nodeLine =
-  /(?:\[[^\]\n]{0,200}\][ \t]*)?(?:[A-Za-z_"][^=\n<>{}]{0,400})?=[ \t]*(?:[A-Za-z_][A-Za-z0-9_]*\.)*[A-Za-z_][A-Za-z0-9_]*(?:[ \t]*:[ \t]*[A-Za-z_]\w*)?[ \t]*[<(]/y;
-
-/** `[name] outputs = domain.Op (` at the offset. Its length is bounded, so that asking stays cheap. */
-function looksLikeNode(text: string, offset: number): boolean {
-  nodeLine.lastIndex = offset;
-  if (!nodeLine.test(text)) return false;
-  // `body = g (x) => (y) {` is an attribute with a subgraph.
-  const line = text.slice(nodeLine.lastIndex, nodeLine.lastIndex + 400);
-  return !/^[^()\n]*\)?[ \t]*=>/.test(line);
 }

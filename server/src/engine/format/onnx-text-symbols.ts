@@ -59,7 +59,7 @@ export function graphAt(document: SyntaxDocument, offset: number): number {
   let index = low - 1;
   while (index >= 0) {
     const graph = graphs[index];
-    if (graph === undefined || offset <= graph.fullSpan[1]) return index;
+    if (graph === undefined || offset < graph.fullSpan[1]) return index;
     // A graph that ended before: its parent is next, or for a function nothing.
     index = graph.parent;
   }
