@@ -7,7 +7,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { invariant } from './invariant';
 import { issue } from './issue';
-import { fail, ok, type Outcome } from './outcome';
+import { fail, type Outcome, ok } from './outcome';
 
 export interface ByteSource {
   /** Path as the user gave it, or a label for bytes in memory. */
@@ -78,7 +78,8 @@ class MemorySource implements ByteSource {
 
   read(offset: number, length: number): Uint8Array {
     invariant(offset >= 0 && offset + length <= this.bytes.length, `read outside ${this.path}`);
-    return this.bytes.slice(offset, offset + length);
+    // Not `slice`: that of a Node Buffer is a view.
+    return new Uint8Array(this.bytes.subarray(offset, offset + length));
   }
 
   readInto(target: Uint8Array, offset: number): void {
@@ -121,13 +122,17 @@ export function fileIssue(file: string, error: unknown) {
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   if (code === 'ENOENT' || code === 'ENOTDIR') return issue('file-not-found', { path: file }, { path: file });
   if (code === 'EISDIR') return issue('file-is-folder', { path: file }, { path: file });
-  const reason = code === 'EACCES' ? 'permission denied' : code || (error instanceof Error ? error.message : String(error));
+  const reason =
+    code === 'EACCES'
+      ? 'permission denied'
+      : code || (error instanceof Error ? error.message : String(error));
   return issue('file-unreadable', { path: file, reason }, { path: file });
 }
 
 /**
  * Resolves `location`, a path found inside a file, against `base` and refuses whatever leaves it: absolute
- * paths, drive letters, UNC, URLs, `..`, symbolic links that lead outside, hard links.
+ * paths, drive letters, UNC, URLs, `..`, symbolic links that lead outside. Hard links pass: deduplicating stores and
+ * `cp -l` make them everywhere, and whoever can make one can read the file already.
  * See onnx/docs/ExternalDataSecurity.md for the threats.
  * @returns the real absolute path, or `undefined` when it is not contained; `missing` when there is no such file.
  */

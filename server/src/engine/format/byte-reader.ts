@@ -2,8 +2,9 @@
  * Cursor over a byte source that loads small windows and steps over long stretches without reading them. Base of
  * the protobuf and GGUF readers; numbers are little endian.
  */
-import type { ByteSource } from '../base/byte-source';
+import { type ByteSource, fileIssue, ShortRead } from '../base/byte-source';
 import { type Issue, issue } from '../base/issue';
+import { fail, type Outcome } from '../base/outcome';
 import type { Slice } from './onnx-types';
 
 /** Why reading stopped. */
@@ -145,6 +146,18 @@ export class ByteReader {
 
   private endOfFile(length: number): void {
     this.fail(this.position, 'the file ends here', { need: this.position + length });
+  }
+}
+
+/** Runs a reader; a file that shrank or cannot be read any more becomes an issue, our own bugs are thrown on. */
+export function guardReads<T>(path: string, read: () => Outcome<T>): Outcome<T> {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof ShortRead)
+      return fail(issue('file-changed', { path: error.path }, { path: error.path }));
+    if (error instanceof Error && 'syscall' in error) return fail(fileIssue(path, error));
+    throw error;
   }
 }
 

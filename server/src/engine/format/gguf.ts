@@ -8,11 +8,11 @@
  *
  * Source: ggml/docs/gguf.md; limits and checks as in ggml/src/gguf.cpp.
  */
-import { type ByteSource, ShortRead } from '../base/byte-source';
+import type { ByteSource } from '../base/byte-source';
 import { dataTypeByName, elementCount } from '../base/dtype';
 import { issue } from '../base/issue';
 import { fail, type Outcome, ok } from '../base/outcome';
-import { ByteReader, readIssue } from './byte-reader';
+import { ByteReader, guardReads, readIssue } from './byte-reader';
 import { ggufTypeById } from './gguf-types';
 import type { MetadataArray, MetadataValue, WeightsFile, WeightTensor } from './weights-file';
 
@@ -63,7 +63,7 @@ const SMALLEST: Readonly<Record<ValueType, number>> = {
 export function readGguf(source: ByteSource): Outcome<WeightsFile> {
   const path = source.path;
   if (source.size === 0) return fail(issue('file-empty', { path }, { path }));
-  try {
+  return guardReads(path, () => {
     const reader = new GgufReader(source);
     const file = reader.file();
     if (file === 'big-endian') {
@@ -78,10 +78,7 @@ export function readGguf(source: ByteSource): Outcome<WeightsFile> {
     const missing = reader.paddedEnd > source.size;
     const facts = { path, need: reader.paddedEnd, have: source.size };
     return ok(file, missing ? [issue('format-truncated', facts, { path }, 'warning')] : []);
-  } catch (error) {
-    if (error instanceof ShortRead) return fail(issue('file-changed', { path }, { path }));
-    throw error;
-  }
+  });
 }
 
 interface TensorEntry {

@@ -3,12 +3,12 @@
  * Source: numpy.lib.format (NEP 1).
  */
 import { type Unzipped, unzipSync, type Zippable, zipSync } from 'fflate';
-import { type ByteSource, memorySource, ShortRead } from '../base/byte-source';
+import { type ByteSource, memorySource } from '../base/byte-source';
 import { byteLength, type DataType, type DataTypeName, dataTypeByName, elementCount } from '../base/dtype';
 import { defined, invariant } from '../base/invariant';
 import { issue } from '../base/issue';
 import { fail, type Outcome, ok } from '../base/outcome';
-import { damagedIssue } from './byte-reader';
+import { damagedIssue, guardReads } from './byte-reader';
 import type { Slice } from './onnx-types';
 import { fromBytes, type TensorArray } from './tensor-data';
 
@@ -54,7 +54,7 @@ export interface NpyArray {
 export function readNpy(source: ByteSource): Outcome<NpyArray> {
   const path = source.path;
   if (source.size === 0) return fail(issue('file-empty', { path }, { path }));
-  return unlessShort(() => readHeader(source));
+  return guardReads(path, () => readHeader(source));
 }
 
 /**
@@ -65,7 +65,7 @@ export function readRows(array: NpyArray, first: number, count: number): Outcome
   invariant(first >= 0 && count >= 0 && first + count <= array.rows, `rows ${first} to ${first + count}`);
   const { slice, dataType, rowElements } = array;
   const rowBytes = byteLength(dataType, rowElements);
-  return unlessShort(() => {
+  return guardReads(slice.source.path, () => {
     const bytes = slice.source.read(slice.offset + first * rowBytes, count * rowBytes);
     if (array.bigEndian) swapBytes(bytes, dataType.bits / 8);
     return ok(fromBytes(dataType, count * rowElements, bytes));
@@ -90,7 +90,7 @@ export function readNpz(source: ByteSource): Outcome<ReadonlyMap<string, NpyArra
   const path = source.path;
   if (source.size === 0) return fail(issue('file-empty', { path }, { path }));
   if (source.size > MAX_ARCHIVE_BYTES) return fail(archiveLimit(path, source.size));
-  return unlessShort(() => {
+  return guardReads(path, () => {
     const head = source.read(0, Math.min(4, source.size));
     if (head[0] !== 0x50 || head[1] !== 0x4b) return fail(issue('format-unknown', { path }, { path }));
     let total = 0;
@@ -219,14 +219,4 @@ function archiveLimit(path: string, value: number) {
     { path, what: 'the size of the archive', value, limit: MAX_ARCHIVE_BYTES },
     { path },
   );
-}
-
-function unlessShort<T>(read: () => Outcome<T>): Outcome<T> {
-  try {
-    return read();
-  } catch (error) {
-    if (error instanceof ShortRead)
-      return fail(issue('file-changed', { path: error.path }, { path: error.path }));
-    throw error;
-  }
 }

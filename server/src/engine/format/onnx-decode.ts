@@ -2,10 +2,10 @@
  * Reads an ONNX model without its weights: one table-driven walk over the messages in which tensor payloads
  * become slices of the source. Source: onnx.proto (IR 14) and the tables of `onnx-schema.ts`.
  */
-import { type ByteSource, ShortRead } from '../base/byte-source';
+import type { ByteSource } from '../base/byte-source';
 import { type Issue, issue } from '../base/issue';
 import { fail, type Outcome, ok } from '../base/outcome';
-import { damagedIssue, readIssue } from './byte-reader';
+import { damagedIssue, guardReads, readIssue } from './byte-reader';
 import { MessageReader } from './message-reader';
 import type { ModelProto, TensorProto } from './onnx-types';
 import { looksLike, startsWithZeros } from './sniff';
@@ -38,12 +38,7 @@ export function decodeTensor(source: ByteSource): Outcome<TensorProto> {
 function guarded<T>(source: ByteSource, decode: () => Outcome<T>): Outcome<T> {
   const anchor = { path: source.path };
   if (source.size === 0) return fail(issue('file-empty', { path: source.path }, anchor));
-  try {
-    return decode();
-  } catch (error) {
-    if (error instanceof ShortRead) return fail(issue('file-changed', { path: source.path }, anchor));
-    throw error;
-  }
+  return guardReads(source.path, decode);
 }
 
 /** What went wrong inside bytes that may or may not have been a model. */

@@ -14,9 +14,9 @@ export type NumberArray = Extract<Payload, { kind: 'typed' }>['values'];
 export function unpackNumbers(field: NumberField, bytes: Uint8Array): NumberArray | undefined {
   switch (field) {
     case 'float_data':
-      return bytes.length % 4 === 0 ? new Float32Array(aligned(bytes)) : undefined;
+      return bytes.length % 4 === 0 ? new Float32Array(ownBuffer(bytes)) : undefined;
     case 'double_data':
-      return bytes.length % 8 === 0 ? new Float64Array(aligned(bytes)) : undefined;
+      return bytes.length % 8 === 0 ? new Float64Array(ownBuffer(bytes)) : undefined;
     case 'int32_data': {
       const values = new Int32Array(countVarints(bytes));
       const whole = eachVarint(bytes, (index, low) => {
@@ -58,11 +58,14 @@ export function packNumbers(values: NumberArray): Uint8Array {
   return bytes.slice(0, used);
 }
 
-/** A copy of the bytes in a buffer of their own, as typed arrays need them. Node runs little endian everywhere. */
-export function aligned(bytes: Uint8Array): ArrayBuffer {
-  const copy = new Uint8Array(bytes.length);
-  copy.set(bytes);
-  return copy.buffer;
+/**
+ * The buffer of `bytes` when it holds nothing else, otherwise a copy: typed arrays need alignment. Node runs little
+ * endian everywhere.
+ */
+export function ownBuffer(bytes: Uint8Array): ArrayBuffer {
+  const { buffer } = bytes;
+  if (buffer instanceof ArrayBuffer && buffer.byteLength === bytes.length) return buffer;
+  return new Uint8Array(bytes).buffer;
 }
 
 /** Every varint has exactly one byte without the continuation bit: its last. */

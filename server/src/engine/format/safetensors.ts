@@ -2,12 +2,12 @@
  * Header of a safetensors file: u64 length, JSON object of that length, then the tensors back to back.
  * Source: github.com/huggingface/safetensors, README "Format"; the checks are those of its reference reader.
  */
-import { type ByteSource, ShortRead } from '../base/byte-source';
+import type { ByteSource } from '../base/byte-source';
 import { byteLength, type DataTypeName, dataTypeByName, elementCount } from '../base/dtype';
 import { defined } from '../base/invariant';
 import { issue } from '../base/issue';
 import { fail, type Outcome, ok } from '../base/outcome';
-import { damagedIssue } from './byte-reader';
+import { damagedIssue, guardReads } from './byte-reader';
 import type { WeightsFile, WeightTensor } from './weights-file';
 
 /** The reference reader's limit. */
@@ -45,12 +45,7 @@ const TYPES = {
 export function readSafetensors(source: ByteSource): Outcome<WeightsFile> {
   const path = source.path;
   if (source.size === 0) return fail(issue('file-empty', { path }, { path }));
-  try {
-    return readHeader(source);
-  } catch (error) {
-    if (error instanceof ShortRead) return fail(issue('file-changed', { path }, { path }));
-    throw error;
-  }
+  return guardReads(path, () => readHeader(source));
 }
 
 function readHeader(source: ByteSource): Outcome<WeightsFile> {

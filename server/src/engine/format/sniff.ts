@@ -2,9 +2,10 @@
  * Which format a file has: by its content first, by its extension only where the content leaves it open. The
  * registry is ordered; the first match wins.
  */
-import { type ByteSource, ShortRead } from '../base/byte-source';
+import type { ByteSource } from '../base/byte-source';
 import { issue } from '../base/issue';
 import { fail, type Outcome, ok } from '../base/outcome';
+import { guardReads } from './byte-reader';
 
 export type FormatName = 'onnx' | 'onnxtxt' | 'safetensors' | 'gguf';
 export type LooksLike = 'html' | 'git-lfs' | 'text' | 'zip' | 'pytorch';
@@ -41,15 +42,14 @@ const extensions: Readonly<Record<string, FormatName>> = {
 export function sniff(source: ByteSource): Outcome<FormatName> {
   const path = source.path;
   if (source.size === 0) return fail(issue('file-empty', { path }, { path }));
-  let head: Uint8Array;
-  try {
-    head = source.read(0, Math.min(HEAD_BYTES, source.size));
-  } catch (error) {
-    if (error instanceof ShortRead) return fail(issue('file-changed', { path }, { path }));
-    throw error;
-  }
+  return guardReads(path, () =>
+    sniffHead(path, source.size, source.read(0, Math.min(HEAD_BYTES, source.size))),
+  );
+}
+
+function sniffHead(path: string, size: number, head: Uint8Array): Outcome<FormatName> {
   const extension = /\.([A-Za-z0-9]+)$/.exec(path)?.[1]?.toLowerCase() ?? '';
-  const found = registry.find((entry) => entry.matches(head, source.size, extension));
+  const found = registry.find((entry) => entry.matches(head, size, extension));
   if (found !== undefined) return ok(found.format);
   const guess = looksLike(head);
   const byExtension = extensions[extension];

@@ -2,16 +2,16 @@
  * Elements of a TensorProto, wherever they are: raw bytes, slices, typed fields, external files. Storage rules per
  * type: onnx.proto, TensorProto (`int32_data`, `raw_data`).
  */
-import { ShortRead } from '../base/byte-source';
 import { byteLength, type DataType, dataTypeByCode, elementCount } from '../base/dtype';
 import { invariant } from '../base/invariant';
-import { type Issue, issue } from '../base/issue';
+import { anchored, type Issue, issue } from '../base/issue';
 import { isLowFloatName, lowFloatTable } from '../base/lowfloat';
 import { fail, type Outcome, ok } from '../base/outcome';
 import { unpackSigned, unpackUnsigned } from '../base/pack';
+import { guardReads } from './byte-reader';
 import type { ExternalFiles } from './onnx-external';
 import type { Payload, Slice, TensorProto } from './onnx-types';
-import { aligned, type NumberArray, unpackNumbers } from './packed-numbers';
+import { type NumberArray, ownBuffer, unpackNumbers } from './packed-numbers';
 
 /**
  * Elements in row-major order, one array entry each. Integers (also of 4 and 2 bits) and bool are their values;
@@ -45,43 +45,10 @@ export function readTensor(tensor: TensorProto, external?: ExternalFiles): Outco
   const checked = checkTensor(tensor);
   if (checked.value === undefined) return fail(...checked.issues);
   const { type, count } = checked.value;
-  const { payload } = tensor;
-  try {
-    switch (payload.kind) {
-      case 'none':
-        return count === 0
-          ? ok({ shape: tensor.dims, dataType: type, data: fromBytes(type, 0, new Uint8Array(0)) })
-          : fail(invalid(tensor, 'it has no data'));
-      case 'strings':
-        return fail(invalid(tensor, 'strings in a numeric tensor'));
-      case 'bytes':
-        return fromRaw(tensor, type, count, payload.bytes.length, () => payload.bytes);
-      case 'slice':
-        if (payload.field !== undefined && !floatFieldFits(payload.field, type)) {
-          return fail(invalid(tensor, `${payload.field} for type ${type.name}`));
-        }
-        return fromRaw(tensor, type, count, payload.slice.length, () => readSlice(payload.slice));
-      case 'external': {
-        if (external === undefined)
-          return fail(invalid(tensor, 'its data is in another file, which has no folder here'));
-        const slice = external.resolve(tensor.name, withLength(payload, byteLength(type, count)));
-        if (slice.value === undefined) return fail(...slice.issues);
-        const found = slice.value;
-        return fromRaw(tensor, type, count, found.length, () => readSlice(found));
-      }
-      case 'packed': {
-        const values = unpackNumbers(payload.field, readSlice(payload.slice));
-        if (values === undefined) return fail(invalid(tensor, `${payload.field} ends inside a number`));
-        return fromTyped(tensor, type, count, payload.field, values);
-      }
-      case 'typed':
-        return fromTyped(tensor, type, count, payload.field, payload.values);
-    }
-  } catch (error) {
-    if (error instanceof ShortRead)
-      return fail(issue('file-changed', { path: error.path }, { tensor: tensor.name }));
-    throw error;
-  }
+  const { value, issues } = guardReads(pathOf(tensor.payload), () =>
+    readPayload(tensor, type, count, external),
+  );
+  return { value, issues: issues.map((one) => anchored(one, { tensor: tensor.name })) };
 }
 
 /**
@@ -133,14 +100,17 @@ export function elementsToFloat32(type: DataType, data: TensorArray): Float32Arr
   return new Float32Array(data);
 }
 
-/** Elements from packed little-endian bytes of exactly the right length; see {@link TensorArray}. */
+/**
+ * Elements from packed little-endian bytes of exactly the right length; see {@link TensorArray}. The result may share
+ * the buffer of `bytes`, which the caller gives away.
+ */
 export function fromBytes(type: DataType, count: number, bytes: Uint8Array): TensorArray {
   invariant(bytes.length === byteLength(type, count), `${bytes.length} bytes of ${count} ${type.name}`);
   if (type.bits < 8)
     return type.kind === 'int'
       ? unpackSigned(bytes, count, type.bits)
       : unpackUnsigned(bytes, count, type.bits);
-  const buffer = aligned(bytes);
+  const buffer = ownBuffer(bytes);
   switch (type.name) {
     case 'float':
     case 'complex64':
@@ -174,6 +144,45 @@ function checkTensor(tensor: TensorProto): Outcome<{ type: DataType; count: numb
     return fail(invalid(tensor, `the shape [${tensor.dims.join(', ')}] is impossible`));
   }
   return ok({ type, count });
+}
+
+function readPayload(
+  tensor: TensorProto,
+  type: DataType,
+  count: number,
+  external: ExternalFiles | undefined,
+): Outcome<TensorData> {
+  const { payload } = tensor;
+  switch (payload.kind) {
+    case 'none':
+      return count === 0
+        ? ok({ shape: tensor.dims, dataType: type, data: fromBytes(type, 0, new Uint8Array(0)) })
+        : fail(invalid(tensor, 'it has no data'));
+    case 'strings':
+      return fail(invalid(tensor, 'strings in a numeric tensor'));
+    case 'bytes':
+      return fromRaw(tensor, type, count, payload.bytes.length, () => new Uint8Array(payload.bytes));
+    case 'slice':
+      if (payload.field !== undefined && !floatFieldFits(payload.field, type)) {
+        return fail(invalid(tensor, `${payload.field} for type ${type.name}`));
+      }
+      return fromRaw(tensor, type, count, payload.slice.length, () => readSlice(payload.slice));
+    case 'external': {
+      if (external === undefined)
+        return fail(invalid(tensor, 'its data is in another file, which has no folder here'));
+      const slice = external.resolve(tensor.name, withLength(payload, byteLength(type, count)));
+      if (slice.value === undefined) return fail(...slice.issues);
+      const found = slice.value;
+      return fromRaw(tensor, type, count, found.length, () => readSlice(found));
+    }
+    case 'packed': {
+      const values = unpackNumbers(payload.field, readSlice(payload.slice));
+      if (values === undefined) return fail(invalid(tensor, `${payload.field} ends inside a number`));
+      return fromTyped(tensor, type, count, payload.field, values);
+    }
+    case 'typed':
+      return fromTyped(tensor, type, count, payload.field, payload.values);
+  }
 }
 
 /** Compares lengths before anything is read or allocated. */
@@ -242,6 +251,12 @@ function typedElements(type: DataType, count: number, values: NumberArray): Tens
 function floatFieldFits(field: 'float_data' | 'double_data', type: DataType): boolean {
   const names = field === 'float_data' ? ['float', 'complex64'] : ['double', 'complex128'];
   return names.includes(type.name);
+}
+
+/** Where a payload's bytes are, for messages. */
+function pathOf(payload: Payload): string {
+  if (payload.kind === 'slice' || payload.kind === 'packed') return payload.slice.source.path;
+  return payload.kind === 'external' ? payload.location : '';
 }
 
 type External = Extract<Payload, { kind: 'external' }>;

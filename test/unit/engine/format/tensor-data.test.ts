@@ -271,6 +271,34 @@ it('typed values are copies: changing them leaves the model alone', () => {
   expect(bytes).toEqual(new Uint8Array(12).fill(1));
 });
 
+it('slices of a Node Buffer are copies too', () => {
+  const buffer = Buffer.from(new Uint8Array(12).fill(1));
+  const slice = { source: memorySource(buffer), offset: 0, length: 12 };
+  tensorToFloat32(tensorOf('float', { kind: 'slice', slice })).value?.fill(0);
+  expect([...buffer]).toEqual(new Array(12).fill(1));
+});
+
+it('a device that fails is an issue, a defect of this program is not', () => {
+  const failing = (error: Error) => {
+    const source = {
+      ...memorySource(new Uint8Array(0)),
+      path: 'disk/w.onnx',
+      size: 12,
+      read: () => {
+        throw error;
+      },
+      readInto: () => {},
+      close: () => {},
+    };
+    return () => readTensor(tensorOf('float', { kind: 'slice', slice: { source, offset: 0, length: 12 } }));
+  };
+  const device = Object.assign(new Error('EIO: i/o error, read'), { code: 'EIO', syscall: 'read' });
+  expect(failing(device)().issues).toMatchObject([
+    { code: 'file-unreadable', facts: { path: 'disk/w.onnx' }, anchor: { tensor: 'w' } },
+  ]);
+  expect(failing(new Error('a defect'))).toThrow('a defect');
+});
+
 it('integers come as numbers, other types are refused', () => {
   expect(tensorIntegers(tensor('axes', [2], [-1, 2], 'int64')).value).toEqual([-1, 2]);
   expect(tensorIntegers(tensor('b', [2], [1, 0], 'bool')).value).toEqual([1, 0]);
