@@ -9,6 +9,7 @@ import { root } from './lib/paths.mjs';
 import { runNode } from './lib/processes.mjs';
 import { Failure, runMain, say, seconds } from './lib/say.mjs';
 import { temporaryFolder } from './lib/temporary.mjs';
+import { writeVerdict } from './lib/verdict.mjs';
 
 /** @typedef {import('../test/mutants/faults.mjs').Fault} Fault */
 
@@ -41,6 +42,11 @@ await runMain(async () => {
   await checkUnchanged(copies[0] ?? scratch, chosen);
   const queue = [...chosen];
   const missed = (await Promise.all(copies.map((copy) => work(copy, queue)))).flat();
+  if (process.env.QUANTLENS_VERDICT) {
+    const failures = missed.map((fault) => `${fault.file}: ${fault.name} went unnoticed`);
+    const passed = chosen.length - missed.length;
+    await writeVerdict(process.env.QUANTLENS_VERDICT, { passed, failed: missed.length, failures });
+  }
   say(`${chosen.length - missed.length} of ${chosen.length} faults noticed in ${seconds(began)} s`);
   return missed.length === 0 ? 0 : 1;
 });
