@@ -96,7 +96,11 @@ export function elementsToFloat32(type: DataType, data: TensorArray): Float32Arr
       floats[index] = table[Number(data[index]) & last] ?? 0;
     return floats;
   }
-  if (data instanceof BigInt64Array || data instanceof BigUint64Array) return Float32Array.from(data, Number);
+  if (data instanceof BigInt64Array || data instanceof BigUint64Array) {
+    const floats = new Float32Array(data.length);
+    for (let index = 0; index < floats.length; index++) floats[index] = Number(data[index]);
+    return floats;
+  }
   return new Float32Array(data);
 }
 
