@@ -80,7 +80,7 @@ describe.each(kernels)('hand cases, %s', (kernel) => {
   });
 
   test('channels far smaller than the tensor still have their own figure', () => {
-    for (const tiny of [1e-20, 1e-30, 1e-42]) {
+    for (const tiny of [1e-16, 1e-20, 1e-30, 1e-35, 1e-42]) {
       const data = Float32Array.from([1, -0.7, 0.3, 0.2, tiny, tiny * 0.7, -tiny * 0.3, 0]);
       const formats = ['int8.tensor', 'int8.channel'];
       const { channelSqnr } = measured(data, [2, 4], 0, formats, kernel, formats);

@@ -7,18 +7,17 @@ import type { QuantScheme } from '../scheme';
 import {
   emptyWeightSums,
   powerOfTwoUnit,
-  rowSums,
   type WeightReader,
   type WeightSums,
 } from '../weight-error-reference';
 import { type Block, isTransposed, loadBlock, loadRaw, planBlocks } from './blocks';
 import { type Kernels, loadKernels, reserve } from './module';
+import { SMALLEST, setSmallRowsAside } from './small-rows';
 
 /**
- * Channels whose max|x| lies outside are left to the reference, or their squares would leave float32. Larger ones
- * send the whole weight there, since its tensor scale is theirs.
+ * A weight with a larger element is left to the reference, or its squares would leave float32. Small channels stay:
+ * see `small-rows.ts`.
  */
-const SMALLEST = 2 ** -50;
 const LARGEST = 2 ** 40;
 
 /** Addresses in the kernels' memory. */
@@ -148,7 +147,8 @@ function addErrors(pass: Pass, block: Block, tensor: number): void {
   absMax.set(sums.channelAbsMax.subarray(channel, channel + rows), 1);
   absMax[0] = tensor;
   addMoments(pass, block);
-  const small = setSmallRowsAside(pass, block, tensor);
+  const elements = new Float32Array(buffer, regions.block, rows * len);
+  const small = setSmallRowsAside(elements, len, absMax, schemes);
   let measured = 0;
   schemes.forEach(({ bits, granularity }, index) => {
     const qmax = 2 ** (bits - 1) - 1;
@@ -169,9 +169,11 @@ function addErrors(pass: Pass, block: Block, tensor: number): void {
     }
     kernels.errors(regions.block, len, rows, group, regions.groups, 4, 0, qmax, margin, noise);
   });
-  for (const { row, values } of small) {
-    values.forEach((value, index) => {
-      totals[index * rows + row] = value;
+  for (const { row, signal, noise } of small) {
+    totals[row] = signal;
+    schemes.forEach((_, index) => {
+      const at = (1 + index) * rows + row;
+      totals[at] = noise(index, totals[at] ?? 0);
     });
   }
   [sums.signal, ...sums.noise].forEach((into, index) => {
@@ -180,26 +182,6 @@ function addErrors(pass: Pass, block: Block, tensor: number): void {
     }
   });
   sums.fastElements += rows * len;
-}
-
-/**
- * Measures the channels whose squares float32 would lose with the reference and clears them in the block.
- * Values per row are the signal, then the noise of every scheme.
- */
-function setSmallRowsAside(
-  { kernels, regions, schemes, sums }: Pass,
-  { channel, rows, len }: Block,
-  tensor: number,
-) {
-  const aside: { readonly row: number; readonly values: readonly number[] }[] = [];
-  for (let row = 0; row < rows; row++) {
-    const absMax = sums.channelAbsMax[channel + row] ?? 0;
-    if (absMax === 0 || absMax >= SMALLEST) continue;
-    const data = new Float32Array(kernels.memory.buffer, regions.block + row * len * 4, len);
-    aside.push({ row, values: rowSums(data, schemes, absMax, tensor) });
-    data.fill(0);
-  }
-  return aside;
 }
 
 /** Σx² per channel goes to the block's sums, powers and extremes to the weight's. */

@@ -27,6 +27,8 @@ export interface EstimatorEntry {
   readonly name: EstimatorName;
   /** What stands after the colon where the user writes none; undefined = the estimator takes no parameter. */
   readonly parameter?: number;
+  /** A batch may be given as its two extremes alone. */
+  readonly extremesSuffice?: true;
   create(id: string, parameter: number): Estimator;
 }
 

@@ -32,3 +32,9 @@ export function createEstimator(id: string): Outcome<Estimator> {
     entry.create(parameter === undefined ? entry.name : `${entry.name}:${parameter}`, parameter ?? 0),
   );
 }
+
+/** True when the estimator needs no more of a batch than its smallest and largest value. */
+export function needsOnlyExtremes(id: string): boolean {
+  const name = parseEstimatorName(id)?.name;
+  return estimators.some((one) => one.name === name && one.extremesSuffice === true);
+}

@@ -20,7 +20,11 @@ class MinMax implements Estimator {
   }
 }
 
-export const minMax: EstimatorEntry = { name: 'min-max', create: (id) => new MinMax(id) };
+export const minMax: EstimatorEntry = {
+  name: 'min-max',
+  extremesSuffice: true,
+  create: (id) => new MinMax(id),
+};
 
 export interface Extremes {
   readonly count: number;

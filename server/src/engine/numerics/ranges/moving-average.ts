@@ -38,5 +38,6 @@ class MovingAverage implements Estimator {
 
 export const movingAverage: EstimatorEntry = {
   name: 'moving-average',
+  extremesSuffice: true,
   create: (id) => new MovingAverage(id),
 };
