@@ -5,64 +5,45 @@
 
 import { DataTypeCode } from '../base/dtype';
 import { defined } from '../base/invariant';
-import { packElements } from '../base/pack';
 import { addInitializer, addNode, replaceNode } from '../graph/edit';
 import type { Node } from '../graph/ir';
 import type { Layer } from '../graph/layers';
 import { floatTensor, memoryTensor } from '../graph/tensor';
 import { nbitsBlock } from '../methods/plan-form';
 import { channelView, elementIndex } from '../numerics/layout';
+import { type MatMulNBitsWeight, packMatMulNBits } from '../numerics/pack';
 import type { QuantizedWeight } from '../numerics/quantize-weight';
+import type { QuantScheme } from '../numerics/scheme';
 import { contribDomain, integer } from './emit';
 import type { LayerWeight } from './weights';
 
 /** Attribute `accuracy_level`: 0 leaves it to the runtime's float path, 4 lets it quantize activations to int8. */
 export type AccuracyLevel = 0 | 1 | 2 | 3 | 4;
 
-export interface PackedBlocks {
-  /** [N, ⌈K / block⌉, block · bits / 8], first code in the low bits. */
-  readonly codes: Uint8Array;
-  /** [N, ⌈⌈K / block⌉ · bits / 8⌉]; undefined when every zero point is the default 2^(bits − 1). */
-  readonly zeroPoints: Uint8Array | undefined;
-  readonly n: number;
-  readonly k: number;
-  readonly blocks: number;
-}
-
 /**
- * Packs the codes of a [K, N] or [N, K] weight. Codes are stored unsigned: signed ones plus 2^(bits − 1). The last block
- * of a channel is filled up with its zero point, so that the padding is 0.
+ * Lays out a [K, N] or [N, K] weight for MatMulNBits.
  * @param bits width of a stored code, at least the scheme's.
  */
-export function packBlocks(
-  weight: LayerWeight,
-  quantized: QuantizedWeight,
-  bits: number,
-  block: number,
-): PackedBlocks {
+export function packBlocks(weight: LayerWeight, quantized: QuantizedWeight, bits: number): MatMulNBitsWeight {
   const view = channelView(weight.shape, weight.channelAxis);
   const { channels: n, perChannel: k } = view;
-  const blocks = Math.ceil(k / block);
-  const offset = quantized.scheme.signed ? 2 ** (bits - 1) : 0;
-  const codes = new Uint8Array(n * blocks * block);
-  const zeroPoints = quantized.zeroPoints.map((zeroPoint) => zeroPoint + offset);
-  for (let channel = 0; channel < n; channel++) {
-    const start = channel * blocks * block;
-    for (let at = 0; at < blocks * block; at++) {
-      codes[start + at] =
-        at < k
-          ? (quantized.codes[elementIndex(view, channel, at)] ?? 0) + offset
-          : (zeroPoints[channel * blocks + Math.floor(at / block)] ?? 0);
+  const { scheme } = quantized;
+  const group = typeof scheme.granularity === 'string' ? 0 : scheme.granularity.group;
+  const codes = quantized.codes.slice();
+  if (weight.channelAxis === 0) {
+    for (let channel = 0; channel < n; channel++) {
+      for (let at = 0; at < k; at++)
+        codes[at * n + channel] = quantized.codes[elementIndex(view, channel, at)] ?? 0;
     }
   }
-  const standard = zeroPoints.every((zeroPoint) => zeroPoint === 2 ** (bits - 1));
-  return {
-    codes: packElements(codes, bits),
-    zeroPoints: standard ? undefined : packRows(zeroPoints, n, bits),
-    n,
-    k,
-    blocks,
+  const stored: QuantScheme = {
+    ...scheme,
+    bits,
+    // An unsigned middle moves with the width, so a wider code needs its zero point written down.
+    symmetric: scheme.symmetric && (scheme.signed || scheme.bits === bits),
+    granularity: { group: nbitsBlock(group, k) },
   };
+  return packMatMulNBits({ ...quantized, scheme: stored, codes }, [k, n]);
 }
 
 /**
@@ -78,22 +59,18 @@ export function toMatMulNBits(
 ): Node {
   const { node } = layer;
   const graph = defined(node.graph, 'layer is in a graph');
-  const { granularity } = quantized.scheme;
-  const group = typeof granularity === 'string' ? 0 : granularity.group;
-  const block = nbitsBlock(group, channelView(weight.shape, weight.channelAxis).perChannel);
-  const packed = packBlocks(weight, quantized, bits, block);
-  const { n, k, blocks } = packed;
+  const packed = packBlocks(weight, quantized, bits);
+  const { n, k, blocks, blockSize } = packed;
   const name = layer.weight.name;
-  const codes = memoryTensor(DataTypeCode.uint8, [n, blocks, (block * bits) / 8], packed.codes);
+  const bytes = (data: Uint8Array, shape: readonly number[]) => memoryTensor(DataTypeCode.uint8, shape, data);
   const inputs = [
     node.input(layer.activationInput),
-    addInitializer(graph, `${name}_Q${bits}`, codes),
-    addInitializer(graph, `${name}_scales`, floatTensor([n * blocks], quantized.scales)),
+    addInitializer(graph, `${name}_Q${bits}`, bytes(packed.packed, [n, blocks, (blockSize * bits) / 8])),
+    addInitializer(graph, `${name}_scales`, floatTensor([n * blocks], packed.scales)),
   ];
-  if (packed.zeroPoints) {
-    const zeroPoints = memoryTensor(DataTypeCode.uint8, [packed.zeroPoints.length], packed.zeroPoints);
-    inputs.push(addInitializer(graph, `${name}_zero_points`, zeroPoints));
-  }
+  const { zeroPoints } = packed;
+  if (zeroPoints)
+    inputs.push(addInitializer(graph, `${name}_zero_points`, bytes(zeroPoints, [zeroPoints.length])));
   const made = {
     name: node.name === '' ? '' : `${node.name}_Q${bits}`,
     opType: 'MatMulNBits',
@@ -103,7 +80,7 @@ export function toMatMulNBits(
       ['K', integer(k)],
       ['N', integer(n)],
       ['bits', integer(bits)],
-      ['block_size', integer(block)],
+      ['block_size', integer(blockSize)],
       ...(accuracyLevel === 0 ? [] : ([['accuracy_level', integer(accuracyLevel)]] as const)),
     ] as const,
   };
@@ -116,18 +93,4 @@ export function toMatMulNBits(
     inputs: [product.output(), bias],
   });
   return product;
-}
-
-/** Each channel's zero points start on a byte of their own. */
-function packRows(zeroPoints: Int32Array, n: number, bits: number): Uint8Array {
-  const blocks = zeroPoints.length / n;
-  const rowBytes = Math.ceil((blocks * bits) / 8);
-  const packed = new Uint8Array(n * rowBytes);
-  for (let channel = 0; channel < n; channel++) {
-    packed.set(
-      packElements(zeroPoints.subarray(channel * blocks, (channel + 1) * blocks), bits),
-      channel * rowBytes,
-    );
-  }
-  return packed;
 }

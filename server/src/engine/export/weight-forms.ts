@@ -8,6 +8,7 @@ import { int64Tensor } from '../graph/tensor';
 import type { WeightForm } from '../methods/plan-types';
 import type { StorageType } from '../methods/targets';
 import { type ChannelView, channelView, elementIndex } from '../numerics/layout';
+import { blockedLayout } from '../numerics/pack';
 import type { QuantizedWeight } from '../numerics/quantize-weight';
 import { addDequantize, addQuantizer, addSimple, codeTensor, integers } from './emit';
 import type { LayerWeight } from './weights';
@@ -50,16 +51,14 @@ function storeBlocks(place: Place, weight: LayerWeight, quantized: QuantizedWeig
   const view = channelView(weight.shape, weight.channelAxis);
   const block = groupOf(quantized);
   if (weight.shape.length === 2 && weight.channelAxis === 1) {
-    const shape = [groups, view.channels];
-    const layout = { axis: 0, block, shape };
-    const order = (at: number) => (at % view.channels) * groups + Math.floor(at / view.channels);
-    const ordered = scales.map((_, at) => scales[order(at)] ?? 1);
+    const layout = { axis: 0, block, shape: [groups, view.channels] };
+    const ordered = blockedLayout(scales, view.channels, groups);
     return dequantized(
       place,
       weight.shape,
       codes,
       ordered,
-      zeroPoints.map((_, at) => zeroPoints[order(at)] ?? 0),
+      blockedLayout(zeroPoints, view.channels, groups),
       layout,
     );
   }
