@@ -60,7 +60,7 @@ const edges: readonly number[] = [
   Number.NEGATIVE_INFINITY,
 ];
 
-const scales = [1, 0.5, 0.1, 1 / 3, 0.0156862745, 1e-3, 7.5, 1e-30, 2 ** -126, 1e30, 3.1415926];
+const scales = [1, 0.5, 0.1, 1 / 3, 0.0156862745, 1e-3, 7.5, 1e-30, 2 ** -126, 1e30, 4.669];
 
 interface Case {
   readonly type: Storage;
