@@ -1,0 +1,280 @@
+/**
+ * Activation ranges of a model on samples: taps × feeds × range estimators, streaming. Estimators that only need
+ * extremes get them reduced inside the session; memory does not grow with the samples. Without data, ranges come
+ * from BatchNormalization parameters, else from seeded noise.
+ */
+import type { ActivationRange, DataSpec, RangesFile } from '../../protocol/reports';
+import { checkpoint } from '../base/cancel';
+import { type Issue, issue } from '../base/issue';
+import { fail, type Outcome, ok } from '../base/outcome';
+import type { ProgressSink } from '../base/progress';
+import type { Model } from '../graph/ir';
+import type { OpenModel } from '../graph/open';
+import { opFacts } from '../graph/ops';
+import { allNodes } from '../graph/walk';
+import { createEstimator, type Estimator, needsOnlyExtremes } from '../numerics/ranges';
+import type { QuantScheme } from '../numerics/scheme';
+import { type Feeds, noiseSamples, openFeeds } from '../runtime/feeds';
+import { modelFileFingerprint } from '../runtime/file-fingerprint';
+import type { RuntimeTensor, Session } from '../runtime/ort';
+import { openSession } from '../runtime/session-model';
+import { inferShapes, type ValueShape } from '../runtime/shapes';
+import { type Tap, tapModel } from '../runtime/tap';
+import { type ActivationTensor, activationTensors } from './activation-taps';
+import { batchNormRanges } from './batch-norm-ranges';
+import { batchSizeFor } from './batch-size';
+
+export interface CalibrateInput {
+  readonly open: OpenModel;
+  /** The model after BatchNormalization folding; not changed. */
+  readonly model: Model;
+  readonly data: DataSpec;
+  /** As the contract writes it: `mse`, `percentile:99.99`, … */
+  readonly estimator: string;
+  /** Format that estimators search the best range for; default 8 bits, asymmetric. */
+  readonly scheme?: Pick<QuantScheme, 'bits' | 'signed' | 'symmetric'>;
+  readonly threads: number;
+  /** Names of tensors; default {@link activationTensors}. */
+  readonly tensors?: readonly string[];
+  readonly signal?: AbortSignal;
+  readonly progress: ProgressSink;
+  /** Complete in itself after every batch. */
+  readonly partial?: (ranges: RangesFile) => void;
+}
+
+const DEFAULT_SCHEME = { bits: 8, signed: false, symmetric: false } as const;
+
+/** Bytes of observed tensors that one run may return. */
+const TAPPED_BYTES = 64 << 20;
+
+/** Bytes of all tensors of one run together; onnxruntime frees most of them on the way. */
+const COMPUTED_BYTES = 512 << 20;
+
+/** Stands for free dimensions when sizes are estimated: a sequence of tokens. */
+const FREE_DIMENSION = 256;
+
+/** A partial result may take this share of the time spent. */
+const PARTIAL_SHARE = 0.2;
+
+/**
+ * Ranges of all activation tensors that integer kernels may need.
+ * @returns issues of `openFeeds`, `openSession`, `createEstimator`; the warning `tensor-not-finite` where NaN or
+ *   infinities were seen.
+ */
+export async function calibrate(input: CalibrateInput): Promise<Outcome<RangesFile>> {
+  const estimator = createEstimator(input.estimator);
+  if (estimator.value === undefined) return fail(...estimator.issues);
+  const none = input.data.source === 'none';
+  const data = none ? { ...input.data, samples: noiseSamples } : input.data;
+  const feeds = await openFeeds(data, input.model);
+  if (feeds.value === undefined) return fail(...feeds.issues);
+  try {
+    const run = new Calibration(input, feeds.value, estimator.value.id);
+    const outcome = await run.run();
+    return { value: outcome.value, issues: [...feeds.issues, ...outcome.issues] };
+  } finally {
+    feeds.value.close();
+  }
+}
+
+/** `ranges-stale` when a ranges file was made from another model, or from other data where that is asked. */
+export function checkRanges(
+  ranges: RangesFile,
+  modelFingerprint: string,
+  path: string,
+  dataFingerprint?: string,
+): readonly Issue[] {
+  const stale = (what: 'model' | 'data' | 'version') => [issue('ranges-stale', { what, path }, { path })];
+  if (ranges.version !== 1) return stale('version');
+  if (ranges.model.fingerprint !== modelFingerprint) return stale('model');
+  return dataFingerprint !== undefined && ranges.data.fingerprint !== dataFingerprint ? stale('data') : [];
+}
+
+interface Observed {
+  readonly name: string;
+  readonly tap: Tap;
+  readonly estimator: Estimator;
+}
+
+class Calibration {
+  private readonly tensors: readonly ActivationTensor[];
+  private observed: readonly Observed[] = [];
+  private fixed: ReadonlyMap<string, ActivationRange> = new Map();
+  private header: Pick<RangesFile, 'model' | 'data'> | undefined;
+  private samples = 0;
+  private partialTime = 0;
+  private readonly startTime = performance.now();
+
+  constructor(
+    private readonly input: CalibrateInput,
+    private readonly feeds: Feeds,
+    private readonly estimatorId: string,
+  ) {
+    const named = input.tensors?.filter((name) => input.model.graph.values.has(name));
+    this.tensors =
+      named?.map((name) => ({ name, source: name, rough: false })) ?? activationTensors(input.model);
+  }
+
+  async run(): Promise<Outcome<RangesFile>> {
+    const { input } = this;
+    const none = input.data.source === 'none';
+    if (none) this.fixed = batchNormRanges(input.open.model, input.model, input.data.preprocessing);
+    this.header = await this.fingerprints(none ? (this.fixed.size > 0 ? 'batch-norm' : 'noise') : undefined);
+    const shapes = await this.sampleShapes();
+    if (shapes.value === undefined) return fail(...shapes.issues);
+    this.observed = this.observers(shapes.value);
+    const tapped = tapModel(
+      input.model,
+      this.observed.map((one) => one.tap),
+    );
+    const session = await openSession(tapped.model, input.open, {
+      threads: input.threads,
+      // Kernels of a higher level compute the same in float, but replace quantized patterns by other numerics.
+      optimization: hasQuantizedNodes(input.model) ? 'basic' : 'all',
+    });
+    if (session.value === undefined) return fail(...session.issues);
+    try {
+      return await this.observeAll(session.value, tapped.outputs, this.batchSize(shapes.value));
+    } finally {
+      await session.value.release();
+    }
+  }
+
+  private async observeAll(
+    session: Session,
+    outputs: readonly (readonly string[])[],
+    batchSize: number,
+  ): Promise<Outcome<RangesFile>> {
+    const { signal, progress } = this.input;
+    for await (const batch of this.feeds.batches(batchSize, signal)) {
+      await checkpoint(signal);
+      if (batch.value === undefined) return fail(...batch.issues);
+      const ran = await session.run(batch.value.feeds);
+      if (ran.value === undefined) return fail(...ran.issues);
+      for (const [index, { estimator }] of this.observed.entries()) {
+        estimator.observe(chunk((outputs[index] ?? []).flatMap((name) => ran.value?.[name] ?? [])));
+      }
+      this.samples += batch.value.count;
+      progress({ stage: 'calibrate', done: this.samples, total: this.feeds.count, unit: 'samples' });
+      this.sendPartial();
+    }
+    return ok(this.ranges(), this.notFinite());
+  }
+
+  /** One observer per source tensor; only float tensors are observed. */
+  private observers(shapes: ReadonlyMap<string, ValueShape>): readonly Observed[] {
+    const observed = new Map<string, Observed>();
+    const extremes = needsOnlyExtremes(this.estimatorId);
+    for (const { source, rough } of this.tensors) {
+      const type = shapes.get(source)?.type;
+      if (observed.has(source) || this.fixed.has(source) || !type?.startsWith('float')) continue;
+      const estimator = createEstimator(rough && !extremes ? 'min-max' : this.estimatorId).value;
+      if (!estimator) continue;
+      const tap: Tap = {
+        value: source,
+        what: extremes || rough ? 'extremes' : 'all',
+        float: type === 'float32',
+      };
+      observed.set(source, { name: source, tap, estimator });
+    }
+    return [...observed.values()];
+  }
+
+  /** Shapes at batch 1, with free dimensions at a size that stands for them. */
+  private async sampleShapes(): Promise<Outcome<ReadonlyMap<string, ValueShape>>> {
+    const { model, open, data } = this.input;
+    const dimensions: Record<string, number> = {};
+    for (const input of model.graph.dataInputs) {
+      input.shape?.forEach((dimension, axis) => {
+        if (typeof dimension === 'string') dimensions[dimension] ??= axis === 0 ? 1 : FREE_DIMENSION;
+      });
+    }
+    const sized = await inferShapes(model, open, { ...dimensions, ...data.dimensions });
+    // A size that the model refuses is no reason to stop.
+    return sized.value ? sized : inferShapes(model, open, data.dimensions);
+  }
+
+  private batchSize(shapes: ReadonlyMap<string, ValueShape>): number {
+    const most = batchSizeFor(this.input.model, this.input.data.dimensions);
+    const bytesOf = (name: string) => 4 * elementsPerSample(shapes.get(name)?.shape ?? []);
+    let tapped = 1;
+    for (const { name, tap } of this.observed) if (tap.what === 'all') tapped += bytesOf(name);
+    let computed = 1;
+    for (const name of shapes.keys()) computed += bytesOf(name);
+    const limit = Math.floor(Math.min(TAPPED_BYTES / tapped, COMPUTED_BYTES / computed));
+    return Math.max(1, Math.min(most, limit));
+  }
+
+  private sendPartial(): void {
+    const { partial } = this.input;
+    if (!partial) return;
+    // Rendering ranges can be a search; it must not slow the calibration down.
+    const before = performance.now();
+    if (this.partialTime > PARTIAL_SHARE * (before - this.startTime)) return;
+    partial(this.ranges());
+    this.partialTime += performance.now() - before;
+  }
+
+  private ranges(): RangesFile {
+    const { input, header } = this;
+    const scheme = input.scheme ?? DEFAULT_SCHEME;
+    const bySource = new Map<string, ActivationRange>(this.fixed);
+    for (const { name, estimator } of this.observed) {
+      if (estimator.count === 0) continue;
+      const { min, max } = estimator.range(scheme);
+      bySource.set(name, { min, max });
+    }
+    const ranges: Record<string, ActivationRange> = {};
+    for (const { name, source } of this.tensors) {
+      const range = this.fixed.get(name) ?? bySource.get(source);
+      if (range) ranges[name] = range;
+    }
+    return {
+      version: 1,
+      model: header?.model ?? { path: input.open.path, fingerprint: '' },
+      data: { ...(header?.data ?? { source: input.data.source, fingerprint: '' }), samples: this.samples },
+      estimator: this.estimatorId,
+      preprocessing: input.data.preprocessing,
+      seed: input.data.seed,
+      ranges,
+    };
+  }
+
+  private notFinite(): readonly Issue[] {
+    return this.observed
+      .filter(({ estimator }) => estimator.nonFinite > 0)
+      .map(({ name, estimator }) =>
+        issue('tensor-not-finite', { tensor: name, count: estimator.nonFinite }, { tensor: name }, 'warning'),
+      );
+  }
+
+  private async fingerprints(
+    noData: 'batch-norm' | 'noise' | undefined,
+  ): Promise<Pick<RangesFile, 'model' | 'data'>> {
+    const { open, data, signal } = this.input;
+    const fingerprint = await this.feeds.fingerprint(signal);
+    return {
+      model: { path: open.path, fingerprint: await modelFileFingerprint(open, signal) },
+      data: { source: data.source, fingerprint, samples: 0, ...(noData ? { noData } : {}) },
+    };
+  }
+}
+
+/** What one run returned for a tap as one array: all elements, or [minimum, maximum]. */
+function chunk(tensors: readonly RuntimeTensor[]): Float32Array {
+  const [first, second] = tensors;
+  if (second === undefined) return first?.data instanceof Float32Array ? first.data : new Float32Array(0);
+  return Float32Array.of(Number(first?.data[0]), Number(second.data[0]));
+}
+
+function elementsPerSample(shape: readonly (number | string)[]): number {
+  const [batch, ...rest] = shape;
+  const size = (dimension: number | string) => (typeof dimension === 'number' ? dimension : FREE_DIMENSION);
+  const first = typeof batch === 'number' ? batch : 1;
+  return rest.reduce<number>((product, dimension) => product * size(dimension), first);
+}
+
+function hasQuantizedNodes(model: Model): boolean {
+  for (const node of allNodes(model.graph)) if (opFacts(node).quantized) return true;
+  return false;
+}
