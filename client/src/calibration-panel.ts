@@ -1,0 +1,230 @@
+/**
+ * The calibration panel in the side bar. It owns the running calibration, so that a hidden and re-created webview
+ * finds it again: whatever was posted last is posted anew when the page says it is ready.
+ */
+import { randomUUID } from 'node:crypto';
+import * as vscode from 'vscode';
+import type { FromCalibrationPanel, ToCalibrationPanel } from '../../server/src/protocol/panel';
+import type { CalibrationRequest, CalibrationResult } from '../../server/src/protocol/views';
+import type { Calibrations } from './calibrations';
+import type { Server } from './client';
+import type { Models } from './models';
+import { calibrationPanelWords } from './panel-words';
+import { quantizeModel } from './quantize';
+import { calibrationDefaults, readRecipe } from './recipe-defaults';
+import { manageTrust, requireTrust } from './trust';
+import { preparePage } from './webview-page';
+
+export const calibrationView = 'quantlens.calibration';
+
+/** Key of the last form per model in the workspace's memory. */
+const rememberedKey = 'calibrationRequests';
+
+interface RunningJob {
+  readonly id: string;
+  readonly request: CalibrationRequest;
+  readonly cancellation: vscode.CancellationTokenSource;
+  /** The last message of each kind, to be posted again to a new page. */
+  started: ToCalibrationPanel;
+  progress?: ToCalibrationPanel;
+  finished?: ToCalibrationPanel;
+}
+
+export class CalibrationPanel implements vscode.WebviewViewProvider, vscode.Disposable {
+  private view: vscode.WebviewView | undefined;
+  private job: RunningJob | undefined;
+  private selected: vscode.Uri | undefined;
+  private readonly disposables: vscode.Disposable[];
+
+  constructor(
+    private readonly context: vscode.ExtensionContext,
+    private readonly server: Server,
+    private readonly models: Models,
+    private readonly calibrations: Calibrations,
+  ) {
+    const watcher = vscode.workspace.createFileSystemWatcher('**/*.onnx', false, true, false);
+    this.disposables = [
+      vscode.window.registerWebviewViewProvider(calibrationView, this),
+      models.onActiveChanged((uri) => this.select(uri)),
+      vscode.workspace.onDidGrantWorkspaceTrust(() => void this.postModels()),
+      watcher,
+      watcher.onDidCreate(() => void this.postModels()),
+      watcher.onDidDelete(() => void this.postModels()),
+      server.onProgress(({ jobId, progress, layers }) => {
+        if (this.job?.id !== jobId || this.job.finished) return;
+        // A page that comes back needs the layers too, which only some messages carry.
+        const before = this.job.progress?.type === 'progress' ? this.job.progress.layers : undefined;
+        this.job.progress = { type: 'progress', progress, layers: layers ?? before };
+        this.post({ type: 'progress', progress, layers });
+      }),
+    ];
+  }
+
+  resolveWebviewView(view: vscode.WebviewView): void {
+    this.view = view;
+    view.webview.onDidReceiveMessage((message: FromCalibrationPanel) => void this.receive(message));
+    view.onDidDispose(() => {
+      this.view = undefined;
+    });
+    view.webview.html = preparePage(view.webview, this.context.extensionUri, {
+      name: 'calibration',
+      title: vscode.l10n.t('Calibration'),
+      words: calibrationPanelWords(),
+    });
+  }
+
+  /** Shows the panel with a model chosen. */
+  async open(model: vscode.Uri): Promise<void> {
+    this.selected = model;
+    await vscode.commands.executeCommand(`${calibrationView}.focus`);
+    await this.postModels();
+  }
+
+  dispose(): void {
+    this.job?.cancellation.cancel();
+    for (const one of this.disposables) one.dispose();
+  }
+
+  private select(uri: vscode.Uri | undefined): void {
+    if (uri === undefined || this.isRunning || !uri.path.endsWith('.onnx')) return;
+    this.selected = uri;
+    void this.postModels();
+  }
+
+  private get isRunning(): boolean {
+    return this.job !== undefined && this.job.finished === undefined;
+  }
+
+  private post(message: ToCalibrationPanel): void {
+    void this.view?.webview.postMessage(message);
+  }
+
+  private async receive(message: FromCalibrationPanel): Promise<void> {
+    switch (message.type) {
+      case 'ready':
+        await this.postModels();
+        if (!this.job) return;
+        for (const known of [this.job.started, this.job.progress, this.job.finished])
+          if (known) this.post(known);
+        return;
+      case 'select-model':
+        this.selected = vscode.Uri.parse(message.uri);
+        return this.postModels();
+      case 'pick-data':
+        return this.pickData(message.kind);
+      case 'run':
+        return this.run(message.request);
+      case 'cancel':
+        this.job?.cancellation.cancel();
+        if (this.job) await this.server.cancel({ jobId: this.job.id });
+        return;
+      case 'quantize':
+        return this.quantize(message.scheme);
+      case 'reveal':
+        if (this.job)
+          await vscode.commands.executeCommand(
+            'quantlens.openAsText',
+            this.job.request.modelUri,
+            message.layer,
+          );
+        return;
+      case 'manage-trust':
+        return manageTrust();
+      default:
+        message satisfies never;
+    }
+  }
+
+  private async postModels(): Promise<void> {
+    if (!this.view) return;
+    const models = (await this.models.list()).filter(({ uri }) => uri.endsWith('.onnx'));
+    const selected = this.selected ?? this.models.active;
+    const chosen = models.find(({ uri }) => uri === selected?.toString())?.uri ?? models[0]?.uri ?? null;
+    const defaults = chosen === null ? {} : await this.defaultsFor(vscode.Uri.parse(chosen));
+    this.post({ type: 'models', models, selected: chosen, trusted: vscode.workspace.isTrusted, defaults });
+  }
+
+  /** What the form starts with: the last run on this model, else what the recipe beside it says. */
+  private async defaultsFor(model: vscode.Uri): Promise<Partial<CalibrationRequest>> {
+    const remembered = this.remembered()[model.toString()];
+    if (remembered) return remembered;
+    const recipe = model.with({ path: model.path.replace(/\.onnx$/, '.quant.json') });
+    try {
+      const text = new TextDecoder().decode(await vscode.workspace.fs.readFile(recipe));
+      return calibrationDefaults(readRecipe(text), vscode.Uri.joinPath(recipe, '..').fsPath);
+    } catch {
+      // No recipe beside the model: the form keeps its own defaults.
+      return {};
+    }
+  }
+
+  private remembered(): Readonly<Record<string, CalibrationRequest>> {
+    return this.context.workspaceState.get(rememberedKey, {});
+  }
+
+  private async pickData(kind: 'folder' | 'file'): Promise<void> {
+    const folder = kind === 'folder';
+    const [picked] =
+      (await vscode.window.showOpenDialog({
+        canSelectFolders: folder,
+        canSelectFiles: !folder,
+        defaultUri: this.selected && vscode.Uri.joinPath(this.selected, '..'),
+        openLabel: vscode.l10n.t('Use as Calibration Data'),
+        title: folder
+          ? vscode.l10n.t('Folder of images or of input_*.pb files')
+          : vscode.l10n.t('NumPy file with calibration samples'),
+        filters: folder ? undefined : { NumPy: ['npy', 'npz'] },
+      })) ?? [];
+    if (picked) this.post({ type: 'picked', source: picked.fsPath });
+  }
+
+  private async run(request: CalibrationRequest): Promise<void> {
+    if (this.isRunning || !(await requireTrust())) return;
+    const id = randomUUID();
+    const job: RunningJob = {
+      id,
+      request,
+      cancellation: new vscode.CancellationTokenSource(),
+      started: { type: 'started', jobId: id },
+    };
+    this.job = job;
+    this.post(job.started);
+    await this.context.workspaceState.update(rememberedKey, {
+      ...this.remembered(),
+      [request.modelUri]: request,
+    });
+    const result = await this.calibrate(job);
+    this.calibrations.keep({ request, result });
+    job.finished = { type: 'finished', result };
+    this.post(job.finished);
+  }
+
+  private async calibrate({ id, request, cancellation }: RunningJob): Promise<CalibrationResult> {
+    try {
+      return await this.server.calibrate({ ...request, jobId: id }, cancellation.token);
+    } catch (error) {
+      const cancelled = cancellation.token.isCancellationRequested;
+      const message = error instanceof Error ? error.message : String(error);
+      return {
+        state: cancelled ? 'cancelled' : 'failed',
+        samples: 0,
+        seconds: 0,
+        layers: [],
+        problems: cancelled ? [] : [message],
+      };
+    } finally {
+      cancellation.dispose();
+    }
+  }
+
+  private async quantize(scheme: string): Promise<void> {
+    if (!this.job) return;
+    const { request } = this.job;
+    const rangesPath = this.calibrations.rangesFor(request.modelUri, scheme);
+    const result = await quantizeModel(
+      { server: this.server, calibrations: this.calibrations },
+      { modelUri: request.modelUri, scheme, rangesPath, calibration: { ...request, scheme } },
+    );
+    if (result) this.post({ type: 'quantized', result });
+  }
+}

@@ -1,0 +1,55 @@
+/** Figures of a layer in words, the same in tree and tooltips. */
+import * as vscode from 'vscode';
+import type { Effect, ErrorCell, LayerRow, Verdict } from '../../server/src/protocol/views';
+
+/** `39.6 dB`; `≈ 39.6 dB` when estimated; `–` where undefined. */
+export function cellText({ db, basis }: ErrorCell): string {
+  if (db === null) return '–';
+  return `${basis === 'estimated' ? '≈ ' : ''}${db.toFixed(1)} dB`;
+}
+
+/** `int8.channel` for weights, `w8a8 local` for effects on activations. */
+export function formatCell({ format, effect }: ErrorCell): string {
+  return effect === 'weight' ? format : `${format} ${effectText(effect)}`;
+}
+
+export function verdictText(verdict: Verdict): string {
+  switch (verdict) {
+    case 'good':
+      return vscode.l10n.t('good');
+    case 'watch':
+      return vscode.l10n.t('watch');
+    case 'bad':
+      return vscode.l10n.t('bad');
+    case 'unknown':
+      return vscode.l10n.t('not measured');
+  }
+}
+
+export function effectText(effect: Effect): string {
+  switch (effect) {
+    case 'weight':
+      return vscode.l10n.t('weight');
+    case 'local':
+      return vscode.l10n.t('local');
+    case 'cumulative':
+      return vscode.l10n.t('cumulative');
+    case 'output':
+      return vscode.l10n.t('output');
+  }
+}
+
+/**
+ * The figure that judges a layer: what the recipe plans for it when there is one, else measured activations, else
+ * its weights at int8 with one scale per tensor, which is what most tools do first.
+ */
+export function decisiveCell(layer: LayerRow): ErrorCell | undefined {
+  const { cells, planned } = layer;
+  if (planned === 'float') return undefined;
+  return (
+    cells.find((cell) => cell.format === planned && cell.effect === 'weight') ??
+    cells.find((cell) => cell.effect === 'cumulative') ??
+    cells.find((cell) => cell.effect === 'local') ??
+    cells.find((cell) => cell.format === 'int8.tensor' && cell.effect === 'weight')
+  );
+}

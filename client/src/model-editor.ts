@@ -1,0 +1,121 @@
+/** The read-only custom editor of model files: a webview per editor that shows the model's last view. */
+import * as vscode from 'vscode';
+import type { FromModelPanel, ToModelPanel } from '../../server/src/protocol/panel';
+import type { ModelView } from '../../server/src/protocol/views';
+import { type Models, modelEditorType } from './models';
+import { modelPanelWords } from './panel-words';
+import { preparePage } from './webview-page';
+
+/** A file that is being written changes many times; the view is asked for when it rests. */
+const restMilliseconds = 300;
+
+export class ModelEditorProvider implements vscode.CustomReadonlyEditorProvider {
+  constructor(
+    private readonly context: vscode.ExtensionContext,
+    private readonly models: Models,
+  ) {}
+
+  /** Registers the editor for the files that the manifest names. */
+  static register(context: vscode.ExtensionContext, models: Models): vscode.Disposable {
+    return vscode.window.registerCustomEditorProvider(
+      modelEditorType,
+      new ModelEditorProvider(context, models),
+      { supportsMultipleEditorsPerDocument: true },
+    );
+  }
+
+  openCustomDocument(uri: vscode.Uri): vscode.CustomDocument {
+    return { uri, dispose: () => this.models.forget(uri) };
+  }
+
+  resolveCustomEditor(document: vscode.CustomDocument, panel: vscode.WebviewPanel): void {
+    const { uri } = document;
+    const { webview } = panel;
+    const post = (message: ToModelPanel) => void webview.postMessage(message);
+    const isMine = (view: ModelView) => vscode.Uri.parse(view.uri).toString() === uri.toString();
+    const load = () => this.load(uri, post);
+    const watcher = vscode.workspace.createFileSystemWatcher(
+      new vscode.RelativePattern(vscode.Uri.joinPath(uri, '..'), baseName(uri)),
+    );
+    let rest: NodeJS.Timeout | undefined;
+    const fileChanged = () => {
+      clearTimeout(rest);
+      rest = setTimeout(load, restMilliseconds);
+    };
+    const disposables = [
+      webview.onDidReceiveMessage((message: FromModelPanel) => this.receive(uri, message, load)),
+      this.models.onChanged((view) => isMine(view) && post({ type: 'view', view })),
+      watcher,
+      watcher.onDidChange(fileChanged),
+      watcher.onDidCreate(fileChanged),
+      watcher.onDidDelete(fileChanged),
+      panel.onDidChangeViewState(() => panel.active && this.models.setActive(uri)),
+    ];
+    panel.onDidDispose(() => {
+      clearTimeout(rest);
+      for (const one of disposables) one.dispose();
+    });
+    webview.html = preparePage(webview, this.context.extensionUri, {
+      name: 'model',
+      title: baseName(uri),
+      words: modelPanelWords(),
+      data: { findings: findingsPage(this.context) },
+    });
+  }
+
+  /** Shows what is known at once, then what the server answers, or why it does not. */
+  private async load(uri: vscode.Uri, post: (message: ToModelPanel) => void): Promise<void> {
+    const known = this.models.view(uri);
+    if (known) post({ type: 'view', view: known });
+    try {
+      await this.models.load(uri);
+      post({ type: 'busy', text: null });
+    } catch (error) {
+      post({ type: 'busy', text: error instanceof Error ? error.message : String(error) });
+    }
+  }
+
+  private async receive(
+    uri: vscode.Uri,
+    message: FromModelPanel,
+    load: () => Promise<void>,
+  ): Promise<unknown> {
+    const run = (command: string, ...rest: readonly unknown[]) =>
+      vscode.commands.executeCommand(command, uri.toString(), ...rest);
+    switch (message.type) {
+      case 'ready':
+        return load();
+      case 'calibrate':
+        return run('quantlens.calibrate');
+      case 'quantize':
+        return run('quantlens.quantize', message.scheme);
+      case 'open-as-text':
+        return run('quantlens.openAsText', message.layer);
+      case 'measure':
+        return run('quantlens.measureWeights');
+      case 'open-recipe':
+        return run('quantlens.openRecipe');
+      case 'recipe':
+        return run('quantlens.editRecipe', message.actions);
+      case 'open-link':
+        return isWebAddress(message.href) && vscode.env.openExternal(vscode.Uri.parse(message.href));
+      default:
+        return message satisfies never;
+    }
+  }
+}
+
+function isWebAddress(href: string): boolean {
+  return href.startsWith('https://');
+}
+
+/** Address of the page that explains findings by code. */
+function findingsPage(context: vscode.ExtensionContext): string {
+  const manifest = context.extension.packageJSON as { readonly repository?: { readonly url?: string } };
+  const repository = (manifest.repository?.url ?? '').replace(/\.git$/, '');
+  return `${repository}/blob/main/docs/findings.md`;
+}
+
+function baseName(uri: vscode.Uri): string {
+  return uri.path.slice(uri.path.lastIndexOf('/') + 1);
+}

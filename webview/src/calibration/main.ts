@@ -1,0 +1,70 @@
+/** The calibration panel: a form, then progress and figures while it runs, then the result. */
+import type { FromCalibrationPanel, ToCalibrationPanel } from '../../../server/src/protocol/panel';
+import { make } from '../shared/dom';
+import { connect, say } from '../shared/rpc';
+import { registerComponents } from '../shared/toolkit';
+import { Form, type FormValues } from './form';
+import { Run } from './run';
+
+interface State {
+  /** What the user changed in the form, by model. */
+  readonly forms: Readonly<Record<string, Partial<FormValues>>>;
+}
+
+registerComponents();
+const host = connect<FromCalibrationPanel, ToCalibrationPanel, State>();
+let forms = host.recall()?.forms ?? {};
+
+const form = new Form({
+  onChange: () => {
+    const { modelUri } = form.values();
+    if (modelUri === '') return;
+    forms = { ...forms, [modelUri]: form.values() };
+    host.remember({ forms });
+  },
+  onModel: (uri) => host.post({ type: 'select-model', uri }),
+  onPick: (kind) => host.post({ type: 'pick-data', kind }),
+  onRun: (request) => host.post({ type: 'run', request }),
+  onManageTrust: () => host.post({ type: 'manage-trust' }),
+});
+const run = new Run({
+  onCancel: () => host.post({ type: 'cancel' }),
+  onQuantize: (scheme) => host.post({ type: 'quantize', scheme }),
+  onReveal: (layer) => host.post({ type: 'reveal', layer }),
+});
+
+document
+  .querySelector('#app')
+  ?.append(make('h1', { class: 'spoken' }, say('title')), form.element, run.element);
+host.listen(receive);
+host.post({ type: 'ready' });
+
+function receive(message: ToCalibrationPanel): void {
+  switch (message.type) {
+    case 'models': {
+      const { models, selected, trusted, defaults } = message;
+      const kept = selected === null ? undefined : forms[selected];
+      form.setModels(models, selected, trusted, { ...defaults, ...kept });
+      return;
+    }
+    case 'picked':
+      form.setSource(message.source);
+      return;
+    case 'started':
+      form.setRunning(true);
+      run.start(form.values().scheme);
+      return;
+    case 'progress':
+      run.progress(message.progress, message.layers);
+      return;
+    case 'finished':
+      form.setRunning(false);
+      run.finish(message.result);
+      return;
+    case 'quantized':
+      run.quantized(message.result);
+      return;
+    default:
+      message satisfies never;
+  }
+}

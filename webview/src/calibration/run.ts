@@ -1,0 +1,173 @@
+/** A calibration while it runs and after: progress in real units, figures by layer, the result and what comes next. */
+import type { Progress } from '../../../server/src/protocol/progress';
+import type { CalibrationResult, QuantizeResult } from '../../../server/src/protocol/views';
+import { type Child, fill, make } from '../shared/dom';
+import { decibels, figure, percent, shortBytes } from '../shared/figures';
+import { say } from '../shared/rpc';
+import { type Column, Table } from '../shared/table';
+import { button } from '../shared/toolkit';
+
+type Layer = CalibrationResult['layers'][number];
+
+export interface RunOptions {
+  readonly onCancel: () => void;
+  readonly onQuantize: (scheme: string) => void;
+  readonly onReveal: (layer: string) => void;
+}
+
+export class Run {
+  readonly element: HTMLElement;
+  private scheme = '';
+  private readonly bar = make('progress', {
+    id: 'progress-bar',
+    attributes: { 'aria-label': say('progress') },
+  });
+  private readonly status = make('div', { id: 'progress-text', attributes: { role: 'status' } });
+  private readonly live: HTMLElement;
+  private readonly result = make('section', { id: 'result', attributes: { 'aria-live': 'polite' } });
+  private readonly cancel = button({ id: 'cancel', label: say('cancel'), onClick: () => this.cancelNow() });
+  private readonly table: Table<Layer>;
+
+  constructor(private readonly options: RunOptions) {
+    this.table = new Table<Layer>({
+      id: 'measured',
+      label: say('measured'),
+      key: ({ name }) => name,
+      onActivate: ({ name }) => options.onReveal(name),
+      onSorted: () => undefined,
+    });
+    this.live = make('div', { id: 'live' }, this.bar, this.status, this.cancel.element);
+    this.live.hidden = true;
+    this.result.hidden = true;
+    this.table.element.hidden = true;
+    this.element = make('div', { id: 'run-state' }, this.live, this.result, this.table.element);
+  }
+
+  start(scheme: string): void {
+    this.scheme = scheme;
+    this.live.hidden = false;
+    this.result.hidden = true;
+    this.table.element.hidden = true;
+    this.bar.removeAttribute('value');
+    this.status.textContent = say('starting');
+    this.cancel.setEnabled(true);
+    this.cancel.setLabel(say('cancel'));
+  }
+
+  progress({ stage, done, total, unit, detail }: Progress, layers: readonly Layer[] | undefined): void {
+    if (total > 0) {
+      this.bar.max = total;
+      this.bar.value = done;
+    } else this.bar.removeAttribute('value');
+    const amount = total > 0 ? `${done}/${total}` : String(done);
+    const text = `${say(`stage.${stage}`)}: ${amount} ${say(`unit.${unit}`)}`;
+    this.status.textContent = detail === undefined ? text : `${text} · ${detail}`;
+    if (layers) this.showLayers(layers);
+  }
+
+  finish(result: CalibrationResult): void {
+    this.live.hidden = true;
+    this.result.hidden = false;
+    fill(this.result, ...this.summary(result));
+    if (result.layers.length > 0) this.showLayers(result.layers);
+  }
+
+  quantized(result: QuantizeResult): void {
+    const bytes =
+      result.bytesBefore !== undefined && result.bytesAfter !== undefined
+        ? say('bytesChange', shortBytes(result.bytesBefore), shortBytes(result.bytesAfter))
+        : undefined;
+    this.result.querySelector('#quantized')?.remove();
+    this.result.append(
+      make('p', { id: 'quantized', class: result.state }, result.summary, bytes !== undefined && ` ${bytes}`),
+    );
+  }
+
+  /** Reacts at once; the best so far comes when the engine has stopped. */
+  private cancelNow(): void {
+    this.cancel.setEnabled(false);
+    this.cancel.setLabel(say('cancelling'));
+    this.status.textContent = say('cancelling');
+    this.options.onCancel();
+  }
+
+  private summary(result: CalibrationResult): readonly Child[] {
+    const { state, samples, seconds, output, problems } = result;
+    const figures = output && [
+      say('resultOutput', decibels(output.sqnr)),
+      ...(output.topOneAgreement === null ? [] : [say('resultAgreement', percent(output.topOneAgreement))]),
+    ];
+    const quantize = button({
+      id: 'quantize',
+      label: say('quantize', this.scheme),
+      primary: true,
+      onClick: () => this.options.onQuantize(this.scheme),
+    });
+    return [
+      make('h2', {}, say(`result.${state}`)),
+      state !== 'failed' && make('p', {}, say('resultSamples', samples, seconds.toFixed(1))),
+      figures && make('p', { class: 'output' }, figures.join(' · ')),
+      ...problems.map((text) =>
+        make(
+          'div',
+          { class: `banner ${state === 'failed' ? 'error' : 'warning'}`, attributes: { role: 'alert' } },
+          text,
+        ),
+      ),
+      result.rangesPath !== undefined && quantize.element,
+    ];
+  }
+
+  private showLayers(layers: readonly Layer[]): void {
+    this.table.element.hidden = false;
+    this.table.setContent(this.columns(), layers);
+  }
+
+  private columns(): readonly Column<Layer>[] {
+    const unknown = 'unknown' as const;
+    return [
+      {
+        id: 'name',
+        label: say('column.layer'),
+        class: 'name',
+        sortValue: ({ name }) => name,
+        render: ({ name }) => [
+          make(
+            'button',
+            {
+              class: 'link',
+              title: name,
+              attributes: { type: 'button', tabindex: '-1' },
+              onClick: () => this.options.onReveal(name),
+            },
+            name,
+          ),
+        ],
+      },
+      {
+        id: 'local',
+        label: say('column.local'),
+        title: say('effect.local', this.scheme),
+        class: 'number-column',
+        sortValue: ({ local }) => local,
+        render: ({ local, cumulative, verdict }) =>
+          figure(
+            { db: local, verdict: cumulative === null ? verdict : unknown },
+            local === null ? say('notMeasured') : say('effect.local', this.scheme),
+          ),
+      },
+      {
+        id: 'cumulative',
+        label: say('column.cumulative'),
+        title: say('effect.cumulative', this.scheme),
+        class: 'number-column',
+        sortValue: ({ cumulative }) => cumulative,
+        render: ({ cumulative, verdict }) =>
+          figure(
+            { db: cumulative, verdict: cumulative === null ? unknown : verdict },
+            cumulative === null ? say('notMeasured') : say('effect.cumulative', this.scheme),
+          ),
+      },
+    ];
+  }
+}

@@ -1,0 +1,82 @@
+/** The findings: cause with its figures, where, and buttons for the remedies. */
+import type { FromModelPanel } from '../../../server/src/protocol/panel';
+import type { ReportedIssue } from '../../../server/src/protocol/reports';
+import type { ModelView } from '../../../server/src/protocol/views';
+import { type Child, make } from '../shared/dom';
+import { say } from '../shared/rpc';
+import { isOnnx } from './top';
+
+/** So many are shown before *Show all*. */
+const shownAtFirst = 5;
+
+const glyphs: Readonly<Record<string, string>> = { error: '✗', warning: '⚠', information: 'ℹ', hint: '💡' };
+
+export interface FindingsOptions {
+  readonly post: (message: FromModelPanel) => void;
+  readonly reveal: (layer: string) => void;
+  readonly showAll: () => void;
+  /** Address of the page that explains findings. */
+  readonly page: string;
+}
+
+export function findingsList(view: ModelView, all: boolean, options: FindingsOptions): readonly Child[] {
+  const shown = all ? view.findings : view.findings.slice(0, shownAtFirst);
+  const more = view.findings.length > shownAtFirst;
+  return [
+    make('h2', {}, say('findingsCount', view.findings.length)),
+    make('ul', { class: 'findings' }, ...shown.map((finding) => item(finding, view, options))),
+    more &&
+      make(
+        'button',
+        { class: 'link', id: 'all-findings', attributes: { type: 'button' }, onClick: options.showAll },
+        all ? say('fewerFindings') : say('allFindings', view.findings.length),
+      ),
+  ];
+}
+
+function item(finding: ReportedIssue, view: ModelView, options: FindingsOptions): HTMLElement {
+  const { code, severity, layer, message, fixes } = finding;
+  const href = `${options.page}#${code.toLowerCase()}`;
+  return make(
+    'li',
+    { class: `finding ${severity}`, attributes: { 'data-code': code } },
+    make(
+      'span',
+      {
+        class: 'severity',
+        title: say(`severity.${severity}`),
+        attributes: { role: 'img', 'aria-label': say(`severity.${severity}`) },
+      },
+      glyphs[severity] ?? '',
+    ),
+    make(
+      'span',
+      { class: 'text' },
+      link(code, say('explain', code), () => options.post({ type: 'open-link', href })),
+      ' ',
+      layer !== undefined && link(layer, say('showLayer'), () => options.reveal(layer)),
+      layer !== undefined && ': ',
+      message,
+    ),
+    make(
+      'span',
+      { class: 'remedies' },
+      ...(isOnnx(view) ? fixes : []).map((kind) =>
+        make(
+          'button',
+          {
+            class: 'remedy',
+            attributes: { type: 'button' },
+            title: say('inRecipe'),
+            onClick: () => options.post({ type: 'recipe', actions: [{ kind, layer }] }),
+          },
+          say(`fix.${kind}`),
+        ),
+      ),
+    ),
+  );
+}
+
+function link(text: string, title: string, onClick: () => void): HTMLElement {
+  return make('button', { class: 'link', title, attributes: { type: 'button' }, onClick }, text);
+}

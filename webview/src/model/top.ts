@@ -1,0 +1,132 @@
+/** The top of the model's page: facts, what the numbers stand on, buttons, and banners for what is missing. */
+import type { FromModelPanel } from '../../../server/src/protocol/panel';
+import type { ModelView } from '../../../server/src/protocol/views';
+import { type Child, make, spoken } from '../shared/dom';
+import { decibels, percent, shortBytes } from '../shared/figures';
+import { say } from '../shared/rpc';
+import { button, progressRing } from '../shared/toolkit';
+
+type Post = (message: FromModelPanel) => void;
+
+/** Only ONNX models can be shown as text, run and rewritten. */
+export function isOnnx(view: ModelView): boolean {
+  return view.name.toLowerCase().endsWith('.onnx');
+}
+
+export function topFacts(view: ModelView): readonly Child[] {
+  const facts = view.facts.map(({ label, value, detail }) =>
+    make('div', { class: 'fact', title: detail }, make('dt', {}, label), make('dd', {}, value)),
+  );
+  return [make('h1', {}, view.name), make('dl', { id: 'facts' }, ...facts, ...measured(view))];
+}
+
+/** What a recipe plans, what data the numbers stand on, and the measured effect on the output. */
+function measured(view: ModelView): readonly Child[] {
+  const fact = (label: string, value: string, title?: string) =>
+    make('div', { class: 'fact', title }, make('dt', {}, label), make('dd', {}, value));
+  const outputs = Object.entries(view.output ?? {}).map(([scheme, output]) =>
+    fact(
+      say('output', scheme),
+      output.topOneAgreement === null
+        ? decibels(output.sqnr)
+        : say('outputAgreement', decibels(output.sqnr), percent(output.topOneAgreement)),
+      say(output.execution === 'deployed' ? 'deployed' : 'simulated'),
+    ),
+  );
+  return [
+    view.plannedBytes !== undefined &&
+      fact(say('planned'), `≈ ${shortBytes(view.plannedBytes)}`, say('plannedTitle', shortBytes(view.bytes))),
+    view.data !== null && fact(say('data'), say('dataValue', view.data.source, view.data.samples)),
+    ...outputs,
+  ];
+}
+
+/** Buttons; what a kind of file cannot do is left out. */
+export function toolbar(view: ModelView, post: Post): HTMLElement {
+  const onnx = isOnnx(view) && view.state !== 'failed';
+  const all = [
+    onnx &&
+      button({
+        id: 'calibrate',
+        label: say('calibrate'),
+        title: say('calibrateTitle'),
+        primary: true,
+        onClick: () => post({ type: 'calibrate' }),
+      }),
+    onnx &&
+      button({
+        id: 'quantize-int8',
+        label: say('quantizeInt8'),
+        title: say('quantizeInt8Title'),
+        onClick: () => post({ type: 'quantize', scheme: 'w8a8' }),
+      }),
+    onnx &&
+      button({
+        id: 'quantize-int4',
+        label: say('quantizeInt4'),
+        title: say('quantizeInt4Title'),
+        onClick: () => post({ type: 'quantize', scheme: 'int4' }),
+      }),
+    onnx &&
+      button({ id: 'open-as-text', label: say('openAsText'), onClick: () => post({ type: 'open-as-text' }) }),
+    onnx &&
+      button({
+        id: 'open-recipe',
+        label: say(view.recipeUri === undefined ? 'createRecipe' : 'openRecipe'),
+        onClick: () => post({ type: 'open-recipe' }),
+      }),
+  ];
+  const elements = all.map((one) => (one === false ? undefined : one.element));
+  return make(
+    'div',
+    { id: 'toolbar', attributes: { role: 'toolbar', 'aria-label': say('actions') } },
+    ...elements,
+  );
+}
+
+/** What must be known before the numbers are read; `notice` is the host's own, an error of the server. */
+export function banners(view: ModelView | undefined, notice: string | null, post: Post): readonly Child[] {
+  const all: Child[] = [];
+  if (notice !== null) all.push(banner('error', notice));
+  if (!view) return all;
+  if (view.state === 'failed') all.push(banner('error', view.problems[0] ?? say('failed')));
+  if (!view.trusted) all.push(banner('warning', say('restricted')));
+  if (view.state === 'weights-running') all.push(running(say('weightsRunning')));
+  if (view.state === 'measuring') all.push(running(say('measuring')));
+  if (view.state === 'header') all.push(banner('plain', say('headerOnly')));
+  if (view.state === 'too-large') {
+    const measure = button({
+      id: 'measure',
+      label: say('measure'),
+      onClick: () => post({ type: 'measure' }),
+    });
+    all.push(banner('plain', say('tooLarge', shortBytes(view.bytes)), measure.element));
+  }
+  if (view.data?.noData !== undefined)
+    all.push(banner('warning', say(view.data.noData === 'noise' ? 'noDataNoise' : 'noDataBatchNorm')));
+  const others = view.state === 'failed' ? view.problems.slice(1) : view.problems;
+  if (others.length > 0)
+    all.push(make('ul', { id: 'problems' }, ...others.map((text) => make('li', {}, text))));
+  return all;
+}
+
+function banner(kind: 'plain' | 'warning' | 'error', text: string, ...more: readonly Child[]): HTMLElement {
+  const role = kind === 'plain' ? 'status' : 'alert';
+  const prefix = kind === 'plain' ? undefined : spoken(say(kind));
+  return make(
+    'div',
+    { class: `banner ${kind}`, attributes: { role } },
+    prefix,
+    make('span', {}, text),
+    ...more,
+  );
+}
+
+function running(text: string): HTMLElement {
+  return make(
+    'div',
+    { class: 'banner', attributes: { role: 'status' } },
+    progressRing(),
+    make('span', {}, text),
+  );
+}

@@ -1,0 +1,41 @@
+/** Building elements. Texts become text nodes, never HTML, because names come from model files. */
+
+export type Child = Node | string | undefined | false;
+
+export interface Properties {
+  readonly id?: string;
+  readonly class?: string;
+  readonly title?: string;
+  readonly attributes?: Readonly<Record<string, string>>;
+  readonly onClick?: () => void;
+}
+
+/** An element with properties and children; `false` and `undefined` children are left out. */
+export function make<K extends keyof HTMLElementTagNameMap>(
+  tag: K,
+  properties: Properties = {},
+  ...children: readonly Child[]
+): HTMLElementTagNameMap[K] {
+  const made = document.createElement(tag);
+  if (properties.id !== undefined) made.id = properties.id;
+  if (properties.class !== undefined) made.className = properties.class;
+  if (properties.title !== undefined) made.title = properties.title;
+  for (const [name, value] of Object.entries(properties.attributes ?? {})) made.setAttribute(name, value);
+  if (properties.onClick) made.addEventListener('click', properties.onClick);
+  made.append(...present(children));
+  return made;
+}
+
+/** Replaces what an element holds. */
+export function fill(parent: Element, ...children: readonly Child[]): void {
+  parent.replaceChildren(...present(children));
+}
+
+/** Text for screen readers only. */
+export function spoken(text: string): HTMLElement {
+  return make('span', { class: 'spoken' }, text);
+}
+
+function present(children: readonly Child[]): (Node | string)[] {
+  return children.filter((child) => child !== undefined && child !== false);
+}

@@ -1,0 +1,48 @@
+/** Figures as users read them, with units and verdicts that do not speak by colour alone. */
+import type { ErrorCell, Verdict } from '../../../server/src/protocol/views';
+import { type Child, make, spoken } from './dom';
+import { say } from './rpc';
+
+/** A bar is full at this error; more is as good as float for the eye. */
+const fullBar = 60;
+
+const glyphs: Readonly<Record<Verdict, string>> = { good: '✓', watch: '!', bad: '✗', unknown: '' };
+
+/** `39.6 dB`, `≈ 39.6 dB` when estimated, `–` where undefined. */
+export function decibels(db: number | null, estimated = false): string {
+  return db === null ? '–' : `${estimated ? '≈ ' : ''}${db.toFixed(1)} dB`;
+}
+
+/** A figure in dB with its verdict as sign and colour, and as a bar. */
+export function figure(
+  cell: Pick<ErrorCell, 'db' | 'verdict'> & Partial<ErrorCell>,
+  title: string,
+): readonly Child[] {
+  const { db, verdict } = cell;
+  const bar = make('span', { class: 'bar', attributes: { 'aria-hidden': 'true' } }, make('span'));
+  const share = db === null ? 0 : Math.min(Math.max(db / fullBar, 0), 1);
+  bar.style.setProperty('--share', `${(100 * share).toFixed(1)}%`);
+  return [
+    make(
+      'span',
+      { class: `figure ${verdict}`, title },
+      make('span', { class: 'number' }, decibels(db, cell.basis === 'estimated')),
+      make('span', { class: 'glyph', attributes: { 'aria-hidden': 'true' } }, glyphs[verdict]),
+      spoken(say(`verdict.${verdict}`)),
+      bar,
+    ),
+  ];
+}
+
+/** `91.65 %` of a fraction. */
+export function percent(fraction: number): string {
+  return `${(fraction * 100).toFixed(2)} %`;
+}
+
+/** `1.2 MB`, decimal units. */
+export function shortBytes(bytes: number): string {
+  const units = ['B', 'kB', 'MB', 'GB', 'TB'];
+  const power = bytes < 1000 ? 0 : Math.min(units.length - 1, Math.floor(Math.log10(bytes) / 3));
+  const value = bytes / 1000 ** power;
+  return `${power === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${units[power]}`;
+}

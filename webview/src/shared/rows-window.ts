@@ -1,0 +1,26 @@
+/** Which rows of a long table need elements: those on screen and some around them. */
+
+export interface RowsWindow {
+  readonly first: number;
+  /** Exclusive. */
+  readonly last: number;
+}
+
+/** Up to this many rows all have elements, so that searching and reading aloud see everything. */
+export const alwaysShown = 200;
+
+const around = 20;
+
+/** Rows to show, given where the body's top lies above (negative: below) the top of the screen, in pixels. */
+export function rowsWindow(
+  count: number,
+  rowHeight: number,
+  scrolledPast: number,
+  screenHeight: number,
+): RowsWindow {
+  if (count <= alwaysShown) return { first: 0, last: count };
+  const top = Math.floor(Math.max(0, scrolledPast) / rowHeight);
+  const shown = Math.ceil(screenHeight / rowHeight);
+  const first = Math.max(0, Math.min(top - around, count - shown - around));
+  return { first, last: Math.min(count, first + shown + 2 * around) };
+}

@@ -1,0 +1,224 @@
+/**
+ * An accessible table of many rows: sortable headers (click, Enter, `aria-sort`), one tab stop with arrow keys
+ * between rows, a header that stays in sight, and elements only for rows near the screen.
+ */
+import { type Child, fill, make } from './dom';
+import { rowsWindow } from './rows-window';
+import { nextOrder, type SortOrder, type SortValue, sortRows } from './sort';
+
+export interface Column<R> {
+  readonly id: string;
+  readonly label: string;
+  /** Longer explanation of the header. */
+  readonly title?: string;
+  readonly class?: string;
+  /** Undefined: the column cannot be sorted. */
+  readonly sortValue?: (row: R) => SortValue;
+  /** Sort with the largest value on top first. */
+  readonly descendingFirst?: boolean;
+  readonly render: (row: R) => readonly Child[];
+}
+
+export interface TableOptions<R> {
+  readonly id: string;
+  readonly label: string;
+  /** Name of a row, unique in the table. */
+  readonly key: (row: R) => string;
+  /** Enter or Space on a row. */
+  readonly onActivate: (row: R, element: HTMLElement) => void;
+  readonly onSorted: (order: SortOrder | undefined) => void;
+}
+
+/** Height of a row in pixels; the style sheet says the same. */
+const rowHeight = 28;
+
+export class Table<R> {
+  readonly element: HTMLTableElement;
+  private readonly head = make('thead');
+  private readonly body = make('tbody');
+  private columns: readonly Column<R>[] = [];
+  private rows: readonly R[] = [];
+  private sorted: readonly R[] = [];
+  private shown = { first: 0, last: 0 };
+  private focusedKey: string | undefined;
+
+  constructor(
+    private readonly options: TableOptions<R>,
+    private order?: SortOrder,
+  ) {
+    this.element = make(
+      'table',
+      { id: options.id, attributes: { role: 'grid', 'aria-label': options.label } },
+      this.head,
+      this.body,
+    );
+    this.body.addEventListener('keydown', (event) => this.onKey(event));
+    this.body.addEventListener('focusin', (event) => {
+      const key = rowOf(event.target)?.dataset.key;
+      if (key !== undefined) this.focusedKey = key;
+    });
+    let waiting = false;
+    const scrolled = () => {
+      if (waiting) return;
+      waiting = true;
+      requestAnimationFrame(() => {
+        waiting = false;
+        this.renderRows(false);
+      });
+    };
+    window.addEventListener('scroll', scrolled, { passive: true });
+    window.addEventListener('resize', scrolled, { passive: true });
+  }
+
+  setContent(columns: readonly Column<R>[], rows: readonly R[]): void {
+    this.columns = columns;
+    this.rows = rows;
+    this.sort();
+    this.renderHead();
+    this.renderRows(true);
+  }
+
+  /** Scrolls to a row and focuses it. */
+  reveal(key: string): void {
+    const index = this.sorted.findIndex((row) => this.options.key(row) === key);
+    if (index >= 0) this.focusRow(index);
+  }
+
+  private sort(): void {
+    const column = this.columns.find(({ id }) => id === this.order?.column);
+    this.sorted =
+      column?.sortValue && this.order
+        ? sortRows(this.rows, column.sortValue, this.order.descending)
+        : this.rows;
+  }
+
+  private renderHead(): void {
+    const focused = document.activeElement?.closest('th')?.dataset.column;
+    fill(this.head, make('tr', {}, ...this.columns.map((column) => this.headCell(column))));
+    if (focused === undefined) return;
+    this.head.querySelector<HTMLElement>(`th[data-column="${CSS.escape(focused)}"] button`)?.focus();
+  }
+
+  private headCell(column: Column<R>): HTMLElement {
+    const active = this.order?.column === column.id ? this.order : undefined;
+    const cell = make('th', {
+      class: column.class,
+      title: column.title,
+      attributes: { scope: 'col', 'data-column': column.id },
+    });
+    if (!column.sortValue) {
+      cell.append(column.label);
+      return cell;
+    }
+    cell.setAttribute('aria-sort', active ? (active.descending ? 'descending' : 'ascending') : 'none');
+    const arrow = active ? (active.descending ? ' ▼' : ' ▲') : '';
+    const sort = () => {
+      this.order = nextOrder(this.order, column.id, column.descendingFirst ?? false);
+      this.options.onSorted(this.order);
+      this.sort();
+      this.renderHead();
+      this.renderRows(true);
+    };
+    cell.append(
+      make(
+        'button',
+        { class: 'sort', attributes: { type: 'button' }, onClick: sort },
+        column.label,
+        make('span', { class: 'arrow', attributes: { 'aria-hidden': 'true' } }, arrow),
+      ),
+    );
+    return cell;
+  }
+
+  /** Makes the elements of the rows near the screen; without `force` only when other rows came near. */
+  private renderRows(force: boolean): void {
+    const count = this.sorted.length;
+    const past = -this.body.getBoundingClientRect().top;
+    const next = rowsWindow(count, rowHeight, past, window.innerHeight);
+    if (!force && next.first === this.shown.first && next.last === this.shown.last) return;
+    const hadFocus = this.body.contains(document.activeElement);
+    this.shown = next;
+    this.element.setAttribute('aria-rowcount', String(count + 1));
+    const rows = this.sorted.slice(next.first, next.last);
+    const keys = rows.map((row) => this.options.key(row));
+    const stop = this.focusedKey !== undefined && keys.includes(this.focusedKey) ? this.focusedKey : keys[0];
+    fill(
+      this.body,
+      spacer(next.first),
+      ...rows.map((row, index) => this.row(row, next.first + index, this.options.key(row) === stop)),
+      spacer(count - next.last),
+    );
+    if (hadFocus) this.body.querySelector<HTMLElement>('tr[tabindex="0"]')?.focus({ preventScroll: true });
+  }
+
+  private row(row: R, index: number, isTabStop: boolean): HTMLElement {
+    return make(
+      'tr',
+      {
+        attributes: {
+          'aria-rowindex': String(index + 2),
+          tabindex: isTabStop ? '0' : '-1',
+          'data-key': this.options.key(row),
+          'data-index': String(index),
+        },
+      },
+      ...this.columns.map((column, position) =>
+        position === 0
+          ? make('th', { class: column.class, attributes: { scope: 'row' } }, ...column.render(row))
+          : make('td', { class: column.class }, ...column.render(row)),
+      ),
+    );
+  }
+
+  private onKey(event: KeyboardEvent): void {
+    const element = rowOf(event.target);
+    if (!element || event.target !== element) return;
+    const index = Number(element.dataset.index);
+    const page = Math.max(1, Math.floor(window.innerHeight / rowHeight) - 4);
+    const targets: Readonly<Record<string, number>> = {
+      ArrowDown: index + 1,
+      ArrowUp: index - 1,
+      PageDown: index + page,
+      PageUp: index - page,
+      Home: 0,
+      End: this.sorted.length - 1,
+    };
+    const target = targets[event.key];
+    const row = this.sorted[index];
+    if (target !== undefined) this.focusRow(Math.min(Math.max(target, 0), this.sorted.length - 1));
+    else if ((event.key === 'Enter' || event.key === ' ') && row !== undefined)
+      this.options.onActivate(row, element);
+    else return;
+    event.preventDefault();
+  }
+
+  private focusRow(index: number): void {
+    const row = this.sorted[index];
+    if (row === undefined) return;
+    this.focusedKey = this.options.key(row);
+    if (index < this.shown.first || index >= this.shown.last) {
+      const top = this.body.getBoundingClientRect().top + window.scrollY + index * rowHeight;
+      window.scrollTo({ top: Math.max(0, top - window.innerHeight / 2) });
+      this.renderRows(true);
+    }
+    for (const one of this.body.querySelectorAll<HTMLElement>('tr[data-index]')) {
+      const wanted = one.dataset.index === String(index);
+      one.tabIndex = wanted ? 0 : -1;
+      if (!wanted) continue;
+      one.focus({ preventScroll: true });
+      one.scrollIntoView({ block: 'nearest' });
+    }
+  }
+}
+
+/** Stands for rows without elements. */
+function spacer(rows: number): HTMLElement | undefined {
+  if (rows === 0) return undefined;
+  const element = make('tr', { class: 'spacer', attributes: { 'aria-hidden': 'true' } });
+  element.style.height = `${rows * rowHeight}px`;
+  return element;
+}
+
+function rowOf(target: EventTarget | null): HTMLElement | null {
+  return target instanceof Element ? target.closest<HTMLElement>('tr[data-key]') : null;
+}
