@@ -50,6 +50,8 @@ export interface MeasureJob extends CommonOptions {
   readonly estimator: string;
   readonly schemes: readonly string[];
   readonly metrics: readonly MetricName[];
+  /** Ranges calibrated just now on the same model and data; otherwise they are calibrated first. */
+  readonly ranges?: RangesFile;
 }
 
 export interface QuantizeJob extends CommonOptions {

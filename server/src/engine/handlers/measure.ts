@@ -43,7 +43,8 @@ class Collector {
 
   async run(): Promise<Outcome<AnalysisReport>> {
     const { job, prepared, context } = this;
-    if (job.schemes.some(needsRanges)) {
+    this.ranges = job.ranges;
+    if (!this.ranges && job.schemes.some(needsRanges)) {
       const ranges = await rangesOf(prepared, job.data, job.estimator, job, context);
       if (!ranges.value) return fail(...ranges.issues);
       this.ranges = ranges.value;

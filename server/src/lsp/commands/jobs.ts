@@ -1,0 +1,323 @@
+/**
+ * Long requests: calibrate and quantize. Each streams progress, is cancelled by its token or by job id, and answers
+ * with the best so far when cancelled.
+ */
+import * as os from 'node:os';
+import * as path from 'node:path';
+import { fingerprintOf } from '../../engine/base/fingerprint';
+import { issue } from '../../engine/base/issue';
+import { writeText } from '../../engine/export/write';
+import type { Engine, JobEnd } from '../../engine/index';
+import type { Job, JobContext } from '../../engine/jobs';
+import { readRangesFile } from '../../engine/ranges-file';
+import { recipeData, recipePath } from '../../engine/recipe-data';
+import type { Issue } from '../../protocol/issues';
+import type { CalibrateParams, JobProgressParams, QuantizeParams } from '../../protocol/lsp-ext';
+import type { Progress } from '../../protocol/progress';
+import type { AnalysisReport, DataSpec, RangesFile } from '../../protocol/reports';
+import type { CalibrationRequest, CalibrationResult, QuantizeResult } from '../../protocol/views';
+import { outputSentence } from '../../rules/model-view';
+import { shortBytes } from '../../rules/numbers';
+import { verdictOf } from '../../rules/verdict';
+import { line } from '../../rules/words';
+import { pathOf, uriOf } from '../convert';
+import type { Workspace } from '../workspace';
+
+/** Progress notifications a second. */
+const INTERVAL = 100;
+
+export interface JobHost {
+  readonly engine: Engine;
+  readonly workspace: Workspace;
+  /** Folder for ranges files; undefined = the system's temporary folder. */
+  cacheDirectory(): string | undefined;
+  notify(params: JobProgressParams): void;
+  /** Standard progress of the request, when the client asked for it. */
+  report(token: string | number | undefined, progress: Progress): void;
+}
+
+/** Running jobs by id, for `cancelJob`. */
+export class Jobs {
+  private readonly running = new Map<string, AbortController>();
+
+  constructor(private readonly host: JobHost) {}
+
+  get busy(): boolean {
+    return this.running.size > 0;
+  }
+
+  cancel(jobId: string): void {
+    this.running.get(jobId)?.abort();
+  }
+
+  cancelAll(): void {
+    for (const controller of this.running.values()) controller.abort();
+  }
+
+  /** Calibrates, then measures local and cumulative error with the ranges; numbers arrive while it runs. */
+  calibrate(params: CalibrateParams, signal: AbortSignal): Promise<CalibrationResult> {
+    return this.track(params.jobId, signal, async (tracked) => {
+      const began = performance.now();
+      const model = pathOf(params.modelUri);
+      const data = dataOf(params);
+      const stream = this.stream(params.jobId, params.workDoneToken);
+      if (!data.value) return failed(data.issues, began);
+      const ranges = await this.run(
+        {
+          kind: 'calibrate',
+          model,
+          data: data.value,
+          estimator: params.estimator,
+          ...this.host.workspace.common(),
+          seed: params.seed,
+        },
+        { signal: tracked, progress: (progress) => stream(progress) },
+      );
+      const kept = ranges.value ?? ranges.partial;
+      const rangesPath = kept && (await this.saveRanges(kept));
+      if (!ranges.value) return ended(ranges.issues, kept?.data.samples ?? 0, rangesPath, undefined, began);
+      const measured = await this.run(
+        {
+          kind: 'measure',
+          model,
+          data: data.value,
+          estimator: params.estimator,
+          schemes: [params.scheme],
+          metrics: ['local', 'cumulative'],
+          ranges: ranges.value,
+          ...this.host.workspace.common(),
+          seed: params.seed,
+        },
+        {
+          signal: tracked,
+          progress: (progress) => stream(progress),
+          partial: (report) => stream(undefined, layersOf(report, params.scheme)),
+        },
+      );
+      const report = measured.value ?? measured.partial;
+      if (report) this.host.workspace.remember(model, report, 'measured');
+      return ended(
+        [...ranges.issues, ...measured.issues],
+        report?.data?.samples ?? ranges.value.data.samples,
+        rangesPath,
+        report && { report, scheme: params.scheme },
+        began,
+      );
+    });
+  }
+
+  /** Quantizes by recipe or scheme; the written file was loaded, run and compared before this answers. */
+  quantize(params: QuantizeParams, signal: AbortSignal): Promise<QuantizeResult> {
+    return this.track(params.jobId, signal, async (tracked) => {
+      const job = this.quantizeJob(params);
+      if (!job.value) return quantizeFailed(job.issues);
+      const stream = this.stream(params.jobId, params.workDoneToken);
+      const end = await this.run(job.value, { signal: tracked, progress: (progress) => stream(progress) });
+      if (!end.value) return quantizeFailed(end.issues);
+      const report = end.value;
+      const { verification } = report;
+      return {
+        state: 'done',
+        outputPath: report.output,
+        outputUri: uriOf(report.output),
+        bytesBefore: report.bytesBefore,
+        bytesAfter: report.bytesAfter,
+        output: verification,
+        samples: verification.samples,
+        latency: report.latency,
+        summary: `${path.basename(report.output)}: ${shortBytes(report.bytesBefore)} → ${shortBytes(report.bytesAfter)}, ${outputSentence(verification)} against the float model on ${verification.samples} samples${verification.data === 'random' ? ' of noise' : ''}.`,
+        problems: report.issues.map(line),
+      };
+    });
+  }
+
+  private quantizeJob(params: QuantizeParams): {
+    readonly value?: Extract<Job, { kind: 'quantize' }>;
+    readonly issues: readonly Issue[];
+  } {
+    const common = this.host.workspace.common();
+    const recipeFile = params.recipeUri === undefined ? undefined : pathOf(params.recipeUri);
+    const parsed =
+      params.recipeUri !== undefined && recipeFile !== undefined
+        ? this.host.workspace.recipe(params.recipeUri, recipeFile)
+        : undefined;
+    if (recipeFile !== undefined && !parsed?.recipe)
+      return { issues: [issue('recipe-syntax', { reason: 'it holds no object' }, { path: recipeFile })] };
+    const folder = recipeFile === undefined ? '' : path.dirname(recipeFile);
+    const named = parsed?.recipe?.model;
+    const model = named !== undefined ? recipePath(folder, named) : pathOf(params.modelUri);
+    const planned = parsed?.recipe?.output;
+    const output =
+      params.outputPath ??
+      (planned !== undefined
+        ? recipePath(folder, planned)
+        : defaultOutput(model, params.scheme ?? 'quantized'));
+    const calibration = params.calibration && dataOf(params.calibration);
+    if (calibration && !calibration.value) return { issues: calibration.issues };
+    const ranges = params.rangesPath === undefined ? undefined : readRangesFile(params.rangesPath);
+    if (ranges && !ranges.value) return { issues: ranges.issues };
+    return {
+      issues: [],
+      value: {
+        kind: 'quantize',
+        model,
+        output,
+        recipe:
+          parsed && recipeFile !== undefined
+            ? this.host.workspace.recipeText(params.recipeUri ?? '', recipeFile)
+            : undefined,
+        scheme: params.scheme,
+        estimator: params.calibration?.estimator,
+        keepFloat: [],
+        data:
+          calibration?.value ?? (parsed?.recipe ? recipeData(parsed.recipe, folder, common.seed) : undefined),
+        ranges: ranges?.value,
+        rangesPath: params.rangesPath,
+        ...common,
+      },
+    };
+  }
+
+  private run<K extends Job['kind']>(
+    job: Extract<Job, { kind: K }>,
+    context: JobContext<K>,
+  ): Promise<JobEnd<K>> {
+    return this.host.engine.run(job, context);
+  }
+
+  private async track<T>(
+    jobId: string,
+    signal: AbortSignal,
+    body: (signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    const controller = new AbortController();
+    const abort = () => controller.abort();
+    signal.addEventListener('abort', abort, { once: true });
+    if (signal.aborted) abort();
+    this.running.set(jobId, controller);
+    try {
+      return await body(controller.signal);
+    } finally {
+      this.running.delete(jobId);
+      signal.removeEventListener('abort', abort);
+    }
+  }
+
+  /** At most ten notifications a second; a change of stage and the end of one always pass. */
+  private stream(jobId: string, token: string | number | undefined) {
+    let at = 0;
+    let last: Progress | undefined;
+    let waiting: CalibrationResult['layers'] | undefined;
+    return (progress: Progress | undefined, layers?: CalibrationResult['layers']) => {
+      waiting = layers ?? waiting;
+      const now = performance.now();
+      const edge =
+        progress !== undefined && (progress.stage !== last?.stage || progress.done === progress.total);
+      last = progress ?? last;
+      if (!last || (!edge && now - at < INTERVAL)) return;
+      at = now;
+      this.host.notify({ jobId, progress: last, ...(waiting ? { layers: waiting } : {}) });
+      waiting = undefined;
+      if (progress) this.host.report(token, progress);
+    };
+  }
+
+  private async saveRanges(ranges: RangesFile): Promise<string | undefined> {
+    const name = `ranges-${fingerprintOf(ranges.model.fingerprint, ranges.data.fingerprint, ranges.estimator, String(ranges.data.samples)).slice(0, 16)}.json`;
+    const file = path.join(this.host.cacheDirectory() ?? os.tmpdir(), name);
+    const written = await writeText(file, JSON.stringify(ranges), []);
+    return written.value && file;
+  }
+}
+
+/** Panel fields as a data spec; numbers that are none are issues naming their field. */
+function dataOf(request: CalibrationRequest): {
+  readonly value?: DataSpec;
+  readonly issues: readonly Issue[];
+} {
+  const issues: Issue[] = [];
+  const numbers = (key: string, text: string | undefined): readonly number[] | undefined => {
+    if (text === undefined || text.trim() === '') return undefined;
+    const values = text.split(',').map(toNumber);
+    if (values.every(Number.isFinite)) return values;
+    issues.push(
+      issue('recipe-value', {
+        key,
+        reason: `${text} is not a number`,
+        expected: 'numbers such as 0.485 or 1/255, separated by commas',
+      }),
+    );
+    return undefined;
+  };
+  const scale = numbers('scale', request.scale);
+  const mean = numbers('mean', request.mean);
+  const std = numbers('std', request.std);
+  if (issues.length > 0) return { issues };
+  const { source, samples, seed, resize, crop, layout, color } = request;
+  return {
+    issues,
+    value: {
+      source,
+      samples,
+      seed,
+      dimensions: {},
+      preprocessing: { scale: scale?.[0], mean, std, resize, crop, layout, color },
+    },
+  };
+}
+
+function toNumber(text: string): number {
+  const [numerator, denominator, ...rest] = text
+    .split('/')
+    .map((part) => (part.trim() === '' ? Number.NaN : Number(part)));
+  if (numerator === undefined || rest.length > 0) return Number.NaN;
+  return denominator === undefined ? numerator : numerator / denominator;
+}
+
+function defaultOutput(model: string, scheme: string): string {
+  return model.replace(/(\.[^./\\]+)?$/, `.${scheme}.onnx`);
+}
+
+function layersOf(report: AnalysisReport, scheme: string): CalibrationResult['layers'] {
+  return report.layers
+    .filter((layer) => layer.local?.[scheme] !== undefined || layer.cumulative?.[scheme] !== undefined)
+    .map((layer) => {
+      const local = layer.local?.[scheme] ?? null;
+      const cumulative = layer.cumulative?.[scheme] ?? null;
+      return { name: layer.name, local, cumulative, verdict: verdictOf(cumulative ?? local) };
+    });
+}
+
+function failed(issues: readonly Issue[], began: number): CalibrationResult {
+  return ended(issues, 0, undefined, undefined, began);
+}
+
+function ended(
+  issues: readonly Issue[],
+  samples: number,
+  rangesPath: string | undefined,
+  measured: { readonly report: AnalysisReport; readonly scheme: string } | undefined,
+  began: number,
+): CalibrationResult {
+  const cancelled = issues.some((one) => one.code === 'cancelled');
+  const wrong = issues.some((one) => one.severity === 'error' && one.code !== 'cancelled');
+  return {
+    state: cancelled ? 'cancelled' : wrong ? 'failed' : 'done',
+    samples,
+    seconds: (performance.now() - began) / 1000,
+    rangesPath,
+    output: measured?.report.output?.[measured.scheme],
+    problems: issues.filter((one) => one.code !== 'cancelled').map(line),
+    layers: measured ? layersOf(measured.report, measured.scheme) : [],
+  };
+}
+
+function quantizeFailed(issues: readonly Issue[]): QuantizeResult {
+  const cancelled = issues.some((one) => one.code === 'cancelled');
+  const problems = issues.filter((one) => one.severity === 'error' && one.code !== 'cancelled').map(line);
+  return {
+    state: cancelled ? 'cancelled' : 'failed',
+    summary: cancelled ? 'Cancelled; nothing was written.' : (problems[0] ?? 'Failed.'),
+    problems,
+  };
+}

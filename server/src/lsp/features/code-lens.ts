@@ -1,0 +1,117 @@
+/** Lenses: facts and actions on the graph, a line per layer, *Apply* on a recipe. Each kind has its switch. */
+import type { CodeLens, Command } from 'vscode-languageserver-types';
+import { clientCommands } from '../../protocol/lsp-ext';
+import { plannedBytes, worstLayer } from '../../rules/model-view';
+import { decibels, shortBytes, shortCount } from '../../rules/numbers';
+import { plannedWeightFormat } from '../../rules/planned';
+import { verdictOf } from '../../rules/verdict';
+import { rangeOf, type Span } from '../convert';
+import { recipeStart } from '../recipe-places';
+import type { RecipeSnapshot, Snapshot, TextSnapshot } from '../snapshot';
+
+/** A lens that only tells something needs a command without a name. */
+const noCommand = '';
+
+export function codeLenses(snapshot: Snapshot): CodeLens[] {
+  if (snapshot.kind === 'recipe') return snapshot.settings.codeLens.recipe ? recipeLenses(snapshot) : [];
+  return [
+    ...(snapshot.settings.codeLens.model ? modelLenses(snapshot) : []),
+    ...(snapshot.settings.codeLens.layer ? layerLenses(snapshot) : []),
+  ];
+}
+
+function modelLenses(snapshot: TextSnapshot): CodeLens[] {
+  const graph = snapshot.parsed.document.graphs.find((one) => one.parent < 0 && one.kind === 'graph');
+  const { report, uri, state } = snapshot.model;
+  if (!graph || !report) return [];
+  const at = (title: string, command: string, ...args: unknown[]) =>
+    lens(snapshot, graph.span, { title, command, arguments: args });
+  const worst = worstLayer(report.layers);
+  const facts = [
+    shortBytes(report.model.bytes),
+    `${report.layers.length} layers`,
+    ...(state === 'weights-running' ? ['measuring weights…'] : []),
+    ...(worst?.weightSqnr
+      ? [`worst layer ${worst.name}: int8 ${decibels(worst.weightSqnr['int8.channel'])}`]
+      : []),
+  ];
+  const told = at(facts.join(' · '), worst ? clientCommands.openAsText : noCommand, uri, worst?.name);
+  if (state === 'too-large') return [told, at('Measure the weights', clientCommands.measureWeights, uri)];
+  if (!snapshot.trusted) return [told, at('Restricted Mode: static numbers only', 'workbench.trust.manage')];
+  return [
+    told,
+    at('Calibrate', clientCommands.calibrate, uri),
+    at('Quantize to int8', clientCommands.quantize, uri, 'w8a8'),
+    at('Quantize to int4', clientCommands.quantize, uri, 'int4'),
+  ];
+}
+
+function layerLenses(snapshot: TextSnapshot): CodeLens[] {
+  const recipe = snapshot.model.recipe?.recipe;
+  return snapshot.layers.shown.map(({ layer, node }) => {
+    const sqnr = layer.weightSqnr;
+    const measured = layer.cumulative && Object.entries(layer.cumulative)[0];
+    const parts = [
+      layer.name,
+      ...(sqnr ? [`int8 ${marked(sqnr['int8.channel'])}`, `int4 ${marked(sqnr['int4.channel'])}`] : []),
+      ...(measured ? [`${measured[0]} cumulative ${marked(measured[1])}`] : []),
+      `${shortCount(layer.params)} parameters`,
+      ...(recipe ? [`planned: ${plannedWeightFormat(layer, recipe)}`] : []),
+    ];
+    return lens(snapshot, node.opSpan, { title: parts.join(' · '), command: noCommand });
+  });
+}
+
+function recipeLenses(snapshot: RecipeSnapshot): CodeLens[] {
+  const { recipe } = snapshot.parsed;
+  if (!recipe?.model) return [];
+  const span = recipeStart(snapshot.parsed);
+  const report = snapshot.model?.report;
+  const output = recipe.output ?? 'a new file';
+  if (!report)
+    return [lens(snapshot, span, { title: 'The model of this recipe cannot be read', command: noCommand })];
+  const bytes = plannedBytes(report, recipe);
+  const worst = worstPlanned(snapshot);
+  const predicted = [
+    `≈ ${shortBytes(bytes)} of ${shortBytes(report.model.bytes)}`,
+    ...(worst === undefined ? [] : [`worst weight ${worst}`]),
+  ];
+  const title = `Apply → ${output} (${predicted.join(', ')})`;
+  const openModel = {
+    title: 'Open model',
+    command: clientCommands.openModel,
+    arguments: [snapshot.model?.uri],
+  };
+  if (!snapshot.trusted)
+    return [
+      lens(snapshot, span, {
+        title: 'Restricted Mode: trust the workspace to apply',
+        command: 'workbench.trust.manage',
+      }),
+      lens(snapshot, span, openModel),
+    ];
+  return [
+    lens(snapshot, span, { title, command: clientCommands.applyRecipe, arguments: [snapshot.document.uri] }),
+    lens(snapshot, span, openModel),
+  ];
+}
+
+function worstPlanned({ model, parsed }: RecipeSnapshot): string | undefined {
+  let worst: { name: string; db: number } | undefined;
+  for (const layer of model?.report?.layers ?? []) {
+    const format = parsed.recipe && plannedWeightFormat(layer, parsed.recipe);
+    const db = format === undefined ? undefined : layer.weightSqnr?.[format];
+    if (typeof db === 'number' && (!worst || db < worst.db)) worst = { name: layer.name, db };
+  }
+  return worst && `${decibels(worst.db)} (${worst.name})`;
+}
+
+function marked(db: number | null | undefined): string {
+  const verdict = verdictOf(db);
+  const mark = verdict === 'bad' ? ' ✗' : verdict === 'watch' ? ' △' : '';
+  return `${decibels(db)}${mark}`;
+}
+
+function lens(snapshot: Snapshot, span: Span, command: Command): CodeLens {
+  return { range: rangeOf(snapshot.document, span), command };
+}

@@ -1,0 +1,79 @@
+/** Inlay hints: dB and bytes behind each rule of a recipe, the planned format behind each layer of a text. */
+import { type InlayHint, InlayHintKind, type Range } from 'vscode-languageserver-types';
+import { chooseLayer } from '../../engine/format/recipe-match';
+import type { LayerReport } from '../../protocol/reports';
+import { storedBytes } from '../../rules/model-view';
+import { decibels, shortBytes } from '../../rules/numbers';
+import { plannedWeightFormat } from '../../rules/planned';
+import { verdictOf } from '../../rules/verdict';
+import type { RecipeSnapshot, Snapshot, TextSnapshot } from '../snapshot';
+
+export function inlayHints(snapshot: Snapshot, range: Range): InlayHint[] {
+  if (!snapshot.settings.inlayHints) return [];
+  const from = snapshot.document.offsetAt(range.start);
+  const to = snapshot.document.offsetAt(range.end);
+  const all = snapshot.kind === 'recipe' ? recipeHints(snapshot) : textHints(snapshot);
+  return all
+    .filter(({ at }) => at >= from && at <= to)
+    .map(({ at, label, tooltip }) => ({
+      position: snapshot.document.positionAt(at),
+      label,
+      tooltip,
+      kind: InlayHintKind.Type,
+      paddingLeft: true,
+    }));
+}
+
+interface Hint {
+  readonly at: number;
+  readonly label: string;
+  readonly tooltip: string;
+}
+
+function recipeHints(snapshot: RecipeSnapshot): Hint[] {
+  const { recipe, spans } = snapshot.parsed;
+  const layers = snapshot.model?.report?.layers;
+  if (!recipe || !layers) return [];
+  const decided = new Map<number | undefined, LayerReport[]>();
+  for (const layer of layers) {
+    const { rule } = chooseLayer(recipe, layer.name);
+    decided.set(rule, [...(decided.get(rule) ?? []), layer]);
+  }
+  const hint = (at: number | undefined, mine: readonly LayerReport[]): Hint[] => {
+    if (at === undefined || mine.length === 0) return [];
+    let before = 0;
+    let after = 0;
+    let worst: { name: string; db: number } | undefined;
+    for (const layer of mine) {
+      const format = plannedWeightFormat(layer, recipe);
+      before += layer.bytes;
+      after += storedBytes(layer, format) ?? layer.bytes;
+      const db = layer.weightSqnr?.[format];
+      if (typeof db === 'number' && (!worst || db < worst.db)) worst = { name: layer.name, db };
+    }
+    const count = mine.length === 1 ? '1 layer' : `${mine.length} layers`;
+    const error = worst
+      ? `${mine.length > 1 ? '≥ ' : ''}${decibels(worst.db)}${verdictOf(worst.db) === 'bad' ? ' ✗' : ''} · `
+      : '';
+    const tooltip = `${count}; weight SQNR${worst ? `, lowest on ${worst.name}` : ' unknown until measured'}; bytes of the weights before and after`;
+    return [{ at, label: `${error}${count} · ${shortBytes(before)} → ${shortBytes(after)}`, tooltip }];
+  };
+  return [
+    ...spans.rules.flatMap((rule, index) => hint(rule.span[1], decided.get(index) ?? [])),
+    ...hint(spans.values.get('default')?.value[1], decided.get(undefined) ?? []),
+  ];
+}
+
+function textHints(snapshot: TextSnapshot): Hint[] {
+  const recipe = snapshot.model.recipe?.recipe;
+  if (!recipe) return [];
+  return snapshot.layers.shown.map(({ layer, node }) => {
+    const format = plannedWeightFormat(layer, recipe);
+    const db = layer.weightSqnr?.[format];
+    return {
+      at: node.opSpan[1],
+      label: db === undefined ? format : `${format} ${decibels(db)}`,
+      tooltip: 'Planned by the recipe beside the model; SQNR of the weight.',
+    };
+  });
+}

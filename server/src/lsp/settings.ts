@@ -1,0 +1,28 @@
+/** The user's settings as the client sends them, checked value by value; anything odd falls back to its default. */
+import { z } from 'zod';
+import { defaultSettings, type Settings } from '../protocol/lsp-ext';
+
+const count = (fallback: number) => z.number().nonnegative().catch(fallback);
+const flag = (fallback: boolean) => z.boolean().catch(fallback);
+
+const schema = z.object({
+  threads: count(defaultSettings.threads),
+  memoryLimit: count(defaultSettings.memoryLimit),
+  cacheSize: count(defaultSettings.cacheSize),
+  analyzeOnOpen: count(defaultSettings.analyzeOnOpen),
+  codeLens: z
+    .object({
+      model: flag(defaultSettings.codeLens.model),
+      layer: flag(defaultSettings.codeLens.layer),
+      recipe: flag(defaultSettings.codeLens.recipe),
+    })
+    .catch(defaultSettings.codeLens),
+  inlayHints: flag(defaultSettings.inlayHints),
+  severity: z.record(z.string(), z.string()).catch({}),
+});
+
+/** Settings from the `quantlens` section; `undefined` and wrong types mean the defaults. */
+export function readSettings(section: unknown): Settings {
+  const parsed = schema.safeParse(section ?? {});
+  return parsed.success ? parsed.data : defaultSettings;
+}
