@@ -59,13 +59,15 @@ export class Lexer {
   private noQuoteAfter = Number.POSITIVE_INFINITY;
 
   constructor(readonly text: string) {
+    // A byte order mark is no part of the text.
+    this.end = text.startsWith('\ufeff') ? 1 : 0;
     this.next();
   }
 
   /** Moves to the next token. */
   next(): void {
     this.previousEnd = this.end;
-    this.startsLine = this.end === 0;
+    this.startsLine = this.end <= 1 && this.text.slice(0, this.end).trim() === '';
     let position = this.skipSpace(this.end);
     this.start = position;
     this.terminated = true;

@@ -26,9 +26,10 @@ const perChannel = (what: string, smallest: number | undefined) => {
 };
 
 /** `0.5` or `"1/255"`. */
+const fractionText = 'a number or a fraction such as "1/255"';
 const fraction = z
-  .union([z.number(), z.string().regex(/^\d+(\.\d+)?(\/\d+(\.\d+)?)?$/)], {
-    error: 'a number or a fraction such as "1/255"',
+  .union([z.number(), z.string().regex(/^\d+(\.\d+)?(\/\d+(\.\d+)?)?$/, { error: fractionText })], {
+    error: fractionText,
   })
   .transform(toNumber)
   .refine((value) => Number.isFinite(value) && value !== 0, { error: 'a number other than 0' });

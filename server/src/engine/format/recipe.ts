@@ -35,6 +35,7 @@ export type {
   RecipeMethod,
   RecipeRule,
 } from './recipe-schema';
+export { recipeKeys } from './recipe-schema';
 
 /** Character offsets [start, end). */
 export type Span = readonly [number, number];
