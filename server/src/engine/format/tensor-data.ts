@@ -181,7 +181,10 @@ function readPayload(
     }
     case 'packed': {
       const values = unpackNumbers(payload.field, readSlice(payload.slice));
-      if (values === undefined) return fail(invalid(tensor, `${payload.field} ends inside a number`));
+      if (values === undefined)
+        return fail(
+          invalid(tensor, `${payload.field} ends inside a number or has one of more than ten bytes`),
+        );
       return fromTyped(tensor, type, count, payload.field, values);
     }
     case 'typed':

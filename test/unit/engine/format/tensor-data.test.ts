@@ -247,9 +247,16 @@ describe('payloads that do not fit', () => {
     );
   });
 
-  it('varints that end inside a number', () => {
-    const slice = { source: memorySource(Uint8Array.of(1, 2, 0x80)), offset: 0, length: 3 };
-    checkInvalid(tensorOf('int64', { kind: 'packed', field: 'int64_data', slice }), /ends inside a number/);
+  it.each([
+    ['an end inside a number', [1, 2, 0x80]],
+    ['a number of eleven bytes', [...new Array(10).fill(0x80), 1]],
+  ])('varints with %s', (_what, content) => {
+    const packed = Uint8Array.from(content);
+    const slice = { source: memorySource(packed), offset: 0, length: packed.length };
+    checkInvalid(
+      tensorOf('int64', { kind: 'packed', field: 'int64_data', slice }),
+      /inside a number or has one/,
+    );
   });
 
   it('a shape of terabytes is refused before anything is allocated', () => {
@@ -262,10 +269,17 @@ describe('payloads that do not fit', () => {
 });
 
 it('typed values are copies: changing them leaves the model alone', () => {
-  const values = Float32Array.of(1, 2, 3);
-  const read = tensorToFloat32(tensorOf('float', { kind: 'typed', field: 'float_data', values })).value;
-  read?.fill(0);
-  expect(values).toEqual(Float32Array.of(1, 2, 3));
+  const lists = [
+    ['float', 'float_data', Float32Array.of(1, 2, 3)],
+    ['double', 'double_data', Float64Array.of(1, 2, 3)],
+    ['int32', 'int32_data', Int32Array.of(1, 2, 3)],
+    ['int64', 'int64_data', BigInt64Array.of(1n, 2n, 3n)],
+    ['uint64', 'uint64_data', BigUint64Array.of(1n, 2n, 3n)],
+  ] as const;
+  for (const [name, field, values] of lists) {
+    const read = tensorValues(tensorOf(name, { kind: 'typed', field, values })).value;
+    expect(read?.buffer, name).not.toBe(values.buffer);
+  }
   const bytes = new Uint8Array(12).fill(1);
   tensorToFloat32(tensorOf('float', { kind: 'bytes', bytes })).value?.fill(0);
   expect(bytes).toEqual(new Uint8Array(12).fill(1));
