@@ -203,6 +203,12 @@ export interface EvaluationReport {
   readonly crossEntropy: number | null;
   readonly sqnr: Decibel;
   readonly cosine: number | null;
+  /** The same figures of the model it was compared with. */
+  readonly reference?: {
+    readonly top1: number | null;
+    readonly top5: number | null;
+    readonly crossEntropy: number | null;
+  };
   readonly issues: readonly Issue[];
 }
 

@@ -4,7 +4,10 @@
  */
 import type { DataReport, Decibel, FixKind, OutputReport, ReportedIssue } from './reports';
 
-/** Scale in docs/verdicts.md: good ≥ 20 dB (noise ≤ 1 % of the signal power), watch 10–20, bad < 10. */
+/** In dB: good from 20 on (noise ≤ 1 % of the signal power), watch from 10, bad below; docs/verdicts.md has the source. */
+export const verdictScale = { goodFrom: 20, watchFrom: 10 } as const;
+
+/** Judgement of a figure on {@link verdictScale}. */
 export type Verdict = 'good' | 'watch' | 'bad' | 'unknown';
 
 /** What a dB figure speaks of. */

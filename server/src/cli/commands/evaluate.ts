@@ -34,11 +34,19 @@ export function evaluate(model: string, flags: EvaluateFlags): Promise<number> {
     const report = end.value;
     if (terminal.json) terminal.document({ ...report, issues: report.issues.map(reported) });
     else {
+      const { reference } = report;
+      const beside = (text: string) => (reference ? `  (${flags.against}: ${text})` : '');
       const lines = [
         `samples        ${report.samples}`,
-        report.top1 === null ? undefined : `top-1          ${percent(report.top1)}`,
-        report.top5 === null ? undefined : `top-5          ${percent(report.top5)}`,
-        report.crossEntropy === null ? undefined : `cross-entropy  ${report.crossEntropy.toFixed(4)} nats`,
+        report.top1 === null
+          ? undefined
+          : `top-1          ${percent(report.top1)}${beside(percent(reference?.top1))}`,
+        report.top5 === null
+          ? undefined
+          : `top-5          ${percent(report.top5)}${beside(percent(reference?.top5))}`,
+        report.crossEntropy === null
+          ? undefined
+          : `cross-entropy  ${nats(report.crossEntropy)}${beside(nats(reference?.crossEntropy))}`,
         report.agreement === null ? undefined : `agreement      ${percent(report.agreement)}`,
         report.sqnr === null ? undefined : `output SQNR    ${decibels(report.sqnr)}`,
         report.cosine === null ? undefined : `cosine         ${report.cosine.toFixed(6)}`,
@@ -48,4 +56,8 @@ export function evaluate(model: string, flags: EvaluateFlags): Promise<number> {
     }
     return exitCodes.done;
   });
+}
+
+function nats(value: number | null | undefined): string {
+  return value === null || value === undefined ? '–' : `${value.toFixed(4)} nats`;
 }

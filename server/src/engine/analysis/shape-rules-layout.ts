@@ -1,5 +1,5 @@
 /** Output shapes of operators that move, cut, join or reduce axes. */
-import { axesOf, type Known, normalise, sliceBounds, slicePositions } from '../graph/evaluate';
+import { axesOf, type Known, normalise, sliceBounds, sliceLength } from '../graph/evaluate';
 import type { Node } from '../graph/ir';
 import { permutation } from '../graph/layers';
 import type { OpType } from '../graph/ops';
@@ -13,7 +13,7 @@ export const layoutRules = {
   Flatten: (node, known) => [flattened(node, known)],
   Transpose: (node, known) => {
     const input = known.shape(0);
-    return [input && permutation(node, input.length).map((axis) => input[axis])];
+    return [input && permutation(node, input.length)?.map((axis) => input[axis])];
   },
   Squeeze: (node, known) => [squeezed(node, known)],
   Unsqueeze: (node, known) => [unsqueezed(node, known)],
@@ -92,8 +92,13 @@ function productOf(sizes: Shape): Size {
   return sizes.reduce<Size>(times, 1);
 }
 
+/** A rank beyond this is a lie of the file. */
+const MAX_RANK = 64;
+
 function unknownAxes(rank: Size): Shape | undefined {
-  return typeof rank === 'number' ? Array.from({ length: rank }, () => undefined) : undefined;
+  return typeof rank === 'number' && rank <= MAX_RANK
+    ? Array.from({ length: rank }, () => undefined)
+    : undefined;
 }
 
 function reshaped(node: Node, known: Known): Shape | undefined {
@@ -175,7 +180,7 @@ function sliced(node: Node, known: Known): Shape | undefined {
     const complete = start === 0 && end !== undefined && end >= Number.MAX_SAFE_INTEGER && step === 1;
     if (complete) continue;
     const known = typeof size === 'number' && start !== undefined && end !== undefined && step;
-    result[place] = known ? slicePositions(size, start, end, step).length : undefined;
+    result[place] = known ? sliceLength(size, start, end, step) : undefined;
   }
   return result;
 }

@@ -81,11 +81,10 @@ class Walker implements StaticShapes {
     for (const input of graph.inputs) {
       if (this.shapes.has(input)) continue;
       // Only the first dimension can be the batch; others without a name stay unknown.
-      const bound = input.shape?.map((dimension, axis) =>
-        typeof dimension === 'number'
-          ? dimension
-          : (this.bind(dimension, axis === 0 && !graph.parent ? input : undefined) ?? dimension),
-      );
+      const bound = stated(input)?.map((dimension, axis) => {
+        if (typeof dimension === 'number') return dimension;
+        return this.bind(dimension, axis === 0 && !graph.parent ? input : undefined) ?? dimension;
+      });
       if (bound) this.shapes.set(input, bound);
     }
     for (const node of graph.nodes) this.visit(node);
@@ -100,10 +99,10 @@ class Walker implements StaticShapes {
     const computed = node.op === 'If' ? this.branches(node) : shapeRule(node)?.(node, known);
     node.outputs.forEach((output, index) => {
       if (output.tensor) return;
-      const stated = output.shape?.map((dimension) =>
+      const bound = stated(output)?.map((dimension) =>
         typeof dimension === 'string' ? (this.bind(dimension) ?? dimension) : dimension,
       );
-      const shape = merge(computed?.[index], stated);
+      const shape = merge(computed?.[index], bound);
       if (shape) this.shapes.set(output, shape);
     });
     const output = node.output();
@@ -134,6 +133,13 @@ export function wholeShape(shape: Shape | undefined): readonly number[] | undefi
     numbers.push(dimension);
   }
   return numbers;
+}
+
+/** The shape the file states; some exporters write 0 or −1 where they do not know. */
+function stated(value: Value): Shape | undefined {
+  return value.shape?.map((dimension) =>
+    typeof dimension === 'number' && dimension < 1 ? undefined : dimension,
+  );
 }
 
 /** Computed dimensions where known, else those the file states. */
