@@ -26,7 +26,7 @@
  * `commandsFor(text)` `pick(label)` `answer(text)` `quickRows()` · `toast(text)` `clickToast(text, button)`
  * `dialog(text)` `statusItem(text)` `activity(label)` `problems(expected)` · `webview(selector)` · `theme(name)`
  * `screenshot(name)` · `page` (Playwright), `folder`, `consoleLines`.
- * TextEditor: `text()` `reveal(text)` `click(text)` `hover(text, accept)` `lenses()` `clickLens(title)`
+ * TextEditor: `text()` `reveal(text)` `click(text)` `hover(text, accept)` `lenses(expected)` `clickLens(title)`
  * `codeActions(text, expected)` `applyCodeAction(text, title)` `focus()` `locator`.
  * Locators are Playwright's: `await workbench.toast(/saved/).waitFor()`, `(await workbench.webview('#table'))
  * .locator('tr')`. They wait 20 s; anything else is waited for with `until(what, probe)`. Never sleep.

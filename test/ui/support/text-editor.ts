@@ -61,13 +61,27 @@ export class TextEditor {
     });
   }
 
-  /** Titles of the code lenses on screen. */
-  async lenses(): Promise<string[]> {
-    return this.locator.locator('.codelens-decoration a').allInnerTexts();
+  /** Titles of the code lenses on screen, once one contains `expected`. */
+  async lenses(expected = ''): Promise<string[]> {
+    const links = this.locator.locator('.codelens-decoration a');
+    return until(`a code lens "${expected}" in ${this.file}`, async () => {
+      const found = until(
+        'the lens is on screen',
+        async () => {
+          const titles = await links.allInnerTexts();
+          return titles.length > 0 && titles.some((title) => title.includes(expected)) && titles;
+        },
+        4,
+      );
+      // On a busy machine the editor can lose the lenses it asks for while the extension starts; it asks again
+      // when it gets the focus, as under the user's first click.
+      return found.catch(() => this.refocus());
+    });
   }
 
   /** Clicks the first code lens whose title contains a text, when it is there. */
   async clickLens(title: string): Promise<void> {
+    await this.lenses(title);
     await this.locator.locator('.codelens-decoration a').filter({ hasText: title }).first().click();
   }
 
@@ -90,7 +104,16 @@ export class TextEditor {
 
   /** Focuses the editor without moving the caret. */
   async focus(): Promise<void> {
-    await this.locator.locator('.native-edit-context, textarea.inputarea').first().focus();
+    await this.input().focus();
+  }
+
+  private input(): Locator {
+    return this.locator.locator('.native-edit-context, textarea.inputarea').first();
+  }
+
+  private async refocus(): Promise<undefined> {
+    await this.input().blur();
+    await this.input().focus();
   }
 
   private async openCodeActions(text: string, expected: string): Promise<string[]> {
