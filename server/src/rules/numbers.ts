@@ -3,7 +3,9 @@ import type { Decibel } from '../protocol/reports';
 
 /** `39.6 dB`, `–` where undefined. */
 export function decibels(value: Decibel | undefined): string {
-  return value === null || value === undefined ? '–' : `${value.toFixed(1)} dB`;
+  if (value === null || value === undefined) return '–';
+  const text = value.toFixed(1);
+  return `${text === '-0.0' ? '0.0' : text} dB`;
 }
 
 /** `1.2 MB`, decimal units. */

@@ -5,10 +5,9 @@
  * (super-resolution) want 0.1 %; docs/verdicts.md explains the limits of such a scale.
  */
 import type { Decibel } from '../protocol/reports';
-import type { Verdict } from '../protocol/views';
+import { type Verdict, verdictScale } from '../protocol/views';
 
-export const goodFrom = 20;
-export const watchFrom = 10;
+export const { goodFrom, watchFrom } = verdictScale;
 
 /** Verdict of a figure in dB. */
 export function verdictOf(db: Decibel | undefined): Verdict {

@@ -16,6 +16,9 @@ const foldedFormats = ['int8.tensor', 'int8.channel', 'int4.tensor', 'int4.chann
 /** A report that lists thousands of dead channels helps nobody. */
 const MAX_LISTED_CHANNELS = 64;
 
+/** A channel this much smaller than the median carries next to nothing: its own SQNR is no reason for a finding. */
+const INACTIVE_RATIO = 8;
+
 /** The weight part of a layer report, merged over the header's by name. */
 export type WeightReport = Pick<LayerReport, 'name' | 'weightSqnr' | 'weightRange' | 'facts'>;
 
@@ -74,7 +77,10 @@ function reportOf(
   const ranges = after.statistics.channelAbsMax;
   const spread = spreadOf(ranges);
   const channelSqnr = after.channelSqnr['int8.tensor'] ?? [];
-  const worstChannel = lowest(channelSqnr);
+  const worstChannel = lowest(
+    channelSqnr,
+    (channel) => (ranges[channel] ?? 0) >= spread.median / INACTIVE_RATIO,
+  );
   const dead = [...channelAbsMax.entries()].filter(([, range]) => range === 0).map(([channel]) => channel);
   const gamma = batchNorm && gammaFacts(batchNorm);
   const clipMaximum = clipBehind(batchNorm ?? layer.node);
@@ -125,18 +131,20 @@ function pick(sqnr: Readonly<Record<string, Decibel>>): LayerFacts['folded'] {
 }
 
 /** Largest value over the median of the positive ones, and where it is. */
-function spreadOf(ranges: ArrayLike<number>): { ratio: number; channel: number } {
+function spreadOf(ranges: ArrayLike<number>): { ratio: number; channel: number; median: number } {
   const all = Array.from(ranges);
   const positive = all.filter((range) => range > 0).sort((a, b) => a - b);
   const median = positive[positive.length >> 1];
-  if (median === undefined) return { ratio: 1, channel: 0 };
+  if (median === undefined) return { ratio: 1, channel: 0, median: 0 };
   const channel = all.reduce((best, range, index) => (range > (all[best] ?? 0) ? index : best), 0);
-  return { ratio: (all[channel] ?? 0) / median, channel };
+  return { ratio: (all[channel] ?? 0) / median, channel, median };
 }
 
-function lowest(values: readonly Decibel[]): number {
+/** Index of the lowest figure among those that count, −1 without any. */
+function lowest(values: readonly Decibel[], counts: (index: number) => boolean): number {
   let at = -1;
   values.forEach((value, index) => {
+    if (!counts(index)) return;
     const best = values[at];
     if (value !== null && (best === undefined || best === null || value < best)) at = index;
   });
