@@ -40,7 +40,10 @@ export function readLayerWeight(layer: Layer): Outcome<LayerWeight> {
     dataType: layer.tensor.dataType,
   };
   for (const node of layer.through) {
-    if (node.opType === 'Transpose') weight = transposed(weight, permutation(node, weight.shape.length));
+    if (node.opType === 'Transpose') {
+      const order = defined(permutation(node, weight.shape.length), 'a layer has a permutation of its axes');
+      weight = transposed(weight, order);
+    }
     if (node.opType === 'Cast') weight = { ...weight, dataType: node.int('to', weight.dataType) };
   }
   return ok(weight, read.issues);

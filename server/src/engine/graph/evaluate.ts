@@ -3,28 +3,37 @@
  * Elements may be unknown; what cannot be said is `undefined`, never a guess.
  */
 import { DataTypeCode } from '../base/dtype';
-import { defined } from '../base/invariant';
-import type { Dimension } from '../format/onnx-types';
+import {
+  axesOf,
+  concat,
+  flat,
+  gather,
+  type Known,
+  reshape,
+  slice,
+  squeeze,
+  transpose,
+  unsqueeze,
+} from './evaluate-layout';
 import type { Node } from './ir';
-import { permutation } from './layers';
 import type { OpType } from './ops';
 import {
   broadcastOffsets,
   broadcastShapes,
-  eachIndex,
   isIntegerType,
   SMALL_LIMIT,
   type SmallTensor,
-  stridesOf,
 } from './small-tensor';
 
-/** What is known about a node's inputs. */
-export interface Known {
-  /** Content of an input. */
-  readonly content: (index: number) => SmallTensor | undefined;
-  /** Shape of an input, single dimensions possibly symbolic or unknown. */
-  readonly shape: (index: number) => readonly Dimension[] | undefined;
-}
+export {
+  axesOf,
+  type Known,
+  normalise,
+  type SliceBound,
+  sliceBounds,
+  sliceLength,
+  slicePositions,
+} from './evaluate-layout';
 
 type Evaluator = (node: Node, known: Known) => SmallTensor | undefined;
 type Scalar = number | undefined;
@@ -108,156 +117,6 @@ function cast(node: Node, known: Known): SmallTensor | undefined {
   return isIntegerType(dataType)
     ? { ...input, dataType, values: input.values.map(apply(Math.trunc)) }
     : undefined;
-}
-
-function gather(node: Node, known: Known): SmallTensor | undefined {
-  const data = known.content(0);
-  const indices = known.content(1);
-  if (!data || !indices) return undefined;
-  const axis = normalise(node.int('axis', 0), data.shape.length);
-  const length = axis === undefined ? undefined : data.shape[axis];
-  if (axis === undefined || length === undefined) return undefined;
-  const shape = [...data.shape.slice(0, axis), ...indices.shape, ...data.shape.slice(axis + 1)];
-  const strides = stridesOf(data.shape);
-  const places = stridesOf(indices.shape);
-  const values = eachIndex(shape, (index) => {
-    const inner = index.slice(axis, axis + indices.shape.length);
-    const place = inner.reduce((sum, at, dimension) => sum + at * (places[dimension] ?? 0), 0);
-    const picked = indices.values[place];
-    if (picked === undefined) return undefined;
-    const at = [
-      ...index.slice(0, axis),
-      picked < 0 ? picked + length : picked,
-      ...index.slice(axis + indices.shape.length),
-    ];
-    return data.values[at.reduce((sum, one, dimension) => sum + one * (strides[dimension] ?? 0), 0)];
-  });
-  return { dataType: data.dataType, shape, values };
-}
-
-/** Axes from the attribute (older opsets) or from input 1; `undefined` when neither is known. */
-export function axesOf(node: Node, known: Known): readonly number[] | undefined {
-  const attribute = node.ints('axes');
-  if (attribute) return attribute;
-  const values = known.content(1)?.values;
-  return values?.every((value) => value !== undefined) ? values.map(Number) : undefined;
-}
-
-function unsqueeze(node: Node, known: Known): SmallTensor | undefined {
-  const input = known.content(0);
-  const axes = axesOf(node, known);
-  if (!input || !axes) return undefined;
-  const rank = input.shape.length + axes.length;
-  const added = new Set(axes.map((axis) => (axis < 0 ? axis + rank : axis)));
-  const rest = [...input.shape];
-  const shape = Array.from({ length: rank }, (_, axis) => (added.has(axis) ? 1 : (rest.shift() ?? 1)));
-  return { ...input, shape };
-}
-
-function squeeze(node: Node, known: Known): SmallTensor | undefined {
-  const input = known.content(0);
-  const named = node.attributes.has('axes') || node.input(1) !== undefined;
-  const axes = axesOf(node, known);
-  if (!input || (named && !axes)) return undefined;
-  const rank = input.shape.length;
-  const dropped = axes && new Set(axes.map((axis) => (axis < 0 ? axis + rank : axis)));
-  return { ...input, shape: input.shape.filter((size, axis) => (dropped ? !dropped.has(axis) : size !== 1)) };
-}
-
-function concat(node: Node, known: Known): SmallTensor | undefined {
-  const parts = node.inputs.map((_, index) => known.content(index));
-  const first = parts[0];
-  if (first?.shape.length !== 1) return undefined;
-  const values: Scalar[] = [];
-  for (const part of parts) {
-    if (part?.shape.length !== 1) return undefined;
-    values.push(...part.values);
-  }
-  return { dataType: first.dataType, shape: [values.length], values };
-}
-
-function slice(node: Node, known: Known): SmallTensor | undefined {
-  const data = known.content(0);
-  const bounds = sliceBounds(node, known);
-  if (!data || !bounds) return undefined;
-  const picks = data.shape.map((size) => Array.from({ length: size }, (_, at) => at));
-  for (const { axis, start, end, step } of bounds) {
-    const place = normalise(axis, data.shape.length);
-    if (place === undefined || start === undefined || end === undefined || !step) return undefined;
-    picks[place] = slicePositions(defined(data.shape[place], 'dimension'), start, end, step);
-  }
-  const shape = picks.map((pick) => pick.length);
-  const strides = stridesOf(data.shape);
-  const values = eachIndex(shape, (index) => {
-    const offset = index.reduce((sum, at, axis) => sum + (picks[axis]?.[at] ?? 0) * (strides[axis] ?? 0), 0);
-    return data.values[offset];
-  });
-  return { dataType: data.dataType, shape, values };
-}
-
-export interface SliceBound {
-  readonly axis: number;
-  readonly start: Scalar;
-  readonly end: Scalar;
-  readonly step: Scalar;
-}
-
-/** Bounds per sliced axis, from attributes (opset < 10) or inputs; `undefined` when the axes are not known. */
-export function sliceBounds(node: Node, known: Known): readonly SliceBound[] | undefined {
-  const starts = node.ints('starts') ?? known.content(1)?.values;
-  const ends = node.ints('ends') ?? known.content(2)?.values;
-  const count = starts?.length ?? ends?.length;
-  if (count === undefined) return undefined;
-  const axes =
-    node.ints('axes') ??
-    (node.input(3) ? known.content(3)?.values : Array.from({ length: count }, (_, at) => at));
-  const steps = node.input(4) ? known.content(4)?.values : Array.from({ length: count }, () => 1);
-  const bounds: SliceBound[] = [];
-  for (let at = 0; at < count; at++) {
-    const axis = axes?.[at];
-    if (axis === undefined) return undefined;
-    bounds.push({ axis, start: starts?.[at], end: ends?.[at], step: steps?.[at] });
-  }
-  return bounds;
-}
-
-/** Positions that `start:end:step` takes of an axis, as NumPy does. */
-export function slicePositions(size: number, start: number, end: number, step: number): number[] {
-  const clamp = (value: number, low: number, high: number) =>
-    Math.min(Math.max(value < 0 ? value + size : value, low), high);
-  const positions: number[] = [];
-  if (step > 0) for (let at = clamp(start, 0, size); at < clamp(end, 0, size); at += step) positions.push(at);
-  if (step < 0)
-    for (let at = clamp(start, 0, size - 1); at > clamp(end, -1, size - 1); at += step) positions.push(at);
-  return positions;
-}
-
-function reshape(node: Node, known: Known): SmallTensor | undefined {
-  const input = known.content(0);
-  const wanted = node.ints('shape') ?? known.content(1)?.values;
-  if (!input || !wanted || wanted.some((one) => one === undefined)) return undefined;
-  const allowZero = node.int('allowzero', 0) !== 0;
-  const sizes = wanted.map((one, axis) => (one === 0 && !allowZero ? (input.shape[axis] ?? 0) : (one ?? 0)));
-  const rest = sizes.filter((one) => one !== -1).reduce((a, b) => a * b, 1);
-  const shape = sizes.map((one) => (one === -1 ? input.values.length / rest : one));
-  return shape.reduce((a, b) => a * b, 1) === input.values.length ? { ...input, shape } : undefined;
-}
-
-function flat(input: SmallTensor | undefined): SmallTensor | undefined {
-  return input && { ...input, shape: [1, input.values.length] };
-}
-
-function transpose(node: Node, known: Known): SmallTensor | undefined {
-  const input = known.content(0);
-  if (!input || !isIntegerType(input.dataType)) return undefined;
-  const order = permutation(node, input.shape.length);
-  const strides = stridesOf(input.shape);
-  const shape = order.map((axis) => input.shape[axis] ?? 0);
-  const values = eachIndex(
-    shape,
-    (index) => input.values[index.reduce((sum, at, axis) => sum + at * (strides[order[axis] ?? 0] ?? 0), 0)],
-  );
-  return { ...input, shape, values };
 }
 
 function constantOfShape(node: Node, known: Known): SmallTensor | undefined {
@@ -416,10 +275,4 @@ function smallShape(shapes: readonly (readonly number[])[]): readonly number[] |
 
 function repeated(shape: readonly number[], value: number): readonly number[] {
   return Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => value);
-}
-
-/** Axis counted from the front, `undefined` when it is outside. */
-export function normalise(axis: number, rank: number): number | undefined {
-  const place = axis < 0 ? axis + rank : axis;
-  return place >= 0 && place < rank ? place : undefined;
 }

@@ -46,11 +46,14 @@ export class Value {
     return dataTypeByCode(this.elementType)?.name ?? 'unknown';
   }
 
-  /** Dimensions as numbers, `undefined` unless all are known. */
+  /**
+   * Dimensions as numbers, `undefined` unless all are known. Some exporters write 0 or −1 where they do not know:
+   * such dimensions count as unknown unless the content is there.
+   */
   get staticShape(): readonly number[] | undefined {
     if (this.tensor) return this.tensor.shape;
-    if (!this.shape?.every((dimension) => typeof dimension === 'number')) return undefined;
-    return this.shape as readonly number[];
+    const known = this.shape?.filter((dimension) => typeof dimension === 'number').filter((size) => size > 0);
+    return known?.length === this.shape?.length ? known : undefined;
   }
 }
 

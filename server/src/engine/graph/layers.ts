@@ -140,14 +140,20 @@ function weightOf(node: Node, facts: WeightFacts): FoundWeight | undefined {
   // The axis is known at the layer; undo the transpositions on the way back to the stored weight.
   let channelAxis = facts.channelAxis(node, shape.length);
   for (const one of [...source.through].reverse()) {
-    if (one.opType === 'Transpose') channelAxis = permutation(one, shape.length)[channelAxis] ?? channelAxis;
+    if (one.opType !== 'Transpose') continue;
+    const axis = permutation(one, shape.length)?.[channelAxis];
+    if (axis === undefined) return undefined;
+    channelAxis = axis;
   }
   return { ...source, shape, channelAxis, quantized };
 }
 
-/** Permutation of a Transpose node; default reverses the axes. */
-export function permutation(node: Node, rank: number): readonly number[] {
-  return node.ints('perm') ?? Array.from({ length: rank }, (_, axis) => rank - 1 - axis);
+/** Permutation of a Transpose node; default reverses the axes. `undefined` when it is none of `rank` axes. */
+export function permutation(node: Node, rank: number): readonly number[] | undefined {
+  const stated = node.ints('perm');
+  if (!stated) return Array.from({ length: rank }, (_, axis) => rank - 1 - axis);
+  const valid = stated.length === rank && stated.every((_, axis) => stated.includes(axis));
+  return valid ? stated : undefined;
 }
 
 function isDepthwise(node: Node, shape: readonly number[], groups: number): boolean {

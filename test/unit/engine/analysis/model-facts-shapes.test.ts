@@ -548,5 +548,6 @@ describe('batchOfOne', () => {
     expect(bindings([['N', 'seq']], { N: 4, seq: 7 })).toEqual([[4, 7]]);
     expect(bindings([[undefined, undefined]])).toEqual([[1, undefined]]);
     expect(bindings([[5, 3]])).toEqual([[5, 3]]);
+    expect(bindings([[-1, 3, 0]])).toEqual([[1, 3, undefined]]);
   });
 });

@@ -134,10 +134,10 @@ describe('operators', () => {
     const feeds = noiseFeeds(of, 2);
     // A power of two, so that rounding scales along.
     const scaled = Object.fromEntries(
-      Object.entries(feeds).map(([name, { shape, data }]) => [
-        name,
-        { shape, data: Float32Array.from(data, (value) => Number(value) * 4) },
-      ]),
+      Object.entries(feeds).map(([name, { shape, data }]) => {
+        const values: Iterable<number | bigint> = data;
+        return [name, { shape, data: Float32Array.from(values, (value) => Number(value) * 4) }];
+      }),
     );
     const [small, large] = [await runGraph(of, feeds), await runGraph(of, scaled)];
     expect(large.y?.values).toEqual(small.y?.values.map((value) => value * 4));

@@ -24,7 +24,8 @@ export const transposeWeights: Pass = {
       if (!transpose || !output || layer.through.length !== 1 || transpose.op !== 'Transpose') continue;
       // The first layer of several behind one Transpose rewrites it for all.
       if (layer.weight.uses.length !== 1 || transpose.graph?.isOutput(output) || !transpose.graph) continue;
-      const tensor = transposed(layer, permutation(transpose, layer.shape.length), issues);
+      const order = permutation(transpose, layer.shape.length);
+      const tensor = order && transposed(layer, order, issues);
       if (!tensor) continue;
       replaceTensor(layer.weight, tensor);
       replaceUses(output, layer.weight, (node) => node === transpose);
