@@ -71,7 +71,7 @@ async function neededRanges(
   prepared: PreparedModel,
   plan: QuantPlan,
 ): Promise<Outcome<RangesFile>> {
-  const needed = plan.layers.some((layer) => layer.form !== 'float' && layer.activations !== 'float');
+  const needed = plan.layers.some((layer) => layer.activations !== 'float');
   if (!needed) return { value: undefined, issues: [] };
   if (job.ranges) {
     const fingerprint = await fingerprintModel(job.model, context.signal);
