@@ -22,12 +22,14 @@ export function interruptCli(args: readonly string[], marker: RegExp): Promise<C
     const child = spawn(process.execPath, [cli, ...args], { cwd: root });
     let stdout = '';
     let stderr = '';
+    let interrupted = false;
     child.stdout.on('data', (data) => {
       stdout += data;
     });
     child.stderr.on('data', (data) => {
       stderr += data;
-      if (marker.test(stderr)) child.kill('SIGINT');
+      // Once: a second Ctrl+C ends the process at once, as everywhere.
+      if (!interrupted && marker.test(stderr)) interrupted = child.kill('SIGINT');
     });
     child.on('close', (code) => resolve({ code, stdout, stderr }));
   });
