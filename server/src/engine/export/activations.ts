@@ -5,6 +5,7 @@
  */
 
 import type { ActivationRange } from '../../protocol/reports';
+import { outputBounds } from '../analysis/activation-taps';
 import { dataTypeByCode } from '../base/dtype';
 import { type Issue, issue } from '../base/issue';
 import type { Graph, Model, Node, Value } from '../graph/ir';
@@ -55,17 +56,6 @@ export function selectActivations(
   ranges: Ranges,
 ): ActivationSelection {
   return new Selector(model.graph, layers, ranges).select();
-}
-
-/** Tensor names whose ranges a plan's export reads, best effort: more never hurt. */
-export function rangeNames(model: Model): readonly string[] {
-  const { graph } = model;
-  const names = graph.dataInputs.filter(isFloat).map((value) => value.name);
-  for (const node of graph.nodes) {
-    for (const output of node.outputs)
-      if (output.name !== '' && !output.tensor && isFloat(output)) names.push(output.name);
-  }
-  return names;
 }
 
 /** Float operators that average rounding errors away: codes in front of them cost next to nothing. */
@@ -265,7 +255,7 @@ class Selector {
     if (!opFacts(activation).fusedActivation || activation.graph !== this.graph || !after || use.index !== 0)
       return { output };
     const range = this.rangeOf(after);
-    const bounds = activationBounds(activation);
+    const bounds = outputBounds(activation);
     if (range === undefined || bounds === undefined) return { output };
     const parameters = parametersFor(range, scheme);
     const reached = realizedRange(parameters);
@@ -279,7 +269,7 @@ class Selector {
   private rangeOf(value: Value): ActivationRange | undefined {
     const range = Object.hasOwn(this.ranges, value.name) ? this.ranges[value.name] : undefined;
     if (range === undefined || !Number.isFinite(range.min) || !Number.isFinite(range.max)) return undefined;
-    const bounds = value.producer && activationBounds(value.producer);
+    const bounds = outputBounds(value.producer);
     if (bounds === undefined) return range;
     const clip = (x: number) => Math.min(Math.max(x, bounds.min), bounds.max);
     return { min: clip(range.min), max: clip(range.max) };
@@ -328,20 +318,6 @@ export function dataInputs(node: Node): readonly Value[] {
   if (opFacts(node).fusedActivation) return all.slice(0, 1);
   if (passThrough === undefined) return all;
   return passThroughInputs(node).flatMap((index) => node.input(index) ?? []);
-}
-
-/** Smallest and largest value a Relu or Clip returns; undefined for other nodes and for computed bounds. */
-export function activationBounds(node: Node): ActivationRange | undefined {
-  if (!opFacts(node).fusedActivation) return undefined;
-  if (node.op === 'Relu') return { min: 0, max: Number.POSITIVE_INFINITY };
-  const bound = (index: number, name: string, missing: number) => {
-    const input = node.input(index);
-    if (input) return input.tensor?.size === 1 ? input.tensor.toFloat32().value?.[0] : undefined;
-    return node.float(name, missing);
-  };
-  const min = bound(1, 'min', Number.NEGATIVE_INFINITY);
-  const max = bound(2, 'max', Number.POSITIVE_INFINITY);
-  return min === undefined || max === undefined ? undefined : { min, max };
 }
 
 function isFloat(value: Value): boolean {
