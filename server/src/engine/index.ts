@@ -158,6 +158,11 @@ export class Engine {
     return this.store.clear();
   }
 
+  /** Process ids of the living children, for diagnosis and tests. */
+  get children(): readonly number[] {
+    return this.pool.pids;
+  }
+
   /** Ends all children and closes files. */
   async dispose(): Promise<void> {
     this.open.clear();

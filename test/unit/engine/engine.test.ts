@@ -1,5 +1,4 @@
 /** The façade with real children: stored results, trust, a child killed in the middle of a run, cancel with a result. */
-import { execFileSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
@@ -93,7 +92,7 @@ describe('a child that dies', () => {
   it('is an issue that names signal and job, and the next job works', async () => {
     const crashed = await engine.run(measure, {
       progress: ({ stage }) => {
-        if (stage === 'measure') killChildren();
+        if (stage === 'measure') for (const pid of engine.children) process.kill(pid, 'SIGKILL');
       },
     });
     expect(crashed.issues[0]).toMatchObject({ code: 'inference-crashed', facts: { signal: 'SIGKILL' } });
@@ -114,14 +113,3 @@ describe('cancel', () => {
     expect(end.partial?.data?.samples).toBeGreaterThan(0);
   });
 });
-
-/** SIGKILL to the forked processes of this test, by their pids. */
-function killChildren(): void {
-  const children = execFileSync('ps', ['-o', 'pid=,args=', '--ppid', String(process.pid)], {
-    encoding: 'utf8',
-  });
-  for (const line of children.split('\n')) {
-    const pid = Number(line.trim().split(/\s+/)[0]);
-    if (line.includes('inference-process.js') && pid > 0) process.kill(pid, 'SIGKILL');
-  }
-}
