@@ -256,7 +256,7 @@ describe('ONNX textual syntax', () => {
         }));
         expect(printed.nodes).toEqual(places);
       }),
-      { seed, numRuns: 300 },
+      { seed, numRuns: 200 },
     );
   });
 
@@ -300,7 +300,7 @@ describe('ONNX textual syntax', () => {
         for (const { anchor } of parsed.issues) checkSpan(anchor.span, broken.length + 1);
         if (parsed.model !== undefined) printModel(parsed.model);
       }),
-      { seed, numRuns: 500 },
+      { seed, numRuns: 250 },
     );
   });
 

@@ -108,9 +108,13 @@ export function isText(bytes: Uint8Array): boolean {
   }
 }
 
+/** `432 elements, 1.7 kB`. */
 export function elements(type: DataType, count: number): string {
-  const number = `${grouped(count)} element${count === 1 ? '' : 's'}`;
-  return type.kind === 'string' ? number : `${number}, ${size(byteLength(type, count))}`;
+  return type.kind === 'string' ? counted(count) : `${counted(count)}, ${size(byteLength(type, count))}`;
+}
+
+export function counted(count: number): string {
+  return `${grouped(count)} element${count === 1 ? '' : 's'}`;
 }
 
 /** `1728` → `1.7 kB`. */

@@ -8,6 +8,7 @@ import { dataTypeByCode, elementCount } from '../base/dtype';
 import type { ExternalFiles } from './onnx-external';
 import { formatElements, formatFloat32 } from './onnx-text-literals';
 import {
+  counted,
   decodeText,
   dotted,
   elements,
@@ -36,7 +37,6 @@ import type {
   NodeProto,
   Payload,
   TensorProto,
-  TypeProto,
   ValueInfoProto,
 } from './onnx-types';
 import { readTensor } from './tensor-data';
@@ -72,16 +72,21 @@ export interface PrintedModel {
   readonly nodes: readonly PrintedNode[];
   /** Tensors that stand as references. */
   readonly elided: number;
-  /** Parts that are shortened or that the language cannot hold; each has a comment beside it. */
+  /** Attribute values that are elided, and parts that the language cannot hold; each has a comment beside it. */
   readonly omitted: number;
 }
 
 const defaultInlineLimit = 16;
 /** The decoder holds raw data of up to this many bytes in memory; a reference to it would lead nowhere. */
 const memoryLimit = 1024;
-/** Longer attribute lists and strings are shortened unless `full` is asked for. */
-const listLimit = 4096;
-const shownOfLongList = 16;
+/**
+ * Longer attribute lists and strings are elided unless `full` is asked for: by a reference to an attribute that does
+ * not exist, so that nobody can take the text for the model.
+ */
+const listLimit = 16_384;
+const stringLimit = 65_536;
+/** Characters of an elided value that its comment shows. */
+const previewLength = 60;
 /** Below the longest string of the engine (2^29 − 24) with room for the rest. */
 const textLimit = 1 << 28;
 /** Same limit as the parser's. */
@@ -273,9 +278,7 @@ class Printer {
         if (value.type === 'graph') this.graph(value.value, unambiguousIdentifier(value.value.name));
         else this.graphList(value.value);
       } else {
-        const text = this.attributeText(attribute);
-        if (text === undefined) continue;
-        this.write(separator + text);
+        this.write(separator + this.attributeText(attribute));
       }
       separator = ', ';
     }
@@ -291,16 +294,18 @@ class Printer {
     this.write(']');
   }
 
-  /** `name: type = value`, or `undefined` and a comment when the language has no form for it. Not for graphs. */
-  private attributeText({ name, value }: AttributeProto): string | undefined {
+  /** `name: type = value`. Not for graphs. */
+  private attributeText({ name, value }: AttributeProto): string {
     if (value.type === 'reference') {
       const word = attributeWordByCode(value.attributeType);
       return `${identifier(name)}${word ? `: ${word}` : ''} = @${identifier(value.value)}`;
     }
-    const text = this.attributeValue(name, value);
-    return text && `${identifier(name)}: ${attributeWordByKind(value.type)} = ${text}`;
+    const word = attributeWordByKind(value.type);
+    const text = this.attributeValue(name, value) ?? this.elide(name, 'not part of the language', '');
+    return `${identifier(name)}${word ? `: ${word}` : ''} = ${text}`;
   }
 
+  /** `undefined` for what has no form in the language: sparse tensors, types and element types of unknown kind. */
   private attributeValue(name: string, value: AttributeProto['value']): string | undefined {
     switch (value.type) {
       case 'float':
@@ -312,58 +317,65 @@ class Printer {
       case 'tensor':
         return this.tensor(name, value.value);
       case 'type':
-        return this.typeValue(name, value.value);
+        return printType(value.value);
       case 'floats':
         return this.list(name, value.value, formatFloat32);
       case 'ints':
         return this.list(name, value.value, String);
       case 'strings':
-        return this.list(name, value.value, (item) => this.string(name, item));
+        return this.strings(name, value.value);
       case 'tensors':
         return this.list(name, value.value, (item) => this.tensor(name, item));
       case 'types':
-        return this.list(name, value.value, (item) => this.typeValue(name, item));
-      case 'sparse-tensor':
-      case 'sparse-tensors':
-        this.omit(`${name}: sparse tensors are not part of the language`);
-        return undefined;
+        return this.list(name, value.value, (item) => printType(item));
       default:
-        this.omit(`${name}: value of no known type`);
         return undefined;
     }
   }
 
-  private list<T>(name: string, items: readonly T[], print: (item: T) => string | undefined): string {
-    const tooLong = !this.options.full && items.length > listLimit;
-    if (tooLong) this.omit(`${name}: the first ${shownOfLongList} of ${grouped(items.length)} values`);
-    const shown = tooLong ? items.slice(0, shownOfLongList) : items;
-    return `[${shown.flatMap((item) => print(item) ?? []).join(', ')}]`;
+  private list<T>(
+    name: string,
+    items: readonly T[],
+    print: (item: T) => string | undefined,
+  ): string | undefined {
+    if (!this.options.full && items.length > listLimit) {
+      const first = items[0];
+      const isNumber = typeof first === 'number' || typeof first === 'bigint';
+      return this.elide(
+        name,
+        `${grouped(items.length)} values`,
+        isNumber ? items.slice(0, 16).join(', ') : '',
+      );
+    }
+    const texts = items.map(print);
+    return texts.includes(undefined) ? undefined : `[${texts.join(', ')}]`;
+  }
+
+  private strings(name: string, items: readonly Uint8Array[]): string | undefined {
+    const length = items.reduce((sum, item) => sum + item.length, 0);
+    const count = `${grouped(items.length)} strings, ${size(length)}`;
+    if (!this.options.full && length > stringLimit) return this.elide(name, count, '');
+    if (!items.every(isText)) return this.elide(name, `${count}, not UTF-8`, '');
+    return this.list(name, items, (item) => quote(decodeText(item)));
   }
 
   private string(name: string, bytes: Uint8Array): string {
-    const tooLong = !this.options.full && bytes.length > listLimit;
-    const shown = tooLong
-      ? decodeText(bytes.subarray(0, listLimit)).replace(/\ufffd+$/, '')
-      : decodeText(bytes);
-    if (tooLong) this.omit(`${name}: the first ${grouped(shown.length)} characters of ${size(bytes.length)}`);
-    else if (shown.includes('\ufffd') && !isText(bytes)) this.omit(`${name}: not UTF-8`);
-    return quote(shown);
+    if (!isText(bytes)) return this.elide(name, `${size(bytes.length)}, not UTF-8`, '');
+    if (this.options.full || bytes.length <= stringLimit) return quote(decodeText(bytes));
+    return this.elide(name, size(bytes.length), decodeText(bytes.subarray(0, previewLength)));
   }
 
-  private typeValue(name: string, type: TypeProto): string | undefined {
-    const text = printType(type);
-    if (text === undefined) this.omit(`${name}: type is not known`);
-    return text;
+  private elide(name: string, what: string, preview: string): string {
+    const shown = preview.length > previewLength ? preview.slice(0, previewLength) : preview;
+    this.omit(shown === '' ? `${name}: ${what}` : `${name}: ${what}: ${shown}…`);
+    return `@${quote(`elided: ${what}`)}`;
   }
 
   // --- tensors --------------------------------------------------------------------------------------------
 
   private tensor(attribute: string, tensor: TensorProto): string | undefined {
     const type = elementTypeWord(tensor.dataType);
-    if (type === undefined) {
-      this.omit(`${attribute}: element type ${tensor.dataType} is not known`);
-      return undefined;
-    }
+    if (type === undefined) return undefined;
     const name = tensor.name === '' ? '' : ` ${identifier(tensor.name)}`;
     const data = this.tensorData(tensor, `${attribute}: `);
     // A bracket right behind the type would be read as its shape.
@@ -407,9 +419,10 @@ class Printer {
     summary: string,
   ): string {
     const length = values.reduce((sum, value) => sum + value.length, 0);
-    if (values.length !== count || (!this.options.full && length > listLimit))
-      return this.reference(tensor, summary);
-    return `{${values.map((value) => this.string(tensor.name, value)).join(', ')}}`;
+    if (values.length !== count) return this.reference(tensor, `${summary}, ${grouped(values.length)} given`);
+    if (!this.options.full && length > stringLimit) return this.reference(tensor, summary);
+    if (!values.every(isText)) return this.reference(tensor, `${summary}, not UTF-8`);
+    return `{${values.map((value) => quote(decodeText(value))).join(', ')}}`;
   }
 
   /** External data as the language writes it; for data that is in no file, the number of elements in its place. */
@@ -427,7 +440,7 @@ function referenceEntries({ payload, dims }: TensorProto, location: string | und
     if (payload.entries.length > 0) return payload.entries.map(({ key, value }) => [key, value]);
     return [['location', payload.location]];
   }
-  if (payload.kind !== 'slice') return [['elided', `${elementCount(dims) ?? 0} elements`]];
+  if (payload.kind !== 'slice') return [['elided', counted(elementCount(dims) ?? 0)]];
   const { source, offset, length } = payload.slice;
   return [
     ['location', location ?? /[^\\/]*$/.exec(source.path)?.[0] ?? ''],

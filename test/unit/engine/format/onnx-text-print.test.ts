@@ -267,23 +267,59 @@ describe('weights', () => {
     );
   });
 
-  it('long attribute lists and strings are shortened with a comment, whole with full', () => {
+  it('long attribute lists and strings are elided by a reference that leads nowhere, and whole with full', () => {
     const long = model({
       nodes: [
         node('T', [], ['y'], {
-          keys: { type: 'ints', value: Array.from({ length: 5000 }, (_, index) => BigInt(index)) },
-          blob: 'é'.repeat(5000),
+          keys: { type: 'ints', value: Array.from({ length: 20_000 }, (_, index) => BigInt(index)) },
+          blob: 'é\n'.repeat(50_000),
         }),
       ],
     });
     const { text, omitted } = printModel(long);
     expect(omitted).toBe(2);
-    expect(text).toContain(
-      '# keys: the first 16 of 5,000 values; blob: the first 2,048 characters of 10.0 kB\n',
-    );
+    expect(text).toContain('<keys: ints = @"elided: 20,000 values", blob: string = @"elided: 150 kB"> ()');
+    expect(text).toContain('# keys: 20,000 values: 0, 1, 2, 3, 4,');
+    const parsed = parseOnnxText(text);
+    expect(parsed.issues).toEqual([]);
+    expect(parsed.model?.graph?.nodes[0]?.attributes[0]?.value).toMatchObject({ type: 'reference' });
     const full = printModel(long, { full: true });
     expect(full.omitted).toBe(0);
     expect(parseOnnxText(full.text).model).toEqual(long);
+  });
+
+  it('what the language cannot hold is elided, never dropped', () => {
+    const sparse = { values: tensor('v', [1], [1]), indices: tensor('i', [1], [0], 'int64'), dims: [3] };
+    const unknown: TensorProto = { name: '', dims: [1], dataType: 99, payload: { kind: 'none' } };
+    const one = node('A', [], ['y'], {
+      a: { type: 'sparse-tensor', value: sparse },
+      b: { type: 'undefined' },
+      c: { type: 'types', value: [{ kind: 'tensor', elementType: 1 }, { kind: 'unknown' }] },
+      d: unknown,
+      e: { type: 'int', value: 1n },
+    });
+    const { text, omitted } = printModel(model({ nodes: [one] }));
+    expect(omitted).toBe(4);
+    const nothing = '@"elided: not part of the language"';
+    expect(text).toContain(
+      `<a: sparse_tensor = ${nothing}, b = ${nothing}, c: type_protos = ${nothing}, d: tensor = ${nothing}, e: int = 1>`,
+    );
+    expect(parseOnnxText(text).issues).toEqual([]);
+  });
+
+  it('string tensors', () => {
+    const strings = (...values: string[]): Payload => ({
+      kind: 'strings',
+      values: values.map((value) => new TextEncoder().encode(value)),
+    });
+    expect(printedTensor(strings('a', 'b "c"'), [2], 'string')).toBe('string[2] w = {"a", "b \\"c\\""}');
+    expect(printedTensor(strings('a'), [2], 'string')).toBe(
+      'string[2] w = ["elided": "2 elements"] # 2 elements, 1 given',
+    );
+    const binary: Payload = { kind: 'strings', values: [Uint8Array.of(0xff)] };
+    expect(printedTensor(binary, [1], 'string')).toBe(
+      'string[1] w = ["elided": "1 element"] # 1 element, not UTF-8',
+    );
   });
 });
 
@@ -349,6 +385,6 @@ describe('names that try to break out', () => {
         },
       ],
     });
-    expect(printModel(one).text).toContain('<k: string = "\ufffd"> () # k: not UTF-8');
+    expect(printModel(one).text).toContain('<k: string = @"elided: 1 B, not UTF-8"> () # k: 1 B, not UTF-8');
   });
 });
