@@ -9,6 +9,8 @@ import { fail, type Outcome, ok } from '../base/outcome';
 import type { GraphProto, ModelProto, TensorProto, ValueInfoProto } from '../format/onnx-types';
 import type { Model, Node, Value } from '../graph/ir';
 import { isPassThrough } from '../graph/ops';
+import { foldConstants } from '../graph/passes';
+import { cloneModel } from '../graph/walk';
 import { createSession, type ValueMetadata } from './ort';
 import { preflight } from './preflight';
 import { runtimeTypeOf } from './runtime-tensor';
@@ -19,9 +21,15 @@ export type ValueShape = Pick<ValueMetadata, 'type' | 'shape'>;
 /** Constants up to this size can be shapes, axes, scales; larger ones are data. */
 const KEPT_BYTES = 65_536;
 
+/** Rounds of inference and folding; each lets shapes pass one more computed Reshape. */
+const MAX_ROUNDS = 64;
+
 /**
- * Shapes by value name: numbers where known, names of free dimensions, '' where nothing is known. Values of types
+ * Shapes by value name: numbers where known, names of free dimensions, '' where nothing is known; [] can mean a scalar
+ * or an unknown rank, which onnxruntime's metadata does not tell apart. Values of types
  * that cannot cross the border of a session (4-bit, float8, sequences) and those in subgraphs are absent.
+ * @param dimensions numbers for symbolic dimensions. With all of them bound, shapes that the model computes itself are
+ *   followed too: what is inferred is folded into constants, and inference starts again.
  */
 export async function inferShapes(
   model: Model,
@@ -30,20 +38,40 @@ export async function inferShapes(
 ): Promise<Outcome<ReadonlyMap<string, ValueShape>>> {
   const refused = preflight(model);
   if (hasErrors(refused)) return fail(...refused);
+  const bound = cloneModel(model);
+  for (const input of bound.graph.dataInputs) {
+    input.shape = input.shape?.map((one) =>
+      typeof one === 'string' && Object.hasOwn(dimensions, one) ? dimensions[one] : one,
+    );
+  }
   const found = new Map<string, ValueShape>();
-  const failed = await collect(model, source, dimensions, candidates(model), found);
-  return failed ?? ok(found);
+  for (let round = 0; round < MAX_ROUNDS; round++) {
+    const failed = await collect(bound, source, candidates(bound), found);
+    if (failed) return failed;
+    if (unknown(found) === 0) break;
+    for (const [name, value] of bound.graph.values) {
+      const shape = found.get(name)?.shape;
+      // No dimensions can also mean that the rank is unknown.
+      if (shape !== undefined && shape.length > 0)
+        value.shape = shape.map((one) => (one === '' ? undefined : one));
+    }
+    if (!foldConstants.run(bound).modified) break;
+  }
+  return ok(found);
+}
+
+function unknown(shapes: ReadonlyMap<string, ValueShape>): number {
+  return [...shapes.values()].filter(({ shape }) => shape.some((one) => typeof one !== 'number')).length;
 }
 
 /** Adds the shapes of `names`; a type the binding does not know fails the whole session, so then halves are tried. */
 async function collect(
   model: Model,
   source: ModelSource,
-  dimensions: Readonly<Record<string, number>>,
   names: readonly string[],
   found: Map<string, ValueShape>,
 ): Promise<Outcome<never> | undefined> {
-  const made = sessionBytes(model, source, (proto) => exposed(proto, names, dimensions));
+  const made = sessionBytes(model, source, (proto) => exposed(proto, names));
   if (made.value === undefined) return fail(...made.issues);
   const { bytes, folder } = made.value;
   const session = await createSession(bytes, {
@@ -59,8 +87,8 @@ async function collect(
     if (names.length === 1) return undefined;
     const half = names.length >> 1;
     return (
-      (await collect(model, source, dimensions, names.slice(0, half), found)) ??
-      (await collect(model, source, dimensions, names.slice(half), found))
+      (await collect(model, source, names.slice(0, half), found)) ??
+      (await collect(model, source, names.slice(half), found))
     );
   }
   for (const { name, type, shape } of [...session.value.inputs, ...session.value.outputs]) {
@@ -97,18 +125,13 @@ function outputType(node: Node, types: ReadonlyMap<Value, number>): number {
   return isPassThrough(node) ? typeOf(node.input(0)) : 0;
 }
 
-function exposed(
-  proto: ModelProto,
-  names: readonly string[],
-  dimensions: Readonly<Record<string, number>>,
-): ModelProto {
+function exposed(proto: ModelProto, names: readonly string[]): ModelProto {
   const { graph } = proto;
   if (!graph) return proto;
   const weights = graph.initializers.filter(isLargeInMemory);
-  const inputs = [...graph.inputs.map((input) => boundInput(input, dimensions)), ...weights.map(weightInput)];
   const changed: GraphProto = {
     ...graph,
-    inputs,
+    inputs: [...graph.inputs, ...weights.map(weightInput)],
     initializers: graph.initializers.filter((tensor) => !isLargeInMemory(tensor)),
     outputs: names.map((name) => ({ name })),
   };
@@ -122,13 +145,4 @@ function isLargeInMemory({ payload, dataType }: TensorProto): boolean {
 
 function weightInput({ name, dataType, dims }: TensorProto): ValueInfoProto {
   return { name, type: { kind: 'tensor', elementType: dataType, shape: dims } };
-}
-
-function boundInput(input: ValueInfoProto, dimensions: Readonly<Record<string, number>>): ValueInfoProto {
-  const { type } = input;
-  if (type?.kind !== 'tensor' || type.shape === undefined) return input;
-  const shape = type.shape.map((one) =>
-    typeof one === 'string' && Object.hasOwn(dimensions, one) ? dimensions[one] : one,
-  );
-  return { ...input, type: { ...type, shape } };
 }
