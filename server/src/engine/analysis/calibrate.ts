@@ -133,6 +133,8 @@ class Calibration {
     const shapes = await this.sampleShapes();
     if (shapes.value === undefined) return fail(...shapes.issues);
     this.observed = this.observers(shapes.value);
+    // Everything followed from BatchNormalization.
+    if (this.observed.length === 0) return ok(this.ranges());
     const tapped = tapModel(
       input.model,
       this.observed.flatMap((one) => one.taps),
