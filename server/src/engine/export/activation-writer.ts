@@ -158,7 +158,8 @@ export class ActivationWriter {
     const { name } = tensor.value;
     const quantizer = this.quantizerOf(tensor, format);
     const codes = addQuantize(this.graph, name, source, quantizer, this.opset, before);
-    return this.limited(name, codes, quantizer.type, format, before);
+    // A tensor that shares its scale holds codes that were limited before they moved.
+    return tensor.sharedWith ? codes : this.limited(name, codes, quantizer.type, format, before);
   }
 
   private limited(

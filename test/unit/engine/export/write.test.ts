@@ -144,6 +144,13 @@ describe('the source survives', () => {
     expect(fs.readFileSync(at('weights.bin'), 'utf8')).toBe('precious');
   });
 
+  it('but another file beside it may be replaced', async () => {
+    fs.writeFileSync(at('model.onnx'), 'precious');
+    fs.writeFileSync(at('other.onnx'), 'old');
+    expect((await writeText(at('other.onnx'), 'new', [at('model.onnx')])).issues).toEqual([]);
+    expect(fs.readFileSync(at('other.onnx'), 'utf8')).toBe('new');
+  });
+
   it('a data file that would fall on it', async () => {
     fs.writeFileSync(at('out.onnx.data'), 'precious');
     const { issues } = await writeProto(matmulNet(64, 64), at('out.onnx'), {
