@@ -34,10 +34,17 @@ export class Workbench {
     page.on('pageerror', (error) => this.consoleLines.push(`uncaught: ${error.message}`));
   }
 
-  /** Waits until the explorer shows files and the editor is connected to its extension host. */
+  /**
+   * Waits until the explorer shows files and the extension's commands are known: a model opened before that
+   * would be shown as a binary file.
+   */
   async ready(): Promise<void> {
     await this.page.locator('.monaco-workbench').waitFor({ timeout: 60_000 });
     await this.explorerRows().first().waitFor({ timeout: 60_000 });
+    await until('the extension is known to the workbench', async () => {
+      const titles = await this.commandsFor('Quantlens');
+      return titles.some((title) => title.startsWith('Quantlens:'));
+    });
   }
 
   async close(): Promise<void> {
