@@ -42,6 +42,7 @@ import {
 import type { ModelView } from '../../server/src/protocol/views';
 import { Backoff } from './backoff';
 import { clientCommandIds } from './command-ids';
+import { LastWords } from './last-words';
 
 /** Which documents the server is told of. */
 export const documentSelector = [
@@ -65,8 +66,8 @@ export class Server implements vscode.Disposable {
   private readonly watchers: readonly vscode.FileSystemWatcher[];
   private pendingRestart: NodeJS.Timeout | undefined;
   private stopping = false;
-  /** Last line that the server wrote to its error output, the best hint on why it ended. */
-  private lastError = '';
+  /** What the server wrote to its error output, the best hint on why it ended. */
+  private readonly lastWords = new LastWords();
 
   readonly onViewChanged = this.viewChanged.event;
   readonly onStatus = this.statusChanged.event;
@@ -84,9 +85,11 @@ export class Server implements vscode.Disposable {
     const initializationOptions = (): InitializationOptions => ({
       trusted: vscode.workspace.isTrusted,
       cacheDirectory: vscode.Uri.joinPath(context.globalStorageUri, 'cache').fsPath,
+      recipeSchema: true,
+      recipeSchema: true,
       locale: vscode.env.language,
     });
-    this.client = new LanguageClient(
+    this.client = new QuietClient(
       'quantlens',
       'Quantlens',
       {
@@ -108,7 +111,7 @@ export class Server implements vscode.Disposable {
           },
         },
         initializationFailedHandler: (error) => {
-          this.lastError = error instanceof Error ? error.message : String(error);
+          log.error(error instanceof Error ? error.message : String(error));
           return false;
         },
         stdioOptions: {
@@ -116,7 +119,7 @@ export class Server implements vscode.Disposable {
           stderr: (stream) =>
             this.logLines(stream, (line) => {
               log.error(line);
-              if (line.trim() !== '') this.lastError = line.trim();
+              this.lastWords.add(line);
             }),
         },
       },
@@ -128,17 +131,17 @@ export class Server implements vscode.Disposable {
 
   /** Starts the server unless it runs; resolves when requests can be sent. Throws what the user should read. */
   async ready(): Promise<void> {
-    if (this.client.state === State.Running) return;
+    if (this.isRunning) return;
     this.cancelRestart();
-    this.lastError = '';
+    this.lastWords.clear();
     this.statusChanged.fire({ health: 'ok', quiescent: false, message: vscode.l10n.t('Starting') });
     try {
       await this.client.start();
     } catch (error) {
-      const reason = this.lastError || (error instanceof Error ? error.message : String(error));
-      this.log.error(vscode.l10n.t('The language server did not start: {0}', reason));
-      throw new Error(vscode.l10n.t('The language server did not start: {0}', reason));
+      throw this.notStarted(error instanceof Error ? error.message : String(error));
     }
+    // A process that ends while it starts can leave the promise resolved.
+    if (!this.isRunning) throw this.notStarted(vscode.l10n.t('it ended at once; see the log'));
     this.statusChanged.fire({ health: 'ok', quiescent: true, message: vscode.l10n.t('Ready') });
     this.started.fire();
   }
@@ -205,9 +208,19 @@ export class Server implements vscode.Disposable {
     return this.client.sendRequest<R>(method, params, token);
   }
 
+  /** Asked anew after every await, hence no property that the compiler would take for constant. */
+  private get isRunning(): boolean {
+    return this.client.state === State.Running;
+  }
+
+  private notStarted(otherwise: string): Error {
+    const reason = this.lastWords.reason() ?? otherwise;
+    return new Error(vscode.l10n.t('The language server did not start: {0}', reason));
+  }
+
   private onClosed(): void {
     if (this.stopping) return;
-    const reason = this.lastError || vscode.l10n.t('no reason was given; see the log');
+    const reason = this.lastWords.reason() ?? vscode.l10n.t('no reason was given; see the log');
     const delay = this.backoff.next(Date.now());
     if (delay === undefined) {
       this.log.error(`The language server ended too often, it stays off. Last reason: ${reason}`);
@@ -239,6 +252,13 @@ export class Server implements vscode.Disposable {
 
   private logLines(stream: Readable, use: (line: string) => void): void {
     readline.createInterface({ input: stream, crlfDelay: Number.POSITIVE_INFINITY }).on('line', use);
+  }
+}
+
+/** Problems go to the log; what the user must know, {@link Server} tells in its own words and once. */
+class QuietClient extends LanguageClient {
+  override error(message: string, data?: unknown): void {
+    super.error(message, data, false);
   }
 }
 

@@ -50,9 +50,12 @@ const handlers: Readonly<Record<CommandId, Handler>> = {
     if (model) await vscode.commands.executeCommand('vscode.openWith', model, modelEditorType);
   },
 
-  'quantlens.openAsText': async ({ models }, argument, layer) => {
+  'quantlens.openAsText': async ({ models, server }, argument, layer) => {
     const model = await modelOf(models, argument);
-    if (model) await showAsText(model, models.view(model), typeof layer === 'string' ? layer : undefined);
+    if (!model) return;
+    // The text comes from the server; before it runs the editor knows nobody who has it.
+    await server.ready();
+    await showAsText(model, models.view(model), typeof layer === 'string' ? layer : undefined);
   },
 
   'quantlens.calibrate': async ({ models, panel }, argument) => {

@@ -7,7 +7,7 @@ import type { Models } from './models';
 export const layersView = 'quantlens.layers';
 
 /** Formats whose figures stand beside a layer's name. */
-const shownFormats = ['int8.channel', 'int4.channel'] as const;
+const shownFormats = { int8: 'int8.channel', int4: 'int4.channel' } as const;
 
 const icons: Readonly<Record<Verdict, vscode.ThemeIcon>> = {
   good: new vscode.ThemeIcon('pass', new vscode.ThemeColor('testing.iconPassed')),
@@ -63,12 +63,7 @@ export class LayerTree implements vscode.TreeDataProvider<LayerItem>, vscode.Dis
     const item = new vscode.TreeItem(layer.name);
     const decisive = decisiveCell(layer);
     const verdict = decisive?.verdict ?? 'unknown';
-    const figures = shownFormats
-      .map((format) => weightCell(layer, format))
-      .filter((cell) => cell !== undefined);
-    item.description = [layer.planned, ...figures.map((cell) => `${formatCell(cell)} ${cellText(cell)}`)]
-      .filter((part) => part !== undefined)
-      .join(' · ');
+    item.description = description(layer);
     item.iconPath = icons[verdict];
     item.contextValue = layer.planned === undefined ? 'layer' : 'layer planned';
     item.tooltip = tooltip(layer, decisive);
@@ -92,6 +87,16 @@ export class LayerTree implements vscode.TreeDataProvider<LayerItem>, vscode.Dis
     this.view.message = messageOf(this.models.activeView);
     this.changed.fire(undefined);
   }
+}
+
+/** `int8 46.4 dB · int4 21.0 dB → int8.channel`. */
+function description(layer: LayerRow): string {
+  const figures = Object.entries(shownFormats).map(([name, format]) => {
+    const cell = weightCell(layer, format);
+    return cell && `${name} ${cellText(cell)}`;
+  });
+  const known = figures.filter((part) => part !== undefined).join(' · ');
+  return layer.planned === undefined ? known : `${known} → ${layer.planned}`;
 }
 
 /** One line above the rows: why there are none, or what is missing. */

@@ -12,14 +12,15 @@ const restMilliseconds = 300;
 export class ModelEditorProvider implements vscode.CustomReadonlyEditorProvider {
   constructor(
     private readonly context: vscode.ExtensionContext,
+    private readonly server: Server,
     private readonly models: Models,
   ) {}
 
   /** Registers the editor for the files that the manifest names. */
-  static register(context: vscode.ExtensionContext, models: Models): vscode.Disposable {
+  static register(context: vscode.ExtensionContext, server: Server, models: Models): vscode.Disposable {
     return vscode.window.registerCustomEditorProvider(
       modelEditorType,
-      new ModelEditorProvider(context, models),
+      new ModelEditorProvider(context, server, models),
       { supportsMultipleEditorsPerDocument: true },
     );
   }
@@ -45,6 +46,10 @@ export class ModelEditorProvider implements vscode.CustomReadonlyEditorProvider 
     const disposables = [
       webview.onDidReceiveMessage((message: FromModelPanel) => this.receive(uri, message, load)),
       this.models.onChanged((view) => isMine(view) && post({ type: 'view', view })),
+      // A server that stays off sends nothing more: what is shown is no longer on its way to anything.
+      this.server.onStatus(({ health, message }) =>
+        post({ type: 'busy', text: health === 'error' ? message : null }),
+      ),
       watcher,
       watcher.onDidChange(fileChanged),
       watcher.onDidCreate(fileChanged),

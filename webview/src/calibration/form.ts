@@ -1,6 +1,6 @@
 /** The form of the calibration panel: model, data, preprocessing, estimator, scheme, samples. */
 import type { CalibrationRequest } from '../../../server/src/protocol/views';
-import { make } from '../shared/dom';
+import { fill, make } from '../shared/dom';
 import { say } from '../shared/rpc';
 import { button, type Control, dropdown, type TextField, textField } from '../shared/toolkit';
 import { type FormValues, isPath, type Problems, problemsOf, requestOf } from './values';
@@ -9,7 +9,7 @@ export type { FormValues } from './values';
 
 /** Closed lists of the contract, recommended first; texts are `estimator.NAME` and `scheme.NAME`. */
 const estimators = ['mse', 'min-max', 'percentile:99.99', 'moving-average', 'lp:2.4'] as const;
-const schemes = ['w8a8', 'w4a8'] as const;
+const schemes = ['w8a8', 'w4a8', 'int8', 'int4'] as const;
 
 const textFields = ['samples', 'scale', 'mean', 'std', 'resize', 'crop'] as const;
 type TextFieldName = (typeof textFields)[number];
@@ -51,6 +51,8 @@ export class Form {
   private readonly preprocessing: HTMLDetailsElement;
   private readonly estimatorHelp = make('div', { class: 'help quiet' });
   private readonly schemeHelp = make('div', { class: 'help quiet' });
+  private readonly settings: HTMLDetailsElement;
+  private readonly settingsTitle = make('summary');
   private readonly runButton = button({
     id: 'run',
     label: say('run'),
@@ -108,11 +110,9 @@ export class Form {
       labelled('layout', this.layout),
       labelled('color', this.color),
     );
-    this.element = make(
+    const form = make(
       'form',
       { id: 'form', attributes: { 'aria-label': say('title') } },
-      this.restricted,
-      this.noModel,
       labelled('model', this.model),
       labelled('data', this.data),
       this.pathRow,
@@ -123,10 +123,12 @@ export class Form {
       this.estimatorHelp,
       labelled('scheme', this.scheme),
       this.schemeHelp,
-      make('div', { class: 'buttons' }, this.runButton.element),
     );
-    this.element.addEventListener('submit', (event) => event.preventDefault());
-    this.element.addEventListener('keydown', (event) => {
+    this.settings = make('details', { id: 'settings' }, this.settingsTitle, form);
+    this.settings.open = true;
+    this.element = make('section', {}, this.restricted, this.noModel, this.settings);
+    form.addEventListener('submit', (event) => event.preventDefault());
+    form.addEventListener('keydown', (event) => {
       if (event.key === 'Enter' && event.target instanceof HTMLElement && event.target.id in this.fields)
         this.run();
     });
@@ -156,9 +158,16 @@ export class Form {
     this.changed();
   }
 
-  setRunning(running: boolean): void {
+  /** The settings make room for the figures while it runs; they come back when it failed. */
+  setRunning(running: boolean, failed = false): void {
     this.running = running;
+    this.settings.open = failed;
     this.show();
+  }
+
+  /** The button that runs it; the page places it where it stays in sight. */
+  get action(): HTMLElement {
+    return this.runButton.element;
   }
 
   values(): FormValues {
@@ -224,7 +233,8 @@ export class Form {
     this.restricted.hidden = this.trusted;
     this.noModel.hidden = this.hasModels;
     this.pathRow.hidden = !hasPath;
-    this.path.textContent = this.source === '' ? say('nothingChosen') : this.source;
+    // The row reads from right to left so that the end of a long path stays in sight; <bdi> keeps its order.
+    fill(this.path, make('bdi', {}, this.source === '' ? say('nothingChosen') : this.source));
     this.path.title = this.source;
     this.noData.hidden = hasPath;
     this.noData.textContent = hasPath ? '' : say(`noData.${this.source}`);
@@ -241,7 +251,9 @@ export class Form {
     ];
     for (const control of [...controls, ...Object.values(this.fields)]) control.setEnabled(!this.running);
     this.runButton.setEnabled(!this.running && this.trusted && this.hasModels && this.source !== '');
-    this.runButton.setLabel(say(this.running ? 'running' : 'run'));
+    this.runButton.element.hidden = this.running;
+    const { scheme, estimator, samples } = this.values();
+    this.settingsTitle.textContent = say('settings', scheme, estimator, samples);
     this.showProblems(problemsOf(this.values()));
   }
 

@@ -5,6 +5,7 @@ import { connect, say } from '../shared/rpc';
 import { registerComponents } from '../shared/toolkit';
 import { Form, type FormValues } from './form';
 import { Run } from './run';
+import { isPath } from './values';
 
 interface State {
   /** What the user changed in the form, by model. */
@@ -35,7 +36,12 @@ const run = new Run({
 
 document
   .querySelector('#app')
-  ?.append(make('h1', { class: 'spoken' }, say('title')), form.element, run.element);
+  ?.append(
+    make('h1', { class: 'spoken' }, say('title')),
+    form.element,
+    run.element,
+    make('footer', {}, form.action, run.live),
+  );
 host.listen(receive);
 host.post({ type: 'ready' });
 
@@ -52,13 +58,13 @@ function receive(message: ToCalibrationPanel): void {
       return;
     case 'started':
       form.setRunning(true);
-      run.start(form.values().scheme);
+      run.start(form.values().scheme, !isPath(form.values().source));
       return;
     case 'progress':
       run.progress(message.progress, message.layers);
       return;
     case 'finished':
-      form.setRunning(false);
+      form.setRunning(false, message.result.state === 'failed');
       run.finish(message.result);
       return;
     case 'quantized':

@@ -2,7 +2,7 @@
 import type { Progress } from '../../../server/src/protocol/progress';
 import type { CalibrationResult, QuantizeResult } from '../../../server/src/protocol/views';
 import { type Child, fill, make } from '../shared/dom';
-import { decibels, figure, percent, shortBytes } from '../shared/figures';
+import { figure, judged, percent, shortBytes } from '../shared/figures';
 import { say } from '../shared/rpc';
 import { type Column, Table } from '../shared/table';
 import { button } from '../shared/toolkit';
@@ -16,14 +16,17 @@ export interface RunOptions {
 }
 
 export class Run {
+  /** Result and figures. */
   readonly element: HTMLElement;
+  /** Progress and Cancel; the page places it where it stays in sight. */
+  readonly live: HTMLElement;
   private scheme = '';
+  private noData = false;
   private readonly bar = make('progress', {
     id: 'progress-bar',
     attributes: { 'aria-label': say('progress') },
   });
   private readonly status = make('div', { id: 'progress-text', attributes: { role: 'status' } });
-  private readonly live: HTMLElement;
   private readonly result = make('section', { id: 'result', attributes: { 'aria-live': 'polite' } });
   private readonly cancel = button({ id: 'cancel', label: say('cancel'), onClick: () => this.cancelNow() });
   private readonly table: Table<Layer>;
@@ -40,11 +43,13 @@ export class Run {
     this.live.hidden = true;
     this.result.hidden = true;
     this.table.element.hidden = true;
-    this.element = make('div', { id: 'run-state' }, this.live, this.result, this.table.element);
+    this.element = make('div', { id: 'run-state' }, this.result, this.table.element);
   }
 
-  start(scheme: string): void {
+  /** `noData`: the ranges will come from no real input, which the result must say. */
+  start(scheme: string, noData: boolean): void {
     this.scheme = scheme;
+    this.noData = noData;
     this.live.hidden = false;
     this.result.hidden = true;
     this.table.element.hidden = true;
@@ -93,10 +98,6 @@ export class Run {
 
   private summary(result: CalibrationResult): readonly Child[] {
     const { state, samples, seconds, output, problems } = result;
-    const figures = output && [
-      say('resultOutput', decibels(output.sqnr)),
-      ...(output.topOneAgreement === null ? [] : [say('resultAgreement', percent(output.topOneAgreement))]),
-    ];
     const quantize = button({
       id: 'quantize',
       label: say('quantize', this.scheme),
@@ -106,7 +107,16 @@ export class Run {
     return [
       make('h2', {}, say(`result.${state}`)),
       state !== 'failed' && make('p', {}, say('resultSamples', samples, seconds.toFixed(1))),
-      figures && make('p', { class: 'output' }, figures.join(' · ')),
+      output &&
+        make(
+          'p',
+          { id: 'output' },
+          `${say('resultOutput')} `,
+          judged(output.sqnr),
+          output.topOneAgreement !== null && say('resultAgreement', percent(output.topOneAgreement)),
+        ),
+      this.noData &&
+        make('div', { class: 'banner warning', attributes: { role: 'alert' } }, say('resultNoData')),
       ...problems.map((text) =>
         make(
           'div',

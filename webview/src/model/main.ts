@@ -1,6 +1,6 @@
 /** The page of a model: facts, findings and the layer table. Shows the last view it got and sends what the user did. */
 import type { FromModelPanel, ToModelPanel } from '../../../server/src/protocol/panel';
-import type { LayerRow, ModelView } from '../../../server/src/protocol/views';
+import { type LayerRow, type ModelView, verdictScale } from '../../../server/src/protocol/views';
 import { fill, make } from '../shared/dom';
 import { connect, say } from '../shared/rpc';
 import type { SortOrder } from '../shared/sort';
@@ -29,7 +29,18 @@ const filter = make('input', {
   id: 'filter',
   attributes: { type: 'search', placeholder: say('filter'), 'aria-label': say('filter') },
 });
-const layersHead = make('div', { id: 'layers-head' }, make('h2', {}, say('layers')), filter, count);
+const layersHead = make(
+  'div',
+  { id: 'layers-head' },
+  make('h2', {}, say('layers')),
+  filter,
+  count,
+  make(
+    'span',
+    { class: 'quiet', id: 'legend' },
+    say('legend', verdictScale.goodFrom, verdictScale.watchFrom),
+  ),
+);
 const table = new Table<LayerRow>(
   {
     id: 'layers',

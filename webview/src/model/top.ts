@@ -2,7 +2,7 @@
 import type { FromModelPanel } from '../../../server/src/protocol/panel';
 import type { ModelView } from '../../../server/src/protocol/views';
 import { type Child, make, spoken } from '../shared/dom';
-import { decibels, percent, shortBytes } from '../shared/figures';
+import { judged, percent, shortBytes } from '../shared/figures';
 import { say } from '../shared/rpc';
 import { button, progressRing } from '../shared/toolkit';
 
@@ -22,23 +22,27 @@ export function topFacts(view: ModelView): readonly Child[] {
 
 /** What a recipe plans, what data the numbers stand on, and the measured effect on the output. */
 function measured(view: ModelView): readonly Child[] {
-  const fact = (label: string, value: string, title?: string) =>
-    make('div', { class: 'fact', title }, make('dt', {}, label), make('dd', {}, value));
-  const outputs = Object.entries(view.output ?? {}).map(([scheme, output]) =>
+  const fact = (label: string, title: string, ...value: readonly Child[]) =>
+    make('div', { class: 'fact', title }, make('dt', {}, label), make('dd', {}, ...value));
+  const outputs = Object.entries(view.output ?? {}).map(([scheme, { sqnr, topOneAgreement, execution }]) =>
     fact(
       say('output', scheme),
-      output.topOneAgreement === null
-        ? decibels(output.sqnr)
-        : say('outputAgreement', decibels(output.sqnr), percent(output.topOneAgreement)),
-      say(output.execution === 'deployed' ? 'deployed' : 'simulated'),
+      say(execution === 'deployed' ? 'deployed' : 'simulated'),
+      judged(sqnr),
+      topOneAgreement !== null && say('outputAgreement', percent(topOneAgreement)),
     ),
   );
   return [
     view.plannedBytes !== undefined &&
-      fact(say('planned'), `≈ ${shortBytes(view.plannedBytes)}`, say('plannedTitle', shortBytes(view.bytes))),
-    view.data !== null && fact(say('data'), say('dataValue', view.data.source, view.data.samples)),
+      fact(say('planned'), say('plannedTitle', shortBytes(view.bytes)), `≈ ${shortBytes(view.plannedBytes)}`),
+    view.data !== null &&
+      fact(say('data'), view.data.source, say('dataValue', baseName(view.data.source), view.data.samples)),
     ...outputs,
   ];
+}
+
+function baseName(path: string): string {
+  return path.split(/[/\\]/).findLast((part) => part !== '') ?? path;
 }
 
 /** Buttons; what a kind of file cannot do is left out. */

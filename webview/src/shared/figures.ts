@@ -1,5 +1,5 @@
 /** Figures as users read them, with units and verdicts that do not speak by colour alone. */
-import type { ErrorCell, Verdict } from '../../../server/src/protocol/views';
+import { type ErrorCell, type Verdict, verdictScale } from '../../../server/src/protocol/views';
 import { type Child, make, spoken } from './dom';
 import { say } from './rpc';
 
@@ -11,6 +11,25 @@ const glyphs: Readonly<Record<Verdict, string>> = { good: '✓', watch: '!', bad
 /** `39.6 dB`, `≈ 39.6 dB` when estimated, `–` where undefined. */
 export function decibels(db: number | null, estimated = false): string {
   return db === null ? '–' : `${estimated ? '≈ ' : ''}${db.toFixed(1)} dB`;
+}
+
+/** Verdict of a figure that comes without one. */
+export function verdictOf(db: number | null): Verdict {
+  if (db === null) return 'unknown';
+  if (db >= verdictScale.goodFrom) return 'good';
+  return db >= verdictScale.watchFrom ? 'watch' : 'bad';
+}
+
+/** `36.0 dB ✓` in one line, the sign with its colour and a word for screen readers. */
+export function judged(db: number | null): Child {
+  const verdict = verdictOf(db);
+  return make(
+    'span',
+    { class: `judged ${verdict}`, title: say(`verdict.${verdict}`) },
+    `${decibels(db)} `,
+    make('span', { class: 'glyph', attributes: { 'aria-hidden': 'true' } }, glyphs[verdict]),
+    spoken(say(`verdict.${verdict}`)),
+  );
 }
 
 /** A figure in dB with its verdict as sign and colour, and as a bar. */
