@@ -1,7 +1,7 @@
 /** Flags shared by commands: strict parsing, one place per flag; a bad value is a usage error (exit code 2). */
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { defaultThreads } from '../engine/index';
 import type { CommonOptions } from '../engine/jobs';
+import { defaultThreads } from '../engine/threads';
 import type { DataSpec, PreprocessingSpec } from '../protocol/reports';
 
 export interface GlobalFlags {

@@ -1,13 +1,5 @@
 /** The command line's grammar: commands, flags, help with examples. What each does is in `commands/`. */
 import { Command, Option } from 'commander';
-import { analyze } from './commands/analyze';
-import { calibrate } from './commands/calibrate';
-import { compare } from './commands/compare';
-import { evaluate } from './commands/evaluate';
-import { inspect } from './commands/inspect';
-import { lint } from './commands/lint';
-import { print } from './commands/print';
-import { quantize } from './commands/quantize';
 import { collect, list, withDataFlags, withGlobalFlags } from './options';
 import { version } from './version';
 
@@ -30,17 +22,18 @@ export function makeProgram(end: (code: number) => void): Command {
       'after',
       `\nExamples:\n${examples.map((example) => `  $ quantlens ${example}`).join('\n')}`,
     );
+  // A command's modules are loaded when it runs: `inspect` should not wait for what `quantize` needs.
   const run =
-    <A extends unknown[]>(body: (...args: A) => Promise<number>) =>
+    <A extends unknown[]>(load: () => Promise<(...args: A) => Promise<number>>) =>
     async (...args: A) =>
-      end(await body(...args));
+      end(await (await load())(...args));
 
   command('inspect <model>', 'facts and layers from headers alone', [
     'inspect model.onnx',
     'inspect model.onnx --json --fingerprint',
   ])
     .option('--fingerprint', 'add the SHA-256 of the content, external data included')
-    .action(run(inspect));
+    .action(run(async () => (await import('./commands/inspect')).inspect));
 
   command('print <model>', 'the model as ONNX text, weights elided', [
     'print model.onnx',
@@ -48,7 +41,7 @@ export function makeProgram(end: (code: number) => void): Command {
   ])
     .option('-o, --output <file>', 'write to a file')
     .option('--full', 'print all values (small models)')
-    .action(run(print));
+    .action(run(async () => (await import('./commands/print')).print));
 
   withDataFlags(
     command('analyze <model>', 'error per layer and format; with data also activations and output', [
@@ -61,7 +54,7 @@ export function makeProgram(end: (code: number) => void): Command {
     .option('--metric <names>', 'local, cumulative, output (default: local,cumulative)', list)
     .option('--estimator <name>', `range estimator: ${estimatorHelp}`)
     .option('--recipe <file>', 'recipe that supplies what flags do not')
-    .action(run(analyze));
+    .action(run(async () => (await import('./commands/analyze')).analyze));
 
   withDataFlags(
     command('calibrate <model>', 'activation ranges, with fingerprints of model and data', [
@@ -71,7 +64,7 @@ export function makeProgram(end: (code: number) => void): Command {
     .option('--estimator <name>', `range estimator: ${estimatorHelp} (default: min-max)`)
     .option('--recipe <file>', 'recipe that supplies what flags do not')
     .requiredOption('-o, --output <file>', 'ranges file to write')
-    .action(run(calibrate));
+    .action(run(async () => (await import('./commands/calibrate')).calibrate));
 
   withDataFlags(
     command('quantize <model>', 'plan, export, then load, run and compare with the float model', [
@@ -88,13 +81,13 @@ export function makeProgram(end: (code: number) => void): Command {
     .option('--methods <names>', 'methods, comma-separated', list)
     .option('--keep-float <glob>', 'layers to keep in float; repeatable', collect)
     .option('-o, --output <file>', "file to write (default: the recipe's output)")
-    .action(run(quantize));
+    .action(run(async () => (await import('./commands/quantize')).quantize));
 
   withDataFlags(
     command('compare <float> <quantized>', 'error per layer of an existing quantized file', [
       'compare model.onnx model.int8.onnx --data images/',
     ]),
-  ).action(run(compare));
+  ).action(run(async () => (await import('./commands/compare')).compare));
 
   withDataFlags(
     command('evaluate <model>', 'accuracy, or agreement with another model', [
@@ -106,14 +99,14 @@ export function makeProgram(end: (code: number) => void): Command {
     .option('--labels <file>', '.npy of integers, .tsv (file name, class) or .json')
     .option('--against <model>', 'float model to agree with')
     .addOption(new Option('--task <name>', 'what the outputs mean').choices(['classify', 'next-token']))
-    .action(run(evaluate));
+    .action(run(async () => (await import('./commands/evaluate')).evaluate));
 
   command('lint <path...>', 'findings for models and recipes', [
     'lint model.onnx',
     'lint models/ --format sarif',
   ])
     .addOption(new Option('--format <name>', 'output format').choices(['text', 'json', 'sarif']))
-    .action(run(lint));
+    .action(run(async () => (await import('./commands/lint')).lint));
 
   program
     .command('lsp')

@@ -3,7 +3,6 @@
  * process; whatever reads weights or runs a model is a job in a forked child. Results are kept by file state.
  */
 import * as fs from 'node:fs';
-import * as os from 'node:os';
 import { LRUCache } from 'lru-cache';
 import type { AnalysisReport } from '../protocol/reports';
 import { modelFacts } from './analysis/model-facts';
@@ -33,11 +32,6 @@ export interface EngineOptions {
   /** Memory limit of one inference process in MB; 0 = none. */
   readonly memoryLimit?: number;
   readonly log?: (line: string) => void;
-}
-
-/** Threads when the user chose none: leave one core to the editor. */
-export function defaultThreads(): number {
-  return Math.max(1, os.availableParallelism() - 1);
 }
 
 /** A finished or interrupted job: after a cancel or crash `partial` holds the best so far. */

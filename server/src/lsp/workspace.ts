@@ -8,9 +8,11 @@ import { hasErrors, type Issue } from '../engine/base/issue';
 import type { Outcome } from '../engine/base/outcome';
 import { type ParsedRecipe, parseRecipe } from '../engine/format/recipe';
 import type { OpenModel } from '../engine/graph/open';
-import { defaultThreads, type Engine, stampOf } from '../engine/index';
+import { type Engine, stampOf } from '../engine/index';
 import type { CommonOptions } from '../engine/jobs';
+import { defaultThreads } from '../engine/threads';
 import type { Settings } from '../protocol/lsp-ext';
+import type { Progress } from '../protocol/progress';
 import type { AnalysisReport } from '../protocol/reports';
 import type { AnalysisState, ModelView } from '../protocol/views';
 import { findingsOf, modelView } from '../rules/model-view';
@@ -25,17 +27,24 @@ export interface ModelState {
   readonly recipe: ParsedRecipe | undefined;
   readonly recipeUri: string | undefined;
   readonly findings: readonly Issue[];
+  /** Why the file cannot be read or measured. */
   readonly problems: readonly Issue[];
+}
+
+/** A recipe with its address. */
+export interface PlacedRecipe {
+  readonly uri: string;
+  readonly parsed: ParsedRecipe;
 }
 
 interface Entry {
   /** Size and mtime the entry belongs to, as text. */
-  stamp: string;
-  header: AnalysisReport | undefined;
-  problems: readonly Issue[];
+  readonly stamp: string;
+  readonly header: Outcome<AnalysisReport>;
+  /** Why the last analysis failed. */
+  failure: readonly Issue[];
   state: AnalysisState;
   running: AbortController | undefined;
-  findings: { readonly key: unknown; readonly recipe: unknown; readonly list: readonly Issue[] } | undefined;
 }
 
 export interface WorkspaceHost {
@@ -45,6 +54,8 @@ export interface WorkspaceHost {
   /** Text of a recipe that is open in the editor, saved or not. */
   openText(uri: string): { readonly text: string; readonly version: number } | undefined;
   log(line: string): void;
+  /** Shows progress of an analysis; the answer ends it. */
+  progress(title: string): { report(progress: Progress): void; end(): void };
 }
 
 /** Reports from partial weight results are announced at most this often, milliseconds. */
@@ -53,6 +64,7 @@ const ANNOUNCE_INTERVAL = 250;
 export class Workspace {
   private readonly entries = new Map<string, Entry>();
   private readonly recipes = new Map<string, { readonly key: string; readonly parsed: ParsedRecipe }>();
+  private findingsHeld = new WeakMap<AnalysisReport, { recipe: ParsedRecipe | undefined; list: Issue[] }[]>();
 
   /** `onChanged` gets the path of a model whose report, recipe or state changed. */
   constructor(
@@ -73,20 +85,27 @@ export class Workspace {
     return this.host.engine.model(file);
   }
 
-  /** Everything known of a model, from memory; the first call reads its header. */
-  model(file: string): ModelState {
+  /** The model's header as last read. */
+  header(file: string): Outcome<AnalysisReport> {
+    return this.entry(file).header;
+  }
+
+  /**
+   * Everything known of a model, from memory; the first call reads its header.
+   * @param recipe what findings are judged by; default: the recipe beside the model, if there is one.
+   */
+  model(file: string, recipe: PlacedRecipe | undefined = this.recipeBeside(file)): ModelState {
     const entry = this.entry(file);
-    const recipe = this.recipeOf(file);
-    const report = this.host.engine.report(file) ?? entry.header;
+    const report = this.host.engine.report(file) ?? entry.header.value;
     return {
       path: file,
       uri: uriOf(file),
       state: entry.state,
       report,
       recipe: recipe?.parsed,
-      recipeUri: recipe && uriOf(recipePathOf(file)),
-      findings: this.findings(entry, report, recipe?.parsed),
-      problems: entry.problems,
+      recipeUri: recipe?.uri,
+      findings: report ? this.findings(report, recipe?.parsed) : [],
+      problems: [...(entry.header.value ? [] : entry.header.issues), ...entry.failure],
     };
   }
 
@@ -109,14 +128,17 @@ export class Workspace {
   /** Starts the weight analysis of a model unless it ran, runs, or the file is larger than the setting allows. */
   analyze(file: string, force = false): void {
     const entry = this.entry(file);
-    if (!entry.header || entry.running || !['header', 'too-large', 'failed'].includes(entry.state)) return;
-    if (entry.state === 'failed' && !force) return;
-    if (!force && entry.header.model.bytes > this.host.settings().analyzeOnOpen * 1e6) {
+    const { header } = entry;
+    if (!header.value || hasErrors(header.issues) || entry.running) return;
+    if (entry.state === 'weights' || entry.state === 'measured' || (entry.state === 'failed' && !force))
+      return;
+    if (!force && header.value.model.bytes > this.host.settings().analyzeOnOpen * 1e6) {
       entry.state = 'too-large';
       return;
     }
     entry.running = new AbortController();
     entry.state = 'weights-running';
+    entry.failure = [];
     void this.runWeights(file, entry, entry.running.signal);
   }
 
@@ -138,6 +160,11 @@ export class Workspace {
     return this.host.openText(uri)?.text ?? readText(file);
   }
 
+  /** A document was closed: its versions count anew when it is opened again. */
+  forget(uri: string): void {
+    this.recipes.delete(uri);
+  }
+
   /** Tells that a file changed on disk or a recipe in an editor. */
   changed(file: string): void {
     if (file.endsWith('.quant.json')) {
@@ -145,32 +172,33 @@ export class Workspace {
       return;
     }
     const entry = this.entries.get(file);
-    if (!entry) return;
-    const stamp = stampText(file);
-    if (entry.stamp === stamp) return;
+    if (!entry || entry.stamp === stampText(file)) return;
+    const wasMeasured = entry.state !== 'header' && entry.state !== 'too-large';
     entry.running?.abort();
     this.entries.delete(file);
+    // Whoever watches the old numbers wants the new ones.
+    if (wasMeasured) this.analyze(file);
     this.onChanged(file);
   }
 
   /** Announces every known model again: settings, trust or cache changed. */
   refreshAll(): void {
-    for (const [file, entry] of this.entries) {
-      entry.findings = undefined;
-      this.onChanged(file);
-    }
+    this.findingsHeld = new WeakMap();
+    for (const file of this.entries.keys()) this.onChanged(file);
   }
 
   /** Forgets results; models are analysed anew when asked for. */
   clear(): void {
+    const known = [...this.entries.keys()];
     for (const entry of this.entries.values()) entry.running?.abort();
     this.entries.clear();
+    known.forEach(this.onChanged);
   }
 
   /** A measured report arrived from a job. */
-  remember(file: string, report: AnalysisReport, state: AnalysisState): void {
+  remember(file: string, report: AnalysisReport): void {
     this.host.engine.remember(file, report);
-    this.entry(file).state = state;
+    this.entry(file).state = 'measured';
     this.onChanged(file);
   }
 
@@ -179,22 +207,12 @@ export class Workspace {
     const held = this.entries.get(file);
     if (held?.stamp === stamp) return held;
     held?.running?.abort();
-    const inspected = this.host.engine.inspect(file);
+    const header = this.host.engine.inspect(file);
     const known = this.host.engine.report(file);
-    const entry: Entry = {
-      stamp,
-      header: inspected.value,
-      // A readable model carries its own issues in the report.
-      problems: inspected.value ? [] : inspected.issues,
-      state:
-        !inspected.value || hasErrors(inspected.issues)
-          ? 'failed'
-          : known?.layers.some((layer) => layer.weightSqnr)
-            ? 'weights'
-            : 'header',
-      running: undefined,
-      findings: undefined,
-    };
+    const readable = header.value && !hasErrors(header.issues);
+    const measured = known?.layers.some((layer) => layer.weightSqnr);
+    const state = readable ? (measured ? 'weights' : 'header') : 'failed';
+    const entry: Entry = { stamp, header, failure: [], state, running: undefined };
     this.entries.set(file, entry);
     return entry;
   }
@@ -202,44 +220,49 @@ export class Workspace {
   private async runWeights(file: string, entry: Entry, signal: AbortSignal): Promise<void> {
     let announced = 0;
     this.onChanged(file);
+    const progress = this.host.progress(path.basename(file));
     const outcome = await this.host.engine.weights(file, this.common(), {
       signal,
+      progress: progress.report,
       partial: () => {
         if (performance.now() - announced < ANNOUNCE_INTERVAL) return;
         announced = performance.now();
         this.onChanged(file);
       },
     });
+    progress.end();
     entry.running = undefined;
     // The file changed meanwhile: another entry stands in its place and has its own run.
     if (this.entries.get(file) !== entry) return;
-    entry.state = outcome.value ? 'weights' : 'failed';
+    // A calibration may have ended first; its report has the weights too.
+    if (entry.state === 'weights-running') entry.state = outcome.value ? 'weights' : 'failed';
     if (!outcome.value) {
-      entry.problems = outcome.issues;
+      entry.failure = outcome.issues;
       this.host.log(`weights of ${file}: ${outcome.issues.map((one) => one.code).join(', ')}`);
     }
     this.onChanged(file);
   }
 
-  private recipeOf(file: string): { readonly parsed: ParsedRecipe } | undefined {
+  private recipeBeside(file: string): PlacedRecipe | undefined {
     const recipeFile = recipePathOf(file);
-    const parsed = this.recipe(uriOf(recipeFile), recipeFile);
-    return parsed && { parsed };
+    const uri = uriOf(recipeFile);
+    const parsed = this.recipe(uri, recipeFile);
+    return parsed && { uri, parsed };
   }
 
-  private findings(
-    entry: Entry,
-    report: AnalysisReport | undefined,
-    recipe: ParsedRecipe | undefined,
-  ): readonly Issue[] {
-    if (!report) return [];
-    const held = entry.findings;
-    if (held && held.key === report && held.recipe === recipe) return held.list;
-    const list = findingsOf(report, recipe?.recipe, this.host.settings().severity);
-    entry.findings = { key: report, recipe, list };
+  private findings(report: AnalysisReport, recipe: ParsedRecipe | undefined): readonly Issue[] {
+    const held = this.findingsHeld.get(report) ?? [];
+    const known = held.find((one) => one.recipe === recipe);
+    if (known) return known.list;
+    const list = [...findingsOf(report, recipe?.recipe, this.host.settings().severity)];
+    // One text view and one recipe look at a report; older versions of the recipe are of no use.
+    this.findingsHeld.set(report, [{ recipe, list }, ...held.slice(0, MAX_PLANS - 1)]);
     return list;
   }
 }
+
+/** Plans whose findings are kept per report. */
+const MAX_PLANS = 4;
 
 function stampText(file: string): string {
   return JSON.stringify(stampOf(file) ?? null);
