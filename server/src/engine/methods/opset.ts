@@ -3,7 +3,7 @@
  * changed incompatibly; each has a row with the rewrite, or with the reason why there is none. Derived from the
  * operator schemas of onnx 1.23 (attributes removed, inputs added, defaults changed) and their change notes.
  */
-import { addInitializer, addNode, setInput } from '../graph/edit';
+import { addInitializer, addNode, replaceNode, setInput } from '../graph/edit';
 import type { Attribute, Graph, Model, Node } from '../graph/ir';
 import { defaultOpset } from '../graph/ir';
 import { floatTensor, int64Tensor } from '../graph/tensor';
@@ -21,8 +21,6 @@ interface OpsetChange {
   readonly concerns: (node: Node) => boolean;
   /** Rewrites the node in place; absent = such a node cannot be carried over. */
   readonly upgrade?: (node: Node) => void;
-  /** Further condition for `upgrade`. */
-  readonly possible?: (node: Node) => boolean;
 }
 
 const has = (name: string) => (node: Node) => node.attributes.has(name);
@@ -59,9 +57,9 @@ const changes: readonly OpsetChange[] = [
   { op: 'Resize', at: 11, concerns: always },
   { op: 'Scatter', at: 11, concerns: always },
   { op: 'Dropout', at: 12, concerns: has('ratio'), upgrade: (node) => node.attributes.delete('ratio') },
-  { op: 'Softmax', at: 13, concerns: always, upgrade: lastAxis, possible: isLastAxis },
-  { op: 'LogSoftmax', at: 13, concerns: always, upgrade: lastAxis, possible: isLastAxis },
-  { op: 'Hardmax', at: 13, concerns: always, upgrade: lastAxis, possible: isLastAxis },
+  { op: 'Softmax', at: 13, concerns: always, upgrade: upgradeSoftmax },
+  { op: 'LogSoftmax', at: 13, concerns: always, upgrade: upgradeSoftmax },
+  { op: 'Hardmax', at: 13, concerns: always, upgrade: upgradeSoftmax },
   { op: 'ReduceSum', at: 13, concerns: has('axes'), upgrade: (node) => integersToInput(node, 'axes', 1) },
   { op: 'Squeeze', at: 13, concerns: has('axes'), upgrade: (node) => integersToInput(node, 'axes', 1) },
   { op: 'Unsqueeze', at: 13, concerns: has('axes'), upgrade: (node) => integersToInput(node, 'axes', 1) },
@@ -120,7 +118,7 @@ export function raiseObstacle(
   if (from < oldestRaisable || version > newestRaisable) return 'version';
   for (const node of allNodes(model.graph)) {
     for (const change of pending(node, from, version)) {
-      if (change.upgrade && (change.possible?.(node) ?? true)) continue;
+      if (change.upgrade) continue;
       return { node: node.label, op: node.opType };
     }
   }
@@ -211,15 +209,31 @@ function upgradeGridSample(node: Node): void {
   node.attributes.set('mode', text(renamed[mode] ?? mode));
 }
 
-/** Before 13 the axis and all after it were flattened into one: the same thing only for the last axis. */
-function isLastAxis(node: Node): boolean {
+/**
+ * Before 13 the axis and all after it were flattened into one: the same thing only for the last axis, else
+ * `Reshape(Softmax(Flatten(x, axis)), Shape(x))`.
+ */
+function upgradeSoftmax(node: Node): void {
   const axis = node.int('axis', 1);
   const rank = node.input(0)?.shape?.length;
-  return axis === -1 || (rank !== undefined && (axis === rank - 1 || axis === -1));
-}
-
-function lastAxis(node: Node): void {
-  node.attributes.set('axis', { type: 'int', value: -1n });
+  const last: readonly [string, Attribute] = ['axis', { type: 'int', value: -1n }];
+  if (axis === -1 || axis === (rank ?? 0) - 1) {
+    node.attributes.set(...last);
+    return;
+  }
+  const graph = graphOf(node);
+  const input = node.input(0);
+  const step = (
+    opType: string,
+    inputs: Node['inputs'],
+    attributes: Iterable<readonly [string, Attribute]> = [],
+  ) => {
+    const name = `${node.label}_${opType}`;
+    return addNode(graph, { name, opType, inputs, attributes, outputs: [name] }, node).output();
+  };
+  const flat = step('Flatten', [input], [['axis', { type: 'int', value: BigInt(axis) }]]);
+  const result = step(node.opType, [flat], [last]);
+  replaceNode(node, { name: node.name, opType: 'Reshape', inputs: [result, step('Shape', [input])] });
 }
 
 function isTensorflowHalfPixel(node: Node): boolean {

@@ -159,6 +159,9 @@ class Draft {
   }
 }
 
+/** First operator set with QLinearConv and QLinearMatMul: onnxruntime fuses to them whatever the model says. */
+const integerKernels = 10;
+
 /** First operator sets whose Clip takes 8-bit integers, and whose Slice takes its bounds as inputs. */
 const integerClip = 12;
 const sliceWithInputs = 10;
@@ -205,6 +208,9 @@ function chooseActivations(
       format,
       `the layer computes in ${type?.name ?? 'an unknown type'}, not in float32`,
     );
+  }
+  if (lowest < integerKernels) {
+    return draft.keep('activations', format, `opset ${lowest} has no integer operators; they came with 10`);
   }
   if (parsed.value.bits < 8 && lowest < integerClip) {
     return draft.keep(

@@ -72,7 +72,8 @@ const rows: readonly Row[] = [
     nodes: [node('Split', ['x'], ['a', 'b'], { axis: 2 }), node('Sub', ['a', 'b'], ['y'])],
   },
   { name: 'Softmax over the last axis', from: 11, to: 13, nodes: one('Softmax', { axis: 3 }) },
-  { name: 'Softmax over flattened axes', from: 11, to: 13, nodes: one('Softmax'), obstacle: 'Softmax' },
+  { name: 'Softmax over flattened axes', from: 11, to: 13, nodes: one('Softmax') },
+  { name: 'LogSoftmax over flattened axes', from: 11, to: 13, nodes: one('LogSoftmax', { axis: 2 }) },
   { name: 'TopK count', from: 9, to: 13, nodes: [node('TopK', ['x'], ['y', 'indices'], { axis: 3, k: 2 })] },
   {
     name: 'BatchNormalization, spatial',

@@ -117,6 +117,11 @@ describe('formats per operator', () => {
   });
 });
 
+/** A Resize that opset 13 cannot say. */
+const halfPixel = node('Resize', ['c', 'roi', 'scales'], ['y'], {
+  coordinate_transformation_mode: 'tf_half_pixel_for_nn',
+});
+
 describe('operator set', () => {
   const cases: readonly [asked: string, from: number, to: number][] = [
     ['w8a8', 10, 13],
@@ -131,9 +136,9 @@ describe('operator set', () => {
   });
 
   it('stays and uses com.microsoft where an operator cannot be carried over', () => {
-    const plan = planOf(folded(plain(11, [node('Softmax', ['c'], ['y'])])), 'w4a8');
+    const plan = planOf(folded(plain(11, [halfPixel])), 'w4a8');
     expect(plan.opset).toBe(11);
-    expect(plan.opsetObstacle).toBe('y_Softmax');
+    expect(plan.opsetObstacle).toBe('y_Resize');
     expect(plan.layers[0]?.changes).toContainEqual({ kind: 'contrib-quantize', needed: 21 });
   });
 
@@ -146,12 +151,24 @@ describe('operator set', () => {
     expect(planOf(folded(plain(12, group)), 'int4.channel').opset).toBe(21);
   });
 
+  it('refuses quantized activations where onnxruntime lacks the operators it would fuse them to', () => {
+    const upsample = [node('Upsample', ['c', 'scales'], ['y'])];
+    const model = folded(plain(9, upsample));
+    const { value, issues } = makePlan({ model, layers: listLayers(model), scheme: 'w8a8' });
+    expect(value?.layers[0]).toMatchObject({ weights: 'int8.channel', activations: 'float' });
+    expect(issues.map((one) => [one.code, one.severity])).toEqual([['R02', 'error']]);
+  });
+
   function plain(opset: number, rest = [node('Relu', ['c'], ['y'])]): ModelProto {
     return model(
       {
         inputs: [valueInfo('x', ['N', 3, 8, 8])],
         outputs: [valueInfo('y', undefined)],
-        initializers: [noise('conv.weight', [8, 3, 3, 3]), tensor('scales', [4], [1, 1, 2, 2])],
+        initializers: [
+          noise('conv.weight', [8, 3, 3, 3]),
+          tensor('scales', [4], [1, 1, 2, 2]),
+          tensor('roi', [0], []),
+        ],
         nodes: [node('Conv', ['x', 'conv.weight'], ['c'], { kernel_shape: [3, 3] }), ...rest],
       },
       { opset, irVersion: 7 },
