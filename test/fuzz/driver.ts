@@ -44,7 +44,9 @@ export function fuzz(target: FuzzTarget, options: FuzzOptions): FuzzReport {
     runs++;
     const started = performance.now();
     const outcome = checkedRun(target, bytes, `${what}, seed ${options.seed}, run ${runs}`);
-    const took = performance.now() - started;
+    let took = performance.now() - started;
+    // A busy machine may be the reason: a slow input is slow every time.
+    for (let again = 0; again < 3 && took > LONGEST_RUN; again++) took = Math.min(took, timed(target, bytes));
     if (took > LONGEST_RUN)
       throw failure(target, bytes, `${what}, seed ${options.seed}: ${Math.round(took)} ms`);
     slowest = Math.max(slowest, took);
@@ -83,6 +85,12 @@ function checkedRun(target: FuzzTarget, bytes: Uint8Array, what: string): Outcom
     throw failure(target, bytes, `${what}: ${read} bytes read of ${bytes.length}`);
   }
   return outcome;
+}
+
+function timed(target: FuzzTarget, bytes: Uint8Array): number {
+  const started = performance.now();
+  target.run(watchedSource(bytes, `fuzz.${target.name}`));
+  return performance.now() - started;
 }
 
 function failure(target: FuzzTarget, bytes: Uint8Array, what: string): Error {

@@ -39,7 +39,12 @@ function encodeMessage(name: MessageName, message: object): Outcome<readonly Chu
   const chunks = writer.finish();
   const length = chunksLength(chunks);
   if (length <= MAX_MESSAGE_BYTES) return ok(chunks);
-  const facts = { path: '', what: 'the size of one ONNX file', value: length, limit: MAX_MESSAGE_BYTES };
+  const facts = {
+    path: 'the model to be written',
+    what: 'the size of one ONNX file',
+    value: length,
+    limit: MAX_MESSAGE_BYTES,
+  };
   return fail(issue('format-limit', facts));
 }
 
