@@ -146,8 +146,14 @@ function addLinear(
 }
 
 function wideBytes(type: StorageType, codes: ArrayLike<number>): Uint8Array {
-  const list = Array.from(codes);
-  if (type === 'int16') return bytesOf(Int16Array.from(list));
-  if (type === 'uint16') return bytesOf(Uint16Array.from(list));
-  return type === 'int8' ? bytesOf(Int8Array.from(list)) : Uint8Array.from(list);
+  switch (type) {
+    case 'int8':
+      return bytesOf(codes instanceof Int8Array ? codes : Int8Array.from(codes));
+    case 'int16':
+      return bytesOf(codes instanceof Int16Array ? codes : Int16Array.from(codes));
+    case 'uint16':
+      return bytesOf(codes instanceof Uint16Array ? codes : Uint16Array.from(codes));
+    default:
+      return codes instanceof Uint8Array ? codes : Uint8Array.from(codes);
+  }
 }

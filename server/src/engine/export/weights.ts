@@ -28,7 +28,8 @@ export interface LayerWeight {
 export function readLayerWeight(layer: Layer): Outcome<LayerWeight> {
   const read = layer.tensor.toFloat32();
   if (read.value === undefined) return fail(...read.issues);
-  const bad = read.value.reduce((count, value) => (Number.isFinite(value) ? count : count + 1), 0);
+  let bad = 0;
+  for (let at = 0; at < read.value.length; at++) if (!Number.isFinite(read.value[at])) bad++;
   if (bad > 0) {
     const tensor = layer.weight.name;
     return fail(issue('tensor-not-finite', { tensor, count: bad }, { tensor, layer: layer.name }));
