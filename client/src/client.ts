@@ -86,7 +86,6 @@ export class Server implements vscode.Disposable {
       trusted: vscode.workspace.isTrusted,
       cacheDirectory: vscode.Uri.joinPath(context.globalStorageUri, 'cache').fsPath,
       recipeSchema: true,
-      recipeSchema: true,
       locale: vscode.env.language,
     });
     this.client = new QuietClient(

@@ -32,7 +32,7 @@ export function activate(context: vscode.ExtensionContext): void {
     panel,
     layers,
     registerStatus(started),
-    ModelEditorProvider.register(context, models),
+    ModelEditorProvider.register(context, started, models),
     registerCommands({ context, log, server: started, models, calibrations, panel, layers }),
     vscode.workspace.onDidGrantWorkspaceTrust(() => void started.tellTrust({ trusted: true })),
     ...startWhenNeeded(started, log),

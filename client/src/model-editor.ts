@@ -2,6 +2,7 @@
 import * as vscode from 'vscode';
 import type { FromModelPanel, ToModelPanel } from '../../server/src/protocol/panel';
 import type { ModelView } from '../../server/src/protocol/views';
+import type { Server } from './client';
 import { type Models, modelEditorType } from './models';
 import { modelPanelWords } from './panel-words';
 import { preparePage } from './webview-page';

@@ -95,6 +95,7 @@ export function banners(view: ModelView | undefined, notice: string | null, post
   if (!view) return all;
   if (view.state === 'failed') all.push(banner('error', view.problems[0] ?? say('failed')));
   if (!view.trusted) all.push(banner('warning', say('restricted')));
+  if (notice !== null) return all;
   if (view.state === 'weights-running') all.push(running(say('weightsRunning')));
   if (view.state === 'measuring') all.push(running(say('measuring')));
   if (view.state === 'header') all.push(banner('plain', say('headerOnly')));
