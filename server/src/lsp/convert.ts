@@ -1,7 +1,12 @@
 /** The one place where engine data becomes LSP data: offsets to positions, issues to diagnostics, paths to URIs. */
 import * as path from 'node:path';
 import type { TextDocument } from 'vscode-languageserver-textdocument';
-import { type Diagnostic, DiagnosticSeverity, type Range } from 'vscode-languageserver-types';
+import {
+  type Diagnostic,
+  type DiagnosticRelatedInformation,
+  DiagnosticSeverity,
+  type Range,
+} from 'vscode-languageserver-types';
 import { URI } from 'vscode-uri';
 import type { Issue, Severity } from '../protocol/issues';
 import { textViewScheme } from '../protocol/lsp-ext';
@@ -28,34 +33,42 @@ export interface DiagnosticData {
   readonly fixes: readonly string[];
 }
 
-/** An issue at a span as a diagnostic with its documentation and what fixes need. */
-export function diagnosticOf(document: TextDocument, issue: Issue, span: Span): Diagnostic {
-  const data: DiagnosticData = { layer: issue.anchor.layer, fixes: reported(issue).fixes };
+/** An issue at a span as a diagnostic with its documentation, further places and what fixes need. */
+export function diagnosticOf(
+  document: TextDocument,
+  issue: Issue,
+  span: Span,
+  related: readonly DiagnosticRelatedInformation[] = [],
+): Diagnostic {
+  const { layer } = issue.anchor;
+  const data: DiagnosticData = { layer, fixes: reported(issue).fixes };
   return {
     range: rangeOf(document, span),
     severity: severities[issue.severity],
     source: 'quantlens',
     code: issue.code,
-    message: issue.anchor.layer === undefined ? sentence(issue) : `${issue.anchor.layer}: ${sentence(issue)}`,
+    message: layer === undefined ? sentence(issue) : `${label(layer)}: ${sentence(issue)}`,
     data,
+    ...(related.length > 0 ? { relatedInformation: [...related] } : {}),
     ...(ruleOf(issue.code) ? { codeDescription: { href: documentationUrl(issue.code) } } : {}),
   };
 }
 
-/** File path of a `file:` URI, or of the model behind a text view. */
-export function pathOf(uri: string): string {
+/** Path of the file that a document shows: itself, or the model behind a text view; undefined for other schemes. */
+export function fileOf(uri: string): string | undefined {
   const parsed = URI.parse(uri);
-  return parsed.scheme === textViewScheme ? URI.parse(parsed.query).fsPath : parsed.fsPath;
+  const file = parsed.scheme === textViewScheme ? URI.parse(parsed.query) : parsed;
+  // A path from elsewhere may hold what no file system call takes.
+  return file.scheme === 'file' && !file.fsPath.includes('\0') ? file.fsPath : undefined;
+}
+
+/** The same for requests about a model; an address that is no file names none that exists. */
+export function pathOf(uri: string): string {
+  return fileOf(uri) ?? '';
 }
 
 export function uriOf(file: string): string {
   return URI.file(path.resolve(file)).toString();
-}
-
-/** URI of the model that a document shows: the binary file behind a text view, else the document itself. */
-export function modelUriOf(uri: string): string {
-  const parsed = URI.parse(uri);
-  return parsed.scheme === textViewScheme ? URI.parse(parsed.query).toString() : uri;
 }
 
 /** Address of a model's text view. */
@@ -73,9 +86,34 @@ export function recipePathOf(model: string): string {
   return model.replace(/\.(onnx|onnxtxt|onnxtext|safetensors|gguf)$/i, '').concat('.quant.json');
 }
 
-/** Model text that stands between backticks or in table cells: no markup, no command links, one line. */
+/** Names from model files as markdown shows them: one line, no markup, links, icons or hidden directions. */
 export function escapeMarkdown(text: string): string {
-  return text.replace(/[\r\n]+/g, ' ').replace(/[\\`*_{}[\]()#+\-.!|<>~&]/g, '\\$&');
+  return oneLine(text)
+    .replace(/[\\`*_{}[\]()<>#+!|~&:@$]/g, '\\$&')
+    .replace(/\b(www)\./gi, '$1\\.');
+}
+
+/** Names from model files in titles and messages: one line of bounded length, `$(icon)` is no icon. */
+export function label(text: string): string {
+  const line = oneLine(text);
+  const short = line.length > MAX_LABEL ? `${line.slice(0, MAX_LABEL - 1)}…` : line;
+  return short.replaceAll('$(', '$\u200b(');
+}
+
+const MAX_LABEL = 120;
+
+function oneLine(text: string): string {
+  const visible = (character: string) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
+  return text.replace(/[\p{Cc}\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu, visible);
+}
+
+/** A markdown text for an editor that shows none. */
+export function plainText(markdown: string): string {
+  return markdown
+    .replace(/\[((?:\\.|[^\]\\])*)\]\([^)\s]*\)/g, '$1')
+    .replace(/^\|[-:|]+\|\n/gm, '')
+    .replace(/(?<!\\)[*`]/g, '')
+    .replace(/\\([!-/:-@[-`{-~])/g, '$1');
 }
 
 /** A link that runs a client command; arguments travel as JSON. */

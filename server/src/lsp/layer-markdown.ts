@@ -1,4 +1,5 @@
 /** A layer in a hover: one table of formats, what is estimated or measured, and links. */
+import { dataTypeByName } from '../engine/base/dtype';
 import { clientCommands } from '../protocol/lsp-ext';
 import type { LayerReport } from '../protocol/reports';
 import type { Effect, ErrorCell, Verdict } from '../protocol/views';
@@ -7,6 +8,7 @@ import { cells } from '../rules/model-view';
 import { decibels, shapeText, shortBytes, shortCount } from '../rules/numbers';
 import { sentence } from '../rules/words';
 import { commandLink, escapeMarkdown } from './convert';
+import type { Surroundings } from './snapshot';
 import type { ModelState } from './workspace';
 
 const effects: Readonly<Record<Effect, string>> = {
@@ -23,6 +25,11 @@ const verdicts: Readonly<Record<Verdict, string>> = {
   unknown: '–',
 };
 
+/** False for weights that are stored quantized: nothing is left to plan. */
+export function isFloat({ dataType }: LayerReport): boolean {
+  return dataTypeByName(dataType)?.kind === 'float';
+}
+
 /** Formats of the hover table, in this order; measured figures follow. */
 const shownWeights = [
   'int8.tensor',
@@ -33,19 +40,18 @@ const shownWeights = [
   'int4.group128',
 ];
 
-/** Markdown of one layer; links need a trusting client. */
+/** Markdown of one layer. Command links only where the client has the commands and may run them. */
 export function layerMarkdown(
   layer: LayerReport,
   model: ModelState,
-  options: { readonly trusted: boolean },
+  { trusted, client }: Surroundings,
 ): string {
   const head = [
-    `**${escapeMarkdown(layer.name)}** · ${layer.depthwise ? 'depthwise ' : ''}${layer.op} · ${shapeText(layer.shape)}`,
+    `**${escapeMarkdown(layer.name)}** · ${layer.depthwise ? 'depthwise ' : ''}${escapeMarkdown(layer.op)} · ${shapeText(layer.shape)}`,
     facts(layer),
   ];
-  return [...head, table(layer, model), ...findings(layer, model), links(layer, model, options.trusted)].join(
-    '\n\n',
-  );
+  const actions = client.own && isFloat(layer) ? [links(layer, model, trusted)] : [];
+  return [...head, table(layer, model), ...findings(layer, model), ...actions].join('\n\n');
 }
 
 function facts(layer: LayerReport): string {
@@ -63,29 +69,36 @@ function table(layer: LayerReport, model: ModelState): string {
   );
   const measured = all.filter((cell) => cell.effect !== 'weight');
   if (weights.length + measured.length === 0) {
+    if (!isFloat(layer)) return `*stored as ${escapeMarkdown(layer.dataType)}: quantized already*`;
     return model.state === 'weights-running' ? '*measuring the weights…*' : '*not measured yet*';
   }
   const rows = [...weights, ...measured].map(row);
-  const source = model.report?.data ? ` Activations: measured on ${escapeMarkdown(dataText(model))}.` : '';
   return [
     '| format | error of | SQNR | verdict | size |',
     '|---|---|--:|---|--:|',
     ...rows,
     '',
-    `*Weight figures are exact for min-max ranges, no data needed.${source}*`,
+    `*${basis(measured.length > 0, model)}*`,
   ].join('\n');
 }
 
 function row(cell: ErrorCell): string {
   const size = cell.bytes === undefined ? '' : shortBytes(cell.bytes);
-  return `| ${cell.format} | ${effects[cell.effect]} | ${decibels(cell.db)} | ${verdicts[cell.verdict]} | ${size} |`;
+  return `| ${escapeMarkdown(cell.format)} | ${effects[cell.effect]} | ${decibels(cell.db)} | ${verdicts[cell.verdict]} | ${size} |`;
 }
 
-function dataText(model: ModelState): string {
+/** What the figures stand on. */
+function basis(hasActivations: boolean, model: ModelState): string {
+  const weights = 'Weight error: measured on the weight, min-max ranges. Sizes: estimated.';
   const data = model.report?.data;
-  if (!data) return '';
-  if (data.noData) return `no data (${data.noData === 'noise' ? 'noise' : 'BatchNormalization statistics'})`;
-  return `${data.samples} samples of ${data.source.split(/[\\/]/).pop() ?? data.source}`;
+  if (!hasActivations || !data)
+    return `${weights} Error of activations: not measured yet; calibrate to measure it.`;
+  if (data.noData) {
+    const from = data.noData === 'noise' ? 'random noise' : 'BatchNormalization statistics';
+    return `${weights} Local and cumulative error: estimated without data (${from}).`;
+  }
+  const source = escapeMarkdown(data.source.split(/[\\/]/).pop() ?? data.source);
+  return `${weights} Local and cumulative error: measured on ${data.samples} samples of ${source}.`;
 }
 
 function findings(layer: LayerReport, model: ModelState): readonly string[] {

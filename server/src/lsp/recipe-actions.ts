@@ -1,65 +1,89 @@
 /**
- * What a quick fix, button or tree item changes in the recipe beside a model, as one LSP workspace edit: the recipe is
- * created when absent, comments stay, undo works.
+ * What a quick fix, button or tree item changes in a model's recipe, as one LSP workspace edit: the recipe is created
+ * when absent, comments stay, undo works.
  */
 import * as path from 'node:path';
 import { TextDocument } from 'vscode-languageserver-textdocument';
-import type { TextDocumentEdit, WorkspaceEdit } from 'vscode-languageserver-types';
-import { hasErrors, type Issue } from '../engine/base/issue';
+import type { TextEdit, WorkspaceEdit } from 'vscode-languageserver-types';
+import { hasErrors, type Issue, issue } from '../engine/base/issue';
 import { fail, type Outcome, ok } from '../engine/base/outcome';
 import { editRecipeAll, type RecipeEdit } from '../engine/format/recipe-edit';
 import { newRecipe } from '../engine/format/recipe-new';
 import type { RecipeAction } from '../protocol/views';
-import { recipePathOf, uriOf } from './convert';
+import type { ClientFacts } from './client-facts';
+import { pathOf, recipePathOf, uriOf } from './convert';
 
-/** A recipe as it stands: `undefined` when the file does not exist. */
+/** A recipe as it stands. */
 export interface RecipeText {
   readonly text: string;
   /** Version of the open document; null when it is not open. */
   readonly version: number | null;
 }
 
+/** The recipe as editor or disk have it; undefined when it does not exist. */
+export type ReadRecipe = (uri: string, file: string) => RecipeText | undefined;
+
 export interface RecipeChange {
   readonly recipeUri: string;
-  readonly edit: WorkspaceEdit;
+  readonly version: number | null;
+  /** True when the recipe does not exist yet. */
+  readonly isNew: boolean;
+  readonly edits: TextEdit[];
 }
 
-/** The edit for actions on a model; issues when the recipe there cannot be edited (broken JSON). */
-export function recipeChange(
-  modelPath: string,
-  actions: readonly RecipeAction[],
-  read: (uri: string, file: string) => RecipeText | undefined,
-): Outcome<RecipeChange> {
-  const file = recipePathOf(modelPath);
-  const uri = uriOf(file);
-  const changes = actions.flatMap(recipeEdit);
-  const present = read(uri, file);
-  if (!present) {
-    const edited = editRecipeAll(startOf(modelPath), changes);
-    if (hasErrors(edited.issues)) return fail(...edited.issues);
-    return ok({ recipeUri: uri, edit: creation(uri, edited.text) });
+export interface RecipeChangeInput {
+  /** Path of the model. */
+  readonly model: string;
+  /** The recipe to change; default: the one beside the model. */
+  readonly recipeUri?: string;
+  readonly actions: readonly RecipeAction[];
+}
+
+/** The change for actions on a model; issues when its recipe cannot be edited (broken JSON) or makes no sense. */
+export function recipeChange(input: RecipeChangeInput, read: ReadRecipe): Outcome<RecipeChange> {
+  const { model } = input;
+  if (/\.(safetensors|gguf)$/i.test(model)) {
+    return fail(
+      issue(
+        'unsupported-feature',
+        { what: 'quantizing a file of weights without a graph', next: 'Export the model to ONNX.' },
+        { path: model },
+      ),
+    );
   }
-  const edited = editRecipeAll(present.text, changes);
+  const recipeUri = input.recipeUri ?? uriOf(recipePathOf(model));
+  const file = input.recipeUri === undefined ? recipePathOf(model) : pathOf(recipeUri);
+  const changes = input.actions.flatMap(recipeEdit);
+  const present = read(recipeUri, file);
+  const edited = editRecipeAll(present?.text ?? startOf(model), changes);
   if (hasErrors(edited.issues)) return fail(...withPath(edited.issues, file));
-  const document = TextDocument.create(uri, 'jsonc', 0, present.text);
-  const change: TextDocumentEdit = {
-    textDocument: { uri, version: present.version },
-    edits: edited.edits.map(({ offset, length, content }) => ({
-      range: { start: document.positionAt(offset), end: document.positionAt(offset + length) },
-      newText: content,
-    })),
-  };
-  return ok({ recipeUri: uri, edit: { documentChanges: [change] } });
+  if (!present) {
+    const start = { line: 0, character: 0 };
+    const edits = [{ range: { start, end: start }, newText: edited.text }];
+    return ok({ recipeUri, version: null, isNew: true, edits });
+  }
+  const document = TextDocument.create(recipeUri, 'jsonc', 0, present.text);
+  const edits = edited.edits.map(({ offset, length, content }) => ({
+    range: { start: document.positionAt(offset), end: document.positionAt(offset + length) },
+    newText: content,
+  }));
+  return ok({ recipeUri, version: present.version, isNew: false, edits });
 }
 
-function creation(uri: string, text: string): WorkspaceEdit {
-  const start = { line: 0, character: 0 };
-  return {
-    documentChanges: [
-      { kind: 'create', uri, options: { ignoreIfExists: true } },
-      { textDocument: { uri, version: null }, edits: [{ range: { start, end: start }, newText: text }] },
-    ],
-  };
+export function changesSomething(change: RecipeChange): boolean {
+  return change.edits.length > 0;
+}
+
+/** The change in the richest form that the client understands. */
+export function workspaceEdit(
+  { recipeUri: uri, version, isNew, edits }: RecipeChange,
+  client: Pick<ClientFacts, 'documentChanges' | 'createsFiles'>,
+): WorkspaceEdit {
+  // Editors without file operations open an edited file that does not exist as a new, unsaved one.
+  if (!client.documentChanges || (isNew && !client.createsFiles)) return { changes: { [uri]: edits } };
+  const change = { textDocument: { uri, version }, edits };
+  if (!isNew) return { documentChanges: [change] };
+  return { documentChanges: [{ kind: 'create', uri, options: { ignoreIfExists: true } }, change] };
 }
 
 function startOf(modelPath: string): string {

@@ -4,11 +4,14 @@
  */
 import * as path from 'node:path';
 import {
+  type CancellationToken,
   type Connection,
   createConnection,
   DidChangeConfigurationNotification,
+  DidChangeWatchedFilesNotification,
   type DocumentDiagnosticReport,
   DocumentDiagnosticReportKind,
+  type FullDocumentDiagnosticReport,
   type InitializeParams,
   type InitializeResult,
   ProposedFeatures,
@@ -18,9 +21,9 @@ import {
   TextDocuments,
 } from 'vscode-languageserver/node';
 import { TextDocument } from 'vscode-languageserver-textdocument';
+import { fingerprintOf } from '../engine/base/fingerprint';
 import { openDiskDoor } from '../engine/disk-door';
 import { Engine } from '../engine/index';
-import { printModelText } from '../engine/model-text';
 import {
   type CalibrateParams,
   type CancelJobParams,
@@ -28,38 +31,30 @@ import {
   cancelJob,
   clearCacheRequest,
   defaultSettings,
-  type InitializationOptions,
   jobProgress,
   type ModelViewParams,
-  modelViewChanged,
   modelViewRequest,
   type QuantizeParams,
   quantizeRequest,
   type RecipeEditParams,
+  type RecipeEditReply,
   recipeEditRequest,
-  type ServerStatusParams,
   type Settings,
-  serverStatus,
   type TrustChangedParams,
   textViewScheme,
   trustChanged,
 } from '../protocol/lsp-ext';
 import { line } from '../rules/words';
+import { clientFacts } from './client-facts';
 import { Jobs } from './commands/jobs';
-import { pathOf, textViewUri, uriOf } from './convert';
-import { cancellable, guarded } from './dispatch';
-import { codeActionKinds, codeActions } from './features/code-action';
-import { codeLenses } from './features/code-lens';
-import { completion } from './features/completion';
-import { definition } from './features/definition';
+import { fileOf, pathOf } from './convert';
+import { cancellable, connectionStrategy, guarded, outdated, pause } from './dispatch';
+import { Editor } from './editor';
+import { type DocumentParams, type FeatureServices, features } from './features';
+import { codeActionKinds } from './features/code-action';
 import { diagnostics } from './features/diagnostics';
-import { folding } from './features/folding';
-import { hover } from './features/hover';
-import { inlayHints } from './features/inlay-hints';
-import { references } from './features/references';
-import { semanticLegend, semanticTokens } from './features/semantic-tokens';
-import { symbols } from './features/symbols';
-import { recipeChange } from './recipe-actions';
+import { semanticLegend } from './features/semantic-tokens';
+import { type RecipeText, recipeChange, workspaceEdit } from './recipe-actions';
 import { readSettings } from './settings';
 import { Snapshots } from './snapshots';
 import { Workspace } from './workspace';
@@ -81,179 +76,162 @@ export function startServer(options: ServerOptions = {}): Connection {
 }
 
 function connect({ stdio, streams }: ServerOptions): Connection {
+  const strategy = { connectionStrategy };
   if (streams) {
-    return createConnection(
-      ProposedFeatures.all,
-      new StreamMessageReader(streams.input),
-      new StreamMessageWriter(streams.output),
-    );
+    const reader = new StreamMessageReader(streams.input);
+    return createConnection(ProposedFeatures.all, reader, new StreamMessageWriter(streams.output), strategy);
   }
-  if (stdio) {
-    return createConnection(
-      ProposedFeatures.all,
-      new StreamMessageReader(process.stdin),
-      new StreamMessageWriter(process.stdout),
-    );
-  }
-  return createConnection(ProposedFeatures.all);
+  // Given as plain streams, the end of the input ends this process.
+  if (stdio) return createConnection(ProposedFeatures.all, process.stdin, process.stdout, strategy);
+  return createConnection(ProposedFeatures.all, strategy);
 }
+
+/** How long an answer about a text waits for the next keystroke, milliseconds. */
+const TYPING_PAUSE = 40;
+
+const watchedFiles = '**/*.{onnx,onnxtxt,onnxtext,safetensors,gguf,quant.json}';
 
 class Server {
   private readonly documents = new TextDocuments(TextDocument);
-  private settings: Settings = defaultSettings;
-  private trusted = false;
-  private client: InitializeParams['capabilities'] = {};
-  private cacheDirectory: string | undefined;
-  private engine: Engine;
+  private readonly editor: Editor;
   private readonly workspace: Workspace;
   private readonly snapshots: Snapshots;
   private readonly jobs: Jobs;
-  private refreshTimer: NodeJS.Timeout | undefined;
+  private readonly services: FeatureServices;
+  private settings: Settings = defaultSettings;
+  private trusted = false;
+  private client = clientFacts({ capabilities: {} });
+  private engine: Engine;
+  /** Settings changed that an engine gets when it is made. */
+  private engineOutdated = false;
 
   constructor(
     private readonly connection: Connection,
     private readonly entry: string,
   ) {
     this.engine = this.makeEngine();
-    const host = { engine: () => this.engine };
+    const engine = () => this.engine;
+    this.editor = new Editor(
+      {
+        notify: (method, params) => void connection.sendNotification(method, params).catch(() => {}),
+        request: (method, params) =>
+          params === undefined ? connection.sendRequest(method) : connection.sendRequest(method, params),
+      },
+      {
+        client: () => this.client,
+        view: (file) => this.workspace.view(file),
+        busy: () => this.workspace.busy || this.jobs.busy,
+        diagnostics: () => this.documents.all().flatMap((document) => this.pushed(document)),
+      },
+    );
     this.workspace = new Workspace(
       {
         get engine() {
-          return host.engine();
+          return engine();
         },
         settings: () => this.settings,
         trusted: () => this.trusted,
         openText: (uri) => this.openText(uri),
         log: (text) => connection.console.info(text),
+        progress: (title) => this.editor.progress(title),
       },
-      (file) => this.modelChanged(file),
+      (file) => this.editor.modelChanged(file),
     );
     this.snapshots = new Snapshots(this.workspace, () => ({
       settings: this.settings,
       trusted: this.trusted,
+      client: this.client,
     }));
     this.jobs = new Jobs({
       get engine() {
-        return host.engine();
+        return engine();
       },
       workspace: this.workspace,
-      cacheDirectory: () => this.cacheDirectory,
-      notify: (params) => void connection.sendNotification(jobProgress, params),
-      report: (token, progress) => this.reportProgress(token, progress),
+      cacheDirectory: () => this.client.cacheDirectory,
+      notify: (params) => void connection.sendNotification(jobProgress, params).catch(() => {}),
+      progress: (title, token) => this.editor.progress(title, token),
+      ended: (issues) => {
+        const trouble = issues.find(
+          (one) => one.code === 'inference-crashed' || one.code === 'inference-unavailable',
+        );
+        this.editor.setTrouble(trouble && line(trouble));
+      },
     });
+    this.services = {
+      inspect: (file) => this.workspace.header(file),
+      locate: (model, layer) => this.snapshots.locate(model, layer),
+      read: (uri, file) => this.recipeText(uri, file),
+    };
   }
 
   listen(): void {
-    const { connection } = this;
+    const { connection, documents } = this;
     connection.onInitialize((params) => this.initialize(params));
     connection.onInitialized(() => void this.initialized());
     connection.onShutdown(() => this.shutdown());
     connection.onDidChangeConfiguration(() => void this.loadSettings());
     connection.onDidChangeWatchedFiles(({ changes }) => {
       for (const { uri } of changes) this.workspace.changed(pathOf(uri));
-      this.refreshTexts(changes.map(({ uri }) => uri));
+      this.refreshTexts();
     });
-    this.documents.onDidChangeContent(({ document }) => {
+    documents.onDidChangeContent(({ document }) => {
       if (document.uri.endsWith('.quant.json')) this.workspace.changed(pathOf(document.uri));
+      this.editor.documentChanged();
     });
-    this.documents.onDidClose(({ document }) => this.snapshots.forget(document.uri));
-    this.listenFeatures();
+    documents.onDidClose(({ document }) => {
+      this.snapshots.forget(document.uri);
+      this.workspace.forget(document.uri);
+      if (document.uri.endsWith('.quant.json')) this.workspace.changed(pathOf(document.uri));
+      this.editor.clearDiagnostics(document.uri);
+    });
+    for (const { method, fallback, waits, answer } of features) {
+      connection.onRequest(method, (params: DocumentParams, token: CancellationToken) =>
+        guarded<unknown>(connection.console, method, fallback, async () => {
+          const snapshot = await this.snapshot(params, token, waits);
+          return snapshot ? answer(snapshot, params, this.services) : fallback;
+        }),
+      );
+    }
+    this.listenDiagnostics();
     this.listenRequests();
-    this.documents.listen(connection);
+    documents.listen(connection);
     connection.listen();
   }
 
-  private listenFeatures(): void {
+  private listenDiagnostics(): void {
     const { connection } = this;
-    const on = <P extends { textDocument: { uri: string } }, R>(
-      name: string,
-      fallback: R,
-      handler: (snapshot: ReturnType<Snapshots['of']> & object, params: P) => R,
-    ) =>
-      guarded<P, R>(connection.console, name, fallback, (params) => {
-        const snapshot = this.snapshot(params.textDocument.uri);
-        return snapshot ? handler(snapshot, params) : fallback;
-      });
-    const inspect = (folder: string) => (model: string) => this.engine.inspect(path.resolve(folder, model));
-    connection.onHover(on('hover', null, (snapshot, params) => hover(snapshot, params.position)));
-    connection.onCodeLens(on('codeLens', [], (snapshot) => codeLenses(snapshot)));
-    connection.onCodeAction(
-      on('codeAction', [], (snapshot, params) =>
-        codeActions(snapshot, params, (uri, file) => this.recipeText(uri, file)),
-      ),
-    );
-    connection.onCompletion(
-      on('completion', [], (snapshot, params) =>
-        snapshot.kind === 'recipe' ? completion(snapshot, params.position) : [],
-      ),
-    );
-    connection.onDefinition(
-      on('definition', null, (snapshot, params) =>
-        definition(snapshot, params.position, (file, layer) => this.locate(file, layer)),
-      ),
-    );
-    connection.onReferences(
-      on('references', [], (snapshot, params) =>
-        snapshot.kind === 'text'
-          ? references(snapshot, params.position, params.context.includeDeclaration)
-          : [],
-      ),
-    );
-    connection.onDocumentSymbol(
-      on('symbols', [], (snapshot) => (snapshot.kind === 'text' ? symbols(snapshot) : [])),
-    );
-    connection.onFoldingRanges(
-      on('folding', [], (snapshot) => (snapshot.kind === 'text' ? folding(snapshot) : [])),
-    );
-    connection.languages.inlayHint.on(
-      on('inlayHint', [], (snapshot, params) => inlayHints(snapshot, params.range)),
-    );
-    connection.languages.semanticTokens.on(
-      on('semanticTokens', { data: [] }, (snapshot) => ({
-        data: snapshot.kind === 'text' ? semanticTokens(snapshot) : [],
-      })),
-    );
-    connection.languages.semanticTokens.onRange(
-      on('semanticTokens', { data: [] }, (snapshot, { range }) => {
-        if (snapshot.kind !== 'text') return { data: [] };
-        const { document } = snapshot;
-        return {
-          data: semanticTokens(snapshot, document.offsetAt(range.start), document.offsetAt(range.end)),
-        };
+    connection.languages.diagnostics.on((params, token) =>
+      guarded<DocumentDiagnosticReport>(connection.console, 'diagnostics', full([]), async () => {
+        const snapshot = await this.snapshot(params, token, true, true);
+        const report = full(snapshot ? diagnostics(snapshot, this.services) : []);
+        const { resultId = '' } = report;
+        return resultId === params.previousResultId
+          ? { kind: DocumentDiagnosticReportKind.Unchanged, resultId }
+          : report;
       }),
-    );
-    const nothing: DocumentDiagnosticReport = { kind: DocumentDiagnosticReportKind.Full, items: [] };
-    connection.languages.diagnostics.on(
-      on('diagnostics', nothing, (snapshot) => ({
-        kind: DocumentDiagnosticReportKind.Full,
-        items: diagnostics(snapshot, inspect(path.dirname(pathOf(snapshot.document.uri)))),
-      })),
     );
   }
 
   private listenRequests(): void {
     const { connection } = this;
-    connection.workspace.textDocumentContent.on(({ uri }) => ({ text: this.text(uri) }));
+    connection.workspace.textDocumentContent.on(({ uri }) =>
+      guarded(connection.console, 'textDocumentContent', { text: '# internal error: see the log\n' }, () => ({
+        text: this.snapshots.text(pathOf(uri)),
+      })),
+    );
     connection.onRequest(modelViewRequest, (params: ModelViewParams) => {
       const file = pathOf(params.uri);
       this.workspace.analyze(file, params.measure ?? false);
       return this.workspace.view(file);
     });
-    connection.onRequest(calibrateRequest, (params: CalibrateParams, token) =>
+    connection.onRequest(calibrateRequest, (params: CalibrateParams, token: CancellationToken) =>
       cancellable(token, (signal) => this.tracked(this.jobs.calibrate(params, signal))),
     );
-    connection.onRequest(quantizeRequest, (params: QuantizeParams, token) =>
+    connection.onRequest(quantizeRequest, (params: QuantizeParams, token: CancellationToken) =>
       cancellable(token, (signal) => this.tracked(this.jobs.quantize(params, signal))),
     );
     connection.onNotification(cancelJob, ({ jobId }: CancelJobParams) => this.jobs.cancel(jobId));
-    connection.onRequest(recipeEditRequest, ({ modelUri, actions }: RecipeEditParams) => {
-      const change = recipeChange(pathOf(modelUri), actions, (uri, file) => this.recipeText(uri, file));
-      return {
-        recipeUri: change.value?.recipeUri ?? '',
-        edit: change.value?.edit ?? {},
-        problems: change.issues.map(line),
-      };
-    });
+    connection.onRequest(recipeEditRequest, (params: RecipeEditParams) => this.recipeEdit(params));
     connection.onNotification(trustChanged, ({ trusted }: TrustChangedParams) => {
       this.trusted = trusted;
       this.workspace.refreshAll();
@@ -261,18 +239,14 @@ class Server {
     connection.onRequest(clearCacheRequest, () => {
       const freed = this.engine.clear();
       this.workspace.clear();
-      this.refresh();
       return freed;
     });
   }
 
   private initialize(params: InitializeParams): InitializeResult {
-    this.client = params.capabilities;
-    const given = params.initializationOptions as Partial<InitializationOptions> | undefined;
-    // A client that does not know of trust (another editor) is its user's own choice.
-    this.trusted = given?.trusted ?? true;
-    this.cacheDirectory = given?.cacheDirectory;
-    this.engine = this.makeEngine();
+    this.client = clientFacts(params);
+    this.trusted = this.client.trusted;
+    this.engineOutdated = true;
     return {
       serverInfo: { name: 'quantlens' },
       capabilities: {
@@ -287,83 +261,100 @@ class Server {
         foldingRangeProvider: true,
         inlayHintProvider: true,
         semanticTokensProvider: { legend: semanticLegend, full: true, range: true },
-        diagnosticProvider: {
-          identifier: 'quantlens',
-          interFileDependencies: true,
-          workspaceDiagnostics: false,
-        },
+        ...(this.client.pullDiagnostics
+          ? {
+              diagnosticProvider: {
+                identifier: 'quantlens',
+                interFileDependencies: true,
+                workspaceDiagnostics: false,
+              },
+            }
+          : {}),
         workspace: { textDocumentContent: { schemes: [textViewScheme] } },
       },
     };
   }
 
   private async initialized(): Promise<void> {
-    if (this.client.workspace?.didChangeConfiguration?.dynamicRegistration) {
-      await this.connection.client.register(DidChangeConfigurationNotification.type, {
-        section: 'quantlens',
-      });
+    const { client } = this.connection;
+    if (this.client.registersConfiguration)
+      await client.register(DidChangeConfigurationNotification.type, { section: 'quantlens' });
+    // The own client watches by itself.
+    if (this.client.registersWatchers && !this.client.own) {
+      const watchers = [{ globPattern: watchedFiles }];
+      await client.register(DidChangeWatchedFilesNotification.type, { watchers });
     }
     await this.loadSettings();
-    this.status();
   }
 
   private async shutdown(): Promise<void> {
-    clearTimeout(this.refreshTimer);
+    this.editor.dispose();
     this.jobs.cancelAll();
     await this.engine.dispose();
   }
 
   private makeEngine(): Engine {
-    const disk =
-      this.cacheDirectory === undefined
-        ? undefined
-        : openDiskDoor(this.cacheDirectory, this.settings.cacheSize * 1e6);
+    const { cacheDirectory } = this.client;
+    const { cacheSize, memoryLimit } = this.settings;
     return new Engine({
       entry: this.entry,
-      disk,
+      disk: cacheDirectory === undefined ? undefined : openDiskDoor(cacheDirectory, cacheSize * 1e6),
       trusted: () => this.trusted,
-      memoryLimit: this.settings.memoryLimit,
+      memoryLimit,
       log: (text) => this.connection.console.info(text),
     });
   }
 
   private async loadSettings(): Promise<void> {
-    const section: unknown = this.client.workspace?.configuration
-      ? await this.connection.workspace.getConfiguration('quantlens')
+    const section: unknown = this.client.configuration
+      ? await this.connection.workspace.getConfiguration('quantlens').catch(() => undefined)
       : undefined;
     const before = this.settings;
     this.settings = readSettings(section);
     const { memoryLimit, cacheSize } = this.settings;
-    // These are fixed when the engine is made; jobs that run keep their engine until they end.
-    if ((memoryLimit !== before.memoryLimit || cacheSize !== before.cacheSize) && !this.jobs.busy) {
-      const old = this.engine;
-      this.engine = this.makeEngine();
-      await old.dispose();
-      this.workspace.clear();
-    }
+    if (memoryLimit !== before.memoryLimit || cacheSize !== before.cacheSize) this.engineOutdated = true;
+    this.renewEngine();
     this.workspace.refreshAll();
+    this.editor.activityChanged();
   }
 
-  private snapshot(uri: string) {
+  /** Jobs that run keep their engine until they end. */
+  private renewEngine(): void {
+    if (!this.engineOutdated || this.jobs.busy) return;
+    this.engineOutdated = false;
+    const old = this.engine;
+    this.engine = this.makeEngine();
+    this.workspace.clear();
+    void old.dispose();
+  }
+
+  /** The document as features see it, once nobody types; cancels the request when it speaks of an older version. */
+  private async snapshot(
+    { textDocument: { uri } }: DocumentParams,
+    token: CancellationToken,
+    waits: boolean,
+    isDiagnostic = false,
+  ) {
+    const version = this.documents.get(uri)?.version;
     const document = this.documents.get(uri);
-    const snapshot = document && this.snapshots.of(document);
+    if (!document) return undefined;
+    if (waits && this.snapshots.isStale(document)) {
+      await pause(TYPING_PAUSE, token);
+      if (this.documents.get(uri)?.version !== version) throw outdated(isDiagnostic);
+    }
+    return this.look(document);
+  }
+
+  private look(document: TextDocument) {
+    const snapshot = this.snapshots.of(document);
     if (snapshot?.model) this.workspace.analyze(snapshot.model.path);
     return snapshot;
   }
 
-  private locate(file: string, layer: string) {
-    const uri = textViewUri(uriOf(file));
-    return this.snapshots.locate(uri, this.text(uri), file, layer);
-  }
-
-  /** The text view of a binary model, printed once per state of the file; a problem is a comment in its place. */
-  private text(uri: string): string {
-    return this.snapshots.text(pathOf(uri), (file) => {
-      const opened = this.workspace.open(file);
-      if (!opened.value) return opened.issues.map((one) => `# ${line(one)}`).join('\n');
-      const printed = printModelText(opened.value, false);
-      return printed.value?.text ?? printed.issues.map((one) => `# ${line(one)}`).join('\n');
-    });
+  private pushed(document: TextDocument) {
+    const snapshot = this.look(document);
+    if (!snapshot) return [];
+    return [{ uri: document.uri, version: document.version, items: diagnostics(snapshot, this.services) }];
   }
 
   private openText(uri: string): { readonly text: string; readonly version: number } | undefined {
@@ -371,78 +362,43 @@ class Server {
     return document && { text: document.getText(), version: document.version };
   }
 
-  private recipeText(
-    uri: string,
-    file: string,
-  ): { readonly text: string; readonly version: number | null } | undefined {
+  private recipeText(uri: string, file: string): RecipeText | undefined {
     const open = this.openText(uri);
     if (open) return open;
     return this.workspace.recipe(uri, file) && { text: this.workspace.recipeText(uri, file), version: null };
   }
 
-  private modelChanged(file: string): void {
-    void this.connection.sendNotification(modelViewChanged, this.workspace.view(file));
-    this.refresh();
-    this.status();
+  private recipeEdit({ modelUri, actions }: RecipeEditParams): RecipeEditReply {
+    const { value, issues } = recipeChange({ model: pathOf(modelUri), actions }, this.services.read);
+    return {
+      recipeUri: value?.recipeUri ?? '',
+      edit: value ? workspaceEdit(value, this.client) : {},
+      problems: issues.map(line),
+    };
   }
 
-  /** Asks the editor to pull lenses, hints and diagnostics again; many changes at once ask once. */
-  private refresh(): void {
-    if (this.refreshTimer) return;
-    this.refreshTimer = setTimeout(() => {
-      this.refreshTimer = undefined;
-      const { workspace } = this.client;
-      const { languages } = this.connection;
-      const ignore = () => {};
-      if (workspace?.codeLens?.refreshSupport)
-        this.connection.sendRequest('workspace/codeLens/refresh').catch(ignore);
-      if (workspace?.inlayHint?.refreshSupport) languages.inlayHint.refresh().catch(ignore);
-      if (workspace?.diagnostics?.refreshSupport) languages.diagnostics.refresh().catch(ignore);
-    }, REFRESH_DELAY);
-  }
-
-  /** Text views of models that changed on disk. */
-  private refreshTexts(uris: readonly string[]): void {
-    if (!this.client.workspace?.textDocumentContent) return;
-    const open = new Set(this.documents.keys());
-    for (const uri of uris) {
-      const view = textViewUri(uri);
-      if (open.has(view)) this.connection.workspace.textDocumentContent.refresh(view).catch(() => {});
+  /** Asks for the text of views again whose models changed on disk. */
+  private refreshTexts(): void {
+    if (!this.client.showsContent) return;
+    for (const uri of this.documents.keys()) {
+      const file = uri.startsWith(`${textViewScheme}:`) ? fileOf(uri) : undefined;
+      if (file !== undefined && this.snapshots.isOutdated(file))
+        this.connection.workspace.textDocumentContent.refresh(uri).catch(() => {});
     }
   }
 
   private async tracked<T>(job: Promise<T>): Promise<T> {
-    this.status();
+    this.editor.activityChanged();
     try {
       return await job;
     } finally {
-      this.status();
+      this.renewEngine();
+      this.editor.activityChanged();
     }
-  }
-
-  private status(): void {
-    const quiescent = !this.workspace.busy && !this.jobs.busy;
-    const params: ServerStatusParams = { health: 'ok', quiescent, message: quiescent ? '' : 'measuring' };
-    void this.connection.sendNotification(serverStatus, params);
-  }
-
-  private reportProgress(
-    token: string | number | undefined,
-    progress: {
-      readonly stage: string;
-      readonly done: number;
-      readonly total: number;
-      readonly unit: string;
-    },
-  ): void {
-    if (token === undefined) return;
-    const percentage = progress.total > 0 ? Math.round((100 * progress.done) / progress.total) : undefined;
-    const message = `${progress.stage} ${progress.done}${progress.total > 0 ? `/${progress.total}` : ''} ${progress.unit}`;
-    void this.connection.sendNotification('$/progress', {
-      token,
-      value: { kind: 'report', message, percentage },
-    });
   }
 }
 
-const REFRESH_DELAY = 100;
+function full(items: ReturnType<typeof diagnostics>): FullDocumentDiagnosticReport {
+  const resultId = fingerprintOf(JSON.stringify(items));
+  return { kind: DocumentDiagnosticReportKind.Full, resultId, items };
+}

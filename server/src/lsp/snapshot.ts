@@ -7,27 +7,31 @@ import { type ParsedOnnxText, parseOnnxText, type SyntaxNode } from '../engine/f
 import type { ParsedRecipe } from '../engine/format/recipe';
 import type { Settings } from '../protocol/lsp-ext';
 import type { LayerReport } from '../protocol/reports';
+import type { ClientFacts } from './client-facts';
 import type { ModelState } from './workspace';
 
-export interface TextSnapshot {
+/** What holds for all documents. */
+export interface Surroundings {
+  readonly settings: Settings;
+  readonly trusted: boolean;
+  readonly client: ClientFacts;
+}
+
+export interface TextSnapshot extends Surroundings {
   readonly kind: 'text';
   readonly document: TextDocument;
   readonly parsed: ParsedOnnxText;
-  /** The model file behind the text. */
-  readonly model: ModelState;
+  /** The model file behind the text; undefined when the text is no file. */
+  readonly model: ModelState | undefined;
   readonly layers: LayerIndex;
-  readonly settings: Settings;
-  readonly trusted: boolean;
 }
 
-export interface RecipeSnapshot {
+export interface RecipeSnapshot extends Surroundings {
   readonly kind: 'recipe';
   readonly document: TextDocument;
   readonly parsed: ParsedRecipe;
-  /** The model the recipe names; undefined when it names none. */
+  /** The model the recipe names, judged by this recipe; undefined when it names none. */
   readonly model: ModelState | undefined;
-  readonly settings: Settings;
-  readonly trusted: boolean;
 }
 
 export type Snapshot = TextSnapshot | RecipeSnapshot;
@@ -36,34 +40,59 @@ export type Snapshot = TextSnapshot | RecipeSnapshot;
 export interface LayerIndex {
   layerOf(node: SyntaxNode): LayerReport | undefined;
   nodeOf(layer: string): SyntaxNode | undefined;
+  /** Layer whose weight is an initializer or Constant of this name. */
+  byWeight(name: string): LayerReport | undefined;
   /** Layers that stand in the text, in its order. */
   readonly shown: readonly { readonly layer: LayerReport; readonly node: SyntaxNode }[];
 }
 
-/** Matches layers to nodes by the node's name, or by operator and position where it has none. */
-export function layerIndex(parsed: ParsedOnnxText, layers: readonly LayerReport[]): LayerIndex {
-  const byLabel = new Map(layers.map((layer) => [layer.node, layer]));
+/**
+ * Matches layers to nodes by the node's name, or by operator and position where it has none. Neither is unique (the
+ * graphs of a model count their nodes each from 0), so the node that reads the layer's weight comes first.
+ */
+export function layerIndex({ document }: ParsedOnnxText, layers: readonly LayerReport[]): LayerIndex {
+  const byLabel = new Map<string, LayerReport[]>();
+  for (const layer of layers) push(byLabel, layer.node, layer);
   const byNode = new Map<SyntaxNode, LayerReport>();
   const byName = new Map<string, SyntaxNode>();
-  const shown: { layer: LayerReport; node: SyntaxNode }[] = [];
-  for (const node of parsed.document.nodes) {
-    const label = node.name !== '' ? node.name : `${node.opType}_${node.nodeIndex}`;
-    const layer = byLabel.get(label);
-    if (!layer || byName.has(layer.name)) continue;
-    byNode.set(node, layer);
-    byName.set(layer.name, node);
-    shown.push({ layer, node });
-  }
-  return { layerOf: (node) => byNode.get(node), nodeOf: (name) => byName.get(name), shown };
+  const match = (fits: (node: SyntaxNode, layer: LayerReport) => boolean) => {
+    for (const node of document.nodes) {
+      if (byNode.has(node) || document.graphs[node.graphIndex]?.kind === 'function') continue;
+      const label = node.name !== '' ? node.name : `${node.opType}_${node.nodeIndex}`;
+      const layer = byLabel.get(label)?.find((one) => !byName.has(one.name) && fits(node, one));
+      if (!layer) continue;
+      byNode.set(node, layer);
+      byName.set(layer.name, node);
+    }
+  };
+  match((node, layer) => node.inputs.some((input) => input.name === layer.weight));
+  match((node, layer) => layer.op === node.opType || layer.op.endsWith(`.${node.opType}`));
+  const byWeight = new Map(layers.map((layer) => [layer.weight, layer]));
+  const shown = document.nodes.flatMap((node) => {
+    const layer = byNode.get(node);
+    return layer ? [{ layer, node }] : [];
+  });
+  return {
+    layerOf: (node) => byNode.get(node),
+    nodeOf: (name) => byName.get(name),
+    byWeight: (name) => byWeight.get(name),
+    shown,
+  };
 }
 
-/** Parses texts once per version; holds the last few documents. */
+/** Parses texts once per version and matches layers once per report. */
 export class TextCache {
   private readonly parsed = new Map<string, { readonly version: number; readonly value: ParsedOnnxText }>();
   private readonly indices = new WeakMap<
     ParsedOnnxText,
     { readonly layers: readonly LayerReport[]; readonly value: LayerIndex }
   >();
+
+  /** True when an older version is parsed: someone is typing, and the newest may be old in a moment. */
+  isStale(document: TextDocument): boolean {
+    const held = this.parsed.get(document.uri);
+    return held !== undefined && held.version !== document.version;
+  }
 
   parse(document: TextDocument): ParsedOnnxText {
     const held = this.parsed.get(document.uri);
@@ -84,4 +113,10 @@ export class TextCache {
   forget(uri: string): void {
     this.parsed.delete(uri);
   }
+}
+
+function push<K, V>(map: Map<K, V[]>, key: K, value: V): void {
+  const list = map.get(key);
+  if (list) list.push(value);
+  else map.set(key, [value]);
 }

@@ -101,6 +101,8 @@ export interface InitializationOptions {
   readonly trusted: boolean;
   /** Folder for the disk cache; undefined = memory only. */
   readonly cacheDirectory?: string;
+  /** The editor completes recipes from their JSON schema; the server then completes layer names only. */
+  readonly recipeSchema?: boolean;
   /** Locale of the editor, BCP 47. */
   readonly locale?: string;
 }

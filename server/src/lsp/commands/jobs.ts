@@ -32,9 +32,17 @@ export interface JobHost {
   /** Folder for ranges files; undefined = the system's temporary folder. */
   cacheDirectory(): string | undefined;
   notify(params: JobProgressParams): void;
-  /** Standard progress of the request, when the client asked for it. */
-  report(token: string | number | undefined, progress: Progress): void;
+  /** Standard progress under the token of a request, when it brought one. */
+  progress(
+    title: string,
+    token: string | number | undefined,
+  ): { report(progress: Progress): void; end(): void };
+  /** All issues of a finished job. */
+  ended(issues: readonly Issue[]): void;
 }
+
+/** Sends progress, and layers measured so far. */
+type Stream = (progress: Progress | undefined, layers?: CalibrationResult['layers']) => void;
 
 /** Running jobs by id, for `cancelJob`. */
 export class Jobs {
@@ -56,11 +64,10 @@ export class Jobs {
 
   /** Calibrates, then measures local and cumulative error with the ranges; numbers arrive while it runs. */
   calibrate(params: CalibrateParams, signal: AbortSignal): Promise<CalibrationResult> {
-    return this.track(params.jobId, signal, async (tracked) => {
+    const model = pathOf(params.modelUri);
+    return this.track(params, signal, `Calibrate ${path.basename(model)}`, async (tracked, stream) => {
       const began = performance.now();
-      const model = pathOf(params.modelUri);
       const data = dataOf(params);
-      const stream = this.stream(params.jobId, params.workDoneToken);
       if (!data.value) return failed(data.issues, began);
       const ranges = await this.run(
         {
@@ -95,7 +102,7 @@ export class Jobs {
         },
       );
       const report = measured.value ?? measured.partial;
-      if (report) this.host.workspace.remember(model, report, 'measured');
+      if (report) this.host.workspace.remember(model, report);
       return ended(
         [...ranges.issues, ...measured.issues],
         report?.data?.samples ?? ranges.value.data.samples,
@@ -108,10 +115,10 @@ export class Jobs {
 
   /** Quantizes by recipe or scheme; the written file was loaded, run and compared before this answers. */
   quantize(params: QuantizeParams, signal: AbortSignal): Promise<QuantizeResult> {
-    return this.track(params.jobId, signal, async (tracked) => {
+    const title = `Quantize ${path.basename(pathOf(params.modelUri))}`;
+    return this.track(params, signal, title, async (tracked, stream) => {
       const job = this.quantizeJob(params);
       if (!job.value) return quantizeFailed(job.issues);
-      const stream = this.stream(params.jobId, params.workDoneToken);
       const end = await this.run(job.value, { signal: tracked, progress: (progress) => stream(progress) });
       if (!end.value) return quantizeFailed(end.issues);
       const report = end.value;
@@ -178,37 +185,43 @@ export class Jobs {
     };
   }
 
-  private run<K extends Job['kind']>(
+  private async run<K extends Job['kind']>(
     job: Extract<Job, { kind: K }>,
     context: JobContext<K>,
   ): Promise<JobEnd<K>> {
-    return this.host.engine.run(job, context);
+    const end = await this.host.engine.run(job, context);
+    this.host.ended(end.issues);
+    return end;
   }
 
   private async track<T>(
-    jobId: string,
+    { jobId, workDoneToken }: { readonly jobId: string; readonly workDoneToken?: string | number },
     signal: AbortSignal,
-    body: (signal: AbortSignal) => Promise<T>,
+    title: string,
+    body: (signal: AbortSignal, stream: Stream) => Promise<T>,
   ): Promise<T> {
     const controller = new AbortController();
     const abort = () => controller.abort();
     signal.addEventListener('abort', abort, { once: true });
     if (signal.aborted) abort();
     this.running.set(jobId, controller);
+    const progress = this.host.progress(title, workDoneToken);
     try {
-      return await body(controller.signal);
+      return await body(controller.signal, this.stream(jobId, progress.report));
     } finally {
-      this.running.delete(jobId);
+      progress.end();
+      // A second job of the same name may run already.
+      if (this.running.get(jobId) === controller) this.running.delete(jobId);
       signal.removeEventListener('abort', abort);
     }
   }
 
   /** At most ten notifications a second; a change of stage and the end of one always pass. */
-  private stream(jobId: string, token: string | number | undefined) {
+  private stream(jobId: string, report: (progress: Progress) => void): Stream {
     let at = 0;
     let last: Progress | undefined;
     let waiting: CalibrationResult['layers'] | undefined;
-    return (progress: Progress | undefined, layers?: CalibrationResult['layers']) => {
+    return (progress, layers) => {
       waiting = layers ?? waiting;
       const now = performance.now();
       const edge =
@@ -218,7 +231,7 @@ export class Jobs {
       at = now;
       this.host.notify({ jobId, progress: last, ...(waiting ? { layers: waiting } : {}) });
       waiting = undefined;
-      if (progress) this.host.report(token, progress);
+      if (progress) report(progress);
     };
   }
 

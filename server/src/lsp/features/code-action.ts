@@ -6,11 +6,13 @@ import {
   type Diagnostic,
   type Range,
 } from 'vscode-languageserver-types';
-import { nodeAt } from '../../engine/format/onnx-text';
+import { nodeAt, symbolAt } from '../../engine/format/onnx-text';
 import { chooseLayer } from '../../engine/format/recipe-match';
-import type { FixKind } from '../../protocol/reports';
-import type { DiagnosticData } from '../convert';
-import { type RecipeText, recipeChange } from '../recipe-actions';
+import type { FixKind, LayerReport } from '../../protocol/reports';
+import { plannedWeightFormat } from '../../rules/planned';
+import { type DiagnosticData, label } from '../convert';
+import { isFloat } from '../layer-markdown';
+import { changesSomething, type ReadRecipe, recipeChange, workspaceEdit } from '../recipe-actions';
 import { ruleAt } from '../recipe-places';
 import type { Snapshot } from '../snapshot';
 
@@ -26,12 +28,7 @@ const titles: Readonly<Record<FixKind, string>> = {
   'fold-batchnorm': 'Fold BatchNormalization',
 };
 
-const layerKinds: readonly FixKind[] = [
-  'quantize-int4',
-  'quantize-int8',
-  'keep-float',
-  'per-channel-weights',
-];
+const layerKinds: readonly FixKind[] = ['quantize-int4', 'quantize-int8', 'keep-float'];
 
 export interface ActionRequest {
   readonly range: Range;
@@ -39,65 +36,70 @@ export interface ActionRequest {
 }
 
 /** Fixes of the diagnostics at a range, then what can be done with the layer there. */
-export function codeActions(
-  snapshot: Snapshot,
-  request: ActionRequest,
-  read: (uri: string, file: string) => RecipeText | undefined,
-): CodeAction[] {
-  const { model } = snapshot;
-  if (!model) return [];
-  const make = (kind: FixKind, layer: string | undefined, parts: Partial<CodeAction>): CodeAction[] => {
-    const change = recipeChange(model.path, [{ kind, layer }], read);
-    if (!change.value)
-      return [
-        {
-          title: title(kind, layer),
-          ...parts,
-          disabled: { reason: 'The recipe has errors; fix them first.' },
-        },
-      ];
-    return [{ title: title(kind, layer), ...parts, edit: change.value.edit }];
-  };
+export function codeActions(snapshot: Snapshot, request: ActionRequest, read: ReadRecipe): CodeAction[] {
   const fixes = request.context.diagnostics.flatMap((diagnostic) => {
-    const data = dataOf(diagnostic);
-    return data.fixes.flatMap((kind, index) =>
-      make(kind, data.layer, {
+    const { fixes: kinds, layer } = dataOf(diagnostic);
+    return kinds.flatMap((kind, index) =>
+      action(snapshot, kind, layer, read, {
         kind: CodeActionKind.QuickFix,
         diagnostics: [diagnostic],
-        isPreferred: index === 0,
+        ...(index === 0 ? { isPreferred: true } : {}),
       }),
     );
   });
   const layer = layerAt(snapshot, request.range);
   const fixed = new Set(fixes.map((fix) => fix.title));
-  const others =
-    layer === undefined ? [] : layerKinds.flatMap((kind) => make(kind, layer, { kind: quantizeKind }));
-  const rewrites = others.filter((action) => !fixed.has(action.title) && changes(action));
-  return [...fixes.filter(changes), ...rewrites].filter((action) => wanted(action, request.context.only));
-}
-
-function title(kind: FixKind, layer: string | undefined): string {
-  return layer === undefined ? titles[kind] : `${titles[kind]}: ${layer}`;
-}
-
-/** An edit without changes would be a button that does nothing. */
-function changes(action: CodeAction): boolean {
-  return (
-    action.disabled !== undefined ||
-    (action.edit?.documentChanges ?? []).some((change) => 'kind' in change || change.edits.length > 0)
+  const rewrites = layer
+    ? kindsFor(snapshot, layer).flatMap((kind) =>
+        action(snapshot, kind, layer.name, read, { kind: quantizeKind }),
+      )
+    : [];
+  return [...fixes, ...rewrites.filter(({ title }) => !fixed.has(title))].filter((one) =>
+    wanted(one, request.context.only),
   );
 }
 
-function wanted(action: CodeAction, only: readonly string[] | undefined): boolean {
-  const { kind = '' } = action;
+function action(
+  snapshot: Snapshot,
+  kind: FixKind,
+  layer: string | undefined,
+  read: ReadRecipe,
+  parts: Partial<CodeAction>,
+): CodeAction[] {
+  const { model, client } = snapshot;
+  if (!model) return [];
+  const title = layer === undefined ? titles[kind] : `${titles[kind]}: ${label(layer)}`;
+  const recipeUri = snapshot.kind === 'recipe' ? snapshot.document.uri : undefined;
+  const change = recipeChange({ model: model.path, recipeUri, actions: [{ kind, layer }] }, read);
+  if (change.value) {
+    // An edit without changes would be a button that does nothing.
+    if (!changesSomething(change.value)) return [];
+    return [{ title, ...parts, edit: workspaceEdit(change.value, client) }];
+  }
+  if (!client.disabledActions) return [];
+  return [{ title, ...parts, disabled: { reason: 'The recipe has errors; fix them first.' } }];
+}
+
+/** Per-channel weights are offered where the plan has one scale per tensor. */
+function kindsFor({ model }: Snapshot, layer: LayerReport): readonly FixKind[] {
+  if (!isFloat(layer)) return [];
+  const recipe = model?.recipe?.recipe;
+  const planned = recipe ? plannedWeightFormat(layer, recipe) : 'int8.tensor';
+  return planned.endsWith('.tensor') ? [...layerKinds, 'per-channel-weights'] : layerKinds;
+}
+
+function wanted({ kind = '' }: CodeAction, only: readonly string[] | undefined): boolean {
   return !only || only.some((asked) => kind === asked || kind.startsWith(`${asked}.`));
 }
 
-function layerAt(snapshot: Snapshot, range: Range): string | undefined {
+function layerAt(snapshot: Snapshot, range: Range): LayerReport | undefined {
   const offset = snapshot.document.offsetAt(range.start);
   if (snapshot.kind === 'text') {
-    const node = nodeAt(snapshot.parsed.document, offset);
-    return node && snapshot.layers.layerOf(node)?.name;
+    const { document } = snapshot.parsed;
+    const node = nodeAt(document, offset);
+    const symbol = symbolAt(document, offset);
+    const byWeight = symbol?.kind === 'value' ? snapshot.layers.byWeight(symbol.token.name) : undefined;
+    return (node && snapshot.layers.layerOf(node)) ?? byWeight;
   }
   const rule = ruleAt(snapshot.parsed, offset);
   const { recipe } = snapshot.parsed;
@@ -106,12 +108,17 @@ function layerAt(snapshot: Snapshot, range: Range): string | undefined {
   const decided = (snapshot.model?.report?.layers ?? []).filter(
     (layer) => chooseLayer(recipe, layer.name).rule === rule.index,
   );
-  return decided.length === 1 ? decided[0]?.name : undefined;
+  return decided.length === 1 ? decided[0] : undefined;
 }
 
 function dataOf(diagnostic: Diagnostic): { readonly layer?: string; readonly fixes: readonly FixKind[] } {
   const data: Partial<DiagnosticData> =
     typeof diagnostic.data === 'object' && diagnostic.data !== null ? diagnostic.data : {};
-  const fixes = (data.fixes ?? []).filter((fix): fix is FixKind => Object.hasOwn(titles, fix));
-  return { layer: data.layer, fixes };
+  const given: unknown = data.fixes;
+  const fixes = Array.isArray(given) ? given.filter(isFix) : [];
+  return { layer: typeof data.layer === 'string' ? data.layer : undefined, fixes };
+}
+
+function isFix(fix: unknown): fix is FixKind {
+  return typeof fix === 'string' && Object.hasOwn(titles, fix);
 }

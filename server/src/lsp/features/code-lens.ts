@@ -5,7 +5,7 @@ import { plannedBytes, worstLayer } from '../../rules/model-view';
 import { decibels, shortBytes, shortCount } from '../../rules/numbers';
 import { plannedWeightFormat } from '../../rules/planned';
 import { verdictOf } from '../../rules/verdict';
-import { rangeOf, type Span } from '../convert';
+import { label, rangeOf, type Span } from '../convert';
 import { recipeStart } from '../recipe-places';
 import type { RecipeSnapshot, Snapshot, TextSnapshot } from '../snapshot';
 
@@ -22,8 +22,8 @@ export function codeLenses(snapshot: Snapshot): CodeLens[] {
 
 function modelLenses(snapshot: TextSnapshot): CodeLens[] {
   const graph = snapshot.parsed.document.graphs.find((one) => one.parent < 0 && one.kind === 'graph');
+  if (!graph || !snapshot.model?.report) return [];
   const { report, uri, state } = snapshot.model;
-  if (!graph || !report) return [];
   const at = (title: string, command: string, ...args: unknown[]) =>
     lens(snapshot, graph.span, { title, command, arguments: args });
   const worst = worstLayer(report.layers);
@@ -32,7 +32,7 @@ function modelLenses(snapshot: TextSnapshot): CodeLens[] {
     `${report.layers.length} layers`,
     ...(state === 'weights-running' ? ['measuring weights…'] : []),
     ...(worst?.weightSqnr
-      ? [`worst layer ${worst.name}: int8 ${decibels(worst.weightSqnr['int8.channel'])}`]
+      ? [`worst layer ${label(worst.name)}: int8 ${decibels(worst.weightSqnr['int8.channel'])}`]
       : []),
   ];
   const told = at(facts.join(' · '), worst ? clientCommands.openAsText : noCommand, uri, worst?.name);
@@ -47,16 +47,16 @@ function modelLenses(snapshot: TextSnapshot): CodeLens[] {
 }
 
 function layerLenses(snapshot: TextSnapshot): CodeLens[] {
-  const recipe = snapshot.model.recipe?.recipe;
+  const recipe = snapshot.model?.recipe?.recipe;
   return snapshot.layers.shown.map(({ layer, node }) => {
     const sqnr = layer.weightSqnr;
     const measured = layer.cumulative && Object.entries(layer.cumulative)[0];
     const parts = [
-      layer.name,
+      label(layer.name),
       ...(sqnr ? [`int8 ${marked(sqnr['int8.channel'])}`, `int4 ${marked(sqnr['int4.channel'])}`] : []),
-      ...(measured ? [`${measured[0]} cumulative ${marked(measured[1])}`] : []),
+      ...(measured ? [`${label(measured[0])} cumulative ${marked(measured[1])}`] : []),
       `${shortCount(layer.params)} parameters`,
-      ...(recipe ? [`planned: ${plannedWeightFormat(layer, recipe)}`] : []),
+      ...(recipe ? [`planned: ${label(plannedWeightFormat(layer, recipe))}`] : []),
     ];
     return lens(snapshot, node.opSpan, { title: parts.join(' · '), command: noCommand });
   });
@@ -67,7 +67,7 @@ function recipeLenses(snapshot: RecipeSnapshot): CodeLens[] {
   if (!recipe?.model) return [];
   const span = recipeStart(snapshot.parsed);
   const report = snapshot.model?.report;
-  const output = recipe.output ?? 'a new file';
+  const output = label(recipe.output ?? 'a new file');
   if (!report)
     return [lens(snapshot, span, { title: 'The model of this recipe cannot be read', command: noCommand })];
   const bytes = plannedBytes(report, recipe);
@@ -103,7 +103,7 @@ function worstPlanned({ model, parsed }: RecipeSnapshot): string | undefined {
     const db = format === undefined ? undefined : layer.weightSqnr?.[format];
     if (typeof db === 'number' && (!worst || db < worst.db)) worst = { name: layer.name, db };
   }
-  return worst && `${decibels(worst.db)} (${worst.name})`;
+  return worst && `${decibels(worst.db)} (${label(worst.name)})`;
 }
 
 function marked(db: number | null | undefined): string {

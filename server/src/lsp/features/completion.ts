@@ -35,9 +35,12 @@ const dataKeys = ['source', 'preset', 'samples', 'scale', 'mean', 'std', 'resize
 export function completion(snapshot: RecipeSnapshot, position: Position): CompletionItem[] {
   const offset = snapshot.document.offsetAt(position);
   const location = recipeLocation(snapshot.document.getText(), offset);
-  const range = location.span
-    ? rangeOf(snapshot.document, location.span)
-    : { start: position, end: position };
+  const { span } = location;
+  // The word before the cursor is replaced only while the cursor touches it.
+  const range =
+    span && span[0] <= offset && offset <= span[1]
+      ? rangeOf(snapshot.document, span)
+      : { start: position, end: position };
   const item = (
     value: string,
     detail: string | undefined,
@@ -52,10 +55,12 @@ export function completion(snapshot: RecipeSnapshot, position: Position): Comple
       item(value, detail, CompletionItemKind.Value, String(index).padStart(3, '0')),
     );
   const { path } = location;
-  if (location.atKey) return keysAt(path).map((key) => item(key, undefined, CompletionItemKind.Property));
   const last = path[path.length - 1];
   const [top] = path;
-  if (top === 'layers' && last === 'match') return layerItems(snapshot, item);
+  if (top === 'layers' && last === 'match' && !location.atKey) return layerItems(snapshot, item);
+  // Where the editor completes from the schema, a second list would show everything twice.
+  if (snapshot.client.recipeSchema) return [];
+  if (location.atKey) return keysAt(path).map((key) => item(key, undefined, CompletionItemKind.Property));
   if (last === 'weights') return values(weightFormats);
   if (last === 'activations') return values(activationFormats);
   if (last === 'keep') return values([['float', 'leave the layer unquantized']]);

@@ -5,9 +5,10 @@ import { definitionOf, type SyntaxToken, symbolAt } from '../../engine/format/on
 import { rangeOf } from '../convert';
 import { ruleAt } from '../recipe-places';
 import type { RecipeSnapshot, Snapshot, TextSnapshot } from '../snapshot';
+import type { ModelState } from '../workspace';
 
 /** Where a layer's node stands in the text view of its model. */
-export type LocateLayer = (modelPath: string, layer: string) => Location | undefined;
+export type LocateLayer = (model: ModelState, layer?: string) => Location | undefined;
 
 export function definition(snapshot: Snapshot, position: Position, locate: LocateLayer): Location | null {
   return snapshot.kind === 'text'
@@ -27,11 +28,17 @@ function recipeDefinition(
   position: Position,
   locate: LocateLayer,
 ): Location | null {
-  const rule = ruleAt(snapshot.parsed, snapshot.document.offsetAt(position));
-  const pattern = rule && snapshot.parsed.recipe?.layers[rule.index]?.match;
-  if (pattern === undefined || !snapshot.model) return null;
-  const layer = snapshot.model.report?.layers.find(({ name }) => layerMatcher(pattern)(name));
-  return (layer && locate(snapshot.model.path, layer.name)) ?? null;
+  const { parsed, model } = snapshot;
+  if (!model) return null;
+  const offset = snapshot.document.offsetAt(position);
+  const named = parsed.spans.values.get('model')?.value;
+  if (named && named[0] <= offset && offset <= named[1]) return locate(model) ?? null;
+  const rule = ruleAt(parsed, offset);
+  const pattern = rule && parsed.recipe?.layers[rule.index]?.match;
+  if (pattern === undefined) return null;
+  const matcher = layerMatcher(pattern);
+  const layer = model.report?.layers.find(({ name }) => matcher(name));
+  return (layer && locate(model, layer.name)) ?? null;
 }
 
 export function locationOf(snapshot: TextSnapshot, token: Pick<SyntaxToken, 'start' | 'end'>): Location {

@@ -5,7 +5,7 @@ import { nodeAt, printType, symbolAt } from '../../engine/format/onnx-text';
 import { storedBytes } from '../../rules/model-view';
 import { decibels, shortBytes } from '../../rules/numbers';
 import { plannedWeightFormat } from '../../rules/planned';
-import { escapeMarkdown, rangeOf, type Span } from '../convert';
+import { escapeMarkdown, plainText, rangeOf, type Span } from '../convert';
 import { layerMarkdown } from '../layer-markdown';
 import { ruleAt } from '../recipe-places';
 import type { RecipeSnapshot, Snapshot, TextSnapshot } from '../snapshot';
@@ -24,25 +24,26 @@ function textHover(snapshot: TextSnapshot, position: Position): Hover | null {
   if (!symbol) return null;
   const span: Span = [symbol.token.start, symbol.token.end];
   const { name } = symbol.token;
-  // The weight's own name tells of its layer wherever it stands.
-  const byWeight =
-    symbol.kind === 'value'
-      ? snapshot.model.report?.layers.find((layer) => layer.weight === name)
-      : undefined;
+  // The weight's own name tells of its layer wherever it stands; a function's names are its own.
+  const outside = document.graphs[symbol.token.graph]?.kind !== 'function';
+  const byWeight = symbol.kind === 'value' && outside ? snapshot.layers.byWeight(name) : undefined;
   const node = nodeAt(document, offset);
   const layer = byWeight ?? (node && symbol.kind !== 'attribute' ? snapshot.layers.layerOf(node) : undefined);
-  if (layer) return made(snapshot, span, layerMarkdown(layer, snapshot.model, { trusted: snapshot.trusted }));
+  if (layer && snapshot.model) return made(snapshot, span, layerMarkdown(layer, snapshot.model, snapshot));
   if (symbol.kind !== 'value') return null;
-  const value = valueText(snapshot, name);
+  const value = valueText(snapshot, name, symbol.token.graph);
   return value === undefined ? null : made(snapshot, span, value);
 }
 
-function valueText(snapshot: TextSnapshot, name: string): string | undefined {
-  for (const graph of snapshot.parsed.document.graphs) {
-    for (const value of [...graph.inputs, ...graph.outputs, ...graph.initializers, ...graph.valueInfo]) {
-      if (value.name === name && value.type)
-        return `**${escapeMarkdown(name)}** · \`${printType(value.type)}\``;
-    }
+/** Type of a value as declared in the nearest graph around the place that declares it. */
+function valueText(snapshot: TextSnapshot, name: string, place: number): string | undefined {
+  const { graphs } = snapshot.parsed.document;
+  for (let at = place; at >= 0; at = graphs[at]?.parent ?? -1) {
+    const graph = graphs[at];
+    const declared = graph && [...graph.inputs, ...graph.outputs, ...graph.initializers, ...graph.valueInfo];
+    const value = declared?.find((one) => one.name === name && one.type);
+    if (value?.type)
+      return `**${escapeMarkdown(name)}** · ${escapeMarkdown(printType(value.type) ?? value.type.kind)}`;
   }
   return undefined;
 }
@@ -54,21 +55,26 @@ function recipeHover(snapshot: RecipeSnapshot, position: Position): Hover | null
   const layers = snapshot.model?.report?.layers;
   if (!rule || !recipe || !layers) return null;
   const pattern = recipe.layers[rule.index]?.match ?? '';
-  const matches = layers.filter((layer) => layerMatcher(pattern)(layer.name));
+  const matcher = layerMatcher(pattern);
+  const matches = layers.filter((layer) => matcher(layer.name));
   const [only] = matches;
   if (only && matches.length === 1 && snapshot.model) {
-    return made(snapshot, rule.span, layerMarkdown(only, snapshot.model, { trusted: snapshot.trusted }));
+    return made(snapshot, rule.span, layerMarkdown(only, snapshot.model, snapshot));
   }
   const rows = matches.slice(0, MAX_LISTED).map((layer) => {
     const format = plannedWeightFormat(layer, recipe);
+    const shown = escapeMarkdown(format);
     const bytes = storedBytes(layer, format);
-    return `| ${escapeMarkdown(layer.name)} | ${format} | ${decibels(layer.weightSqnr?.[format])} | ${shortBytes(layer.bytes)} → ${bytes === undefined ? '–' : shortBytes(bytes)} |`;
+    return `| ${escapeMarkdown(layer.name)} | ${shown} | ${decibels(layer.weightSqnr?.[format])} | ${shortBytes(layer.bytes)} → ${bytes === undefined ? '–' : shortBytes(bytes)} |`;
   });
   const more = matches.length > MAX_LISTED ? `\n\n… and ${matches.length - MAX_LISTED} more` : '';
-  const text = `**${matches.length} layers** match \`${pattern.replaceAll('`', '')}\`\n\n| layer | planned | weight SQNR | size |\n|---|---|--:|--:|\n${rows.join('\n')}${more}`;
+  const text = `**${matches.length} layers** match ${escapeMarkdown(pattern)}\n\n| layer | planned | weight SQNR | size |\n|---|---|--:|--:|\n${rows.join('\n')}${more}`;
   return made(snapshot, rule.span, matches.length === 0 ? 'No layer matches.' : text);
 }
 
 function made(snapshot: Snapshot, span: Span, value: string): Hover {
-  return { range: rangeOf(snapshot.document, span), contents: { kind: MarkupKind.Markdown, value } };
+  const range = rangeOf(snapshot.document, span);
+  return snapshot.client.markdown
+    ? { range, contents: { kind: MarkupKind.Markdown, value } }
+    : { range, contents: { kind: MarkupKind.PlainText, value: plainText(value) } };
 }

@@ -6,6 +6,7 @@ import { storedBytes } from '../../rules/model-view';
 import { decibels, shortBytes } from '../../rules/numbers';
 import { plannedWeightFormat } from '../../rules/planned';
 import { verdictOf } from '../../rules/verdict';
+import { label } from '../convert';
 import type { RecipeSnapshot, Snapshot, TextSnapshot } from '../snapshot';
 
 export function inlayHints(snapshot: Snapshot, range: Range): InlayHint[] {
@@ -15,9 +16,9 @@ export function inlayHints(snapshot: Snapshot, range: Range): InlayHint[] {
   const all = snapshot.kind === 'recipe' ? recipeHints(snapshot) : textHints(snapshot);
   return all
     .filter(({ at }) => at >= from && at <= to)
-    .map(({ at, label, tooltip }) => ({
+    .map(({ at, text, tooltip }) => ({
       position: snapshot.document.positionAt(at),
-      label,
+      label: text,
       tooltip,
       kind: InlayHintKind.Type,
       paddingLeft: true,
@@ -26,7 +27,7 @@ export function inlayHints(snapshot: Snapshot, range: Range): InlayHint[] {
 
 interface Hint {
   readonly at: number;
-  readonly label: string;
+  readonly text: string;
   readonly tooltip: string;
 }
 
@@ -37,7 +38,9 @@ function recipeHints(snapshot: RecipeSnapshot): Hint[] {
   const decided = new Map<number | undefined, LayerReport[]>();
   for (const layer of layers) {
     const { rule } = chooseLayer(recipe, layer.name);
-    decided.set(rule, [...(decided.get(rule) ?? []), layer]);
+    const list = decided.get(rule);
+    if (list) list.push(layer);
+    else decided.set(rule, [layer]);
   }
   const hint = (at: number | undefined, mine: readonly LayerReport[]): Hint[] => {
     if (at === undefined || mine.length === 0) return [];
@@ -55,8 +58,8 @@ function recipeHints(snapshot: RecipeSnapshot): Hint[] {
     const error = worst
       ? `${mine.length > 1 ? '≥ ' : ''}${decibels(worst.db)}${verdictOf(worst.db) === 'bad' ? ' ✗' : ''} · `
       : '';
-    const tooltip = `${count}; weight SQNR${worst ? `, lowest on ${worst.name}` : ' unknown until measured'}; bytes of the weights before and after`;
-    return [{ at, label: `${error}${count} · ${shortBytes(before)} → ${shortBytes(after)}`, tooltip }];
+    const tooltip = `${count}; weight SQNR${worst ? `, lowest on ${label(worst.name)}` : ' unknown until measured'}; bytes of the weights before and after`;
+    return [{ at, text: `${error}${count} · ${shortBytes(before)} → ${shortBytes(after)}`, tooltip }];
   };
   return [
     ...spans.rules.flatMap((rule, index) => hint(rule.span[1], decided.get(index) ?? [])),
@@ -65,14 +68,14 @@ function recipeHints(snapshot: RecipeSnapshot): Hint[] {
 }
 
 function textHints(snapshot: TextSnapshot): Hint[] {
-  const recipe = snapshot.model.recipe?.recipe;
+  const recipe = snapshot.model?.recipe?.recipe;
   if (!recipe) return [];
   return snapshot.layers.shown.map(({ layer, node }) => {
     const format = plannedWeightFormat(layer, recipe);
     const db = layer.weightSqnr?.[format];
     return {
       at: node.opSpan[1],
-      label: db === undefined ? format : `${format} ${decibels(db)}`,
+      text: label(db === undefined ? format : `${format} ${decibels(db)}`),
       tooltip: 'Planned by the recipe beside the model; SQNR of the weight.',
     };
   });

@@ -2,24 +2,29 @@
 import { type DocumentSymbol, SymbolKind } from 'vscode-languageserver-types';
 import type { SyntaxGraph, SyntaxNode } from '../../engine/format/onnx-text';
 import { decibels } from '../../rules/numbers';
-import { rangeOf, type Span } from '../convert';
+import { label, rangeOf, type Span } from '../convert';
 import type { TextSnapshot } from '../snapshot';
 
 export function symbols(snapshot: TextSnapshot): DocumentSymbol[] {
   const { graphs, nodes } = snapshot.parsed.document;
   const nodesOf = new Map<number, SyntaxNode[]>();
-  for (const node of nodes) nodesOf.set(node.graphIndex, [...(nodesOf.get(node.graphIndex) ?? []), node]);
+  for (const node of nodes) {
+    const list = nodesOf.get(node.graphIndex);
+    if (list) list.push(node);
+    else nodesOf.set(node.graphIndex, [node]);
+  }
   const childrenOf = new Map<SyntaxNode, SyntaxGraph[]>();
   for (const graph of graphs) {
     const owner = graph.owner && nodes[graph.owner.node];
     if (owner) childrenOf.set(owner, [...(childrenOf.get(owner) ?? []), graph]);
   }
+  const indexOf = new Map(graphs.map((graph, index) => [graph, index]));
   const graphSymbol = (graph: SyntaxGraph): DocumentSymbol =>
     symbol(snapshot, graph.name || 'graph', graph.kind, SymbolKind.Module, graph.fullSpan, graph.span, [
       ...graph.inputs.map((input) =>
         symbol(snapshot, input.name, 'input', SymbolKind.Variable, input.span, input.span, []),
       ),
-      ...(nodesOf.get(graphs.indexOf(graph)) ?? []).map(nodeSymbol),
+      ...(nodesOf.get(indexOf.get(graph) ?? -1) ?? []).map(nodeSymbol),
     ]);
   const nodeSymbol = (node: SyntaxNode): DocumentSymbol => {
     const layer = snapshot.layers.layerOf(node);
@@ -56,8 +61,8 @@ function symbol(
     Math.max(full[1], selection[1]),
   ]);
   return {
-    name: name || '?',
-    detail,
+    name: label(name).trim() || '?',
+    detail: label(detail),
     kind,
     range,
     selectionRange: rangeOf(snapshot.document, selection),

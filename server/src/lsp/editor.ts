@@ -1,0 +1,140 @@
+/**
+ * What the server tells the editor without being asked: changed views, requests to pull again, pushed diagnostics,
+ * health, progress. Many changes at once are told once.
+ */
+import type { Diagnostic } from 'vscode-languageserver-types';
+import { modelViewChanged, type ServerStatusParams, serverStatus } from '../protocol/lsp-ext';
+import type { Progress } from '../protocol/progress';
+import type { ModelView } from '../protocol/views';
+import type { ClientFacts } from './client-facts';
+import { progressText } from './progress-text';
+
+/** The door to the editor; answers and failures of requests are of no interest. */
+export interface Door {
+  notify(method: string, params: unknown): void;
+  request(method: string, params?: unknown): Promise<unknown>;
+}
+
+export interface EditorHost {
+  client(): ClientFacts;
+  view(file: string): ModelView;
+  /** What is running now. */
+  busy(): boolean;
+  /** Diagnostics of all open documents, for editors that do not pull. */
+  diagnostics(): readonly { readonly uri: string; readonly version: number; readonly items: Diagnostic[] }[];
+}
+
+/** Changes are gathered this long, milliseconds. */
+const DELAY = 100;
+
+export class Editor {
+  private readonly files = new Set<string>();
+  private timer: NodeJS.Timeout | undefined;
+  private stale = false;
+  private told = '';
+  private trouble: string | undefined;
+  private progressCount = 0;
+
+  constructor(
+    private readonly door: Door,
+    private readonly host: EditorHost,
+  ) {}
+
+  /** A model's numbers, recipe or state changed. */
+  modelChanged(file: string): void {
+    this.files.add(file);
+    this.stale = true;
+    this.schedule();
+  }
+
+  /** A document changed: pushed diagnostics are due. */
+  documentChanged(): void {
+    if (!this.host.client().pullDiagnostics) this.schedule();
+  }
+
+  /** Something began or ended. */
+  activityChanged(): void {
+    this.schedule();
+  }
+
+  /** Shows trouble in the status until a job ends well. */
+  setTrouble(message: string | undefined): void {
+    this.trouble = message;
+    this.schedule();
+  }
+
+  clearDiagnostics(uri: string): void {
+    if (!this.host.client().pullDiagnostics)
+      this.door.notify('textDocument/publishDiagnostics', { uri, diagnostics: [] });
+  }
+
+  /** Standard progress under a token of the client, or a new one; silent where the client shows none. */
+  progress(
+    title: string,
+    token?: string | number,
+  ): { report(progress: Progress): void; end(message?: string): void } {
+    if (token === undefined && !this.host.client().workDoneProgress) return silent;
+    const own = token ?? `quantlens-${++this.progressCount}`;
+    const send = (value: object) => this.door.notify('$/progress', { token: own, value });
+    const begun =
+      token === undefined
+        ? this.door.request('window/workDoneProgress/create', { token: own })
+        : Promise.resolve();
+    let open = false;
+    let ended = false;
+    void begun.then(
+      () => {
+        open = !ended;
+        if (open) send({ kind: 'begin', title, percentage: 0 });
+      },
+      () => {},
+    );
+    return {
+      report: (progress) => {
+        if (!open) return;
+        const { done, total } = progress;
+        const percentage = total > 0 ? Math.min(100, Math.round((100 * done) / total)) : undefined;
+        send({ kind: 'report', message: progressText(progress), percentage });
+      },
+      end: (message) => {
+        ended = true;
+        if (open) send({ kind: 'end', message });
+        open = false;
+      },
+    };
+  }
+
+  dispose(): void {
+    clearTimeout(this.timer);
+  }
+
+  private schedule(): void {
+    this.timer ??= setTimeout(() => this.flush(), DELAY);
+  }
+
+  private flush(): void {
+    this.timer = undefined;
+    const client = this.host.client();
+    for (const file of this.files) this.door.notify(modelViewChanged, this.host.view(file));
+    this.files.clear();
+    if (this.stale) for (const method of client.refreshes) this.door.request(method).catch(() => {});
+    this.stale = false;
+    if (!client.pullDiagnostics) {
+      for (const { uri, version, items } of this.host.diagnostics())
+        this.door.notify('textDocument/publishDiagnostics', { uri, version, diagnostics: items });
+    }
+    this.status();
+  }
+
+  private status(): void {
+    const quiescent = !this.host.busy();
+    const message = quiescent ? (this.trouble ?? '') : 'measuring';
+    const params: ServerStatusParams = { health: this.trouble ? 'warning' : 'ok', quiescent, message };
+    const text = JSON.stringify(params);
+    if (text === this.told) return;
+    this.told = text;
+    this.door.notify(serverStatus, params);
+  }
+}
+
+const silent = { report() {}, end() {} };

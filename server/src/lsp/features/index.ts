@@ -1,0 +1,85 @@
+/** All features, one line each: the request, the answer where there is nothing to tell, and the feature itself. */
+import type { Position, Range } from 'vscode-languageserver-types';
+import type { ReadRecipe } from '../recipe-actions';
+import type { Snapshot } from '../snapshot';
+import { type ActionRequest, codeActions } from './code-action';
+import { codeLenses } from './code-lens';
+import { completion } from './completion';
+import { definition } from './definition';
+import type { DiagnosticSources } from './diagnostics';
+import { folding } from './folding';
+import { hover } from './hover';
+import { inlayHints } from './inlay-hints';
+import { references } from './references';
+import { semanticTokens } from './semantic-tokens';
+import { symbols } from './symbols';
+
+/** Params that every request about a document has. */
+export interface DocumentParams {
+  readonly textDocument: { readonly uri: string };
+}
+
+/** What features may ask beyond their snapshot; all of it answers from memory. */
+export interface FeatureServices extends DiagnosticSources {
+  readonly read: ReadRecipe;
+}
+
+export interface Feature {
+  readonly method: string;
+  readonly fallback: unknown;
+  /** While someone types, an answer waits for the newest version of the text; completion never waits. */
+  readonly waits: boolean;
+  answer(snapshot: Snapshot, params: DocumentParams, services: FeatureServices): unknown;
+}
+
+function feature<P extends object>(
+  method: string,
+  fallback: unknown,
+  answer: (snapshot: Snapshot, params: P, services: FeatureServices) => unknown,
+  waits = true,
+): Feature {
+  // The protocol ties the method to its params; this is the one place that believes it.
+  return {
+    method,
+    fallback,
+    waits,
+    answer: (snapshot, params, services) => answer(snapshot, params as DocumentParams & P, services),
+  };
+}
+
+type At = { readonly position: Position };
+type In = { readonly range: Range };
+type Asked = At & { readonly context: { readonly includeDeclaration: boolean } };
+
+export const features: readonly Feature[] = [
+  feature<At>('textDocument/hover', null, (snapshot, { position }) => hover(snapshot, position)),
+  feature('textDocument/codeLens', [], (snapshot) => codeLenses(snapshot)),
+  feature<ActionRequest>('textDocument/codeAction', [], (snapshot, params, { read }) =>
+    codeActions(snapshot, params, read),
+  ),
+  feature<At>(
+    'textDocument/completion',
+    [],
+    (snapshot, { position }) => (snapshot.kind === 'recipe' ? completion(snapshot, position) : []),
+    false,
+  ),
+  feature<At>('textDocument/definition', null, (snapshot, { position }, { locate }) =>
+    definition(snapshot, position, locate),
+  ),
+  feature<Asked>('textDocument/references', [], (snapshot, { position, context }) =>
+    snapshot.kind === 'text' ? references(snapshot, position, context.includeDeclaration) : [],
+  ),
+  feature('textDocument/documentSymbol', [], (snapshot) =>
+    snapshot.kind === 'text' ? symbols(snapshot) : [],
+  ),
+  feature('textDocument/foldingRange', [], (snapshot) => (snapshot.kind === 'text' ? folding(snapshot) : [])),
+  feature<In>('textDocument/inlayHint', [], (snapshot, { range }) => inlayHints(snapshot, range)),
+  feature('textDocument/semanticTokens/full', { data: [] }, (snapshot) => ({
+    data: snapshot.kind === 'text' ? semanticTokens(snapshot) : [],
+  })),
+  feature<In>('textDocument/semanticTokens/range', { data: [] }, (snapshot, { range }) => {
+    if (snapshot.kind !== 'text') return { data: [] };
+    const { document } = snapshot;
+    return { data: semanticTokens(snapshot, document.offsetAt(range.start), document.offsetAt(range.end)) };
+  }),
+];
