@@ -12,16 +12,9 @@ export interface GlobalFlags {
   readonly dim: Readonly<Record<string, number>>;
 }
 
-export interface DataFlags {
+export interface DataFlags extends PreprocessingSpec {
   readonly data?: string;
   readonly samples?: number;
-  readonly scale?: number;
-  readonly mean?: readonly number[];
-  readonly std?: readonly number[];
-  readonly resize?: number;
-  readonly crop?: number;
-  readonly layout?: 'nchw' | 'nhwc';
-  readonly color?: 'rgb' | 'bgr';
 }
 
 /** Adds the flags that every command takes. */

@@ -1,6 +1,6 @@
 /**
- * The job protocol between the engine façade and its forked processes: plain data both ways, one union per
- * direction, a version handshake. `inference-process.ts` answers with one switch over {@link Job}; a test compares
+ * The job protocol between the engine façade and its forked processes: which jobs there are, what each takes and
+ * gives, plain data both ways. How messages travel is `runtime/pool-messages.ts`. `inference-process.ts` answers with one switch over {@link Job}; a test compares
  * the two lists. Nothing here may hold functions, class instances or large arrays: results are small, weights and
  * samples are read by the process that needs them.
  */
@@ -12,7 +12,6 @@ import type {
   RangesFile,
 } from '../protocol/reports';
 import type { WeightReport } from './analysis/weight-reports';
-import type { Outcome } from './base/outcome';
 import type { Progress } from './base/progress';
 
 /** Raised whenever a job or reply changes meaning; parent and child must agree. */
@@ -124,19 +123,3 @@ export interface JobContext<K extends Job['kind'] = Job['kind']> {
   readonly progress?: (progress: Progress) => void;
   readonly partial?: (partial: JobPartials[K]) => void;
 }
-
-// --- messages -------------------------------------------------------------------------------------------
-
-export type ToChild =
-  | { readonly type: 'run'; readonly id: number; readonly job: Job }
-  /** Read between batches; the parent sends SIGKILL 100 ms later. */
-  | { readonly type: 'cancel'; readonly id: number };
-
-export type FromChild =
-  | { readonly type: 'ready'; readonly version: number }
-  | { readonly type: 'progress'; readonly id: number; readonly progress: Progress }
-  | { readonly type: 'partial'; readonly id: number; readonly partial: unknown }
-  | { readonly type: 'done'; readonly id: number; readonly outcome: Outcome<unknown> }
-  | { readonly type: 'cancelled'; readonly id: number }
-  /** Our own bug in the child: message and stack go to the log, the user sees `internal`. */
-  | { readonly type: 'failed'; readonly id: number; readonly reason: string; readonly stack: string };
