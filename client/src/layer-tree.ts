@@ -89,13 +89,13 @@ export class LayerTree implements vscode.TreeDataProvider<LayerItem>, vscode.Dis
   }
 }
 
-/** `int8 46.4 dB · int4 21.0 dB → int8.channel`. */
+/** `int8 46.4 dB, int4 21.0 dB → int8.channel`. */
 function description(layer: LayerRow): string {
   const figures = Object.entries(shownFormats).map(([name, format]) => {
     const cell = weightCell(layer, format);
     return cell && `${name} ${cellText(cell)}`;
   });
-  const known = figures.filter((part) => part !== undefined).join(' · ');
+  const known = figures.filter((part) => part !== undefined).join(', ');
   return layer.planned === undefined ? known : `${known} → ${layer.planned}`;
 }
 

@@ -151,11 +151,19 @@ async function tell(result: QuantizeResult, model: vscode.Uri): Promise<void> {
   const reveal = vscode.l10n.t('Reveal');
   const show =
     result.problems.length > 0 ? vscode.window.showWarningMessage : vscode.window.showInformationMessage;
-  const message = [result.summary, ...result.problems].join(' ');
+  const message = sentences([result.summary, ...result.problems]);
   const answer = await show(message, open, compare, reveal);
   if (answer === open) await vscode.commands.executeCommand('vscode.openWith', output, modelEditorType);
   if (answer === compare) await compareTexts(model, output);
   if (answer === reveal) await revealFile(output);
+}
+
+/** One text of several, each once and beginning as a sentence does. */
+function sentences(texts: readonly string[]): string {
+  const different = [...new Set(texts)].filter((text) => text !== '');
+  return different
+    .map((text, index) => (index === 0 ? text : text.charAt(0).toUpperCase() + text.slice(1)))
+    .join(' ');
 }
 
 async function compareTexts(float: vscode.Uri, quantized: vscode.Uri): Promise<void> {

@@ -25,22 +25,24 @@ export async function editRecipe(
     );
     return false;
   }
-  await showRecipe(change.recipe);
+  await showRecipe(change.recipe, change.edit.get(change.recipe)[0]?.range.start);
   return true;
 }
 
-/** Shows a recipe: where it is shown already, else beside the model. */
-export async function showRecipe(recipe: vscode.Uri): Promise<void> {
+/** Shows a recipe, at the place of a change: where it is shown already, else beside the model. */
+export async function showRecipe(recipe: vscode.Uri, place?: vscode.Position): Promise<void> {
   const shown = vscode.window.visibleTextEditors.find(
     ({ document }) => document.uri.toString() === recipe.toString(),
   );
   const viewColumn =
     shown?.viewColumn ?? (isModelActive() ? vscode.ViewColumn.Beside : vscode.ViewColumn.Active);
-  await vscode.window.showTextDocument(recipe, {
+  const editor = await vscode.window.showTextDocument(recipe, {
     viewColumn,
     preview: false,
     preserveFocus: shown !== undefined,
   });
+  if (place)
+    editor.revealRange(new vscode.Range(place, place), vscode.TextEditorRevealType.InCenterIfOutsideViewport);
 }
 
 /** Quantizes as a recipe says, with what stands in its editor: unsaved changes are saved first. */

@@ -2,7 +2,7 @@
 import type { Progress } from '../../../server/src/protocol/progress';
 import type { CalibrationResult, QuantizeResult } from '../../../server/src/protocol/views';
 import { type Child, fill, make } from '../shared/dom';
-import { figure, judged, percent, shortBytes } from '../shared/figures';
+import { figure, judged, percent, shortBytes, verdictOf } from '../shared/figures';
 import { say } from '../shared/rpc';
 import { type Column, Table } from '../shared/table';
 import { button } from '../shared/toolkit';
@@ -134,50 +134,39 @@ export class Run {
   }
 
   private columns(): readonly Column<Layer>[] {
-    const unknown = 'unknown' as const;
-    return [
-      {
-        id: 'name',
-        label: say('column.layer'),
-        class: 'name',
-        sortValue: ({ name }) => name,
-        render: ({ name }) => [
-          make(
-            'button',
-            {
-              class: 'link',
-              title: name,
-              attributes: { type: 'button', tabindex: '-1' },
-              onClick: () => this.options.onReveal(name),
-            },
-            name,
-          ),
-        ],
+    const name: Column<Layer> = {
+      id: 'name',
+      label: say('column.layer'),
+      class: 'name',
+      sortValue: (layer) => layer.name,
+      render: (layer) => [
+        make(
+          'button',
+          {
+            class: 'link',
+            title: layer.name,
+            attributes: { type: 'button', tabindex: '-1' },
+            onClick: () => this.options.onReveal(layer.name),
+          },
+          layer.name,
+        ),
+      ],
+    };
+    return [name, this.errorColumn('local'), this.errorColumn('cumulative')];
+  }
+
+  private errorColumn(effect: 'local' | 'cumulative'): Column<Layer> {
+    const title = say(`effect.${effect}`, this.scheme);
+    return {
+      id: effect,
+      label: say(`column.${effect}`),
+      title,
+      class: 'number-column',
+      sortValue: (layer) => layer[effect],
+      render: (layer) => {
+        const db = layer[effect];
+        return figure({ db, verdict: verdictOf(db) }, db === null ? say('notMeasured') : title);
       },
-      {
-        id: 'local',
-        label: say('column.local'),
-        title: say('effect.local', this.scheme),
-        class: 'number-column',
-        sortValue: ({ local }) => local,
-        render: ({ local, cumulative, verdict }) =>
-          figure(
-            { db: local, verdict: cumulative === null ? verdict : unknown },
-            local === null ? say('notMeasured') : say('effect.local', this.scheme),
-          ),
-      },
-      {
-        id: 'cumulative',
-        label: say('column.cumulative'),
-        title: say('effect.cumulative', this.scheme),
-        class: 'number-column',
-        sortValue: ({ cumulative }) => cumulative,
-        render: ({ cumulative, verdict }) =>
-          figure(
-            { db: cumulative, verdict: cumulative === null ? unknown : verdict },
-            cumulative === null ? say('notMeasured') : say('effect.cumulative', this.scheme),
-          ),
-      },
-    ];
+    };
   }
 }

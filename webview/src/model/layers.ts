@@ -47,12 +47,13 @@ export function layerColumns(view: ModelView, open: OpenMenu): readonly Column<L
     {
       id: 'shape',
       label: say('column.shape'),
+      class: 'wide-only',
       render: ({ shape }) => [shape.join('×')],
     },
     {
       id: 'params',
       label: say('column.params'),
-      class: 'number-column',
+      class: 'number-column wide-only',
       sortValue: ({ params }) => params,
       descendingFirst: true,
       render: ({ params, bytes, macs }) => [
