@@ -36,11 +36,18 @@ describe('findings on a model', () => {
   after(closeEditors);
 
   it('names code, source, documentation and layer', async () => {
-    const all = await diagnosticsOf(document, 'findings M16 and M21', (now) => has('M16')(now) && has('M21')(now));
+    const all = await diagnosticsOf(
+      document,
+      'findings M16 and M21',
+      (now) => has('M16')(now) && has('M21')(now),
+    );
     for (const one of all) {
       const { value, target } = codeOf(one);
       assert.equal(one.source, 'quantlens');
-      assert.equal(target, `https://github.com/quantlens/quantlens/blob/main/docs/findings.md#${value.toLowerCase()}`);
+      assert.equal(
+        target,
+        `https://github.com/quantlens/quantlens/blob/main/docs/findings.md#${value.toLowerCase()}`,
+      );
     }
     const relu6 = all.find((one) => codeOf(one).value === 'M21');
     assert.match(relu6?.message ?? '', /Clip\(0, 6\)/);
@@ -63,32 +70,32 @@ describe('findings on a model', () => {
     await diagnosticsOf(document, 'M21 again', has('M21'));
   });
 
-  it('offers a fix that creates the recipe when there is none', async () => {
-    assert.equal(await exists(recipe), false);
-    const [finding] = await diagnosticsOf(document, 'a finding M16', has('M16'));
+  it('has a preferred quick fix that creates the recipe, after which the finding is gone', async () => {
+    const all = await diagnosticsOf(document, 'a finding M16', has('M16'));
+    const finding = all.find((one) => codeOf(one).value === 'M16');
     assert.ok(finding);
-    const action = await actionAt(document, placeOf(document, '= Conv <'), /^Quantize to int4: stem$/);
-    assert.ok(action.kind?.value.startsWith('refactor.rewrite'));
+    assert.equal(await exists(recipe), false);
+    const action = await actionAt(document, finding.range, /^Use per-channel weights/);
+    assert.equal(action.kind?.value, vscode.CodeActionKind.QuickFix.value);
+    assert.equal(action.isPreferred, true);
     assert.ok(action.edit && (await vscode.workspace.applyEdit(action.edit)));
-    const text = await until('the recipe has text', recipeText);
+    const text = await recipeText();
     assert.match(text, /"model": "fashion_mobile\.onnx"/);
-    assert.match(text, /"match": "stem",\s+"weights": "int4",\s+"activations": "float"/);
+    assert.match(text, /"weights": "int8\.channel"/);
+    await diagnosticsOf(document, 'no M16 with per-channel weights', (now) => !has('M16')(now));
   });
 
-  it('fixes a finding with a preferred quick fix', async () => {
-    const all = await diagnosticsOf(document, 'a finding with a fix', (now) => now.length > 0);
-    const titles = new Set<string>();
-    for (const finding of all) {
-      const actions =
-        (await vscode.commands.executeCommand<vscode.CodeAction[]>(
-          'vscode.executeCodeActionProvider',
-          document.uri,
-          finding.range,
-          'quickfix',
-        )) ?? [];
-      for (const { title } of actions) titles.add(`${codeOf(finding).value} ${title}`);
-    }
-    console.log([...titles].join('\n'));
-    console.log(all.map((one) => `${codeOf(one).value} ${one.severity} ${one.message}`).join('\n'));
+  it('rewrites a layer to int4 in the open recipe; undo takes it back', async () => {
+    const before = await recipeText();
+    const action = await actionAt(document, placeOf(document, '= Conv <'), /^Quantize to int4: stem$/);
+    assert.equal(action.kind?.value, 'refactor.rewrite.quantize');
+    assert.ok(action.edit && (await vscode.workspace.applyEdit(action.edit)));
+    const after = await recipeText();
+    assert.match(after, /"match": "stem",\s+"weights": "int4",\s+"activations": "float"/);
+    await vscode.window.showTextDocument(recipe);
+    await vscode.commands.executeCommand('undo');
+    assert.equal(await recipeText(), before);
+    await vscode.commands.executeCommand('redo');
+    assert.equal(await recipeText(), after);
   });
 });
