@@ -11,7 +11,6 @@ import {
   inWorkspace,
   placeOf,
   showModelText,
-  until,
 } from './support';
 
 describe('findings on a model', () => {
