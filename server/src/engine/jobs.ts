@@ -1,8 +1,8 @@
 /**
  * The job protocol between the engine façade and its forked processes: which jobs there are, what each takes and
- * gives, plain data both ways. How messages travel is `runtime/pool-messages.ts`. `inference-process.ts` answers with one switch over {@link Job}; a test compares
- * the two lists. Nothing here may hold functions, class instances or large arrays: results are small, weights and
- * samples are read by the process that needs them.
+ * gives, plain data both ways; how messages travel is `runtime/pool-messages.ts`. `inference-process.ts` answers with
+ * one switch over {@link Job}. Nothing here may hold functions, class instances or large arrays: results are small,
+ * weights and samples are read by the process that needs them.
  */
 import type {
   AnalysisReport,
