@@ -276,7 +276,10 @@ function labelled(name: string, control: Control): HTMLElement {
 }
 
 function choices(name: string, values: readonly string[]) {
-  return values.map((value) => ({ value, label: say(`${name}.${value === '' ? 'automatic' : value}`) }));
+  return values.map((value) => ({
+    value,
+    label: say(`choice.${name}.${value === '' ? 'automatic' : value}`),
+  }));
 }
 
 /** A value of a list, or the list's first. */

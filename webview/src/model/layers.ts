@@ -131,7 +131,7 @@ function cellTitle(cell: ErrorCell): string {
   const parts = [
     say(`effect.${cell.effect}`, cell.format),
     say(`verdict.${cell.verdict}`),
-    say(cell.basis),
+    say(`basis.${cell.basis}`),
     cell.bytes === undefined ? undefined : shortBytes(cell.bytes),
   ];
   return parts.filter((part) => part !== undefined).join(' · ');

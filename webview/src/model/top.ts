@@ -117,7 +117,7 @@ export function banners(view: ModelView | undefined, notice: string | null, post
 
 function banner(kind: 'plain' | 'warning' | 'error', text: string, ...more: readonly Child[]): HTMLElement {
   const role = kind === 'plain' ? 'status' : 'alert';
-  const prefix = kind === 'plain' ? undefined : spoken(say(kind));
+  const prefix = kind === 'plain' ? undefined : spoken(say(`banner.${kind}`));
   return make(
     'div',
     { class: `banner ${kind}`, attributes: { role } },

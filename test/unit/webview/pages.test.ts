@@ -1,0 +1,134 @@
+/** Parts of the webviews that need no page: order of rows, rows near the screen, values of the calibration form. */
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import {
+  type FormValues,
+  type Problems,
+  problemsOf,
+  requestOf,
+} from '../../../webview/src/calibration/values';
+import { alwaysShown, rowsWindow } from '../../../webview/src/shared/rows-window';
+import { nextOrder, type SortValue, sortRows } from '../../../webview/src/shared/sort';
+
+describe('sortRows', () => {
+  const check = (values: readonly SortValue[], descending: boolean, expected: readonly SortValue[]) =>
+    expect(sortRows(values, (value) => value, descending)).toEqual(expected);
+
+  it('puts missing values last either way', () => {
+    check([3, null, 1, undefined, 2], false, [1, 2, 3, null, undefined]);
+    check([3, null, 1, undefined, 2], true, [3, 2, 1, null, undefined]);
+  });
+
+  it('orders numbers inside names as numbers', () => {
+    check(['layer10', 'layer9', 'layer1'], false, ['layer1', 'layer9', 'layer10']);
+  });
+
+  it('keeps the order of equals and does not change its input', () => {
+    const rows = [
+      { key: 'a', db: 1 },
+      { key: 'b', db: 0 },
+      { key: 'c', db: 1 },
+    ];
+    expect(sortRows(rows, ({ db }) => db, true).map(({ key }) => key)).toEqual(['a', 'c', 'b']);
+    expect(rows.map(({ key }) => key)).toEqual(['a', 'b', 'c']);
+  });
+
+  it('clicking a column thrice comes back to the order of the network', () => {
+    const first = nextOrder(undefined, 'db', false);
+    const second = nextOrder(first, 'db', false);
+    expect([first, second, nextOrder(second, 'db', false)]).toEqual([
+      { column: 'db', descending: false },
+      { column: 'db', descending: true },
+      undefined,
+    ]);
+    expect(nextOrder(first, 'params', true)).toEqual({ column: 'params', descending: true });
+  });
+});
+
+describe('rowsWindow', () => {
+  it('shows all rows of a table that is not long', () => {
+    expect(rowsWindow(alwaysShown, 28, 4000, 900)).toEqual({ first: 0, last: alwaysShown });
+  });
+
+  it('always covers the rows on screen, and not many more', () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 0, max: 20_000 }),
+        fc.integer({ min: -2000, max: 600_000 }),
+        fc.integer({ min: 100, max: 3000 }),
+        (count, past, height) => {
+          const { first, last } = rowsWindow(count, 28, past, height);
+          expect(first).toBeGreaterThanOrEqual(0);
+          expect(last).toBeLessThanOrEqual(count);
+          const top = Math.max(0, Math.floor(past / 28));
+          const bottom = Math.min(count, Math.ceil((past + height) / 28));
+          if (top < bottom) {
+            expect(first).toBeLessThanOrEqual(top);
+            expect(last).toBeGreaterThanOrEqual(bottom);
+          }
+          if (count > alwaysShown) expect(last - first).toBeLessThanOrEqual(Math.ceil(height / 28) + 41);
+        },
+      ),
+      { seed: 20, numRuns: 2000 },
+    );
+  });
+});
+
+describe('calibration form', () => {
+  const values: FormValues = {
+    modelUri: 'file:///m/net.onnx',
+    source: '/data/x.npy',
+    scheme: 'w8a8',
+    estimator: 'mse',
+    samples: '32',
+    scale: '',
+    mean: '',
+    std: '',
+    resize: '',
+    crop: '',
+    layout: '',
+    color: '',
+  };
+  const check = (change: Partial<FormValues>, expected: Problems) =>
+    expect(problemsOf({ ...values, ...change })).toEqual(expected);
+
+  it.each(['1/255', '0.0039', '.5', '-1e-3', ' 1 / 255 '])('takes %s as scale', (scale) =>
+    check({ scale }, {}),
+  );
+
+  it.each(['0', '1/0', '1/2/3', 'a', '1/', '0x10', 'Infinity'])('refuses %s as scale', (scale) =>
+    check({ scale }, { scale: 'number' }),
+  );
+
+  it('checks samples, lists and sizes', () => {
+    check({}, {});
+    check({ samples: '' }, { samples: 'wholeNumber' });
+    check({ samples: '0' }, { samples: 'wholeNumber' });
+    check({ samples: '1.5' }, { samples: 'wholeNumber' });
+    check({ mean: '0.485, 0.456, 0.406', std: '0.2,0.2,0.2' }, {});
+    check({ mean: '1,,2' }, { mean: 'numbers' });
+    check({ mean: '-1', std: '-1' }, { std: 'numbers' });
+    check({ std: '0' }, { std: 'numbers' });
+    check({ resize: '-2', crop: 'x' }, { resize: 'wholeNumber', crop: 'wholeNumber' });
+    check({ source: '' }, { source: 'chooseData' });
+  });
+
+  it('does not check preprocessing that does not apply, and does not send it', () => {
+    const none = { ...values, source: 'none', scale: 'wrong', crop: '224' };
+    expect(problemsOf(none)).toEqual({});
+    expect(requestOf(none)).toEqual({
+      modelUri: values.modelUri,
+      source: 'none',
+      scheme: 'w8a8',
+      estimator: 'mse',
+      samples: 32,
+      seed: 0,
+    });
+  });
+
+  it('sends what is filled in and leaves the rest to the engine', () => {
+    const request = requestOf({ ...values, scale: ' 1/255 ', mean: '0.5', crop: '224', layout: 'nhwc' });
+    expect(request).toMatchObject({ scale: '1/255', mean: '0.5', crop: 224, layout: 'nhwc' });
+    expect([request.std, request.resize, request.color]).toEqual([undefined, undefined, undefined]);
+  });
+});
