@@ -246,7 +246,8 @@ class Server {
   private initialize(params: InitializeParams): InitializeResult {
     this.client = clientFacts(params);
     this.trusted = this.client.trusted;
-    this.engineOutdated = true;
+    this.engineOutdated = this.client.cacheDirectory !== undefined;
+    this.renewEngine();
     return {
       serverInfo: { name: 'quantlens' },
       capabilities: {

@@ -173,11 +173,10 @@ export class Workspace {
     }
     const entry = this.entries.get(file);
     if (!entry || entry.stamp === stampText(file)) return;
-    const wasMeasured = entry.state !== 'header' && entry.state !== 'too-large';
     entry.running?.abort();
     this.entries.delete(file);
     // Whoever watches the old numbers wants the new ones.
-    if (wasMeasured) this.analyze(file);
+    if (wasMeasured(entry)) this.analyze(file);
     this.onChanged(file);
   }
 
@@ -187,12 +186,15 @@ export class Workspace {
     for (const file of this.entries.keys()) this.onChanged(file);
   }
 
-  /** Forgets results; models are analysed anew when asked for. */
+  /** Forgets results; what was measured is measured anew. */
   clear(): void {
-    const known = [...this.entries.keys()];
-    for (const entry of this.entries.values()) entry.running?.abort();
+    const known = [...this.entries];
+    for (const [, entry] of known) entry.running?.abort();
     this.entries.clear();
-    known.forEach(this.onChanged);
+    for (const [file, entry] of known) {
+      if (wasMeasured(entry)) this.analyze(file);
+      this.onChanged(file);
+    }
   }
 
   /** A measured report arrived from a job. */
@@ -263,6 +265,10 @@ export class Workspace {
 
 /** Plans whose findings are kept per report. */
 const MAX_PLANS = 4;
+
+function wasMeasured({ state }: Entry): boolean {
+  return state !== 'header' && state !== 'too-large';
+}
 
 function stampText(file: string): string {
   return JSON.stringify(stampOf(file) ?? null);

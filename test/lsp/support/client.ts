@@ -5,9 +5,9 @@ import * as path from 'node:path';
 import { PassThrough } from 'node:stream';
 import {
   type CancellationToken,
-  createProtocolConnection,
+  createMessageConnection,
   type InitializeResult,
-  type ProtocolConnection,
+  type MessageConnection,
   StreamMessageReader,
   StreamMessageWriter,
 } from 'vscode-languageserver/node';
@@ -61,16 +61,16 @@ export class TestClient {
   readonly said: Said[] = [];
   private readonly versions = new Map<string, number>();
   private readonly listeners = new Set<() => void>();
-  private readonly connection: ProtocolConnection;
+  private readonly connection: MessageConnection;
   private settings: object;
   initialized: InitializeResult = { capabilities: {} };
 
-  private constructor(private readonly options: ClientOptions) {
+  private constructor(options: ClientOptions) {
     this.settings = options.settings ?? {};
     const toServer = new PassThrough();
     const toClient = new PassThrough();
     startServer({ streams: { input: toServer, output: toClient }, entry });
-    this.connection = createProtocolConnection(
+    this.connection = createMessageConnection(
       new StreamMessageReader(toClient),
       new StreamMessageWriter(toServer),
     );
@@ -196,14 +196,28 @@ export class TestClient {
     for (;;) {
       const found = this.said.slice(since).find((one) => one.method === method && fits(one.params as T));
       if (found) return found.params as T;
-      await new Promise<void>((resolve) => {
-        const wake = () => {
-          this.listeners.delete(wake);
-          resolve();
-        };
-        this.listeners.add(wake);
-      });
+      await this.next();
     }
+  }
+
+  /** Asks again whenever the server said something, until the answer fits. */
+  async until<T>(ask: () => Promise<T>, fits: (answer: T) => boolean): Promise<T> {
+    for (;;) {
+      const since = this.said.length;
+      const answer = await ask();
+      if (fits(answer)) return answer;
+      if (this.said.length === since) await this.next();
+    }
+  }
+
+  private next(): Promise<void> {
+    return new Promise((resolve) => {
+      const wake = () => {
+        this.listeners.delete(wake);
+        resolve();
+      };
+      this.listeners.add(wake);
+    });
   }
 
   /** Waits until a model's weights are measured. */
