@@ -63,6 +63,9 @@ const FREE_DIMENSION = 256;
 /** A partial result may take this share of the time spent. */
 const PARTIAL_SHARE = 0.1;
 
+/** What the search of one range takes, roughly. */
+const SEARCH_MILLISECONDS = 3;
+
 /**
  * Ranges of all activation tensors that integer kernels may need.
  * @returns issues of `openFeeds`, `openSession`, `createEstimator`; the warning `tensor-not-finite` where NaN or
@@ -227,9 +230,11 @@ class Calibration {
   private sendPartial(): void {
     const { partial } = this.input;
     if (!partial) return;
-    // Rendering ranges can be a search; it must not slow the calibration down.
+    const searched = this.observed.filter(({ taps }) => taps.some((tap) => tap.what === 'all')).length;
     const before = performance.now();
-    if (this.partialTime > PARTIAL_SHARE * (before - this.startTime)) return;
+    // Rendering ranges can be a search; it must not slow the calibration down.
+    const cost = this.partialTime + searched * SEARCH_MILLISECONDS;
+    if (searched > 0 && cost > PARTIAL_SHARE * (before - this.startTime)) return;
     partial(this.ranges());
     this.partialTime += performance.now() - before;
   }

@@ -254,7 +254,20 @@ export class Pool {
       return;
     }
     slot.child.send({ type: 'cancel', id: task.id });
-    slot.grace = setTimeout(() => slot.child?.kill(), this.options.graceMilliseconds ?? DEFAULT_GRACE);
+    slot.grace = setTimeout(() => this.abandon(slot, task), this.options.graceMilliseconds ?? DEFAULT_GRACE);
+  }
+
+  /** Kills a child that does not react. Nobody waits until the system has taken its memory back. */
+  private abandon(slot: Slot, task: Task): void {
+    const child = slot.child;
+    slot.child = undefined;
+    slot.task = undefined;
+    this.clearTimers(slot);
+    child?.kill();
+    child?.keepParentAlive(false);
+    task.settle(fail(issue('cancelled', {})));
+    if (this.options.keepWarm) this.warm(slot);
+    this.pump();
   }
 
   private childEnded(slot: Slot, reason: string, ready: boolean): void {
@@ -264,7 +277,6 @@ export class Pool {
     slot.task = undefined;
     if (task?.cancelled) {
       task.settle(fail(issue('cancelled', {})));
-      if (this.options.keepWarm && !this.disposed) this.warm(slot);
     } else if (!ready) {
       // What keeps one child from starting keeps the next from starting: do not try once per waiting job.
       const stuck = [task, ...this.queue.filter((other) => other.options.lane === slot.lane)];
