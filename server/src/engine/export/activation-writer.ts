@@ -6,6 +6,7 @@ import { DataTypeCode } from '../base/dtype';
 import { defined } from '../base/invariant';
 import { addInitializer, addNode, addValue, removeNode, replaceNode, setInput } from '../graph/edit';
 import type { Graph, Node, Use, Value } from '../graph/ir';
+import type { Tensor } from '../graph/tensor';
 import { type StorageType, storageBits } from '../methods/targets';
 import { parametersFor, type QuantParameters, quantizeValue } from '../numerics/affine';
 import { formatName, type QuantScheme } from '../numerics/scheme';
@@ -13,6 +14,7 @@ import {
   type ActivationLayer,
   type ActivationSelection,
   dataInputs,
+  type TensorFormat,
   type TensorQuantizer,
 } from './activations';
 import {
@@ -22,6 +24,7 @@ import {
   addSimple,
   codeTensor,
   linearInit,
+  nodeName,
   type QuantizerValues,
 } from './emit';
 
@@ -30,8 +33,6 @@ export interface GuardedInput {
   readonly axis: number;
   readonly channels: number;
 }
-
-type TensorFormat = TensorQuantizer['formats'][number];
 
 /** A tensor as codes and as the real numbers they stand for. */
 interface Pair {
@@ -43,6 +44,7 @@ interface Pair {
 
 export class ActivationWriter {
   private readonly quantizers = new Map<string, QuantizerValues>();
+  private readonly constants = new Map<string, Value>();
   private readonly primary = new Map<Value, QuantScheme>();
 
   /**
@@ -92,7 +94,7 @@ export class ActivationWriter {
     before: Node | undefined,
   ): Pair {
     const quantizer = this.quantizerOf(tensor, format);
-    const { name } = tensor.value;
+    const name = nameOf(tensor, format);
     const codes = this.quantized(tensor, format, source, before);
     return {
       name,
@@ -155,11 +157,12 @@ export class ActivationWriter {
     source: Value,
     before: Node | undefined,
   ): Value {
-    const { name } = tensor.value;
+    const name = nameOf(tensor, format);
     const quantizer = this.quantizerOf(tensor, format);
     const codes = addQuantize(this.graph, name, source, quantizer, this.opset, before);
     // A tensor that shares its scale holds codes that were limited before they moved.
-    return tensor.sharedWith ? codes : this.limited(name, codes, quantizer.type, format, before);
+    const limited = tensor.sharedWith !== undefined && format === tensor.formats[0];
+    return limited ? codes : this.limited(name, codes, quantizer.type, format, before);
   }
 
   private limited(
@@ -193,7 +196,7 @@ export class ActivationWriter {
       : this.renamed(old, value);
     const codes = this.quantized(tensor, format, raw, old);
     replaceNode(old, {
-      name: `${name}_DequantizeLinear`,
+      name: nodeName(this.graph, `${name}_DequantizeLinear`),
       opType: 'DequantizeLinear',
       inputs: [codes, quantizer.scale, quantizer.zeroPoint],
       ...linearInit(quantizer, this.opset),
@@ -237,13 +240,20 @@ export class ActivationWriter {
     if (scheme === undefined) return;
     node.inputs.forEach((input, index) => {
       if (!input?.tensor || !inputs.includes(input)) return;
-      const number = input.tensor.toFloat32().value?.[0] ?? 0;
-      const parameters = parametersFor({ min: Math.min(number, 0), max: Math.max(number, 0) }, scheme);
-      const quantizer = this.quantizer(input, scheme, parameters);
-      const code = codeTensor(quantizer.type, input.tensor.shape, [quantizeValue(number, parameters)]);
-      const stored = addInitializer(this.graph, `${input.name}_quantized`, code);
-      setInput(node, index, addDequantize(this.graph, input.name, stored, quantizer, this.opset, node));
+      const key = `${formatName(scheme)} ${input.name}`;
+      const known = this.constants.get(key) ?? this.quantizedConstant(input, input.tensor, scheme, node);
+      this.constants.set(key, known);
+      setInput(node, index, known);
     });
+  }
+
+  private quantizedConstant(input: Value, tensor: Tensor, scheme: QuantScheme, before: Node): Value {
+    const number = tensor.toFloat32().value?.[0] ?? 0;
+    const parameters = parametersFor({ min: Math.min(number, 0), max: Math.max(number, 0) }, scheme);
+    const quantizer = this.quantizer(input, scheme, parameters);
+    const code = codeTensor(quantizer.type, tensor.shape, [quantizeValue(number, parameters)]);
+    const stored = addInitializer(this.graph, `${input.name}_quantized`, code);
+    return addDequantize(this.graph, input.name, stored, quantizer, this.opset, before);
   }
 
   /** Node in front of which something that reads `value` may stand: right behind its producer. */
@@ -254,4 +264,10 @@ export class ActivationWriter {
   private afterNode(node: Node | undefined): Node | undefined {
     return node ? this.graph.nodes[this.graph.nodes.indexOf(node) + 1] : this.graph.nodes[0];
   }
+}
+
+/** Further formats of a tensor carry their name: `<t>_uint4_QuantizeLinear`. */
+function nameOf({ value, formats }: TensorQuantizer, format: TensorFormat): string {
+  const { signed, bits } = format.scheme;
+  return format === formats[0] ? value.name : `${value.name}_${signed ? 'int' : 'uint'}${bits}`;
 }

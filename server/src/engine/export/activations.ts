@@ -8,7 +8,7 @@ import type { ActivationRange } from '../../protocol/reports';
 import { outputBounds } from '../analysis/activation-taps';
 import { dataTypeByCode } from '../base/dtype';
 import { type Issue, issue } from '../base/issue';
-import type { Graph, Model, Node, Value } from '../graph/ir';
+import type { Graph, Model, Node, Use, Value } from '../graph/ir';
 import { isPassThrough, type OpType, opFacts, passThroughInputs } from '../graph/ops';
 import { parametersFor, type QuantParameters, realizedRange } from '../numerics/affine';
 import { formatName, type QuantScheme } from '../numerics/scheme';
@@ -26,10 +26,15 @@ export interface ActivationLayer {
   readonly kernel: 'needs-output' | 'takes-output' | 'none';
 }
 
+export interface TensorFormat {
+  readonly scheme: QuantScheme;
+  readonly parameters: QuantParameters;
+}
+
 export interface TensorQuantizer {
   readonly value: Value;
-  /** Formats readers want; the first is what a fused producer writes. */
-  readonly formats: readonly { readonly scheme: QuantScheme; readonly parameters: QuantParameters }[];
+  /** The first is what a fused producer writes and operators between layers read; layers read the one they want. */
+  readonly formats: readonly TensorFormat[];
   /** Tensor whose scale and zero point this one uses, when the operator between only moves values. */
   readonly sharedWith: Value | undefined;
   /** The producer becomes an integer kernel: nobody may read its float output. */
@@ -65,16 +70,17 @@ class Selector {
   private readonly issues: Issue[] = [];
   /** Formats by tensor, in order of demand. */
   private readonly demands = new Map<Value, QuantScheme[]>();
+  /** Nodes that become integer kernels, with the format in which they return codes. */
   private readonly fused = new Map<Node, QuantScheme>();
   private readonly absorbed = new Map<Value, Node>();
-  private readonly layerNodes: ReadonlySet<Node>;
+  private readonly layerByNode: ReadonlyMap<Node, ActivationLayer>;
 
   constructor(
     private readonly graph: Graph,
     private readonly layers: readonly ActivationLayer[],
     private readonly ranges: Ranges,
   ) {
-    this.layerNodes = new Set(layers.map((layer) => layer.node));
+    this.layerByNode = new Map(layers.map((layer) => [layer.node, layer]));
   }
 
   select(): ActivationSelection {
@@ -84,7 +90,7 @@ class Selector {
     const integer = this.integerNodes();
     for (const [node, scheme] of integer) {
       const { output, absorbed } = this.effectiveOutput(node, scheme);
-      this.demand(output, scheme);
+      if (!this.demands.has(output)) this.demand(output, scheme);
       this.fused.set(node, scheme);
       if (absorbed) this.absorbed.set(output, absorbed);
     }
@@ -100,15 +106,16 @@ class Selector {
 
   /** A kernel like QLinearConv is only chosen when its output is quantized; wide readers are not given 8-bit codes. */
   private demandOutput(layer: ActivationLayer): void {
-    const { output, absorbed } = this.effectiveOutput(layer.node, layer.scheme);
-    if (this.demands.get(output)?.some((scheme) => scheme.bits > 8)) return;
+    const scheme = kernelFormat(layer.scheme);
+    const { output, absorbed } = this.effectiveOutput(layer.node, scheme);
+    if (this.demands.get(output)?.some((wanted) => !sameFormat(kernelFormat(wanted), scheme))) return;
     if (this.rangeOf(output) === undefined) {
       const anchor = { tensor: output.name, layer: layer.name };
       this.issues.push(issue('range-missing', { tensor: output.name }, anchor, 'warning'));
       return;
     }
-    this.demand(output, layer.scheme);
-    this.fused.set(layer.node, layer.scheme);
+    if (!this.demands.has(output)) this.demand(output, scheme);
+    this.fused.set(layer.node, scheme);
     if (absorbed) this.absorbed.set(output, absorbed);
   }
 
@@ -149,23 +156,24 @@ class Selector {
 
   /** MatMul and Gemm return codes when their only readers want codes; float otherwise, which is as fast. */
   private fuseOutput(layer: ActivationLayer): void {
-    const { output, absorbed } = this.effectiveOutput(layer.node, layer.scheme);
+    const scheme = kernelFormat(layer.scheme);
+    const { output, absorbed } = this.effectiveOutput(layer.node, scheme);
     const wanted = this.demands.get(output);
-    if (wanted?.length !== 1 || formatName(wanted[0] ?? layer.scheme) !== formatName(layer.scheme)) return;
-    const readers = output.uses.every(({ node, index }) => this.readsCodes(node, index));
-    if (!readers || this.graph.isOutput(output)) return;
-    this.fused.set(layer.node, layer.scheme);
+    if (!wanted?.every((one) => sameFormat(kernelFormat(one), scheme)) || this.graph.isOutput(output)) return;
+    const integer = (node: Node) => this.fused.has(node) && !this.layerByNode.has(node);
+    if (!output.uses.every((use) => this.isLayerInput(use) || integer(use.node))) return;
+    this.fused.set(layer.node, scheme);
     if (absorbed) this.absorbed.set(output, absorbed);
   }
 
-  private readsCodes(node: Node, index: number): boolean {
-    if (this.fused.has(node) && !this.layerNodes.has(node)) return true;
-    return this.layers.some((layer) => layer.node === node && node.input(index) === layer.input);
+  private isLayerInput({ node, index }: Use): boolean {
+    const layer = this.layerByNode.get(node);
+    return layer !== undefined && node.input(index) === layer.input;
   }
 
   private demand(value: Value, scheme: QuantScheme): void {
     const known = this.demands.get(value) ?? [];
-    if (!known.some((one) => formatName(one) === formatName(scheme))) known.push(scheme);
+    if (!known.some((one) => sameFormat(one, scheme))) known.push(scheme);
     this.demands.set(value, known);
   }
 
@@ -209,12 +217,13 @@ class Selector {
       if (!candidates.has(node)) continue;
       const inputs = dataInputs(node).map((input): QuantScheme | 'any' | undefined => {
         if (input.tensor) return input.tensor.size === 1 && isFloat(input) ? 'any' : undefined;
-        return this.demands.get(input)?.[0] ?? produced.get(input);
+        const demanded = this.demands.get(input)?.[0];
+        return demanded === undefined ? produced.get(input) : kernelFormat(demanded);
       });
       const scheme = inputs.find((one) => one !== undefined && one !== 'any');
       if (scheme === undefined || scheme.bits > 8) continue;
       const agrees = (one: QuantScheme | 'any' | undefined) =>
-        one === 'any' || (one !== undefined && formatName(one) === formatName(scheme));
+        one === 'any' || (one !== undefined && sameFormat(one, scheme));
       if (!inputs.every(agrees)) continue;
       schemes.set(node, scheme);
       produced.set(this.effectiveOutput(node, scheme).output, scheme);
@@ -234,7 +243,7 @@ class Selector {
       if (!node || !scheme || !candidates.has(node)) continue;
       const { output } = this.effectiveOutput(node, scheme);
       const demanded = this.demands.get(output);
-      const matches = demanded === undefined || formatName(demanded[0] ?? scheme) === formatName(scheme);
+      const matches = demanded?.every((one) => sameFormat(kernelFormat(one), scheme)) ?? true;
       if (matches && (demanded || output.uses.some((use) => wanted.has(use.node)))) wanted.add(node);
     }
     return wanted;
@@ -276,33 +285,49 @@ class Selector {
   }
 
   private tensors(): TensorQuantizer[] {
-    const tensors: TensorQuantizer[] = [];
-    const parameters = new Map<string, QuantParameters>();
-    const owners = new Map<Value, Value>();
+    const tensors = new Map<Value, TensorQuantizer>();
     const order = [...this.graph.dataInputs, ...this.graph.nodes.flatMap((node) => node.outputs)];
     for (const value of order) {
-      const schemes = this.demands.get(value);
-      if (schemes === undefined) continue;
+      const wanted = this.demands.get(value);
+      if (wanted === undefined) continue;
       const absorbed = this.absorbed.get(value);
       const maker = absorbed ? absorbed.inputs[0]?.producer : value.producer;
-      const fusedScheme = maker && this.fused.get(maker);
-      const from = maker && fusedScheme && sharesScale(maker) ? dataInputs(maker)[0] : undefined;
-      const owner = from && (owners.get(from) ?? from);
-      if (owner) owners.set(value, owner);
-      // What the fused producer writes comes first; other formats are made from it.
-      const ordered =
-        fusedScheme === undefined
-          ? schemes
-          : [fusedScheme, ...schemes.filter((one) => formatName(one) !== formatName(fusedScheme))];
-      const formats = ordered.map((scheme, index) => {
-        const shared = index === 0 && owner ? parameters.get(key(owner, scheme)) : undefined;
-        const found = shared ?? parametersFor(this.rangeOf(value) ?? { min: 0, max: 0 }, scheme);
-        parameters.set(key(value, scheme), found);
-        return { scheme, parameters: found };
+      const written = maker && this.fused.get(maker);
+      const source = maker && written && sharesScale(maker) ? dataInputs(maker)[0] : undefined;
+      const from = source && tensors.get(source);
+      const first = from?.formats[0] ?? this.format(value, this.firstFormat(value, wanted, written));
+      const others = wanted.filter((scheme) => !sameFormat(scheme, first.scheme));
+      tensors.set(value, {
+        value,
+        formats: [first, ...others.map((scheme) => this.format(value, scheme))],
+        sharedWith: from && (from.sharedWith ?? from.value),
+        exclusive: written !== undefined,
+        absorbed,
       });
-      tensors.push({ value, formats, sharedWith: owner, exclusive: fusedScheme !== undefined, absorbed });
     }
-    return tensors;
+    return [...tensors.values()];
+  }
+
+  /**
+   * Layers read exactly the format they asked for. Operators between layers, and everybody who has no other choice, get
+   * the 8 bits that a kernel writes anyway: narrow codes would cost them precision for nothing.
+   */
+  private firstFormat(
+    value: Value,
+    wanted: readonly QuantScheme[],
+    written: QuantScheme | undefined,
+  ): QuantScheme {
+    const [only, second] = wanted;
+    const others = value.uses.filter((use) => !this.isLayerInput(use));
+    const integer = others.some(({ node }) => this.fused.has(node));
+    const read =
+      written !== undefined && (others.length > 0 || second !== undefined || this.graph.isOutput(value));
+    const first = only ?? missing();
+    return integer || read ? kernelFormat(first) : first;
+  }
+
+  private format(value: Value, scheme: QuantScheme): TensorFormat {
+    return { scheme, parameters: parametersFor(this.rangeOf(value) ?? { min: 0, max: 0 }, scheme) };
   }
 }
 
@@ -325,8 +350,13 @@ function isFloat(value: Value): boolean {
   return value.elementType === 0 ? !value.otherType : dataTypeByCode(value.elementType)?.name === 'float';
 }
 
-function key(value: Value, scheme: QuantScheme): string {
-  return `${formatName(scheme)} ${value.name}`;
+/** Integer kernels work on 8-bit codes; narrower formats are 8-bit codes of which some are not used. */
+function kernelFormat(scheme: QuantScheme): QuantScheme {
+  return scheme.bits < 8 ? { ...scheme, bits: 8 } : scheme;
+}
+
+function sameFormat(left: QuantScheme, right: QuantScheme): boolean {
+  return formatName(left) === formatName(right);
 }
 
 function missing(): never {

@@ -13,7 +13,7 @@ import { quantizeDomain } from '../methods/targets';
 import { roundHalfEven, SMALLEST_SCALE } from '../numerics/affine';
 import { channelView, elementIndex } from '../numerics/layout';
 import type { QuantizedWeight, ScopeParameters } from '../numerics/quantize-weight';
-import { integer } from './emit';
+import { integer, nodeName } from './emit';
 import type { LayerWeight } from './weights';
 
 const LARGEST_CODE = 2 ** 31 - 1;
@@ -35,32 +35,31 @@ export function biasOf(layer: Layer): Float32Array | 'float' | undefined {
 }
 
 /**
- * Quantizers of the weight with which every bias code fits into int32.
- * @returns the given ones when nothing has to change; `undefined` when one scale for the tensor would have to.
+ * Quantizers of the weight with which every bias code fits into int32: the given ones when nothing has to change. Where
+ * a scale grows, the weights it serves are negligible beside the bias.
  */
 export function fitWeightScales(
   parameters: ScopeParameters,
   weight: LayerWeight,
   bias: Float32Array,
   inputScale: number,
-): ScopeParameters | undefined {
-  const perTensor = parameters.scales.length !== bias.length || weight.shape[weight.channelAxis] === 1;
+): ScopeParameters {
+  const perTensor = parameters.scales.length === 1;
   let scales: Float32Array | undefined;
   for (let channel = 0; channel < bias.length; channel++) {
     const at = perTensor ? 0 : channel;
-    const scale = parameters.scales[at] ?? 1;
+    const scale = (scales ?? parameters.scales)[at] ?? 1;
     const magnitude = Math.abs(bias[channel] ?? 0);
-    const zero = !perTensor && scale === 1 && isZeroChannel(weight, channel);
     const least = Math.max(
       magnitude / (inputScale * LARGEST_CODE),
       SMALLEST_SCALE / inputScale,
       SMALLEST_SCALE,
     );
     // Any scale is exact for a channel of zeros; 1 would round its bias to multiples of the input scale.
+    const zero = !perTensor && scale === 1 && isZeroChannel(weight, channel);
     const fine = magnitude / (inputScale * 2 ** ZERO_CHANNEL_BITS);
     const wanted = zero ? Math.max(fine, least) : scale >= least ? scale : least * (1 + 2 ** -20);
     if (wanted === scale) continue;
-    if (perTensor) return undefined;
     scales ??= parameters.scales.slice();
     scales[at] = Math.fround(wanted);
   }
@@ -106,7 +105,7 @@ export function writeBias(
   addNode(
     graph,
     {
-      name: `${name}_DequantizeLinear`,
+      name: nodeName(graph, `${name}_DequantizeLinear`),
       opType: 'DequantizeLinear',
       domain: quantizeDomain('int8', perTensor ? 'tensor' : 'axis', opset),
       inputs,

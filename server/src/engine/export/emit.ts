@@ -8,6 +8,7 @@ import { packElements } from '../base/pack';
 import { addInitializer, addNode, addValue } from '../graph/edit';
 import type { Attribute, Graph, Node, Value } from '../graph/ir';
 import { bytesOf, floatTensor, memoryTensor, type Tensor } from '../graph/tensor';
+import { allNodes } from '../graph/walk';
 import { quantizeDomain, type StorageType, storageBits } from '../methods/targets';
 
 export const contribDomain = 'com.microsoft';
@@ -103,6 +104,20 @@ export function linearInit(quantizer: QuantizerValues, opset: number) {
   return { domain: quantizeDomain(quantizer.type, scales, opset), attributes };
 }
 
+const usedNames = new WeakMap<Graph, Set<string>>();
+
+/** A node name that no other node of the model has: runtimes refuse the second. */
+export function nodeName(graph: Graph, base: string): string {
+  let root = graph;
+  while (root.parent) root = root.parent;
+  const used = usedNames.get(root) ?? new Set([...allNodes(root)].map((node) => node.name));
+  usedNames.set(root, used);
+  let name = base;
+  for (let count = 2; used.has(name); count++) name = `${base}_${count}`;
+  used.add(name);
+  return name;
+}
+
 /** INT attribute. */
 export function integer(value: number): Attribute {
   return { type: 'int', value: BigInt(value) };
@@ -141,7 +156,11 @@ function addLinear(
   opset: number,
   before: Node | undefined,
 ): Value {
-  addNode(graph, { name, opType, inputs, outputs: [output], ...linearInit(quantizer, opset) }, before);
+  addNode(
+    graph,
+    { name: nodeName(graph, name), opType, inputs, outputs: [output], ...linearInit(quantizer, opset) },
+    before,
+  );
   return output;
 }
 

@@ -14,7 +14,7 @@ import { allNodes } from '../graph/walk';
 import { raiseIrVersion, raiseOpset } from '../methods/opset';
 import type { PlanLayer, QuantPlan } from '../methods/plan';
 import { hasIntegerKernel } from '../methods/plan-form';
-import { storageBits, type TargetFacts, targets } from '../methods/targets';
+import { type StorageType, storageBits, type TargetFacts, targets } from '../methods/targets';
 import { parametersFor } from '../numerics/affine';
 import { type QuantizedWeight, weightParameters } from '../numerics/quantize-weight';
 import { parseActivationFormat, type QuantScheme } from '../numerics/scheme';
@@ -78,6 +78,8 @@ interface Planned {
   readonly plan: PlanLayer;
   readonly activations: QuantScheme | undefined;
   readonly kernel: ActivationLayer['kernel'];
+  /** Type in which an integer kernel gets codes that are stored narrower. */
+  readonly widened: StorageType | undefined;
 }
 
 function plannedLayers(model: Model, plan: QuantPlan): readonly Planned[] {
@@ -88,13 +90,15 @@ function plannedLayers(model: Model, plan: QuantPlan): readonly Planned[] {
     const parsed = parseActivationFormat(found.activations).value;
     const activations = parsed === 'float' ? undefined : parsed;
     const weights = found.form === 'dequantize' ? plannedScheme(found) : undefined;
-    const integer = hasIntegerKernel(layer, target, weights, activations) && fitsKernel(layer);
+    const integer = hasIntegerKernel(layer, target, weights, activations, plan.opset) && fitsKernel(layer);
     const facts = integer
       ? Object.entries(target.layerKernels).find(([op]) => op === layer.op)?.[1]
       : undefined;
     const kernel =
       facts === undefined ? 'none' : facts.needsQuantizedOutput ? 'needs-output' : 'takes-output';
-    return { layer, plan: found, activations, kernel };
+    const widened =
+      kernel === 'none' || found.storage === 'float' ? undefined : target.widened[found.storage]?.to;
+    return { layer, plan: found, activations, kernel, widened };
   });
 }
 
@@ -111,7 +115,7 @@ function activationLayer({ layer, activations, kernel }: Planned): ActivationLay
 
 /** Quantizes one layer's weight and bias. Returns the node that reads the activation afterwards. */
 function writeLayer(
-  { layer, plan, activations, kernel }: Planned,
+  { layer, plan, activations, kernel, widened }: Planned,
   weight: LayerWeight,
   quantizer: TensorQuantizer | undefined,
   writer: WeightWriter,
@@ -129,9 +133,12 @@ function writeLayer(
   const parameters = chosen ?? weightParameters(weight.data, weight.shape, weight.channelAxis, scheme);
   const integerBias = kernel !== 'none' && inputScale !== undefined && bias !== undefined && bias !== 'float';
   const fitted = integerBias ? fitWeightScales(parameters, weight, bias, inputScale) : parameters;
-  const codes = chosen && fitted === parameters ? chosen : weightCodes(weight, scheme, fitted ?? parameters);
-  writer.write(layer, plan, weight, codes, chosen === undefined && fitted === parameters);
-  if (integerBias && fitted !== undefined) writeBias(layer, bias, inputScale, codes, input.plan.opset);
+  const codes = chosen && fitted === parameters ? chosen : weightCodes(weight, scheme, fitted);
+  writer.write(layer, plan, weight, codes, {
+    shared: chosen === undefined && fitted === parameters,
+    widened,
+  });
+  if (integerBias) writeBias(layer, bias, inputScale, codes, input.plan.opset);
   if (kernel === 'none' && quantizer !== undefined) writeFloatBias(layer);
   return layer.node;
 }

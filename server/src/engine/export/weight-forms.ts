@@ -2,6 +2,7 @@
  * The forms in which a weight's codes stand behind DequantizeLinear: in the weight's own shape, in blocks along the
  * inputs (opset 21), or with one row per group, which every operator set can say.
  */
+import { DataTypeCode } from '../base/dtype';
 import { addInitializer } from '../graph/edit';
 import type { Graph, Node, Value } from '../graph/ir';
 import { int64Tensor } from '../graph/tensor';
@@ -10,7 +11,7 @@ import type { StorageType } from '../methods/targets';
 import { type ChannelView, channelView, elementIndex } from '../numerics/layout';
 import { blockedLayout } from '../numerics/pack';
 import type { QuantizedWeight } from '../numerics/quantize-weight';
-import { addDequantize, addQuantizer, addSimple, codeTensor, integers } from './emit';
+import { addDequantize, addQuantizer, addSimple, codeTensor, integer, integers } from './emit';
 import type { LayerWeight } from './weights';
 
 /** Where new nodes go and what they are called. */
@@ -21,6 +22,8 @@ interface Place {
   /** Name of the float weight. */
   readonly name: string;
   readonly type: StorageType;
+  /** Type to which narrow codes are cast before DequantizeLinear. */
+  readonly widened?: StorageType;
 }
 
 /** Adds codes, scales, zero points and the nodes that turn them into the weight. */
@@ -116,7 +119,7 @@ function toWeightShape(place: Place, matrix: Value, weight: LayerWeight, view: C
 }
 
 function dequantized(
-  { graph, before, opset, name, type }: Place,
+  { graph, before, opset, name, type, widened }: Place,
   shape: readonly number[],
   codes: ArrayLike<number>,
   scales: Float32Array,
@@ -124,8 +127,11 @@ function dequantized(
   layout: { readonly axis?: number; readonly block?: number; readonly shape: readonly number[] },
 ): Value {
   const stored = addInitializer(graph, `${name}_quantized`, codeTensor(type, shape, codes));
-  const quantizer = addQuantizer(graph, name, type, scales, zeroPoints, layout);
-  return addDequantize(graph, name, stored, quantizer, opset, before);
+  const quantizer = addQuantizer(graph, name, widened ?? type, scales, zeroPoints, layout);
+  if (widened === undefined) return addDequantize(graph, name, stored, quantizer, opset, before);
+  const attributes = [['to', integer(DataTypeCode[widened])]] as const;
+  const wide = addSimple(graph, 'Cast', `${name}_widened`, [stored], before, attributes);
+  return addDequantize(graph, name, wide, quantizer, opset, before);
 }
 
 function reshape(

@@ -10,6 +10,7 @@ import { setInput } from '../graph/edit';
 import type { Graph, Value } from '../graph/ir';
 import { type Layer, permutation } from '../graph/layers';
 import type { PlanLayer } from '../methods/plan';
+import type { StorageType } from '../methods/targets';
 import { type QuantizedWeight, quantizeWeight, type ScopeParameters } from '../numerics/quantize-weight';
 import { parseQuantScheme, type QuantScheme } from '../numerics/scheme';
 import { addSimple, integer } from './emit';
@@ -73,13 +74,14 @@ export class WeightWriter {
   /**
    * Stores the codes and makes the layer read them through DequantizeLinear.
    * @param shared false when the codes were made for this layer alone.
+   * @param widened 8-bit type that Cast makes of narrow codes before they are dequantized.
    */
   write(
     layer: Layer,
     plan: PlanLayer,
     weight: LayerWeight,
     quantized: QuantizedWeight,
-    shared: boolean,
+    { shared, widened }: { readonly shared: boolean; readonly widened?: StorageType },
   ): void {
     const graph = defined(layer.node.graph, 'layer is in a graph');
     const key = shared
@@ -90,12 +92,13 @@ export class WeightWriter {
           weight.shape,
           weight.channelAxis,
           weight.dataType,
+          widened,
         ])
       : undefined;
     const known = key === undefined ? undefined : this.written.get(key);
     // A subgraph may be executed without the nodes that stand behind it in the outer graph: it gets its own copy.
     const usable = known !== undefined && known.producer?.graph === graph;
-    const value = usable ? known : this.dequantized(graph, layer, plan, weight, quantized);
+    const value = usable ? known : this.dequantized(graph, layer, plan, weight, quantized, widened);
     if (key !== undefined && !usable) this.written.set(key, value);
     setInput(layer.node, layer.weightInput, value);
   }
@@ -106,6 +109,7 @@ export class WeightWriter {
     plan: PlanLayer,
     weight: LayerWeight,
     quantized: QuantizedWeight,
+    widened: StorageType | undefined,
   ): Value {
     invariant(plan.storage !== 'float', `layer ${plan.name} is stored as codes`);
     const place = {
@@ -114,6 +118,7 @@ export class WeightWriter {
       opset: this.opset,
       name: layer.weight.name,
       type: plan.storage,
+      widened,
     };
     const value = storeWeight(place, plan.form, weight, quantized);
     if (weight.dataType === DataTypeCode.float) return value;

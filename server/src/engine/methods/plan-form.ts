@@ -66,9 +66,10 @@ export function chooseForm(
   const lowest = settled ? opset : Number.POSITIVE_INFINITY;
   const weights = chooseWeights(layer, choice.weights, target, lowest, draft);
   const activations = chooseActivations(layer, choice.activations, lowest, draft);
-  const form = draft.finish(layer, weights, activations, opset);
-  const fused = form.form === 'dequantize' && hasIntegerKernel(layer, target, weights?.scheme, activations);
-  if (activations === undefined || fused || weights === undefined) return form;
+  const kernel =
+    weights?.form === 'dequantize' && hasIntegerKernel(layer, target, weights.scheme, activations, opset);
+  const form = draft.finish(layer, weights, activations, opset, kernel);
+  if (activations === undefined || kernel || weights === undefined) return form;
   return { ...form, changes: [...form.changes, { kind: 'no-integer-kernel' }] };
 }
 
@@ -83,17 +84,24 @@ export function isPlainGemm(layer: Layer): boolean {
   );
 }
 
-/** True when the target computes this layer on integers: 8-bit activations, weights stored in 8 bits. */
+/**
+ * True when the target computes this layer on integers: activations of up to 8 bits, weights stored in 8 bits or
+ * widened to them by the operator set `opset`.
+ */
 export function hasIntegerKernel(
   layer: Layer,
   target: TargetFacts,
   weights: QuantScheme | undefined,
   activations: QuantScheme | undefined,
+  opset: number,
 ): boolean {
   const kernel = Object.hasOwn(opTable, layer.op) ? target.layerKernels[layer.op as OpType] : undefined;
   if (kernel === undefined || weights === undefined || activations === undefined) return false;
   if (layer.op === 'Gemm' && !isPlainGemm(layer)) return false;
-  if (weights.bits > 8 || weights.bits <= 4 || activations.bits > 8 || activations.signed) return false;
+  if (activations.bits > 8 || activations.signed) return false;
+  const type = storageType(weights.bits, weights.signed, opset);
+  const widened = target.widened[type];
+  if (storageBits[type] !== 8 && (widened === undefined || opset < widened.opset)) return false;
   if (typeof weights.granularity !== 'string') return false;
   return !(
     kernel.uniformZeroPoint &&
@@ -133,8 +141,9 @@ class Draft {
     weights: ChosenWeights | undefined,
     activations: QuantScheme | undefined,
     present: number,
+    kernel = false,
   ): LayerForm {
-    const stored = weights === undefined ? undefined : storage(layer, weights, present);
+    const stored = weights === undefined ? undefined : storage(layer, weights, present, kernel);
     const sizes = stored === undefined ? floatSizes(layer) : stored.sizes;
     const { changes, refused } = this;
     let opset = stored?.opset ?? 0;
@@ -254,7 +263,7 @@ interface Stored {
   readonly contrib: number;
 }
 
-function storage(layer: Layer, { scheme, form }: ChosenWeights, present: number): Stored {
+function storage(layer: Layer, { scheme, form }: ChosenWeights, present: number, kernel: boolean): Stored {
   const { bits, signed, symmetric, granularity } = scheme;
   const view = channelView(layer.shape, layer.channelAxis);
   const scopes = scopeCount(view, granularity);
@@ -273,7 +282,7 @@ function storage(layer: Layer, { scheme, form }: ChosenWeights, present: number)
     block !== undefined && (nbits || written === 'rows') ? view.channels * groups * block : view.count;
   const zeroPointBytes = nbits
     ? view.channels * Math.ceil((groups * width) / 8)
-    : Math.ceil((scopes * width) / 8);
+    : Math.ceil((scopes * (kernel ? 8 : width)) / 8);
   const scales = granularity === 'tensor' ? 'tensor' : 'axis';
   return {
     form: written,

@@ -22,6 +22,13 @@ export interface TargetFacts {
   /** Layers with integer kernels for 8-bit activations and weights. */
   readonly layerKernels: Readonly<Partial<Record<OpType, LayerKernel>>>;
   /**
+   * Types that Cast turns into 8-bit ones while the model is loaded, with the operator set that allows it: weights are
+   * stored narrow and still reach the integer kernels.
+   */
+  readonly widened: Readonly<
+    Partial<Record<StorageType, { readonly to: 'int8' | 'uint8'; readonly opset: number }>>
+  >;
+  /**
    * Layers whose float weight or bias the runtime quantizes by itself when they stand between DequantizeLinear with one
    * scale and QuantizeLinear (onnxruntime, weight_bias_quantization.cc). Such a layer stays as planned only when its
    * input comes from DequantizeLinear with one scale per channel.
@@ -49,6 +56,7 @@ const ortCpu: TargetFacts = {
     Gemm: { needsQuantizedOutput: false, uniformZeroPoint: false, integerBias: true },
     MatMul: { needsQuantizedOutput: false, uniformZeroPoint: false, integerBias: false },
   },
+  widened: { int4: { to: 'int8', opset: 21 }, uint4: { to: 'uint8', opset: 21 } },
   requantized: new Set(['Conv', 'ConvTranspose', 'Gemm']),
 };
 

@@ -331,8 +331,8 @@ it('prints a plan, one layer a line', () => {
   const text = `{"model": "m", "default": {"weights": "int4", "activations": "uint8.tensor"}, "layers": [{"match": "fc", "keep": "float"}]}`;
   expect(printPlan(planOf(folded(convNet()), text))).toMatchInlineSnapshot(`
     "target ort-cpu  scheme recipe  estimator mse  opset 21 (was 17)
-    conv1  Conv  int4.channel  uint8.tensor  dequantize int4  144 B  default    int4 is int4.channel, no-integer-kernel
-    conv2  Conv  int4.channel  uint8.tensor  dequantize int4  72 B   default    int4 is int4.channel, no-integer-kernel
+    conv1  Conv  int4.channel  uint8.tensor  dequantize int4  148 B  default    int4 is int4.channel
+    conv2  Conv  int4.channel  uint8.tensor  dequantize int4  76 B   default    int4 is int4.channel
     fc     Gemm  float         float                          320 B  rule 1 fc
     "
   `);
