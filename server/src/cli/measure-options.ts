@@ -2,14 +2,16 @@
 import { issue } from '../engine/base/issue';
 import { fail, type Outcome, ok } from '../engine/base/outcome';
 import type { MetricName } from '../engine/jobs';
+import { levelFormat } from '../engine/numerics/level-formats';
 import { parseScheme } from '../engine/numerics/scheme';
 
 const metricNames = ['local', 'cumulative', 'output'] as const satisfies readonly MetricName[];
 
 export interface MeasureOptions {
+  /** What a plan can be made for: measured with data. */
   readonly schemes: readonly string[];
   readonly metrics: readonly MetricName[];
-  /** Complete weight formats named by `--scheme`, shown beside the standard ones. */
+  /** Complete weight formats named by `--scheme`, shown beside the standard ones; some are for weight error only. */
   readonly weightFormats: readonly string[];
 }
 
@@ -17,7 +19,7 @@ export function measureOptions(flags: {
   readonly scheme?: readonly string[];
   readonly metric?: readonly string[];
 }): Outcome<MeasureOptions> {
-  const schemes = flags.scheme ?? ['w8a8'];
+  const schemes = (flags.scheme ?? ['w8a8']).filter((scheme) => levelFormat(scheme) === undefined);
   for (const scheme of schemes) {
     const parsed = parseScheme(scheme);
     if (!parsed.value) return fail(...parsed.issues);
@@ -33,7 +35,9 @@ export function measureOptions(flags: {
       }),
     );
   }
-  const weightFormats = (flags.scheme ?? []).filter((scheme) => scheme.includes('.'));
+  const weightFormats = (flags.scheme ?? []).filter(
+    (scheme) => scheme.includes('.') || levelFormat(scheme) !== undefined,
+  );
   return ok({ schemes, metrics: metricNames.filter((name) => metrics.includes(name)), weightFormats });
 }
 

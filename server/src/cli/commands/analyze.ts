@@ -30,14 +30,15 @@ export function analyze(model: string, flags: AnalyzeFlags): Promise<number> {
     if (!weights.value) return failed(terminal, weights.issues);
     let report = weights.value;
     const data = dataSpec(flags, recipe.value?.data, DEFAULT_SAMPLES);
-    if (data && (flags.data !== undefined || isMeasured(flags))) {
+    const { schemes } = options.value;
+    if (data && schemes.length > 0 && (flags.data !== undefined || isMeasured(flags))) {
       const measured = await engine.run(
         {
           kind: 'measure',
           model,
           data,
           estimator: flags.estimator ?? recipe.value?.recipe.default.estimator ?? 'min-max',
-          schemes: options.value.schemes,
+          schemes,
           metrics: options.value.metrics,
           ...common,
         },

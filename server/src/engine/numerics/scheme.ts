@@ -52,8 +52,11 @@ const LEGAL = {
   { bits: readonly number[]; granularities: readonly string[]; instead: string }
 >;
 
-/** Names of the contract whose numerics this version lacks, with the nearest format that exists. */
-const NOT_IMPLEMENTED: ReadonlyMap<string, string> = new Map(
+/**
+ * Names of the contract that are measured (`level-formats.ts`) but cannot be planned and exported, with the nearest
+ * format that can.
+ */
+const NOT_EXPORTED: ReadonlyMap<string, string> = new Map(
   Object.entries({
     fp8e4m3: 'int8.channel',
     fp8e5m2: 'int8.channel',
@@ -176,7 +179,7 @@ function checked(scheme: QuantScheme, text: string, role: Role): Outcome<QuantSc
 }
 
 function refused<T>(text: string, role: Role, expected: string): Outcome<T> {
-  const nearest = NOT_IMPLEMENTED.get(text);
+  const nearest = NOT_EXPORTED.get(text);
   if (nearest === undefined) return fail(issue('scheme-unknown', { scheme: text, expected }));
   const next = role === 'weights' ? nearest : LEGAL.activations.instead;
   return fail(issue('not-implemented', { what: `${role} ${text}`, next }));

@@ -6,6 +6,8 @@ import { issue } from '../base/issue';
 import { fail, type Outcome, ok } from '../base/outcome';
 import { fastWeightSums, isFastScheme } from './kernels/weight-sums';
 import { type ChannelView, channelView } from './layout';
+import { levelNoise } from './level-error';
+import { type LevelFormat, levelFormat } from './level-formats';
 import { sqnr } from './metrics';
 import { parseQuantScheme, type QuantScheme } from './scheme';
 import {
@@ -54,7 +56,7 @@ export interface WeightErrorOptions {
  * Quantizes and dequantizes a weight in every format and compares.
  * @param data the float32 elements in row-major order, or a reader of pieces for weights that should not be held.
  * @param channelAxis axis of the output channels (Conv 0, ConvTranspose 1, MatMul last), null = one channel.
- * @param formats complete names such as `int4.group32`.
+ * @param formats complete integer names such as `int4.group32`, and names of `level-formats.ts` such as `nf4`.
  * Issues: `scheme-unknown`, `not-implemented` for the formats; `tensor-not-finite` (a value still comes, dB null).
  */
 export function weightErrors(
@@ -64,9 +66,9 @@ export function weightErrors(
   formats: readonly string[],
   options: WeightErrorOptions = {},
 ): Outcome<WeightErrors> {
-  const schemes: QuantScheme[] = [];
+  const schemes: (QuantScheme | LevelFormat)[] = [];
   for (const format of formats) {
-    const { value, issues } = parseQuantScheme(format);
+    const { value, issues } = measurable(format);
     if (value === undefined) return fail(...issues);
     schemes.push(value);
   }
@@ -86,8 +88,36 @@ export function weightErrors(
   return ok(value, [issue('tensor-not-finite', { tensor, count: sums.nonFinite }, { tensor }, 'warning')]);
 }
 
-/** Sums by the kernels for the schemes they know, by the reference for the others or when the kernels decline. */
+function measurable(format: string): Outcome<QuantScheme | LevelFormat> {
+  const level = levelFormat(format);
+  return level === undefined ? parseQuantScheme(format) : ok(level);
+}
+
+/** Sums of all formats: integer ones together, then those with other levels one by one. */
 function measure(
+  reader: WeightReader,
+  view: ChannelView,
+  formats: readonly (QuantScheme | LevelFormat)[],
+  kernel: 'auto' | 'scalar',
+): WeightSums {
+  const sums = integerSums(reader, view, formats.filter(isInteger), kernel);
+  if (formats.every(isInteger) || sums.nonFinite > 0) return sums;
+  const absMax = sums.channelAbsMax.reduce((most, one) => Math.max(most, one), 0);
+  const integer = sums.noise.values();
+  const noise = formats.map((format) =>
+    isInteger(format)
+      ? (integer.next().value ?? new Float64Array())
+      : levelNoise(reader, view, format, absMax),
+  );
+  return { ...sums, noise };
+}
+
+function isInteger(format: QuantScheme | LevelFormat): format is QuantScheme {
+  return 'symmetric' in format;
+}
+
+/** Sums by the kernels for the schemes they know, by the reference for the others or when the kernels decline. */
+function integerSums(
   reader: WeightReader,
   view: ChannelView,
   schemes: readonly QuantScheme[],

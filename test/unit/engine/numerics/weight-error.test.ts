@@ -97,8 +97,8 @@ describe.each(kernels)('hand cases, %s', (kernel) => {
       value: undefined,
       issues: [{ code: 'scheme-unknown' }],
     });
-    expect(weightErrors(new Float32Array(1), [1], 0, ['nf4'], { kernel }).issues).toMatchObject([
-      { code: 'not-implemented' },
+    expect(weightErrors(new Float32Array(1), [1], 0, ['nf5'], { kernel }).issues).toMatchObject([
+      { code: 'scheme-unknown' },
     ]);
   });
 });
