@@ -17,6 +17,7 @@ import { createEstimator, type Estimator, needsOnlyExtremes } from '../numerics/
 import type { QuantScheme } from '../numerics/scheme';
 import { type Feeds, noiseSamples, openFeeds } from '../runtime/feeds';
 import { modelFileFingerprint } from '../runtime/file-fingerprint';
+import { dimensionName } from '../runtime/model-inputs';
 import type { RuntimeTensor, Session } from '../runtime/ort';
 import { openSession } from '../runtime/session-model';
 import { inferShapes, type ValueShape } from '../runtime/shapes';
@@ -207,7 +208,8 @@ class Calibration {
     const dimensions: Record<string, number> = {};
     for (const input of model.graph.dataInputs) {
       input.shape?.forEach((dimension, axis) => {
-        if (typeof dimension === 'string') dimensions[dimension] ??= axis === 0 ? 1 : FREE_DIMENSION;
+        const name = dimensionName(dimension, input.name, axis);
+        if (typeof name === 'string') dimensions[name] ??= axis === 0 ? 1 : FREE_DIMENSION;
       });
     }
     const sized = await inferShapes(model, open, { ...dimensions, ...data.dimensions });

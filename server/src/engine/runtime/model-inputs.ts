@@ -42,7 +42,11 @@ export function modelInputs(
       issues.push(unsupportedBorder('input', value.name, `type ${value.typeName}`));
       continue;
     }
-    const dims = value.shape?.map((dimension) => bound(dimension, dimensions));
+    const dims = value.shape?.map((dimension, axis) => {
+      const name = dimensionName(dimension, value.name, axis);
+      if (typeof name === 'number') return name;
+      return Object.hasOwn(dimensions, name) ? dimensions[name] : dimension || undefined;
+    });
     list.push({ name: value.name, type, dims, batched: isBatched(value, batch) });
   }
   if (issues.length > 0) return fail(...issues);
@@ -74,15 +78,16 @@ export function fits(input: ModelInput, shape: readonly number[], from = 0): boo
   );
 }
 
-function bound(dimension: Dimension, dimensions: Readonly<Record<string, number>>): Dimension {
-  return typeof dimension === 'string' && Object.hasOwn(dimensions, dimension)
-    ? dimensions[dimension]
-    : dimension;
+/** A free dimension's name as it is bound; one without a name is called by input and axis: `state.1`. */
+export function dimensionName(dimension: Dimension, input: string, axis: number): string | number {
+  return dimension === undefined || dimension === '' ? `${input}.${axis}` : dimension;
 }
 
 function isBatched(value: Value, batch: Dimension): boolean {
   const { shape } = value;
   if (shape === undefined || shape.length === 0) return false;
   const own = shape[0];
-  return own === undefined || own === batch || (typeof own === 'string' && BATCH_NAME.test(own));
+  return (
+    own === undefined || own === '' || own === batch || (typeof own === 'string' && BATCH_NAME.test(own))
+  );
 }

@@ -8,7 +8,7 @@ import { floatToLowFloat } from '../base/lowfloat';
 import { fail, type Outcome, ok } from '../base/outcome';
 import type { Model, Value } from '../graph/ir';
 import { createRandom, type Random } from '../numerics/random';
-import type { ModelInput, ModelInputs } from './model-inputs';
+import { dimensionName, type ModelInput, type ModelInputs } from './model-inputs';
 import { arrayFor, type RuntimeTensor, runtimeTensor } from './runtime-tensor';
 import type { Sample, SampleSource, SampleTensor } from './sample-source';
 
@@ -25,15 +25,12 @@ export function noiseSource(model: Model, inputs: ModelInputs, seed: number): Ou
   const made: NoiseInput[] = [];
   for (const input of inputs.list) {
     const dims = input.dims?.slice(input.batched ? 1 : 0);
-    const free = dims?.find((dimension) => typeof dimension !== 'number');
-    if (dims === undefined || free !== undefined || dims.includes(undefined)) {
-      issues.push(
-        issue(
-          'dimension-unbound',
-          { dimension: String(free ?? '?'), input: input.name },
-          { tensor: input.name },
-        ),
-      );
+    const free = input.dims?.findIndex(
+      (one, axis) => typeof one !== 'number' && !(axis === 0 && input.batched),
+    );
+    if (dims === undefined || free === undefined || free >= 0) {
+      const dimension = String(dimensionName(input.dims?.[free ?? 0], input.name, free ?? 0));
+      issues.push(issue('dimension-unbound', { dimension, input: input.name }, { tensor: input.name }));
     } else if (input.type === 'string') {
       const facts = { source: 'random', reason: `input ${input.name} takes strings` };
       issues.push(issue('data-unsupported', facts, { tensor: input.name }));

@@ -11,6 +11,7 @@ import type { Model, Node, Value } from '../graph/ir';
 import { isPassThrough } from '../graph/ops';
 import { foldConstants } from '../graph/passes';
 import { cloneModel } from '../graph/walk';
+import { dimensionName } from './model-inputs';
 import { createSession, type ValueMetadata } from './ort';
 import { preflight } from './preflight';
 import { runtimeTypeOf } from './runtime-tensor';
@@ -40,9 +41,10 @@ export async function inferShapes(
   if (hasErrors(refused)) return fail(...refused);
   const bound = cloneModel(model);
   for (const input of bound.graph.dataInputs) {
-    input.shape = input.shape?.map((one) =>
-      typeof one === 'string' && Object.hasOwn(dimensions, one) ? dimensions[one] : one,
-    );
+    input.shape = input.shape?.map((one, axis) => {
+      const name = dimensionName(one, input.name, axis);
+      return typeof name === 'string' && Object.hasOwn(dimensions, name) ? dimensions[name] : one;
+    });
   }
   const found = new Map<string, ValueShape>();
   for (let round = 0; round < MAX_ROUNDS; round++) {

@@ -393,6 +393,13 @@ describe('noise', () => {
     expect(said(await openFeeds(spec('random'), to))).toEqual([
       ['dimension-unbound', { dimension: 'seq', input: 'x' }],
     ]);
+    const unnamed = taking(valueInfo('x', ['batch', undefined]), valueInfo('y', [2, undefined]));
+    expect(said(await openFeeds(spec('random'), unnamed))).toEqual([
+      ['dimension-unbound', { dimension: 'x.1', input: 'x' }],
+      ['dimension-unbound', { dimension: 'y.1', input: 'y' }],
+    ]);
+    const all = await open('random', unnamed, { dimensions: { 'x.1': 4, 'y.1': 5 }, samples: 2 });
+    expect(outline(await batchesOf(all, 100))).toEqual(['0+1 x[1,4] y[2,5]', '1+1 x[1,4] y[2,5]']);
     const bound = await open('random', to, { dimensions: { seq: 7, batch: 2 }, samples: 4 });
     expect(outline(await batchesOf(bound, 100))).toEqual(['0+2 x[2,7]', '2+2 x[2,7]']);
   });
