@@ -49,6 +49,11 @@ export function modelPanelWords(): PanelWords {
     'banner.error': vscode.l10n.t('Error:'),
     weightsRunning: vscode.l10n.t('Analysing the weights; figures appear layer by layer.'),
     measuring: vscode.l10n.t('Measuring with the model running; figures appear layer by layer.'),
+    noLayers: vscode.l10n.t('No layer with constant weights was found; there is nothing to quantize.'),
+    noFloatWeights: vscode.l10n.t(
+      'The weights are not stored as float, most likely because the model is quantized already; there is no error to compute on them.',
+    ),
+    notFloat: vscode.l10n.t('No figure: the weight is not stored as float'),
     headerOnly: vscode.l10n.t('Read from the header; the weights have not been analysed.'),
     tooLarge: vscode.l10n.t('The weights ({0}) are above the size that is analysed on opening.'),
     noDataNoise: vscode.l10n.t(

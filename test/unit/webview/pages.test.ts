@@ -7,7 +7,7 @@ import {
   problemsOf,
   requestOf,
 } from '../../../webview/src/calibration/values';
-import { alwaysShown, rowsWindow } from '../../../webview/src/shared/rows-window';
+import { alwaysShown, covers, rowsWindow } from '../../../webview/src/shared/rows-window';
 import { nextOrder, type SortValue, sortRows } from '../../../webview/src/shared/sort';
 
 describe('sortRows', () => {
@@ -71,6 +71,24 @@ describe('rowsWindow', () => {
       ),
       { seed: 20, numRuns: 2000 },
     );
+  });
+});
+
+describe('covers', () => {
+  it('holds for a fresh window, and until few rows are left beyond the screen', () => {
+    const window = rowsWindow(5000, 28, 28_000, 840);
+    expect(window).toEqual({ first: 980, last: 1050 });
+    expect(covers(window, 5000, 28, 28_000, 840)).toBe(true);
+    expect(covers(window, 5000, 28, 28_000 + 15 * 28, 840)).toBe(true);
+    expect(covers(window, 5000, 28, 28_000 + 16 * 28, 840)).toBe(false);
+    expect(covers(window, 5000, 28, 28_000 - 15 * 28, 840)).toBe(true);
+    expect(covers(window, 5000, 28, 28_000 - 16 * 28, 840)).toBe(false);
+  });
+
+  it('asks for nothing beyond the ends of the table', () => {
+    expect(covers({ first: 0, last: 10 }, 10, 28, -500, 5000)).toBe(true);
+    expect(covers(rowsWindow(5000, 28, 0, 840), 5000, 28, 0, 840)).toBe(true);
+    expect(covers(rowsWindow(5000, 28, 4980 * 28, 840), 5000, 28, 4980 * 28, 840)).toBe(true);
   });
 });
 

@@ -7,7 +7,7 @@ import { figure, shortBytes } from '../shared/figures';
 import { openMenu } from '../shared/menu';
 import { say } from '../shared/rpc';
 import type { Column } from '../shared/table';
-import { isOnnx } from './top';
+import { isDone, isOnnx } from './top';
 
 const layerFixes: readonly FixKind[] = [
   'quantize-int4',
@@ -71,7 +71,9 @@ export function layerColumns(view: ModelView, open: OpenMenu): readonly Column<L
       sortValue: ({ planned }) => planned,
       render: ({ planned }) => [planned === 'float' ? say('float') : (planned ?? '')],
     }),
-    ...view.columns.map((column) => errorColumn(column)),
+    ...view.columns.map((column) =>
+      errorColumn(column, say(isDone(view) && column.effect === 'weight' ? 'notFloat' : 'notMeasured')),
+    ),
   ];
 }
 
@@ -108,7 +110,11 @@ function menuButton(layer: LayerRow, open: OpenMenu): HTMLElement {
   return button;
 }
 
-function errorColumn({ format, effect, label }: ModelView['columns'][number]): Column<LayerRow> {
+/** `missing` explains cells without a figure. */
+function errorColumn(
+  { format, effect, label }: ModelView['columns'][number],
+  missing: string,
+): Column<LayerRow> {
   const find = ({ cells }: LayerRow) =>
     cells.find((cell) => cell.format === format && cell.effect === effect);
   return {
@@ -119,9 +125,7 @@ function errorColumn({ format, effect, label }: ModelView['columns'][number]): C
     sortValue: (row) => find(row)?.db,
     render: (row) => {
       const cell = find(row);
-      return cell
-        ? figure(cell, cellTitle(cell))
-        : figure({ db: null, verdict: 'unknown' }, say('notMeasured'));
+      return cell ? figure(cell, cellTitle(cell)) : figure({ db: null, verdict: 'unknown' }, missing);
     },
   };
 }

@@ -98,6 +98,9 @@ export function banners(view: ModelView | undefined, notice: string | null, post
   if (notice !== null) return all;
   if (view.state === 'weights-running') all.push(running(say('weightsRunning')));
   if (view.state === 'measuring') all.push(running(say('measuring')));
+  if (isDone(view) && view.layers.length === 0) all.push(banner('plain', say('noLayers')));
+  if (isDone(view) && view.layers.length > 0 && view.columns.length === 0)
+    all.push(banner('plain', say('noFloatWeights')));
   if (view.state === 'header') all.push(banner('plain', say('headerOnly')));
   if (view.state === 'too-large') {
     const measure = button({
@@ -113,6 +116,11 @@ export function banners(view: ModelView | undefined, notice: string | null, post
   if (others.length > 0)
     all.push(make('ul', { id: 'problems' }, ...others.map((text) => make('li', {}, text))));
   return all;
+}
+
+/** The weights were analysed: what has no figure now gets none. */
+export function isDone({ state }: ModelView): boolean {
+  return state === 'weights' || state === 'measured';
 }
 
 function banner(kind: 'plain' | 'warning' | 'error', text: string, ...more: readonly Child[]): HTMLElement {

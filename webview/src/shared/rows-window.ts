@@ -11,6 +11,9 @@ export const alwaysShown = 200;
 
 const around = 20;
 
+/** New rows are made when so few are left beyond the edge of the screen. */
+const reserve = 5;
+
 /** Rows to show, given where the body's top lies above (negative: below) the top of the screen, in pixels. */
 export function rowsWindow(
   count: number,
@@ -23,4 +26,17 @@ export function rowsWindow(
   const shown = Math.ceil(screenHeight / rowHeight);
   const first = Math.max(0, Math.min(top - around, count - shown - around));
   return { first, last: Math.min(count, first + shown + 2 * around) };
+}
+
+/** True while the rows on screen, and a few beyond, have elements. */
+export function covers(
+  { first, last }: RowsWindow,
+  count: number,
+  rowHeight: number,
+  scrolledPast: number,
+  screenHeight: number,
+): boolean {
+  const top = Math.max(0, Math.floor(scrolledPast / rowHeight) - reserve);
+  const bottom = Math.min(count, Math.ceil((scrolledPast + screenHeight) / rowHeight) + reserve);
+  return first <= Math.min(top, count) && last >= bottom;
 }

@@ -3,7 +3,7 @@
  * between rows, a header that stays in sight, and elements only for rows near the screen.
  */
 import { type Child, fill, make } from './dom';
-import { rowsWindow } from './rows-window';
+import { covers, type RowsWindow, rowsWindow } from './rows-window';
 import { nextOrder, type SortOrder, type SortValue, sortRows } from './sort';
 
 export interface Column<R> {
@@ -39,7 +39,9 @@ export class Table<R> {
   private columns: readonly Column<R>[] = [];
   private rows: readonly R[] = [];
   private sorted: readonly R[] = [];
-  private shown = { first: 0, last: 0 };
+  private shown: RowsWindow = { first: 0, last: 0 };
+  /** The rows that have elements, by index. */
+  private readonly elements = new Map<number, HTMLElement>();
   private focusedKey: string | undefined;
 
   constructor(
@@ -130,34 +132,51 @@ export class Table<R> {
     return cell;
   }
 
-  /** Makes the elements of the rows near the screen; without `force` only when other rows came near. */
+  /** Makes the elements of the rows near the screen; without `force` only of those that came near. */
   private renderRows(force: boolean): void {
     const count = this.sorted.length;
     const past = -this.body.getBoundingClientRect().top;
+    if (!force && covers(this.shown, count, rowHeight, past, window.innerHeight)) return;
     const next = rowsWindow(count, rowHeight, past, window.innerHeight);
-    if (!force && next.first === this.shown.first && next.last === this.shown.last) return;
     const hadFocus = this.body.contains(document.activeElement);
-    this.shown = next;
     this.element.setAttribute('aria-rowcount', String(count + 1));
-    const rows = this.sorted.slice(next.first, next.last);
-    const keys = rows.map((row) => this.options.key(row));
-    const stop = this.focusedKey !== undefined && keys.includes(this.focusedKey) ? this.focusedKey : keys[0];
-    fill(
-      this.body,
-      spacer(next.first),
-      ...rows.map((row, index) => this.row(row, next.first + index, this.options.key(row) === stop)),
-      spacer(count - next.last),
-    );
+    if (force) this.elements.clear();
+    for (const [index, element] of this.elements) {
+      if (index >= next.first && index < next.last) continue;
+      element.remove();
+      this.elements.delete(index);
+    }
+    const rows: HTMLElement[] = [];
+    for (let index = next.first; index < next.last; index++) rows.push(this.rowElement(index));
+    this.shown = next;
+    fill(this.body, spacer(next.first), ...rows, spacer(count - next.last));
+    this.setTabStop();
     if (hadFocus) this.body.querySelector<HTMLElement>('tr[tabindex="0"]')?.focus({ preventScroll: true });
   }
 
-  private row(row: R, index: number, isTabStop: boolean): HTMLElement {
+  /** One row is the tab stop: the focused one, else the first that is shown. */
+  private setTabStop(): void {
+    const stop =
+      [...this.elements.values()].find(({ dataset }) => dataset.key === this.focusedKey) ??
+      this.elements.get(this.shown.first);
+    for (const element of this.elements.values()) element.tabIndex = element === stop ? 0 : -1;
+  }
+
+  private rowElement(index: number): HTMLElement {
+    const known = this.elements.get(index);
+    if (known) return known;
+    const row = this.sorted[index];
+    const element = row === undefined ? make('tr') : this.row(row, index);
+    this.elements.set(index, element);
+    return element;
+  }
+
+  private row(row: R, index: number): HTMLElement {
     return make(
       'tr',
       {
         attributes: {
           'aria-rowindex': String(index + 2),
-          tabindex: isTabStop ? '0' : '-1',
           'data-key': this.options.key(row),
           'data-index': String(index),
         },
@@ -201,13 +220,10 @@ export class Table<R> {
       window.scrollTo({ top: Math.max(0, top - window.innerHeight / 2) });
       this.renderRows(true);
     }
-    for (const one of this.body.querySelectorAll<HTMLElement>('tr[data-index]')) {
-      const wanted = one.dataset.index === String(index);
-      one.tabIndex = wanted ? 0 : -1;
-      if (!wanted) continue;
-      one.focus({ preventScroll: true });
-      one.scrollIntoView({ block: 'nearest' });
-    }
+    this.setTabStop();
+    const element = this.elements.get(index);
+    element?.focus({ preventScroll: true });
+    element?.scrollIntoView({ block: 'nearest' });
   }
 }
 
