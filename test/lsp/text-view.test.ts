@@ -87,12 +87,10 @@ describe('hover', () => {
     ['float[10] "fc.b‸ias"', '**fc.bias** · float\\[10\\]'],
   ])('tells the type of %s', async (piece, text) => expect(await hoverAt(piece)).toBe(text));
 
-  it.each([
-    'relu1_out = Re‸lu',
-    '   ir_ver‸sion',
-    'bn1_out = Batch‸Normalization',
-    'Conv <kernel‸_shape',
-  ])('is silent at %s', async (piece) => expect(await hoverAt(piece)).toBe(''));
+  it.each(['relu1_out = Re‸lu', '   ir_ver‸sion', 'bn1_out = Batch‸Normalization', 'Conv <kernel‸_shape'])(
+    'is silent at %s',
+    async (piece) => expect(await hoverAt(piece)).toBe(''),
+  );
 
   it('shows names from files as text', async () => {
     client.write('hostile.onnx', hostileNet());

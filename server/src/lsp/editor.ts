@@ -17,6 +17,8 @@ export interface Door {
 
 export interface EditorHost {
   client(): ClientFacts;
+  /** The client has shown that it knows this server's own notifications. */
+  knowsUs(): boolean;
   view(file: string): ModelView;
   /** What is running now. */
   busy(): boolean;
@@ -115,7 +117,9 @@ export class Editor {
   private flush(): void {
     this.timer = undefined;
     const client = this.host.client();
-    for (const file of this.files) this.door.notify(modelViewChanged, this.host.view(file));
+    if (this.host.knowsUs()) {
+      for (const file of this.files) this.door.notify(modelViewChanged, this.host.view(file));
+    }
     this.files.clear();
     if (this.stale) for (const method of client.refreshes) this.door.request(method).catch(() => {});
     this.stale = false;
@@ -127,6 +131,7 @@ export class Editor {
   }
 
   private status(): void {
+    if (!this.host.knowsUs()) return;
     const quiescent = !this.host.busy();
     const message = quiescent ? (this.trouble ?? '') : 'measuring';
     const params: ServerStatusParams = { health: this.trouble ? 'warning' : 'ok', quiescent, message };

@@ -104,6 +104,8 @@ class Server {
   private engine: Engine;
   /** Settings changed that an engine gets when it is made. */
   private engineOutdated = false;
+  /** Own notifications go to the own client, and to others once they send an own request. */
+  private knowsUs = false;
 
   constructor(
     private readonly connection: Connection,
@@ -119,6 +121,7 @@ class Server {
       },
       {
         client: () => this.client,
+        knowsUs: () => this.knowsUs,
         view: (file) => this.workspace.view(file),
         busy: () => this.workspace.busy || this.jobs.busy,
         diagnostics: () => this.documents.all().flatMap((document) => this.pushed(document)),
@@ -220,6 +223,7 @@ class Server {
       })),
     );
     connection.onRequest(modelViewRequest, (params: ModelViewParams) => {
+      this.knowsUs = true;
       const file = pathOf(params.uri);
       this.workspace.analyze(file, params.measure ?? false);
       return this.workspace.view(file);
@@ -246,6 +250,7 @@ class Server {
   private initialize(params: InitializeParams): InitializeResult {
     this.client = clientFacts(params);
     this.trusted = this.client.trusted;
+    this.knowsUs = this.client.own;
     this.engineOutdated = this.client.cacheDirectory !== undefined;
     this.renewEngine();
     return {
@@ -389,6 +394,7 @@ class Server {
   }
 
   private async tracked<T>(job: Promise<T>): Promise<T> {
+    this.knowsUs = true;
     this.editor.activityChanged();
     try {
       return await job;

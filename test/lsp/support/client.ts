@@ -18,7 +18,7 @@ import { textViewUri } from '../../../server/src/lsp/convert';
 import { startServer } from '../../../server/src/lsp/server';
 import type { ModelView } from '../../../server/src/protocol/views';
 
-const entry = path.resolve(__dirname, '../../../dist/inference-process.js');
+const root = path.resolve(__dirname, '../../..');
 
 /** What a rich editor says of itself. */
 export const richCapabilities = {
@@ -69,12 +69,13 @@ export class TestClient {
     this.settings = options.settings ?? {};
     const toServer = new PassThrough();
     const toClient = new PassThrough();
-    startServer({ streams: { input: toServer, output: toClient }, entry });
+    startServer({ streams: { input: toServer, output: toClient }, entry: this.entry() });
     this.connection = createMessageConnection(
       new StreamMessageReader(toClient),
       new StreamMessageWriter(toServer),
     );
     this.connection.onNotification((method, params) => this.heard(method, params));
+    this.connection.onUnhandledProgress((params) => this.heard('$/progress', params));
     this.connection.onRequest((method, params) => {
       this.heard(method, params);
       return method === 'workspace/configuration' ? [this.settings] : null;
@@ -115,6 +116,29 @@ export class TestClient {
     if (bytes === undefined) throw new Error(`${name} cannot be encoded`);
     fs.writeFileSync(this.file(name), bytes);
     return this.uri(name);
+  }
+
+  /** The inference process, made to leave its process id behind. */
+  private entry(): string {
+    const entry = this.file('entry.cjs');
+    const workers = JSON.stringify(this.file('workers'));
+    const program = JSON.stringify(path.join(root, 'dist/inference-process.js'));
+    fs.writeFileSync(
+      entry,
+      `require('node:fs').appendFileSync(${workers}, process.pid + '\\n');\nrequire(${program});\n`,
+    );
+    return entry;
+  }
+
+  /** Kills every inference process that lives. */
+  killWorkers(): void {
+    for (const pid of this.read('workers').trim().split('\n').map(Number)) {
+      try {
+        process.kill(pid, 'SIGKILL');
+      } catch {
+        // It ended by itself.
+      }
+    }
   }
 
   read(name: string): string {
