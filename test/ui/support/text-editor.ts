@@ -10,7 +10,10 @@ export class TextEditor {
     private readonly page: Page,
     readonly file: string,
   ) {
-    this.locator = page.locator(`.editor-instance .monaco-editor[data-uri$="${file}"]`).first();
+    const addresses = [`[data-uri$="${file}"]`, `[data-uri*="${file}?"]`];
+    this.locator = page
+      .locator(addresses.map((one) => `.editor-instance .monaco-editor${one}`).join())
+      .first();
   }
 
   /** The lines on screen, inlay hints included. */
@@ -63,7 +66,8 @@ export class TextEditor {
 
   /** Titles of the code lenses on screen, once one contains `expected`. */
   async lenses(expected = ''): Promise<string[]> {
-    const links = this.locator.locator('.codelens-decoration a');
+    // Lenses without a command are no links.
+    const links = this.locator.locator('.codelens-decoration > :is(a, span[id])');
     return until(`a code lens "${expected}" in ${this.file}`, async () => {
       const found = until(
         'the lens is on screen',

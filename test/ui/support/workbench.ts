@@ -139,6 +139,11 @@ export class Workbench {
     await this.page.keyboard.press('Enter');
   }
 
+  /** The entry of the open context menu that contains a text. */
+  menuItem(text: string): Locator {
+    return this.page.locator('.monaco-menu .action-item').filter({ hasText: text }).first();
+  }
+
   // Notifications, dialogs, status bar, views
 
   /** The notification on screen that contains a text. */

@@ -96,11 +96,16 @@ describe('syntaxes/onnxtxt.tmLanguage.json', () => {
   });
 });
 
-it('language-configuration.json names the comment and takes quoted names as one word', () => {
-  expect(configuration.comments).toEqual({ lineComment: '#' });
-  expect('x "a.b \\" c", y'.match(new RegExp(configuration.wordPattern, 'g'))).toEqual([
-    'x',
-    '"a.b \\" c"',
-    'y',
-  ]);
+describe('language-configuration.json', () => {
+  const words = (text: string) => text.match(new RegExp(configuration.wordPattern, 'g'));
+
+  it('names the comment and takes quoted names as one word', () => {
+    expect(configuration.comments).toEqual({ lineComment: '#' });
+    expect(words('x "a.b\\"/c", y')).toEqual(['x', '"a.b\\"/c"', 'y']);
+  });
+
+  it('takes no text between two names for a word, wherever the editor starts to look', () => {
+    // Editors match from some characters before the caret: here behind the opening quote of the first name.
+    expect(words('a.b" = Conv <group: int = 1> ("x"')).toContain('Conv');
+  });
 });

@@ -1,0 +1,99 @@
+/** A model opened from the explorer: facts, findings and the table of layers, by mouse and by keyboard alone. */
+import assert from 'node:assert/strict';
+import type { FrameLocator, Locator } from 'playwright-core';
+import { openWorkbench, until, type Workbench } from './support';
+
+describe('model editor', () => {
+  let workbench: Workbench;
+  let page: FrameLocator;
+  const column = (title: string): Locator => page.locator('#layers thead th').filter({ hasText: title });
+  const names = () => page.locator('#layers tbody tr[data-key] th.name span:first-child').allInnerTexts();
+  /** Figures of a column in dB, top to bottom. */
+  const figures = async (title: string): Promise<readonly number[]> => {
+    const heads = await page.locator('#layers thead th').allInnerTexts();
+    const index = heads.findIndex((head) => head.startsWith(title));
+    assert.ok(index >= 0, `${title} is among ${heads.join(', ')}`);
+    const cells = page.locator(`#layers tbody tr[data-key] > :nth-child(${index + 1}) .number`);
+    return (await cells.allInnerTexts()).map((text) => Number(/(\d+\.\d) dB/.exec(text)?.[1]));
+  };
+
+  before(async () => {
+    workbench = await openWorkbench();
+    await workbench.openFile('fashion_mobile.onnx');
+    page = await workbench.webview('#layers');
+    await page.locator('#layers .figure.good .number').first().waitFor();
+  });
+  after(() => workbench.close());
+
+  it('shows facts, and every layer with numbers and bars', async () => {
+    const facts = await page.locator('#facts').innerText();
+    assert.match(facts, /ONNX/);
+    assert.match(facts, /281 kB/);
+    assert.equal((await names()).length, 21);
+    await until('all weights are measured', async () => {
+      const measured = await figures('int8.channel');
+      return measured.length === 21 && measured.every((db) => db > 40);
+    });
+    assert.deepEqual((await figures('int8.tensor')).slice(0, 3), [42.2, 42.4, 44.2]);
+    const bars = page.locator('#layers tbody .bar > span');
+    const widths = await bars.evaluateAll((all) => all.map((bar) => bar.getBoundingClientRect().width));
+    assert.ok(widths.length >= 4 * 21 && widths.every((width) => width > 5));
+    await workbench.screenshot('model-editor');
+  });
+
+  it('shows findings with code, cause and remedy', async () => {
+    const finding = page.locator('.finding[data-code="M21"]');
+    assert.match(await finding.innerText(), /stem.*Clip\(0, 6\)/s);
+  });
+
+  it('sorts by a column, one way, the other, and not', async () => {
+    const inOrder = await names();
+    const sort = column('int4.channel').locator('button.sort');
+    await sort.click();
+    assert.equal(await column('int4.channel').getAttribute('aria-sort'), 'ascending');
+    const ascending = await figures('int4.channel');
+    assert.deepEqual(
+      ascending,
+      [...ascending].sort((one, other) => one - other),
+    );
+    assert.equal((await names())[0], 'classifier');
+    await workbench.screenshot('model-editor-sorted');
+    await sort.click();
+    assert.equal(await column('int4.channel').getAttribute('aria-sort'), 'descending');
+    assert.equal((await names()).at(-1), 'classifier');
+    await sort.click();
+    assert.deepEqual(await names(), inOrder);
+  });
+
+  it('is usable with the keyboard alone', async () => {
+    const keys = workbench.page.keyboard;
+    await keys.press('Control+P');
+    await workbench.answer('fashion_mobile.onnx');
+    /** Presses Tab until the focused element is one that a selector takes. */
+    const tabTo = (selector: string) =>
+      until(`Tab reaches ${selector}`, async () => {
+        await keys.press('Tab');
+        return (await page.locator(`${selector}:focus`).count()) > 0;
+      });
+    await tabTo('th[data-column="params"] button.sort');
+    await keys.press('Enter');
+    await page.locator('th[data-column="params"][aria-sort="descending"] button:focus').waitFor();
+    await tabTo('tr[data-key]');
+    await keys.press('ArrowDown');
+    const row = page.locator('tr[data-key]:focus');
+    assert.equal(await row.getAttribute('data-key'), (await names())[1]);
+    await keys.press('Enter');
+    await page.locator('.menu [role=menuitem]:focus').waitFor();
+    const items = await page.locator('.menu [role=menuitem]').allInnerTexts();
+    assert.deepEqual(items.slice(0, 3), ['Quantize to int4', 'Quantize to int8', 'Keep in float']);
+    await workbench.screenshot('model-editor-keyboard');
+    await keys.press('Escape');
+    assert.equal(await page.locator('.menu').count(), 0);
+    assert.equal(await row.count(), 1);
+    await keys.press('Enter');
+    await keys.press('End');
+    await keys.press('Enter');
+    const text = workbench.editor('fashion_mobile.onnx.onnxtxt');
+    await until('the layer is shown in the text', async () => (await text.text()).includes('= Conv <'));
+  });
+});
