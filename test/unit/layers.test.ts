@@ -40,7 +40,7 @@ const doors: readonly { readonly module: RegExp; readonly allowed: readonly RegE
       /^server\/src\/engine\/base\/byte-source\.ts$/,
       /^server\/src\/engine\/export\/write\.ts$/,
       /^server\/src\/engine\/runtime\//,
-      /^server\/src\/engine\/(disk-door|index)\.ts$/,
+      /^server\/src\/engine\/(disk-door|stamps)\.ts$/,
       /^server\/src\/(cli|lsp)\//,
       /^client\//,
     ],

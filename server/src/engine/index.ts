@@ -2,15 +2,16 @@
  * The façade: everything editor and command line ask of the engine. Opening and inspecting reads headers in this
  * process; whatever reads weights or runs a model is a job in a forked child. Results are kept by file state.
  */
-import * as fs from 'node:fs';
 import { LRUCache } from 'lru-cache';
-import type { AnalysisReport } from '../protocol/reports';
+import type { AnalysisReport, RangesFile } from '../protocol/reports';
 import { modelFacts } from './analysis/model-facts';
 import type { WeightReport } from './analysis/weight-reports';
-import { issue } from './base/issue';
+import { type Issue, issue } from './base/issue';
 import { fail, type Outcome, ok } from './base/outcome';
+import { removeTemporaries } from './export/write';
 import { type OpenModel, openModel } from './graph/open';
 import {
+  type CalibrateJob,
   type CommonOptions,
   type Job,
   type JobContext,
@@ -21,7 +22,10 @@ import {
 } from './jobs';
 import { fingerprintModel } from './model-fingerprint';
 import { Pool } from './runtime/pool';
+import { dataStamps, sameStamp, stampOf } from './stamps';
 import { type DiskDoor, type FileStamp, Store } from './store';
+
+export { stampOf } from './stamps';
 
 export interface EngineOptions {
   /** Path of the bundled `inference-process.js`. */
@@ -137,7 +141,24 @@ export class Engine {
       progress: context.progress,
       partial: (partial) => context.partial?.(partial as JobPartials[K]),
     });
+    if ('output' in job && end.killed !== undefined) removeTemporaries(job.output, end.killed);
     return { value: end.value, issues: end.issues, partial: end.partial as JobPartials[K] | undefined };
+  }
+
+  /**
+   * Activation ranges, from the store when neither the model nor the data changed since they were calibrated with the
+   * same options. Noise and `none` depend on the seed alone and are stored too.
+   */
+  async calibrate(job: CalibrateJob, context: JobContext<'calibrate'> = {}): Promise<JobEnd<'calibrate'>> {
+    const stamp = stampOf(job.model);
+    // Threads change the time, not the ranges.
+    const { model: _model, threads: _threads, ...options } = job;
+    const key = stamp && this.store.key('calibrate', [stamp, ...dataStamps(job.data.source)], options);
+    const stored = key === undefined ? undefined : this.store.get<RangesFile>(key);
+    if (stored) return ok(stored);
+    const end = await this.run(job, context);
+    if (key !== undefined && end.value && end.issues.length === 0) this.store.put(key, end.value);
+    return end;
   }
 
   /** Remembers a measured report as the best known for a file. */
@@ -172,16 +193,6 @@ export class Engine {
   }
 }
 
-/** State of a file without reading it; `undefined` when it is not there. */
-export function stampOf(path: string): FileStamp | undefined {
-  const stat = fs.statSync(path, { throwIfNoEntry: false });
-  return stat && { path, size: stat.size, modified: stat.mtimeMs };
-}
-
-function sameStamp(one: FileStamp, other: FileStamp): boolean {
-  return one.path === other.path && one.size === other.size && one.modified === other.modified;
-}
-
 function withWeights(
   base: AnalysisReport,
   layers: readonly WeightReport[],
@@ -191,8 +202,13 @@ function withWeights(
   return {
     ...base,
     layers: base.layers.map((layer) => ({ ...layer, ...byName.get(layer.name) })),
-    issues: [...base.issues, ...issues],
+    // The job opens the model too and finds again what the header told.
+    issues: [...base.issues, ...issues.filter((one) => !base.issues.some((known) => sameIssue(known, one)))],
   };
+}
+
+function sameIssue(one: Issue, other: Issue): boolean {
+  return one.code === other.code && JSON.stringify(one) === JSON.stringify(other);
 }
 
 /** The newer report over the older one, layer by layer, so that weight errors stay when activations are measured. */

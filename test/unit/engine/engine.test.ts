@@ -77,6 +77,36 @@ describe('weights', () => {
   });
 });
 
+describe('calibration', () => {
+  const job = {
+    kind: 'calibrate',
+    model: demo,
+    data: { ...data, samples: 8 },
+    estimator: 'min-max',
+    ...common,
+  } as const;
+
+  it('runs once for the same model, data and options', async () => {
+    const first = await engine.calibrate(job);
+    expect(first.value?.data.samples).toBe(8);
+    const second = new Engine({ entry: path.join(folder, 'none.js'), disk, trusted: () => true });
+    expect((await second.calibrate(job)).value).toEqual(first.value);
+    expect((await second.calibrate({ ...job, estimator: 'percentile' })).value).toBeUndefined();
+    await second.dispose();
+  });
+
+  it('runs again when the data change', async () => {
+    const copy = path.join(folder, 'data.npy');
+    fs.copyFileSync(data.source, copy);
+    const moved = { ...job, data: { ...job.data, source: copy } };
+    await engine.calibrate(moved);
+    const runs = disk.held.size;
+    fs.utimesSync(copy, new Date(), new Date(Date.now() + 5000));
+    await engine.calibrate(moved);
+    expect(disk.held.size).toBe(runs + 1);
+  });
+});
+
 describe('trust', () => {
   it('keeps static numbers and refuses native jobs while untrusted', async () => {
     trusted = false;
