@@ -69,7 +69,7 @@ export class Jobs {
       const began = performance.now();
       const data = dataOf(params);
       if (!data.value) return failed(data.issues, began);
-      const ranges = await this.run(
+      const ranges = await this.host.engine.calibrate(
         {
           kind: 'calibrate',
           model,
