@@ -178,6 +178,8 @@ function exportIssues(
   choices: readonly Choice[],
   { spans }: PlanInput,
 ): Issue[] {
+  // One layer that is quantized already is a remark; a model of nothing else has been given by mistake.
+  const nothing = layers.every((layer) => layer.quantized);
   const issues = new Map<string, Issue>();
   forms.forEach((form, index) => {
     const why = choices[index]?.why ?? floatChoice.why;
@@ -189,7 +191,7 @@ function exportIssues(
         ...anchorOf(why.by === 'rule' ? why.rule : undefined, spans),
         layer: layers[index]?.name,
       };
-      issues.set(key, issue('R02', { match, format, reason }, anchor, severity));
+      issues.set(key, issue('R02', { match, format, reason }, anchor, nothing ? 'error' : severity));
     }
   });
   return [...issues.values()];

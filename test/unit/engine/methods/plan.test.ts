@@ -347,3 +347,38 @@ it('lists layers that two plans treat differently', () => {
     ['conv1', 'int8.channel', 'float'],
   ]);
 });
+
+describe('layers that are quantized already', () => {
+  const net = (quantized: readonly boolean[]) =>
+    model({
+      inputs: [valueInfo('x', ['N', 8])],
+      outputs: [valueInfo('y', undefined)],
+      initializers: quantized.flatMap((codes, index) =>
+        codes
+          ? [tensor(`w${index}`, [8, 8], Array<number>(64).fill(1), 'int8'), tensor(`s${index}`, [], [0.1])]
+          : [noise(`w${index}`, [8, 8])],
+      ),
+      nodes: quantized.flatMap((codes, index) => {
+        const [from, to] = [
+          index === 0 ? 'x' : `h${index}`,
+          index === quantized.length - 1 ? 'y' : `h${index + 1}`,
+        ];
+        if (!codes) return [node('MatMul', [from, `w${index}`], [to])];
+        return [
+          node('DequantizeLinear', [`w${index}`, `s${index}`], [`d${index}`]),
+          node('MatMul', [from, `d${index}`], [to]),
+        ];
+      }),
+    });
+  test.each([
+    [[true, false], 'warning'],
+    [[true, true], 'error'],
+  ] as const)('%j: %s', (quantized, severity) => {
+    const before = folded(net(quantized));
+    const { value, issues } = makePlan({ model: before, layers: listLayers(before), scheme: 'int8' });
+    expect(value?.layers.map((one) => one.weights)).toEqual(
+      quantized.map((codes) => (codes ? 'float' : 'int8.channel')),
+    );
+    expect(issues.map((one) => [one.code, one.severity])).toEqual([['R02', severity]]);
+  });
+});
