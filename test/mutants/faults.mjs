@@ -142,4 +142,18 @@ export const faults = [
     to: 'const level = roundHalfEven(x / scale);',
     tests: [`${unit}/ranges.test.ts`],
   },
+  {
+    name: 'ranges behind a Relu do not start at zero',
+    file: 'server/src/engine/export/activations.ts',
+    from: 'return { min: clip(range.min), max: clip(range.max) };',
+    to: 'return { min: Math.min(clip(range.min), -1), max: clip(range.max) };',
+    tests: ['test/unit/engine/export/qdq.test.ts'],
+  },
+  {
+    name: 'the bias forgets the scale of the input',
+    file: 'server/src/engine/export/bias.ts',
+    from: 'Math.fround(inputScale * scale)',
+    to: 'Math.fround(scale)',
+    tests: ['test/unit/engine/export/qdq.test.ts'],
+  },
 ];

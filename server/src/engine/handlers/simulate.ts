@@ -39,6 +39,8 @@ export async function simulate(input: SimulateInput): Promise<Outcome<ShadowResu
   const session = await openSession(shadow.model, input.prepared.open, {
     threads: input.options.threads,
     optimization: 'basic',
+    // Even at this level onnxruntime quantizes float weights that stand between DequantizeLinear and QuantizeLinear.
+    configuration: { disable_quant_qdq: '1' },
   });
   if (!session.value) return fail(...session.issues);
   try {
