@@ -19,7 +19,7 @@ async function main(argv: readonly string[]): Promise<void> {
           process.stdout.write(
             `${JSON.stringify({ issues: [{ code: 'usage', severity: 'error', message, facts: {}, fixes: [] }] }, null, 2)}\n`,
           );
-        write(`quantlens: ${message} Run "quantlens --help".\n`);
+        write(`quantlens: ${/[.!?]$/.test(message) ? message : `${message}.`} Run "quantlens --help".\n`);
       },
     });
     command.commands.forEach(setup);
@@ -29,7 +29,7 @@ async function main(argv: readonly string[]): Promise<void> {
     await program.parseAsync([...argv], { from: 'user' });
   } catch (error) {
     if (error instanceof CommanderError) {
-      process.exitCode = calm.has(error.code) ? exitCodes.done : exitCodes.input;
+      process.exitCode = calm.has(error.code) && error.exitCode === 0 ? exitCodes.done : exitCodes.input;
       return;
     }
     process.stderr.write(
@@ -39,8 +39,10 @@ async function main(argv: readonly string[]): Promise<void> {
   }
 }
 
-// A closed pipe (`| head`) is no failure of ours.
+// A closed pipe (`| head`) is no failure of ours; a full disk behind a redirection must not pass for success.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') process.exit(exitCodes.done);
+  process.stderr.write(`quantlens: the output could not be written (${error.code ?? error.message}).\n`);
+  process.exit(exitCodes.internal);
 });
 void main(process.argv.slice(2));

@@ -3,7 +3,8 @@ import { Command, Option } from 'commander';
 import { collect, list, withDataFlags, withGlobalFlags } from './options';
 import { version } from './version';
 
-const estimatorHelp = 'min-max, moving-average, percentile[:99.99], mse or lp[:2.4]';
+const estimatorHelp =
+  'min-max, moving-average, percentile[:99.99], mse, lp[:2.4], entropy, aciq[:mix|laplace|gauss] or power-of-two';
 
 /** Builds the program. `end` receives the exit code of the command that ran. */
 export function makeProgram(end: (code: number) => void): Command {

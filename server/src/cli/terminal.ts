@@ -45,11 +45,26 @@ export function openTerminal(flags: { json?: boolean; quiet?: boolean }): Termin
     failed: (issues) => {
       progress.end();
       if (json) process.stdout.write(`${JSON.stringify({ issues: issues.map(reported) }, null, 2)}\n`);
-      for (const text of new Set(issues.map(line))) note(`quantlens: ${text}`);
+      for (const text of failureLines(issues)) note(text);
     },
     progress: progress.show,
     endProgress: progress.end,
   };
+}
+
+/** What went before, then the errors: of each code the first, with the number of others like it. */
+function failureLines(issues: readonly Issue[]): readonly string[] {
+  const errors = new Map<string, string[]>();
+  const lines = new Set<string>();
+  for (const issue of issues) {
+    if (issue.severity === 'error') errors.set(issue.code, [...(errors.get(issue.code) ?? []), line(issue)]);
+    else lines.add(`${issue.severity}: ${line(issue)}`);
+  }
+  for (const texts of errors.values()) {
+    const [first, ...others] = new Set(texts);
+    lines.add(`quantlens: ${first}${others.length > 0 ? ` (and ${others.length} more like this)` : ''}`);
+  }
+  return [...lines];
 }
 
 interface ProgressView {

@@ -39,6 +39,8 @@ export interface IssueFacts {
     readonly limit: number;
   };
   'file-changed': { readonly path: string };
+  /** The place for the output is wrong: no such folder, no permission, a folder itself. */
+  'output-unusable': { readonly path: string; readonly reason: string };
   'write-failed': { readonly path: string; readonly reason: string };
   'write-over-source': { readonly path: string };
   // --- models ------------------------------------------------------------------------------------------
@@ -58,6 +60,7 @@ export interface IssueFacts {
   'unsupported-op': { readonly op: string; readonly domain: string };
   'unsupported-feature': { readonly what: string; readonly next: string };
   'no-layers': Record<string, never>;
+  'nothing-to-quantize': { readonly reason: string };
   'text-syntax': { readonly expected: string; readonly found: string };
   // --- data --------------------------------------------------------------------------------------------
   'data-not-found': { readonly source: string };

@@ -3,6 +3,7 @@ import { issue } from '../engine/base/issue';
 import type { Outcome } from '../engine/base/outcome';
 import type { ParsedRecipe } from '../engine/format/recipe';
 import { shadowedRules, unmatchedRules } from '../engine/format/recipe-match';
+import { isAvailable, methodIssue } from '../engine/methods/available';
 import { parseWeightFormat } from '../engine/numerics/scheme';
 import type { Issue } from '../protocol/issues';
 import type { AnalysisReport } from '../protocol/reports';
@@ -16,7 +17,11 @@ export function recipeIssues(
 ): readonly Issue[] {
   const { recipe, spans } = parsed;
   const issues: Issue[] = [...parsed.issues];
-  if (!recipe?.model) return issues;
+  if (!recipe) return issues;
+  recipe.methods.forEach(({ name }, index) => {
+    if (!isAvailable(name)) issues.push({ ...methodIssue(name), anchor: { span: spans.methods[index] } });
+  });
+  if (!recipe.model) return issues;
   const model = inspect(recipe.model);
   if (!model.value) {
     const span = spans.values.get('model')?.value;

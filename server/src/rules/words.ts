@@ -33,6 +33,8 @@ const sentences: { readonly [C in IssueCode]: Sentence<C> } = {
   'format-limit': ({ path, what, value, limit }) =>
     `${path}: ${what} is ${value}; at most ${limit} is accepted.`,
   'file-changed': ({ path }) => `${path}: changed while it was being read. Run again.`,
+  'output-unusable': ({ path, reason }) =>
+    `${quote(path)} cannot be written (${reason}). Choose another output file.`,
   'write-failed': ({ path, reason }) => `${path}: could not be written (${reason}). Nothing was left behind.`,
   'write-over-source': ({ path }) =>
     `${path}: is the source model (or its data) and is never overwritten. Choose another output file.`,
@@ -53,6 +55,8 @@ const sentences: { readonly [C in IssueCode]: Sentence<C> } = {
     `operator ${domain === '' ? '' : `${domain}.`}${op} is not known to this program.`,
   'unsupported-feature': ({ what, next }) => `${what} is not supported. ${next}`,
   'no-layers': () => 'no layer with constant weights was found; there is nothing to quantize.',
+  'nothing-to-quantize': ({ reason }) =>
+    `no layer would be quantized (${reason}). Start from the float model, or ask for more layers.`,
   'text-syntax': ({ expected, found }) => `expected ${expected}, found ${found}.`,
 
   'data-not-found': ({ source }) =>
@@ -94,7 +98,8 @@ const sentences: { readonly [C in IssueCode]: Sentence<C> } = {
     `native inference is not available: ${reason}. Weight errors still work.`,
   'not-trusted': () =>
     'native inference is off in Restricted Mode. Trust the workspace to calibrate or quantize.',
-  'not-implemented': ({ what, next }) => `${what} is not available in this version. ${next}`,
+  'not-implemented': ({ what, next }) =>
+    `${what} is not available in this version. ${next.includes(' ') ? next : `Use ${next} instead.`}`,
   cancelled: () => 'cancelled.',
   internal: ({ reason }) => `internal error: ${reason}. Please report it with the log.`,
   'models-differ': ({ reason }) =>

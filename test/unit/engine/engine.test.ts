@@ -129,6 +129,28 @@ describe('a child that dies', () => {
     const next = await engine.run({ ...measure, data: { ...data, samples: 4 } });
     expect(next.value?.layers[0]?.local?.w8a8).toBeGreaterThan(20);
   });
+
+  it('leaves no part of a file', async () => {
+    const crashed = await engine.run(
+      {
+        kind: 'quantize',
+        model: demo,
+        output: path.join(folder, 'out.onnx'),
+        scheme: 'int8',
+        keepFloat: [],
+        ...common,
+      },
+      {
+        progress: ({ stage }) => {
+          if (stage !== 'verify') return;
+          expect(fs.readdirSync(folder)).toHaveLength(1);
+          for (const pid of engine.children) process.kill(pid, 'SIGKILL');
+        },
+      },
+    );
+    expect(crashed.issues[0]?.code).toBe('inference-crashed');
+    expect(fs.readdirSync(folder)).toEqual([]);
+  });
 });
 
 describe('cancel', () => {

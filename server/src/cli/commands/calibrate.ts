@@ -1,8 +1,9 @@
 /** `calibrate MODEL --data SRC --estimator E -o R.json`: activation ranges with fingerprints of model and data. */
 
 import { issue } from '../../engine/base/issue';
-import { writeText } from '../../engine/export/write';
+import { outputIssue, writeText } from '../../engine/export/write';
 import { shortBytes } from '../../rules/numbers';
+import { inputFiles } from '../inputs';
 import type { DataFlags, GlobalFlags } from '../options';
 import { dataSpec } from '../options';
 import { loadRecipe } from '../recipe';
@@ -20,6 +21,9 @@ export function calibrate(model: string, flags: CalibrateFlags): Promise<number>
     if (recipe.issues.length > 0 && !recipe.value) return failed(terminal, recipe.issues);
     const data = dataSpec(flags, recipe.value?.data);
     if (!data) return failed(terminal, [issue('data-not-found', { source: '--data' })]);
+    const inputs = inputFiles(engine, model, [data.source, flags.recipe]);
+    const misplaced = outputIssue(flags.output, inputs);
+    if (misplaced) return failed(terminal, [misplaced]);
     const estimator = flags.estimator ?? recipe.value?.recipe.default.estimator ?? 'min-max';
     const end = await engine.run(
       { kind: 'calibrate', model, data, estimator, ...common },
@@ -27,7 +31,7 @@ export function calibrate(model: string, flags: CalibrateFlags): Promise<number>
     );
     if (!end.value) return failed(terminal, end.issues);
     const text = `${JSON.stringify(end.value, null, 2)}\n`;
-    const written = await writeText(flags.output, text, [model]);
+    const written = await writeText(flags.output, text, inputs);
     if (!written.value) return failed(terminal, written.issues);
     terminal.notes(end.issues);
     const count = Object.keys(end.value.ranges).length;

@@ -1,9 +1,12 @@
 /** `quantize MODEL (--scheme S | --recipe R) … -o OUT.onnx`: plan, export, load, run, compare. */
 import * as path from 'node:path';
 import { issue } from '../../engine/base/issue';
+import { outputIssue } from '../../engine/export/write';
+import { isAvailable, methodIssue } from '../../engine/methods/available';
 import { readRangesFile } from '../../engine/ranges-file';
 import { decibels, percent, shortBytes } from '../../rules/numbers';
 import { reported } from '../../rules/words';
+import { inputFiles } from '../inputs';
 import type { DataFlags, GlobalFlags } from '../options';
 import { dataSpec } from '../options';
 import { loadRecipe } from '../recipe';
@@ -28,21 +31,18 @@ export function quantize(model: string, flags: QuantizeFlags): Promise<number> {
     if (flags.scheme === undefined && !recipe.value) {
       return failed(terminal, [usage('--scheme or --recipe', 'neither is given', 'one of them')]);
     }
-    const unsupported = flags.methods?.filter((method) => method !== 'fold-batchnorm') ?? [];
-    if (unsupported.length > 0) {
-      return failed(terminal, [
-        issue('not-implemented', {
-          what: `method ${unsupported[0]}`,
-          next: 'Leave it out; fold-batchnorm always runs.',
-        }),
-      ]);
-    }
+    const unsupported = flags.methods?.find((method) => !isAvailable(method));
+    if (unsupported !== undefined) return failed(terminal, [methodIssue(unsupported)]);
     const planned = recipe.value?.recipe.output;
     const output =
       flags.output ?? (planned && recipe.value ? path.resolve(recipe.value.folder, planned) : undefined);
     if (output === undefined) return failed(terminal, [usage('-o', 'no output file is named', 'a path')]);
     const ranges = flags.ranges === undefined ? undefined : readRangesFile(flags.ranges);
     if (ranges && !ranges.value) return failed(terminal, ranges.issues);
+    const data = dataSpec(flags, recipe.value?.data);
+    const inputs = inputFiles(engine, model, [data?.source, flags.recipe, flags.ranges]);
+    const misplaced = outputIssue(output, inputs);
+    if (misplaced) return failed(terminal, [misplaced]);
     const end = await engine.run(
       {
         kind: 'quantize',
@@ -53,7 +53,7 @@ export function quantize(model: string, flags: QuantizeFlags): Promise<number> {
         estimator: flags.estimator,
         keepFloat: flags.keepFloat ?? [],
         target: flags.target,
-        data: dataSpec(flags, recipe.value?.data),
+        data,
         ranges: ranges?.value,
         rangesPath: flags.ranges,
         ...common,

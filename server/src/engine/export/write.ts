@@ -67,7 +67,7 @@ export async function writeProto(
   if (whole.value !== undefined && length <= (options.largestFile ?? Number.POSITIVE_INFINITY)) {
     return writeFiles([{ file, chunks: whole.value }], options);
   }
-  const data = `${file}.data`;
+  const data = dataFileOf(file);
   const moved = moveOut(inlined.value, path.basename(data));
   const graph = encodeModel(moved.proto);
   if (graph.value === undefined) return fail(...graph.issues);
@@ -78,6 +78,11 @@ export async function writeProto(
     ],
     options,
   );
+}
+
+/** Holds the weights of a model file that alone would be too large. */
+function dataFileOf(file: string): string {
+  return `${file}.data`;
 }
 
 /** Writes UTF-8 text the same way. */
@@ -100,15 +105,25 @@ export async function writeBytes(
 }
 
 /**
- * Removes temporary files that a killed process left beside `file`. Only for callers that know that no other process
- * is writing it.
+ * What is wrong with an output file before anything is written: `write-over-source` when it is one of `sources` under
+ * whatever name, `output-unusable` when the place cannot hold a file. Ask early: a calibration may take minutes.
  */
-export function removeTemporaries(file: string): void {
-  const folder = path.dirname(path.resolve(file));
-  const prefix = `.${path.basename(file)}.`;
+export function outputIssue(file: string, sources: readonly string[]): Issue | undefined {
+  const target = realTarget(file);
+  if (isSource(target, sources)) return issue('write-over-source', { path: file }, { path: file });
+  const problem = file === '' ? 'no name is given' : targetProblem(target);
+  return problem === undefined ? undefined : unusableIssue(file, problem);
+}
+
+/** Removes temporary files that the killed process `pid` left beside `file` and its data file. */
+export function removeTemporaries(file: string, pid: number): void {
+  const target = realTarget(file);
+  const folder = path.dirname(target);
+  const prefixes = [target, dataFileOf(target)].map((one) => `.${path.basename(one)}.${pid}-`);
   try {
     for (const name of fs.readdirSync(folder)) {
-      if (name.startsWith(prefix) && name.endsWith(suffix)) removeQuietly(path.join(folder, name));
+      if (name.endsWith(suffix) && prefixes.some((prefix) => name.startsWith(prefix)))
+        removeQuietly(path.join(folder, name));
     }
   } catch {
     // The folder is gone: nothing is left to remove.
@@ -129,11 +144,8 @@ async function writeFiles(files: readonly FileToWrite[], options: WriteOptions):
   try {
     for (const { file } of files) {
       current = file;
-      const target = realTarget(file);
-      if (isSource(target, options.sources))
-        return fail(issue('write-over-source', { path: file }, { path: file }));
-      const problem = targetProblem(target);
-      if (problem !== undefined) return writeFailed(file, problem);
+      const problem = outputIssue(file, options.sources);
+      if (problem) return fail(problem);
     }
     const total = files.reduce((sum, { chunks }) => sum + chunksLength(chunks), 0);
     let done = 0;
@@ -155,7 +167,9 @@ async function writeFiles(files: readonly FileToWrite[], options: WriteOptions):
       return fail(issue('file-changed', { path: error.path }, { path: error.path }));
     const code = errorCode(error);
     if (code === undefined) throw error;
-    return writeFailed(current, reasons[code] ?? code);
+    const place = unusable[code];
+    if (place !== undefined) return fail(unusableIssue(current, place));
+    return fail(issue('write-failed', { path: current, reason: reasons[code] ?? code }, { path: current }));
   } finally {
     swaps.undoUnlessDone();
   }
@@ -272,11 +286,17 @@ function isSource(target: string, sources: readonly string[]): boolean {
 
 function targetProblem(target: string): string | undefined {
   const stat = statOf(target);
-  if (stat?.isDirectory()) return reasons.EISDIR;
+  if (stat?.isDirectory()) return unusable.EISDIR;
   // Renaming over a device or pipe would replace it.
   if (stat && !stat.isFile()) return 'not a regular file';
-  const folder = statOf(path.dirname(target));
-  return folder?.isDirectory() ? undefined : reasons.ENOENT;
+  const folder = path.dirname(target);
+  if (!statOf(folder)?.isDirectory()) return unusable.ENOENT;
+  try {
+    fs.accessSync(folder, fs.constants.W_OK);
+    return undefined;
+  } catch (error) {
+    return unusable[errorCode(error) ?? ''];
+  }
 }
 
 function statOf(file: string): fs.BigIntStats | undefined {
@@ -322,10 +342,15 @@ function syncFolder(folder: string): void {
   }
 }
 
+/** System errors that are no fault of the place. */
 const reasons: Readonly<Record<string, string>> = {
   ENOSPC: 'the disk is full',
   EDQUOT: 'the disk quota is used up',
   EFBIG: 'the file is larger than the file system allows',
+};
+
+/** System errors that another output file would not meet. */
+const unusable: Readonly<Record<string, string>> = {
   EACCES: 'permission denied',
   EPERM: 'permission denied',
   EROFS: 'the file system is read-only',
@@ -339,6 +364,6 @@ function errorCode(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
 }
 
-function writeFailed(file: string, reason: string | undefined): Outcome<Written> {
-  return fail(issue('write-failed', { path: file, reason: reason ?? 'unknown' }, { path: file }));
+function unusableIssue(file: string, reason: string): Issue {
+  return issue('output-unusable', { path: file, reason }, { path: file });
 }

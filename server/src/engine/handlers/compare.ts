@@ -5,8 +5,9 @@ import { openModelFacts } from '../analysis/model-facts';
 import type { ShadowResult } from '../analysis/run-shadow';
 import { issue } from '../base/issue';
 import { fail, type Outcome, ok } from '../base/outcome';
-import type { Model } from '../graph/ir';
+import { defaultOpset, type Model } from '../graph/ir';
 import type { CompareJob } from '../jobs';
+import { raiseObstacle, raiseOpset } from '../methods/opset';
 import type { ServedContext } from '../runtime/child';
 import { openFeeds } from '../runtime/feeds';
 import { type PreparedModel, withModel } from './open';
@@ -29,7 +30,7 @@ async function compare(
 ): Promise<Outcome<AnalysisReport>> {
   const float = floatFile.folded();
   const quantized = quantizedFile.plain();
-  const different = differentInputs(float, quantized);
+  const different = differentInputs(float, quantized) ?? differentOpsets(float, quantized);
   if (different !== undefined) return fail(issue('models-differ', { reason: different }));
   const { pairs, unmatched } = matchedPairs(float, quantized);
   const base = openModelFacts(floatFile.open, { dimensions: job.dimensions });
@@ -86,4 +87,22 @@ function differentInputs(float: Model, quantized: Model): string | undefined {
   }
   const wrong = ours.find((input, index) => input.elementType !== theirs[index]?.elementType);
   return wrong && `input ${wrong.name} has another type`;
+}
+
+/**
+ * Raises the older model to the newer one's operator set, because both run in one session.
+ * @returns what keeps it from being raised, in words; `undefined` = nothing. Versions that nobody has checked are left
+ *   to the session to refuse.
+ */
+function differentOpsets(float: Model, quantized: Model): string | undefined {
+  const version = Math.max(defaultOpset(float), defaultOpset(quantized));
+  for (const model of [float, quantized]) {
+    const obstacle = raiseObstacle(model, version);
+    if (obstacle === 'version') continue;
+    if (obstacle) {
+      return `opset ${defaultOpset(model)} against ${version}, and ${obstacle.op} ${obstacle.node} means something else there`;
+    }
+    raiseOpset(model, version);
+  }
+  return undefined;
 }

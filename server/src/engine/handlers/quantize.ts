@@ -15,6 +15,7 @@ import { parseRecipe } from '../format/recipe';
 import type { Model } from '../graph/ir';
 import { listLayers } from '../graph/layers';
 import type { QuantizeJob } from '../jobs';
+import { isAvailable, methodIssue } from '../methods/available';
 import { makePlan, type PlanLayer, type QuantPlan } from '../methods/plan';
 import { fingerprintModel } from '../model-fingerprint';
 import { weightErrors } from '../numerics/weight-error';
@@ -35,6 +36,11 @@ export function quantizeHandler(job: QuantizeJob, context: ServedContext): Promi
   return withModel(job.model, async (prepared) => {
     const plan = planOf(job, prepared);
     if (!plan.value || hasErrors(plan.issues)) return fail(...plan.issues);
+    if (plan.value.layers.every((layer) => layer.form === 'float')) {
+      const refused = plan.issues.find((one) => one.code === 'R02');
+      const reason = refused ? refused.facts.reason : 'all are kept in float';
+      return fail(issue('nothing-to-quantize', { reason }));
+    }
     const issues: Issue[] = [...plan.issues];
     const ranges = await neededRanges(job, context, prepared, plan.value);
     issues.push(...ranges.issues);
@@ -50,6 +56,8 @@ function planOf(job: QuantizeJob, prepared: PreparedModel): Outcome<QuantPlan> {
   const model = prepared.folded();
   const parsed = job.recipe === undefined ? undefined : parseRecipe(job.recipe);
   if (parsed && (!parsed.recipe || hasErrors(parsed.issues))) return fail(...parsed.issues);
+  const missing = parsed?.recipe?.methods.find((method) => !isAvailable(method.name));
+  if (missing) return fail(methodIssue(missing.name));
   const target = targetNames.find((name) => name === job.target);
   const plan = makePlan({
     model,

@@ -74,7 +74,7 @@ function openSource(spec: DataSpec, model: Model, inputs: ModelInputs): Outcome<
   const { source, preprocessing } = spec;
   if (source === 'random' || source === 'none') return noiseSource(model, inputs, spec.seed);
   if (source === 'synthetic' || source.startsWith('synthetic:')) {
-    const next = '--data with samples, or --data random';
+    const next = 'Give --data with samples, or --data random.';
     return fail(issue('not-implemented', { what: `data ${source}`, next }));
   }
   const stat = fs.statSync(source, { throwIfNoEntry: false });
@@ -231,6 +231,12 @@ class SourceFeeds implements Feeds {
           yield fail(mismatch(input, `samples of different shapes: ${describe(one)} and ${describe(other)}`));
           return;
         }
+        const undefinedAt = parts.findIndex(({ tensor }) => hasNaN(tensor));
+        if (undefinedAt >= 0) {
+          const reason = `sample ${at + undefinedAt + 1} holds NaN in input ${input.name}`;
+          yield fail(issue('data-unsupported', { source: this.description, reason }));
+          return;
+        }
         feeds[input.name] = parts.every((part) => part.use === 'row')
           ? stacked(parts.map((part) => part.tensor))
           : defined(parts[0], 'a sample').tensor;
@@ -239,6 +245,11 @@ class SourceFeeds implements Feeds {
       at += group.length;
     }
   }
+}
+
+/** Infinity is left alone: attention masks use it. */
+function hasNaN({ data }: RuntimeTensor): boolean {
+  return data instanceof Float32Array && data.some(Number.isNaN);
 }
 
 function describe(tensor: RuntimeTensor): string {

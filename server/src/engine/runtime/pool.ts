@@ -46,6 +46,8 @@ export interface RunOptions {
 /** `partial` is the last partial result that arrived, also after a cancel or crash. */
 export interface JobOutcome<T> extends Outcome<T> {
   readonly partial?: unknown;
+  /** Process id of the child that ended with the job, which may have left temporary files. */
+  readonly killed?: number;
 }
 
 interface Task {
@@ -56,6 +58,7 @@ interface Task {
   partial: unknown;
   last: Progress | undefined;
   cancelled: boolean;
+  killed: number | undefined;
 }
 
 interface Slot {
@@ -101,9 +104,10 @@ export class Pool {
         partial: undefined,
         last: undefined,
         cancelled: false,
+        killed: undefined,
         settle: (outcome) => {
           options.signal?.removeEventListener('abort', onAbort);
-          resolve({ ...(outcome as Outcome<T>), partial: task.partial });
+          resolve({ ...(outcome as Outcome<T>), partial: task.partial, killed: task.killed });
         },
       };
       const onAbort = () => this.cancel(task);
@@ -133,6 +137,7 @@ export class Pool {
       slot.task = undefined;
       child?.kill();
       child?.keepParentAlive(false);
+      if (task) task.killed = child?.pid;
       task?.settle(fail(issue('cancelled', {})));
     }
   }
@@ -265,6 +270,7 @@ export class Pool {
     this.clearTimers(slot);
     child?.kill();
     child?.keepParentAlive(false);
+    task.killed = child?.pid;
     task.settle(fail(issue('cancelled', {})));
     if (this.options.keepWarm) this.warm(slot);
     this.pump();
@@ -273,6 +279,7 @@ export class Pool {
   private childEnded(slot: Slot, reason: string, ready: boolean): void {
     this.clearTimers(slot);
     const task = slot.task;
+    if (task) task.killed = slot.child?.pid;
     slot.child = undefined;
     slot.task = undefined;
     if (task?.cancelled) {

@@ -54,17 +54,17 @@ describe('a failure leaves what was there', () => {
     [
       'folder is missing',
       () => writeText(at('none', 'out.onnx'), 'x', []),
-      'write-failed: the folder does not exist',
+      'output-unusable: the folder does not exist',
     ],
-    ['a folder', () => writeText(folder, 'x', []), 'write-failed: it is a folder'],
-    ['a device', () => writeText('/dev/null', 'x', []), 'write-failed: not a regular file'],
+    ['a folder', () => writeText(folder, 'x', []), 'output-unusable: it is a folder'],
+    ['a device', () => writeText('/dev/null', 'x', []), 'output-unusable: not a regular file'],
   ];
   test.each(cases)('%s', async (_name, write, code) => {
     fs.writeFileSync(file(), 'before');
     const { value, issues } = (await write()) as Awaited<ReturnType<typeof writeText>>;
     expect(value).toBeUndefined();
     expect(
-      issues.map((one) => (one.code === 'write-failed' ? `${one.code}: ${one.facts.reason}` : one.code)),
+      issues.map((one) => ('reason' in one.facts ? `${one.code}: ${one.facts.reason}` : one.code)),
     ).toEqual([code]);
     expect(fs.readFileSync(file(), 'utf8')).toBe('before');
     expect(listing()).toEqual(['out.onnx']);
@@ -237,11 +237,12 @@ describe('success', () => {
   });
 
   it('removes temporary files of a killed process', () => {
-    fs.writeFileSync(at('.out.onnx.1-2-3.quantlens-tmp'), '');
-    fs.writeFileSync(at('.other.onnx.1-2-3.quantlens-tmp'), '');
-    removeTemporaries(at('out.onnx'));
-    expect(listing()).toEqual(['.other.onnx.1-2-3.quantlens-tmp']);
-    removeTemporaries(at('none', 'out.onnx'));
+    const kept = ['.other.onnx.12-2-3.quantlens-tmp', '.out.onnx.123-2-3.quantlens-tmp'];
+    for (const name of [...kept, '.out.onnx.12-2-3.quantlens-tmp', '.out.onnx.data.12-2-3.quantlens-tmp'])
+      fs.writeFileSync(at(name), '');
+    removeTemporaries(at('out.onnx'), 12);
+    expect(listing()).toEqual(kept);
+    removeTemporaries(at('none', 'out.onnx'), 12);
   });
 });
 
