@@ -252,7 +252,7 @@ describe('ranges', () => {
     min: Math.fround(-1e4),
     max: Math.fround(1e4),
   });
-  const name = fc.constantFrom('min-max', 'moving-average', 'percentile', 'mse', 'lp');
+  const name = fc.constantFrom('min-max', 'moving-average', 'percentile', 'mse', 'lp', 'entropy', 'aciq');
 
   test('lie inside the data relaxed to 0, and hold 0', () => {
     check(
@@ -269,18 +269,35 @@ describe('ranges', () => {
     );
   });
 
-  test('do not depend on how the data is cut, where the estimator does not forget', () => {
+  test('do not depend on how the data is cut or merged, where the estimator does not forget', () => {
     check(
       fc.property(
-        fc.constantFrom('min-max', 'percentile', 'mse'),
+        fc.constantFrom('min-max', 'percentile', 'mse', 'lp', 'entropy', 'aciq', 'power-of-two'),
         values,
         fc.nat(200),
         kind,
         (id, data, cut, one) => {
+          const whole = observed(id, [data]);
           const parts = observed(id, [data.subarray(0, cut), data.subarray(cut)]);
-          expect(parts.range(one)).toEqual(observed(id, [data]).range(one));
+          expect(parts.range(one)).toEqual(whole.range(one));
+          const merged = observed(id, [data.subarray(0, cut)]);
+          merged.merge?.(observed(id, [data.subarray(cut)]));
+          expect(merged.range(one)).toEqual(whole.range(one));
+          expect(merged.count).toBe(whole.count);
         },
       ),
+      some,
+    );
+  });
+
+  test('of powers of two have such a scale, and hold 0', () => {
+    check(
+      fc.property(values, kind, (data, one) => {
+        const range = observed('power-of-two', [data]).range(one);
+        expect(range.min <= 0 && range.max >= 0).toBe(true);
+        fc.pre(range.min < range.max);
+        expect(Number.isInteger(Math.log2(parametersFor(range, one).scale))).toBe(true);
+      }),
       some,
     );
   });

@@ -37,6 +37,9 @@ export const estimatorNames = [
   'power-of-two',
 ] as const;
 
+/** Priors of `aciq`, written after its colon; `mix` takes the best of both and of no clipping. */
+export const estimatorVariants = ['mix', 'laplace', 'gauss'] as const;
+
 export const methodNames = [
   'fold-batchnorm',
   'equalize',
@@ -72,6 +75,7 @@ export const presetNames = [
 export const targetNames = ['ort-cpu'] as const;
 
 export type EstimatorName = (typeof estimatorNames)[number];
+export type EstimatorVariant = (typeof estimatorVariants)[number];
 export type MethodName = (typeof methodNames)[number];
 export type PresetName = (typeof presetNames)[number];
 export type TargetName = (typeof targetNames)[number];
@@ -102,7 +106,11 @@ export const activationFormatPattern = alternatives([
 ]);
 
 /** Every estimator's name with its parameter, for schemas. */
-export const estimatorPattern = alternatives([...estimatorNames, '(percentile|lp):[0-9]+(\\.[0-9]+)?']);
+export const estimatorPattern = alternatives([
+  ...estimatorNames,
+  '(percentile|lp):[0-9]+(\\.[0-9]+)?',
+  `aciq:(${estimatorVariants.join('|')})`,
+]);
 
 const weightFormat = new RegExp(weightFormatPattern);
 const activationFormat = new RegExp(activationFormatPattern);
@@ -148,16 +156,26 @@ export function isSchemeName(name: string): boolean {
   return schemePattern.test(name) || (name !== floatName && isWeightFormatName(name));
 }
 
-/** `percentile:99.99` and `lp:2.4` carry a parameter; the others are bare. `undefined` = no such estimator. */
-export function parseEstimatorName(
-  text: string,
-): { name: EstimatorName; parameter: number | undefined } | undefined {
+/** An estimator's name taken apart; what is not written is absent. */
+export interface ParsedEstimator {
+  readonly name: EstimatorName;
+  readonly parameter?: number;
+  readonly variant?: EstimatorVariant;
+}
+
+/**
+ * `percentile:99.99`, `lp:2.4` and `aciq:laplace` carry a parameter; the others are bare. `undefined` = no such
+ * estimator.
+ */
+export function parseEstimatorName(text: string): ParsedEstimator | undefined {
   const colon = text.indexOf(':');
   const name = colon < 0 ? text : text.slice(0, colon);
   const known = estimatorNames.find((one) => one === name);
   if (known === undefined) return undefined;
-  if (colon < 0) return { name: known, parameter: undefined };
+  if (colon < 0) return { name: known };
   const written = text.slice(colon + 1);
+  const variant = estimatorVariants.find((one) => one === written);
+  if (known === 'aciq' && variant !== undefined) return { name: known, variant };
   if (!/^\d+(\.\d+)?$/.test(written)) return undefined;
   const parameter = Number(written);
   if (known === 'percentile' && parameter > 50 && parameter <= 100) return { name: known, parameter };

@@ -55,12 +55,12 @@ export class Moments {
   }
 }
 
-/** Bins of a histogram; the data's range fills between half of them and all. */
+/** Bins of a histogram unless it is given another number; the data's range fills between half of them and all. */
 export const HISTOGRAM_BINS = 4096;
 
 /**
  * Counts per bin of width 2^e on a grid through 0. The width is the smallest power of two for which the whole range
- * seen so far, with 0, fits into {@link HISTOGRAM_BINS} bins: it depends on the range alone, not on the order of the data.
+ * seen so far, with 0, fits into its bins: it depends on the range alone, not on the order of the data.
  * Exact zeros, half of what follows a ReLU, are counted apart.
  */
 export class Histogram {
@@ -72,7 +72,12 @@ export class Histogram {
   private exponent = SMALLEST_EXPONENT;
   /** Grid position of `counts[0]`: it covers [first · width, (first + 1) · width). */
   private first = 0;
-  private counts = new Float64Array(HISTOGRAM_BINS);
+  private counts: Float64Array;
+
+  /** @param size number of bins; only histograms of the same size merge. */
+  constructor(private readonly size = HISTOGRAM_BINS) {
+    this.counts = new Float64Array(size);
+  }
 
   observe(chunk: Float32Array): void {
     let { min, max } = this;
@@ -101,13 +106,14 @@ export class Histogram {
   }
 
   merge(other: Histogram): void {
+    invariant(other.size === this.size, 'histograms of one size merge');
     this.nonFinite += other.nonFinite;
     if (other.count === 0) return;
     this.cover(other.min, other.max);
     const ratio = 2 ** (this.exponent - other.exponent);
     this.count += other.count;
     this.zeros += other.zeros;
-    for (let bin = 0; bin < HISTOGRAM_BINS; bin++) {
+    for (let bin = 0; bin < this.size; bin++) {
       const count = other.counts[bin] ?? 0;
       if (count === 0) continue;
       const target = Math.floor((other.first + bin) / ratio) - this.first;
@@ -121,7 +127,7 @@ export class Histogram {
 
   /** Occupied bins in ascending order: lower edge and count. Exact zeros are not among them. */
   *bins(): Generator<{ readonly low: number; readonly count: number }> {
-    for (let bin = 0; bin < HISTOGRAM_BINS; bin++) {
+    for (let bin = 0; bin < this.size; bin++) {
       const count = this.counts[bin] ?? 0;
       if (count > 0) yield { low: (this.first + bin) * this.width, count };
     }
@@ -154,16 +160,16 @@ export class Histogram {
     const low = Math.min(min, this.min);
     const high = Math.max(max, this.max);
     if (low === this.min && high === this.max) return;
-    const exponent = widthExponent(low, high);
+    const exponent = widthExponent(low, high, this.size);
     const first = Math.floor(Math.min(low, 0) / 2 ** exponent);
     if (exponent !== this.exponent || first !== this.first) {
       const ratio = 2 ** (exponent - this.exponent);
-      const counts = new Float64Array(HISTOGRAM_BINS);
-      for (let bin = 0; bin < HISTOGRAM_BINS; bin++) {
+      const counts = new Float64Array(this.size);
+      for (let bin = 0; bin < this.size; bin++) {
         const count = this.counts[bin] ?? 0;
         if (count === 0) continue;
         const target = Math.floor((this.first + bin) / ratio) - first;
-        invariant(target >= 0 && target < HISTOGRAM_BINS, 'a wider range keeps every bin');
+        invariant(target >= 0 && target < this.size, 'a wider range keeps every bin');
         counts[target] = (counts[target] ?? 0) + count;
       }
       Object.assign(this, { exponent, first, counts });
@@ -176,13 +182,13 @@ export class Histogram {
 /** Below this width a float32 has no further values to tell apart. */
 const SMALLEST_EXPONENT = -160;
 
-/** Exponent of the smallest width with which [low, high] and 0 fit into the bins. */
-function widthExponent(min: number, max: number): number {
+/** Exponent of the smallest width with which [low, high] and 0 fit into `size` bins. */
+function widthExponent(min: number, max: number, size: number): number {
   const low = Math.min(min, 0);
   const high = Math.max(max, 0);
   const span = high - low;
   if (span === 0) return SMALLEST_EXPONENT;
-  let exponent = Math.max(Math.floor(Math.log2(span / HISTOGRAM_BINS)), SMALLEST_EXPONENT);
-  while (Math.floor(high / 2 ** exponent) - Math.floor(low / 2 ** exponent) >= HISTOGRAM_BINS) exponent++;
+  let exponent = Math.max(Math.floor(Math.log2(span / size)), SMALLEST_EXPONENT);
+  while (Math.floor(high / 2 ** exponent) - Math.floor(low / 2 ** exponent) >= size) exponent++;
   return exponent;
 }

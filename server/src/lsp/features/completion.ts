@@ -1,9 +1,10 @@
 /** Completion in recipes: keys, layer names and patterns, formats, estimators, methods, targets. */
 import { type CompletionItem, CompletionItemKind, type Position } from 'vscode-languageserver-types';
-import { estimatorNames, methodNames, presetNames, targetNames } from '../../engine/base/format-names';
+import { methodNames, presetNames, targetNames } from '../../engine/base/format-names';
 import { escapeLayerName } from '../../engine/format/layer-glob';
 import { recipeLocation } from '../../engine/format/recipe';
 import { recipeKeys } from '../../engine/format/recipe-schema';
+import { estimators } from '../../engine/numerics/ranges';
 import { decibels, shapeText } from '../../rules/numbers';
 import { rangeOf } from '../convert';
 import type { RecipeSnapshot } from '../snapshot';
@@ -64,7 +65,7 @@ export function completion(snapshot: RecipeSnapshot, position: Position): Comple
   if (last === 'weights') return values(weightFormats);
   if (last === 'activations') return values(activationFormats);
   if (last === 'keep') return values([['float', 'leave the layer unquantized']]);
-  if (last === 'estimator') return values(estimatorNames.map((name) => [name]));
+  if (last === 'estimator') return values(estimators.map(({ name }) => [name]));
   if (top === 'methods') return values(methodNames.map((name) => [name]));
   if (last === 'target') return values(targetNames.map((name) => [name]));
   if (last === 'preset') return values(presetNames.map((name) => [name]));

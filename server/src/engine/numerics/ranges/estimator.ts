@@ -1,5 +1,5 @@
 /** What every range estimator offers: it sees a stream of chunks and renders one real range per scheme. */
-import type { EstimatorName } from '../../base/format-names';
+import type { EstimatorName, EstimatorVariant } from '../../base/format-names';
 import type { Range } from '../affine';
 import type { QuantScheme } from '../scheme';
 
@@ -8,6 +8,8 @@ export interface Estimator {
   readonly id: string;
   /** One batch of values. What is not finite is counted and otherwise ignored. */
   observe(chunk: Float32Array): void;
+  /** Takes in what an estimator of the same id saw elsewhere; absent where the order of batches counts. */
+  merge?(other: Estimator): void;
   /**
    * The range to quantize, always with 0 in it; {0, 0} before any value. Symmetric schemes get ±max. Data without
    * negative values gives min = 0 exactly.
@@ -27,9 +29,11 @@ export interface EstimatorEntry {
   readonly name: EstimatorName;
   /** What stands after the colon where the user writes none; undefined = the estimator takes no parameter. */
   readonly parameter?: number;
+  /** The same for estimators whose parameter is a word. */
+  readonly variant?: EstimatorVariant;
   /** A batch may be given as its two extremes alone. */
   readonly extremesSuffice?: true;
-  create(id: string, parameter: number): Estimator;
+  create(id: string, parameter: number, variant: EstimatorVariant): Estimator;
 }
 
 /** Relaxes a range to contain 0 and, for symmetric schemes, mirrors the larger end. */

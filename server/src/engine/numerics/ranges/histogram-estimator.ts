@@ -1,16 +1,28 @@
 /** The part that estimators over a histogram share: observing and counting. */
+import { invariant } from '../../base/invariant';
 import type { Range } from '../affine';
 import type { QuantScheme } from '../scheme';
 import { Histogram } from '../stats';
 import type { Estimator } from './estimator';
 
 export abstract class HistogramEstimator implements Estimator {
-  protected readonly histogram = new Histogram();
+  protected readonly histogram: Histogram;
 
-  constructor(readonly id: string) {}
+  /** @param bins of the histogram, where the usual number does not do. */
+  constructor(
+    readonly id: string,
+    bins?: number,
+  ) {
+    this.histogram = new Histogram(bins);
+  }
 
   observe(chunk: Float32Array): void {
     this.histogram.observe(chunk);
+  }
+
+  merge(other: Estimator): void {
+    invariant(other instanceof HistogramEstimator && other.id === this.id, 'only equal estimators merge');
+    this.histogram.merge(other.histogram);
   }
 
   abstract range(scheme: Pick<QuantScheme, 'bits' | 'signed' | 'symmetric'>): Range;

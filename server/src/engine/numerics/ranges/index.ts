@@ -2,21 +2,34 @@
 import { estimatorNames, parseEstimatorName } from '../../base/format-names';
 import { issue } from '../../base/issue';
 import { fail, type Outcome, ok } from '../../base/outcome';
+import { aciq } from './aciq';
+import { entropy } from './entropy';
 import type { Estimator, EstimatorEntry } from './estimator';
 import { minMax } from './min-max';
 import { movingAverage } from './moving-average';
 import { lp, mse } from './mse';
 import { percentile } from './percentile';
+import { powerOfTwo } from './power-of-two';
 
 export type { Estimator } from './estimator';
 
-export const estimators: readonly EstimatorEntry[] = [minMax, movingAverage, percentile, mse, lp];
+export const estimators: readonly EstimatorEntry[] = [
+  minMax,
+  movingAverage,
+  percentile,
+  mse,
+  lp,
+  entropy,
+  aciq,
+  powerOfTwo,
+];
 
-/** Offered where the contract's estimator does not exist yet. */
+/** Offered for `cosine`, which compares a layer's outputs and so is no estimator of one tensor. */
 const INSTEAD = 'mse';
 
 /**
- * A fresh estimator by its contract name: `min-max`, `moving-average`, `percentile[:99.99]`, `mse`, `lp[:2.4]`.
+ * A fresh estimator by its contract name: `min-max`, `moving-average`, `percentile[:99.99]`, `mse`, `lp[:2.4]`,
+ * `entropy`, `aciq[:mix]`, `power-of-two`.
  * Issues: `recipe-value` for an unknown name or a parameter out of its bounds, `not-implemented`.
  */
 export function createEstimator(id: string): Outcome<Estimator> {
@@ -28,9 +41,10 @@ export function createEstimator(id: string): Outcome<Estimator> {
   const entry = estimators.find((one) => one.name === parsed.name);
   if (entry === undefined) return fail(issue('not-implemented', { what: `estimator ${id}`, next: INSTEAD }));
   const parameter = parsed.parameter ?? entry.parameter;
-  return ok(
-    entry.create(parameter === undefined ? entry.name : `${entry.name}:${parameter}`, parameter ?? 0),
-  );
+  const variant = parsed.variant ?? entry.variant;
+  const written = parameter ?? variant;
+  const full = written === undefined ? entry.name : `${entry.name}:${written}`;
+  return ok(entry.create(full, parameter ?? 0, variant ?? 'mix'));
 }
 
 /** True when the estimator needs no more of a batch than its smallest and largest value. */

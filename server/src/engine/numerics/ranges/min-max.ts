@@ -15,6 +15,13 @@ class MinMax implements Estimator {
     Object.assign(this, extendExtremes(this, chunk));
   }
 
+  merge(other: Estimator): void {
+    this.count += other.count;
+    this.nonFinite += other.nonFinite;
+    this.min = Math.min(this.min, other.min);
+    this.max = Math.max(this.max, other.max);
+  }
+
   range(scheme: Pick<QuantScheme, 'symmetric'>): Range {
     return relaxed(this.min, this.max, scheme.symmetric);
   }
