@@ -6,7 +6,7 @@ export const clientCommandIds = Object.values(clientCommands);
 
 export const commandIds = [
   ...clientCommandIds,
-  'quantlens.openRecipe',
+  'quantlens.layerActions',
   'quantlens.restartServer',
   'quantlens.showLog',
   'quantlens.clearCache',

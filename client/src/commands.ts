@@ -6,6 +6,7 @@ import type { CalibrationPanel } from './calibration-panel';
 import type { Calibrations } from './calibrations';
 import type { Server } from './client';
 import { type CommandId, commandIds } from './command-ids';
+import { showLayerActions } from './layer-actions';
 import type { LayerItem, LayerTree } from './layer-tree';
 import { type Models, modelEditorType, modelExtensions } from './models';
 import { chooseScheme, quantizeModel } from './quantize';
@@ -115,6 +116,8 @@ const handlers: Readonly<Record<CommandId, Handler>> = {
       false,
     );
   },
+
+  'quantlens.layerActions': async () => showLayerActions(),
 
   'quantlens.sortLayersByError': async ({ layers }) => layers.setOrder('error'),
   'quantlens.sortLayersByOrder': async ({ layers }) => layers.setOrder('graph'),

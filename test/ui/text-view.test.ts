@@ -43,10 +43,13 @@ describe('text view', () => {
     const { page } = workbench;
     const before = await readFile(recipeFile(), 'utf8');
     await text.click(' Conv');
-    await page.keyboard.press('Escape');
-    await page.keyboard.press('Control+.');
     const rows = page.locator('.action-widget .monaco-list-row.action');
-    await rows.filter({ hasText: 'Quantize to int4' }).first().waitFor();
+    await until('the actions are offered', async () => {
+      await page.keyboard.press('Escape');
+      await page.keyboard.press('Control+.');
+      await rows.filter({ hasText: 'Quantize to int4' }).first().waitFor({ timeout: 3000 });
+      return true;
+    });
     await workbench.screenshot('text-view-actions');
     await until('the action has the focus', async () => {
       const focused = await page.locator('.action-widget .monaco-list-row.action.focused').innerText();

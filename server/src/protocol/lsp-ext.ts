@@ -121,6 +121,8 @@ export const clientCommands = {
   openModel: 'quantlens.openModel',
   /** [modelUri, RecipeAction[]] */
   editRecipe: 'quantlens.editRecipe',
+  /** [modelUri] shows the recipe beside the model */
+  openRecipe: 'quantlens.openRecipe',
   /** [modelUri] */
   measureWeights: 'quantlens.measureWeights',
 } as const;

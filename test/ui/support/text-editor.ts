@@ -30,12 +30,13 @@ export class TextEditor {
   /** Scrolls to the first place of a text and selects it. */
   async reveal(text: string): Promise<void> {
     await this.focus();
+    await this.page.keyboard.press('Control+Home');
     await this.page.keyboard.press('Control+F');
-    const field = this.page
-      .locator('.find-widget.visible .find-part textarea, .find-widget.visible .find-part input')
-      .first();
-    await field.fill(text);
-    await this.page.keyboard.press('Enter');
+    const widget = this.page.locator('.find-widget.visible');
+    await widget.locator('.find-part textarea, .find-part input').first().fill(text);
+    await until(`${this.file} has "${text}"`, async () =>
+      (await widget.locator('.matchesCount').innerText()).startsWith('1 of'),
+    );
     await this.page.keyboard.press('Escape');
     await until(`${this.file} shows "${text}"`, async () => (await this.place(text)) !== undefined);
   }
@@ -67,7 +68,9 @@ export class TextEditor {
   /** Titles of the code lenses on screen, once one contains `expected`. */
   async lenses(expected = ''): Promise<string[]> {
     // Lenses without a command are no links.
-    const links = this.locator.locator('.codelens-decoration > :is(a, span[id])');
+    const links = this.locator
+      .locator('.codelens-decoration > :is(a, span)')
+      .filter({ hasNotText: /^.[|].$/ });
     return until(`a code lens "${expected}" in ${this.file}`, async () => {
       const found = until(
         'the lens is on screen',

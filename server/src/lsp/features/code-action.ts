@@ -8,6 +8,7 @@ import {
 } from 'vscode-languageserver-types';
 import { nodeAt, symbolAt } from '../../engine/format/onnx-text';
 import { chooseLayer } from '../../engine/format/recipe-match';
+import { clientCommands } from '../../protocol/lsp-ext';
 import type { FixKind, LayerReport } from '../../protocol/reports';
 import { plannedWeightFormat } from '../../rules/planned';
 import { type DiagnosticData, label } from '../convert';
@@ -74,10 +75,16 @@ function action(
   if (change.value) {
     // An edit without changes would be a button that does nothing.
     if (!changesSomething(change.value)) return [];
-    return [{ title, ...parts, edit: workspaceEdit(change.value, client) }];
+    return [{ title, ...parts, edit: workspaceEdit(change.value, client), ...showing(snapshot) }];
   }
   if (!client.disabledActions) return [];
   return [{ title, ...parts, disabled: { reason: 'The recipe has errors; fix them first.' } }];
+}
+
+/** From a text view the edit reaches another file, which is shown afterwards: that is where undo works. */
+function showing({ kind, client, model }: Snapshot): Pick<CodeAction, 'command'> {
+  if (kind !== 'text' || !client.own) return {};
+  return { command: { title: 'Open recipe', command: clientCommands.openRecipe, arguments: [model?.uri] } };
 }
 
 /** Per-channel weights are offered where the plan has one scale per tensor. */
