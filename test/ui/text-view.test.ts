@@ -1,13 +1,13 @@
 /** A model as text: hover and lenses, then a layer planned for int4, undone, redone, applied and compared. */
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import { openWorkbench, type TextEditor, until, type Workbench } from './support';
 
 describe('text view', () => {
   let workbench: Workbench;
   let text: TextEditor;
-  const recipeFile = () => path.join(workbench.folder, 'fashion_mobile.quant.json');
+  let recipe: TextEditor;
 
   before(async () => {
     workbench = await openWorkbench();
@@ -15,8 +15,7 @@ describe('text view', () => {
   after(() => workbench.close());
 
   it('opens from the explorer, which starts the language server', async () => {
-    await workbench.explorerRow('fashion_mobile.onnx').click({ button: 'right' });
-    await workbench.menuItem('Open as Text').click();
+    await workbench.contextMenu(workbench.explorerRow('fashion_mobile.onnx'), 'Open as Text');
     text = workbench.editor('fashion_mobile.onnx.onnxtxt');
     await until('the text is shown', async () => (await text.text()).includes('ir_version: 8'));
   });
@@ -40,28 +39,47 @@ describe('text view', () => {
   });
 
   it('plans a layer for int4 by the keyboard; undo and redo work', async () => {
-    const { page } = workbench;
-    const before = await readFile(recipeFile(), 'utf8');
+    const keys = workbench.page.keyboard;
     await text.click(' Conv');
-    const rows = page.locator('.action-widget .monaco-list-row.action');
-    await until('the actions are offered', async () => {
-      await page.keyboard.press('Escape');
-      await page.keyboard.press('Control+.');
-      await rows.filter({ hasText: 'Quantize to int4' }).first().waitFor({ timeout: 3000 });
-      return true;
-    });
+    await keys.press('Control+.');
+    await workbench.quickRows().filter({ hasText: 'Quantize to int4: stem' }).waitFor();
     await workbench.screenshot('text-view-actions');
-    await until('the action has the focus', async () => {
-      const focused = await page.locator('.action-widget .monaco-list-row.action.focused').innerText();
-      if (focused.includes('Quantize to int4: stem')) return true;
-      await page.keyboard.press('ArrowDown');
-      return false;
-    });
-    await page.keyboard.press('Enter');
-    const dirty = workbench.tab('fashion_mobile.quant.json');
-    await until('the recipe was changed', async () => {
-      return (await dirty.count()) > 0 || (await readFile(recipeFile(), 'utf8')) !== before;
-    });
+    await keys.type('int4');
+    await keys.press('Enter');
+    recipe = workbench.editor('fashion_mobile.quant.json');
+    const planned = /"match": "stem",? *"weights": "int4", "activations": "float"/;
+    const says = (what: string, pattern: RegExp) =>
+      until(`the recipe says ${what}`, async () => pattern.test(await recipe.text()));
+    await says('int4', planned);
     await workbench.screenshot('text-view-recipe-changed');
+    await keys.press('Control+Z');
+    await says('float', /"match": "stem", "keep": "float"/);
+    await keys.press('Control+Y');
+    await says('int4', planned);
+  });
+
+  it('applies the recipe by its lens and tells what it made', async () => {
+    await recipe.clickLens('Apply → fashion_mobile.int8.onnx');
+    const toast = workbench.toast('fashion_mobile.int8.onnx:');
+    await toast.waitFor();
+    const said = await toast.innerText();
+    assert.match(said, /281 kB → \d+ kB/);
+    assert.match(said, /\d\d\.\d dB/);
+    assert.match(said, /\d\d(\.\d+)? %/);
+    assert.match(said, /on \d+ samples/);
+    await workbench.screenshot('text-view-applied');
+    const { size } = await stat(path.join(workbench.folder, 'fashion_mobile.int8.onnx'));
+    assert.ok(size > 60_000 && size < 140_000, `${size} bytes`);
+  });
+
+  it('compares the float and the quantized graph', async () => {
+    await workbench.clickToast('fashion_mobile.int8.onnx:', 'Compare');
+    await workbench.tab('fashion_mobile.onnx ↔ fashion_mobile.int8.onnx').waitFor();
+    const changed = workbench.page.locator('.monaco-diff-editor .modified .view-line');
+    await until('the quantized graph is shown beside', async () => {
+      const shown = await changed.allInnerTexts();
+      return shown.some((line) => /int8\[32,16,1,1\].*weight_quantized/.test(line));
+    });
+    await workbench.screenshot('text-view-compared');
   });
 });

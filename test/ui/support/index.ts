@@ -23,7 +23,7 @@
  * trust, one server; open few workbenches (3 s and 150 MB each) and close them.
  *
  * Workbench: `openFile(path)` `openText(path)` `editor(path)` `tab(name)` `explorerRow(name)` · `command(title)`
- * `commandsFor(text)` `pick(label)` `answer(text)` `quickRows()` · `toast(text)` `clickToast(text, button)`
+ * `commandsFor(text)` `contextMenu(on, entry)` `pick(label)` `answer(text)` `quickRows()` · `toast(text)` `clickToast(text, button)`
  * `dialog(text)` `statusItem(text)` `activity(label)` `problems(expected)` · `webview(selector)` · `theme(name)`
  * `screenshot(name)` · `page` (Playwright), `folder`, `consoleLines`.
  * TextEditor: `text()` `reveal(text)` `click(text)` `hover(text, accept)` `lenses(expected)` `clickLens(title)`

@@ -139,9 +139,17 @@ export class Workbench {
     await this.page.keyboard.press('Enter');
   }
 
-  /** The entry of the open context menu that contains a text. */
-  menuItem(text: string): Locator {
-    return this.page.locator('.monaco-menu .action-item').filter({ hasText: text }).first();
+  /** Chooses an entry of the context menu of something. */
+  async contextMenu(on: Locator, entry: string): Promise<void> {
+    await on.click({ button: 'right' });
+    const item = this.page.locator('.monaco-menu .action-item').filter({ hasText: entry }).first();
+    await item.waitFor();
+    // A menu ignores clicks in its first moments, which may still belong to the click that opened it.
+    await until(`the menu takes "${entry}"`, async () => {
+      await item.click({ timeout: 1000 });
+      await item.waitFor({ state: 'hidden', timeout: 1000 });
+      return true;
+    });
   }
 
   // Notifications, dialogs, status bar, views
