@@ -1,9 +1,9 @@
 /**
  * Error that quantization leaves in a weight, scalar reference: float32 quantizer of `affine.ts`, sums in float64,
- * any layout, any integer scheme. `kernels/` holds its fast twin for symmetric schemes.
+ * any layout, any integer scheme. `kernels/` holds its fast twin.
  */
 import { invariant } from '../base/invariant';
-import { codeRange, fakeQuantizeValue, parametersFor, type QuantParameters } from './affine';
+import { codeRange, fakeQuantizeValue, parametersFor, type QuantParameters, type Range } from './affine';
 import { type ChannelView, forEachRun, forEachScope, scopeCount } from './layout';
 import type { QuantScheme } from './scheme';
 
@@ -192,22 +192,26 @@ export function scopeParameters(
 }
 
 /**
- * Signal and noise per symmetric scheme of one stretch of a channel that starts where a group starts.
- * @param channelAbsMax max|x| of the whole channel, `tensorAbsMax` of the whole weight.
+ * Signal and noise per scheme of one stretch of a channel that starts where a group starts.
+ * @param channel range of the whole channel, `tensor` of the whole weight; symmetric schemes look at magnitudes alone.
  */
 export function rowSums(
   row: Float32Array,
   schemes: readonly QuantScheme[],
-  channelAbsMax: number,
-  tensorAbsMax: number,
+  channel: Range,
+  tensor: Range,
 ): readonly number[] {
   const view = { outer: 1, channels: 1, inner: row.length, perChannel: row.length, count: row.length };
   const signal = row.reduce((sum, x) => sum + x * x, 0);
   const noise = schemes.map((scheme) => {
     const { granularity } = scheme;
     if (typeof granularity === 'string') {
-      const absMax = granularity === 'tensor' ? tensorAbsMax : channelAbsMax;
-      return squaredErrors(row, 0, row.length, parametersFor({ min: -absMax, max: absMax }, scheme));
+      return squaredErrors(
+        row,
+        0,
+        row.length,
+        parametersFor(granularity === 'tensor' ? tensor : channel, scheme),
+      );
     }
     return weightNoise(readerOf(row), view, scheme)[0] ?? 0;
   });

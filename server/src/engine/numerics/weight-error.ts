@@ -4,19 +4,13 @@
  */
 import { issue } from '../base/issue';
 import { fail, type Outcome, ok } from '../base/outcome';
-import { fastWeightSums, isFastScheme } from './kernels/weight-sums';
+import { fastWeightSums } from './kernels/weight-sums';
 import { type ChannelView, channelView } from './layout';
 import { levelNoise } from './level-error';
 import { type LevelFormat, levelFormat } from './level-formats';
 import { sqnr } from './metrics';
 import { parseQuantScheme, type QuantScheme } from './scheme';
-import {
-  readerOf,
-  referenceWeightSums,
-  type WeightReader,
-  type WeightSums,
-  weightNoise,
-} from './weight-error-reference';
+import { readerOf, referenceWeightSums, type WeightReader, type WeightSums } from './weight-error-reference';
 
 export { readerOf, type WeightReader } from './weight-error-reference';
 
@@ -116,20 +110,15 @@ function isInteger(format: QuantScheme | LevelFormat): format is QuantScheme {
   return 'symmetric' in format;
 }
 
-/** Sums by the kernels for the schemes they know, by the reference for the others or when the kernels decline. */
+/** Sums by the kernels, or by the reference when they decline. */
 function integerSums(
   reader: WeightReader,
   view: ChannelView,
   schemes: readonly QuantScheme[],
   kernel: 'auto' | 'scalar',
 ): WeightSums {
-  const fast = kernel === 'auto' ? fastWeightSums(reader, view, schemes.filter(isFastScheme)) : undefined;
-  if (fast === undefined) return referenceWeightSums(reader, view, schemes);
-  const quick = fast.noise.values();
-  const noise = schemes.map((scheme) =>
-    isFastScheme(scheme) ? (quick.next().value ?? new Float64Array()) : weightNoise(reader, view, scheme),
-  );
-  return { ...fast, noise };
+  const fast = kernel === 'auto' ? fastWeightSums(reader, view, schemes) : undefined;
+  return fast ?? referenceWeightSums(reader, view, schemes);
 }
 
 function totalSqnr(sums: WeightSums, index: number): number | null {

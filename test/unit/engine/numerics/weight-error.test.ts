@@ -148,6 +148,10 @@ const formats = [
   'uint8.tensor.sym',
   'uint4.group32',
   'int8.channel.asym',
+  'uint8.tensor',
+  'uint4.channel',
+  'uint3.group16',
+  'uint16.channel',
 ];
 
 describe('kernels against the reference', () => {

@@ -17,6 +17,9 @@ export interface Block {
 /** Elements of a usual block, 2 MB, so that a block stays in the processor's cache. Holds any legal group. */
 const USUAL = 1 << 19;
 
+/** The same where blocks are transposed: longer rows of channels are worth more than the cache. */
+const USUAL_TRANSPOSED = 1 << 20;
+
 /** Elements a block may have where groups force it to be larger: 16 MB. */
 const LARGEST = 1 << 22;
 
@@ -29,7 +32,7 @@ export function planBlocks(view: ChannelView, group: number): readonly Block[] {
   const blocks: Block[] = [];
   if (inner === 1 && outer > 1) {
     const width = Math.min(channels, Math.max(Math.floor(LARGEST / group), 1));
-    const len = group * Math.max(Math.floor(USUAL / (width * group)), 1);
+    const len = group * Math.max(Math.floor(USUAL_TRANSPOSED / (width * group)), 1);
     for (let channel = 0; channel < channels; channel += width) {
       const rows = Math.min(width, channels - channel);
       for (let k = 0; k < perChannel; k += len)

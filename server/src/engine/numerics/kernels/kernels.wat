@@ -1,10 +1,11 @@
-;; SIMD twins of the symmetric quantizer in affine.ts. Everything works on channel-major blocks: `rows` channels of
+;; SIMD twins of the quantizer in affine.ts. Everything works on channel-major blocks: `rows` channels of
 ;; `len` float32 elements each, one after the other. A row is cut into groups (a whole row is one group where a scale
 ;; serves the channel or the tensor); the last group of a row may be shorter.
 ;;
 ;; Exactness: scale = max|x| / qmax and code = nearest(x / scale) are float32 operations, so they are those of the
 ;; reference. The error loop multiplies by 1 / scale instead, which is twice as fast and can only choose another code
 ;; next to a tie; a stretch in which any error comes that close to scale / 2 is computed again with the division.
+;; Asymmetric codes, whose ends may clip, are always computed with the division.
 ;;
 ;; Built by scripts/build-kernels.mjs into binary.ts.
 (module
@@ -196,6 +197,7 @@
     (param $p i32) (param $len i32) (param $rows i32) (param $factor f32) (param $signal i32) (param $powers i32) (param $extremes i32)
     (local $scale v128) (local $t v128) (local $x v128) (local $square v128)
     (local $one v128) (local $two v128) (local $three v128) (local $four v128) (local $low v128) (local $high v128)
+    (local $one2 v128) (local $two2 v128) (local $three2 v128) (local $four2 v128) (local $t2 v128) (local $square2 v128)
     (local $left i32) (local $n i32) (local $end i32) (local $part f64)
     (local.set $scale (f32x4.splat (local.get $factor)))
     (local.set $low (v128.load32_splat (local.get $extremes)))
@@ -213,7 +215,39 @@
           (local.set $three (v128.const i32x4 0 0 0 0))
           (local.set $four (v128.const i32x4 0 0 0 0))
           (local.set $end (i32.add (local.get $p) (i32.shl (local.get $n) (i32.const 2))))
+          (local.set $one2 (v128.const i32x4 0 0 0 0))
+          (local.set $two2 (v128.const i32x4 0 0 0 0))
+          (local.set $three2 (v128.const i32x4 0 0 0 0))
+          (local.set $four2 (v128.const i32x4 0 0 0 0))
+          ;; Two vectors at a time, because each sum waits for its own previous addition.
+          (block $paired
+            (loop $pairs
+              (br_if $paired (i32.gt_u (i32.add (local.get $p) (i32.const 32)) (local.get $end)))
+              (local.set $t (v128.load (local.get $p)))
+              (local.set $t2 (v128.load offset=16 (local.get $p)))
+              (local.set $p (i32.add (local.get $p) (i32.const 32)))
+              (local.set $low (f32x4.pmin (f32x4.pmin (local.get $t) (local.get $t2)) (local.get $low)))
+              (local.set $high (f32x4.pmax (f32x4.pmax (local.get $t) (local.get $t2)) (local.get $high)))
+              (local.set $t (f32x4.mul (local.get $t) (local.get $scale)))
+              (local.set $t2 (f32x4.mul (local.get $t2) (local.get $scale)))
+              (local.set $square (f32x4.mul (local.get $t) (local.get $t)))
+              (local.set $square2 (f32x4.mul (local.get $t2) (local.get $t2)))
+              (local.set $one (f32x4.add (local.get $one) (local.get $t)))
+              (local.set $one2 (f32x4.add (local.get $one2) (local.get $t2)))
+              (local.set $two (f32x4.add (local.get $two) (local.get $square)))
+              (local.set $two2 (f32x4.add (local.get $two2) (local.get $square2)))
+              (local.set $three (f32x4.add (local.get $three) (f32x4.mul (local.get $square) (local.get $t))))
+              (local.set $three2 (f32x4.add (local.get $three2) (f32x4.mul (local.get $square2) (local.get $t2))))
+              (local.set $four (f32x4.add (local.get $four) (f32x4.mul (local.get $square) (local.get $square))))
+              (local.set $four2 (f32x4.add (local.get $four2) (f32x4.mul (local.get $square2) (local.get $square2))))
+              (br $pairs)))
+          (local.set $one (f32x4.add (local.get $one) (local.get $one2)))
+          (local.set $two (f32x4.add (local.get $two) (local.get $two2)))
+          (local.set $three (f32x4.add (local.get $three) (local.get $three2)))
+          (local.set $four (f32x4.add (local.get $four) (local.get $four2)))
+          (block $summed
           (loop $vector
+            (br_if $summed (i32.ge_u (local.get $p) (local.get $end)))
             (local.set $x (v128.load (local.get $p)))
             (local.set $p (i32.add (local.get $p) (i32.const 16)))
             (if (i32.gt_u (local.get $p) (local.get $end))
@@ -237,7 +271,7 @@
             (local.set $two (f32x4.add (local.get $two) (local.get $square)))
             (local.set $three (f32x4.add (local.get $three) (f32x4.mul (local.get $square) (local.get $t))))
             (local.set $four (f32x4.add (local.get $four) (f32x4.mul (local.get $square) (local.get $square))))
-            (br_if $vector (i32.lt_u (local.get $p) (local.get $end))))
+            (br $vector)))
           (local.set $p (local.get $end))
           (local.set $part (call $sum (local.get $two)))
           (f64.store (local.get $signal) (f64.add (f64.load (local.get $signal)) (local.get $part)))
@@ -343,6 +377,91 @@
           (local.set $absMax (i32.add (local.get $absMax) (local.get $perGroup)))
           (br_if $groups (local.get $left)))
         (local.set $absMax (i32.add (local.get $absMax) (local.get $perRow)))
+        (f64.store (local.get $noise) (f64.add (f64.load (local.get $noise)) (local.get $part)))
+        (local.set $noise (i32.add (local.get $noise) (i32.const 8)))
+        (local.set $rows (i32.sub (local.get $rows) (i32.const 1)))
+        (br $row))))
+
+  ;; out[2g], out[2g + 1] = the least and the largest of group g and of what stands there before (0 at first, so that
+  ;; every range holds it), groups of all rows in order. Values are finite.
+  (func (export "extremes") (param $p i32) (param $len i32) (param $rows i32) (param $group i32) (param $out i32)
+    (local $left i32) (local $n i32) (local $end i32) (local $x v128) (local $low v128) (local $high v128)
+    (block $done
+      (loop $row
+        (br_if $done (i32.eqz (local.get $rows)))
+        (local.set $left (local.get $len))
+        (loop $groups
+          (local.set $n (select (local.get $left) (local.get $group) (i32.lt_u (local.get $left) (local.get $group))))
+          (local.set $left (i32.sub (local.get $left) (local.get $n)))
+          (local.set $low (v128.load32_splat (local.get $out)))
+          (local.set $high (v128.load32_splat offset=4 (local.get $out)))
+          (local.set $end (i32.add (local.get $p) (i32.shl (local.get $n) (i32.const 2))))
+          (loop $vector
+            (local.set $x (v128.load (local.get $p)))
+            (local.set $p (i32.add (local.get $p) (i32.const 16)))
+            ;; Zeros in the lanes that do not exist change nothing, since every range holds 0.
+            (if (i32.gt_u (local.get $p) (local.get $end))
+              (then (local.set $x (v128.and (local.get $x) (call $mask (i32.and (local.get $n) (i32.const 3)))))))
+            (local.set $low (f32x4.pmin (local.get $x) (local.get $low)))
+            (local.set $high (f32x4.pmax (local.get $x) (local.get $high)))
+            (br_if $vector (i32.lt_u (local.get $p) (local.get $end))))
+          (local.set $p (local.get $end))
+          (f32.store (local.get $out)
+            (f32.min
+              (f32.min (f32x4.extract_lane 0 (local.get $low)) (f32x4.extract_lane 1 (local.get $low)))
+              (f32.min (f32x4.extract_lane 2 (local.get $low)) (f32x4.extract_lane 3 (local.get $low)))))
+          (f32.store offset=4 (local.get $out)
+            (f32.max
+              (f32.max (f32x4.extract_lane 0 (local.get $high)) (f32x4.extract_lane 1 (local.get $high)))
+              (f32.max (f32x4.extract_lane 2 (local.get $high)) (f32x4.extract_lane 3 (local.get $high)))))
+          (local.set $out (i32.add (local.get $out) (i32.const 8)))
+          (br_if $groups (local.get $left)))
+        (local.set $rows (i32.sub (local.get $rows) (i32.const 1)))
+        (br $row))))
+
+  ;; noise[row] += Σ(x − level · scale)² with level = x / scale, rounded and clamped to what the codes reach. `quantizers`
+  ;; holds {scale, lowest level, highest level, unused} per scope and advances by `perGroup` and `perRow` bytes.
+  (func (export "affineErrors")
+    (param $p i32) (param $len i32) (param $rows i32) (param $group i32)
+    (param $quantizers i32) (param $perGroup i32) (param $perRow i32) (param $noise i32)
+    (local $left i32) (local $n i32) (local $most i32) (local $end i32) (local $x v128) (local $sum v128)
+    (local $scale v128) (local $lowest v128) (local $highest v128) (local $part f64)
+    (block $done
+      (loop $row
+        (br_if $done (i32.eqz (local.get $rows)))
+        (local.set $left (local.get $len))
+        (local.set $part (f64.const 0))
+        (loop $groups
+          (local.set $n (select (local.get $left) (local.get $group) (i32.lt_u (local.get $left) (local.get $group))))
+          (local.set $left (i32.sub (local.get $left) (local.get $n)))
+          (local.set $scale (v128.load32_splat (local.get $quantizers)))
+          (local.set $lowest (v128.load32_splat offset=4 (local.get $quantizers)))
+          (local.set $highest (v128.load32_splat offset=8 (local.get $quantizers)))
+          (loop $stretches
+            (local.set $most (select (local.get $n) (i32.const 512) (i32.lt_u (local.get $n) (i32.const 512))))
+            (local.set $end (i32.add (local.get $p) (i32.shl (local.get $most) (i32.const 2))))
+            (local.set $sum (v128.const i32x4 0 0 0 0))
+            (loop $vector
+              (local.set $x (v128.load (local.get $p)))
+              (local.set $p (i32.add (local.get $p) (i32.const 16)))
+              (if (i32.gt_u (local.get $p) (local.get $end))
+                (then (local.set $x (v128.and (local.get $x) (call $mask (i32.and (local.get $most) (i32.const 3)))))))
+              (local.set $x
+                (f32x4.sub
+                  (local.get $x)
+                  (f32x4.mul
+                    (f32x4.pmin
+                      (f32x4.pmax (f32x4.nearest (f32x4.div (local.get $x) (local.get $scale))) (local.get $lowest))
+                      (local.get $highest))
+                    (local.get $scale))))
+              (local.set $sum (f32x4.add (local.get $sum) (f32x4.mul (local.get $x) (local.get $x))))
+              (br_if $vector (i32.lt_u (local.get $p) (local.get $end))))
+            (local.set $p (local.get $end))
+            (local.set $part (f64.add (local.get $part) (call $sum (local.get $sum))))
+            (br_if $stretches (local.tee $n (i32.sub (local.get $n) (local.get $most)))))
+          (local.set $quantizers (i32.add (local.get $quantizers) (local.get $perGroup)))
+          (br_if $groups (local.get $left)))
+        (local.set $quantizers (i32.add (local.get $quantizers) (local.get $perRow)))
         (f64.store (local.get $noise) (f64.add (f64.load (local.get $noise)) (local.get $part)))
         (local.set $noise (i32.add (local.get $noise) (i32.const 8)))
         (local.set $rows (i32.sub (local.get $rows) (i32.const 1)))

@@ -31,6 +31,17 @@ export interface Kernels {
     margin: number,
     noise: number,
   ): void;
+  extremes(p: number, len: number, rows: number, group: number, out: number): void;
+  affineErrors(
+    p: number,
+    len: number,
+    rows: number,
+    group: number,
+    quantizers: number,
+    perGroup: number,
+    perRow: number,
+    noise: number,
+  ): void;
 }
 
 const PAGE = 65_536;

@@ -2,6 +2,7 @@
  * Weight sums by the SIMD kernels: same codes and scales as `weight-error-reference.ts`, sums within
  * `KERNEL_DECIBEL`. Two passes over blocks, extremes then errors; one pass where no scale spans several blocks.
  */
+import { parametersFor, type Range } from '../affine';
 import type { ChannelView } from '../layout';
 import type { QuantScheme } from '../scheme';
 import {
@@ -27,6 +28,10 @@ interface Regions {
   /** max|x| of the tensor, then of the block's channels. */
   readonly absMax: number;
   readonly groups: number;
+  /** Least and largest value of every scope of an asymmetric scheme. */
+  readonly ranges: number;
+  /** Scale, lowest and highest level of every scope of an asymmetric scheme, and one unused value. */
+  readonly quantizers: number;
   /** Σx² per channel of the block, then the noise per scheme and channel; float64. */
   readonly sums: number;
   readonly powers: number;
@@ -34,15 +39,9 @@ interface Regions {
   readonly end: number;
 }
 
-/** True when the kernels know the scheme: symmetric ones, whatever the sign of their codes. */
-export function isFastScheme(scheme: QuantScheme): boolean {
-  return scheme.symmetric;
-}
-
 /**
  * The sums of a weight, or `undefined` when they are for the reference: no SIMD, values that are not finite or too
  * large, or a layout that memory would not hold.
- * @param schemes only ones that {@link isFastScheme} accepts.
  */
 export function fastWeightSums(
   reader: WeightReader,
@@ -56,22 +55,35 @@ export function fastWeightSums(
   );
   const blocks = planBlocks(view, Math.max(1, ...sizes));
   if (blocks.length === 0) return undefined;
-  const regions = layOut(view, blocks, schemes.length, Math.min(...sizes));
+  const signed = schemes.some(({ symmetric }) => !symmetric);
+  const regions = layOut(view, blocks, schemes.length, Math.min(...sizes), signed);
   reserve(kernels, regions.end);
-  const pass: Pass = { kernels, reader, view, schemes, regions, sums: emptyWeightSums(view, schemes) };
+  const pass: Pass = {
+    kernels,
+    reader,
+    view,
+    schemes,
+    regions,
+    sums: emptyWeightSums(view, schemes),
+    ranges: signed ? new Float32Array(2 * view.channels) : undefined,
+  };
   // A scale of the tensor, or of a channel cut into several blocks, is known only after a first pass.
   const whole = blocks.every(({ len }) => len === view.perChannel);
   const once = whole && !isTransposed(view) && !schemes.some(({ granularity }) => granularity === 'tensor');
   if (!once) {
     for (const block of blocks) {
-      load(pass, block, false);
+      load(pass, block, signed);
       if (!addAbsMax(pass, block)) return undefined;
+      addRanges(pass, block);
     }
   }
-  const tensor = once ? 0 : pass.sums.channelAbsMax.reduce((most, one) => Math.max(most, one), 0);
+  const tensor = once ? { min: 0, max: 0 } : tensorRange(pass);
   for (const block of blocks) {
     load(pass, block, true);
-    if (once && !addAbsMax(pass, block)) return undefined;
+    if (once) {
+      if (!addAbsMax(pass, block)) return undefined;
+      addRanges(pass, block);
+    }
     addErrors(pass, block, tensor);
   }
   const { min, max } = pass.sums;
@@ -85,6 +97,8 @@ interface Pass {
   readonly schemes: readonly QuantScheme[];
   readonly regions: Regions;
   readonly sums: WeightSums;
+  /** Least and largest value per channel, with 0 among them; only where a scheme is asymmetric. */
+  readonly ranges: Float32Array | undefined;
 }
 
 /** Room beyond a region, because vectors read and write past the last element. */
@@ -95,9 +109,11 @@ function layOut(
   blocks: readonly Block[],
   schemes: number,
   smallestGroup: number,
+  signed: boolean,
 ): Regions {
   const elements = blocks.reduce((most, { rows, len }) => Math.max(most, rows * len), 0);
   const rows = blocks.reduce((most, block) => Math.max(most, block.rows), 0);
+  const scopes = elements / smallestGroup + rows;
   let next = 0;
   const region = (bytes: number) => {
     const start = next;
@@ -108,7 +124,9 @@ function layOut(
     raw: region(isTransposed(view) ? elements * 4 : 0),
     block: region(elements * 4),
     absMax: region((1 + rows) * 4),
-    groups: region((elements / smallestGroup + rows) * 4),
+    groups: region(scopes * 4),
+    ranges: region(signed ? scopes * 8 : 0),
+    quantizers: region(signed ? scopes * 16 : 0),
     sums: region((1 + schemes) * rows * 8),
     powers: region(4 * 8),
     extremes: region(2 * 4),
@@ -137,20 +155,47 @@ function addAbsMax({ kernels, view, regions, sums }: Pass, { channel, rows, len 
   return found.every((absMax) => absMax <= LARGEST);
 }
 
+/** Adds a channel-major block to the channels' ranges, where they are wanted. */
+function addRanges({ kernels, regions, ranges }: Pass, { channel, rows, len }: Block): void {
+  if (ranges === undefined) return;
+  const found = new Float32Array(kernels.memory.buffer, regions.ranges, 2 * rows);
+  found.set(ranges.subarray(2 * channel, 2 * (channel + rows)));
+  kernels.extremes(regions.block, len, rows, len, regions.ranges);
+  ranges.set(found, 2 * channel);
+}
+
+/** The range of the whole weight; its magnitude on both sides where nobody asks for signs. */
+function tensorRange({ sums, ranges }: Pass): Range {
+  if (ranges === undefined) {
+    const absMax = sums.channelAbsMax.reduce((most, one) => Math.max(most, one), 0);
+    return { min: -absMax, max: absMax };
+  }
+  return {
+    min: ranges.reduce((least, one) => Math.min(least, one), 0),
+    max: ranges.reduce((most, one) => Math.max(most, one), 0),
+  };
+}
+
 /** Adds the signal and the noise of every scheme of one channel-major block. */
-function addErrors(pass: Pass, block: Block, tensor: number): void {
+function addErrors(pass: Pass, block: Block, tensor: Range): void {
   const { kernels, regions, schemes, sums } = pass;
   const { channel, rows, len } = block;
   const { buffer } = kernels.memory;
   const totals = new Float64Array(buffer, regions.sums, (1 + schemes.length) * rows).fill(0);
   const absMax = new Float32Array(buffer, regions.absMax, 1 + rows);
   absMax.set(sums.channelAbsMax.subarray(channel, channel + rows), 1);
-  absMax[0] = tensor;
+  absMax[0] = Math.max(-tensor.min, tensor.max);
+  const ranges = pass.ranges?.slice(2 * channel, 2 * (channel + rows));
   addMoments(pass, block);
   const elements = new Float32Array(buffer, regions.block, rows * len);
-  const small = setSmallRowsAside(elements, len, absMax, schemes);
+  const small = setSmallRowsAside({ elements, len, absMax, ranges, tensor }, schemes);
   let measured = 0;
-  schemes.forEach(({ bits, granularity }, index) => {
+  schemes.forEach((scheme, index) => {
+    const { bits, granularity, symmetric } = scheme;
+    if (!symmetric && ranges !== undefined) {
+      addAsymmetric(pass, block, scheme, index, tensor, ranges);
+      return;
+    }
     const qmax = 2 ** (bits - 1) - 1;
     // float32 is wrong by less than 3.5 · 2^-23 · qmax steps in x · (1 / scale) against x / scale.
     const margin = 0.5 - qmax * 2 ** -21;
@@ -182,6 +227,35 @@ function addErrors(pass: Pass, block: Block, tensor: number): void {
     }
   });
   sums.fastElements += rows * len;
+}
+
+/** Noise of one asymmetric scheme. The scales are the reference's own; only the rounding of elements is the kernels'. */
+function addAsymmetric(
+  { kernels, regions }: Pass,
+  { rows, len }: Block,
+  scheme: QuantScheme,
+  index: number,
+  tensor: Range,
+  channelRanges: Float32Array,
+): void {
+  const { granularity } = scheme;
+  const grouped = typeof granularity !== 'string';
+  const group = grouped ? granularity.group : len;
+  const scopes = granularity === 'tensor' ? 1 : rows * Math.ceil(len / group);
+  const ranges = new Float32Array(kernels.memory.buffer, regions.ranges, 2 * scopes).fill(0);
+  if (grouped) kernels.extremes(regions.block, len, rows, group, regions.ranges);
+  else ranges.set(granularity === 'tensor' ? [tensor.min, tensor.max] : channelRanges);
+  const quantizers = new Float32Array(kernels.memory.buffer, regions.quantizers, 4 * scopes);
+  for (let scope = 0; scope < scopes; scope++) {
+    const range = { min: ranges[2 * scope] ?? 0, max: ranges[2 * scope + 1] ?? 0 };
+    const { scale, zeroPoint, codeMin, codeMax } = parametersFor(range, scheme);
+    quantizers[4 * scope] = scale;
+    quantizers[4 * scope + 1] = codeMin - zeroPoint;
+    quantizers[4 * scope + 2] = codeMax - zeroPoint;
+  }
+  const noise = regions.sums + (1 + index) * rows * 8;
+  const perRow = granularity === 'channel' ? 16 : 0;
+  kernels.affineErrors(regions.block, len, rows, group, regions.quantizers, grouped ? 16 : 0, perRow, noise);
 }
 
 /** Σx² per channel goes to the block's sums, powers and extremes to the weight's. */
