@@ -72,6 +72,8 @@ export interface IssueFacts {
   'labels-mismatch': { readonly labels: number; readonly samples: number };
   'image-unreadable': { readonly file: string; readonly reason: string };
   'dimension-unbound': { readonly dimension: string; readonly input: string };
+  /** No data and no binding: the tool chose a size for its own noise. */
+  'dimension-assumed': { readonly dimension: string; readonly size: number };
   'ranges-stale': { readonly what: 'model' | 'data' | 'version'; readonly path: string };
   'range-missing': { readonly tensor: string };
   // --- recipe and scheme -------------------------------------------------------------------------------

@@ -75,6 +75,8 @@ const sentences: { readonly [C in IssueCode]: Sentence<C> } = {
     `${file}: not a readable image (${reason}). Remove or replace it.`,
   'dimension-unbound': ({ dimension, input }) =>
     `input ${quote(input)}: dimension ${quote(dimension)} has no value. Bind it with --dim ${dimension}=N.`,
+  'dimension-assumed': ({ dimension, size }) =>
+    `dimension ${quote(dimension)} is taken as ${size} for noise; bind it with --dim ${dimension}=N, or give data.`,
   'ranges-stale': ({ what, path }) =>
     what === 'version'
       ? `${path}: written by another version. Calibrate again.`

@@ -51,12 +51,11 @@ class Collector {
       this.issues.push(...ranges.issues);
     }
     // Without data the errors are measured on the same noise that stands in for it.
-    const source = job.data.source === 'none' ? 'random' : job.data.source;
     const samples =
       job.data.source === 'none'
         ? Math.min(job.data.samples ?? noiseSamples, noiseSamples)
         : job.data.samples;
-    const feeds = await openFeeds({ ...job.data, source, samples }, prepared.folded());
+    const feeds = await openFeeds({ ...job.data, samples }, prepared.folded());
     if (!feeds.value) return fail(...feeds.issues);
     this.issues.push(...feeds.issues.filter((one) => !this.issues.some((known) => known.code === one.code)));
     try {

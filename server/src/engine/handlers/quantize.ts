@@ -188,7 +188,7 @@ async function verify(
         execution: 'deployed',
         basis: 'measured',
         samples,
-        data: data.source,
+        data: data.source === 'none' ? 'noise' : data.source,
       },
       latency,
     });
@@ -208,15 +208,7 @@ function verificationData(job: QuantizeJob, ranges: RangesFile | undefined): Dat
       preprocessing: ranges.preprocessing,
       dimensions: job.dimensions,
     });
-  if (!given || given.source === 'none' || given.source === 'random') {
-    return {
-      source: 'random',
-      samples: NOISE_SAMPLES,
-      seed: job.seed,
-      preprocessing: {},
-      dimensions: job.dimensions,
-    };
-  }
+  if (!given || given.source === 'none') return { ...noData(job), samples: NOISE_SAMPLES };
   return { ...given, samples: Math.min(given.samples ?? VERIFY_SAMPLES, VERIFY_SAMPLES) };
 }
 

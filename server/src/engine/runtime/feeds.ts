@@ -14,7 +14,7 @@ import { isNpy, readNpy, readNpz } from '../format/npy';
 import type { Model } from '../graph/ir';
 import { type ArrayFile, arraySource } from './arrays';
 import { imageNames, imageSource } from './images';
-import { type ModelInputs, mismatch, modelInputs } from './model-inputs';
+import { type ModelInputs, mismatch, modelInputs, withAssumedDimensions } from './model-inputs';
 import { noiseSource } from './noise';
 import type { InputTensors } from './ort';
 import { imagePreprocessing } from './preprocess';
@@ -72,7 +72,13 @@ export async function openFeeds(spec: DataSpec, model: Model): Promise<Outcome<F
 
 function openSource(spec: DataSpec, model: Model, inputs: ModelInputs): Outcome<SampleSource> {
   const { source, preprocessing } = spec;
-  if (source === 'random' || source === 'none') return noiseSource(model, inputs, spec.seed);
+  if (source === 'random') return noiseSource(model, inputs, spec.seed);
+  if (source === 'none') {
+    // Nobody chose this data, so nobody should have to bind its dimensions.
+    const assumed = withAssumedDimensions(inputs);
+    const made = noiseSource(model, assumed.inputs, spec.seed);
+    return { value: made.value, issues: [...assumed.issues, ...made.issues] };
+  }
   if (source === 'synthetic' || source.startsWith('synthetic:')) {
     const next = 'Give --data with samples, or --data random.';
     return fail(issue('not-implemented', { what: `data ${source}`, next }));

@@ -54,6 +54,32 @@ export function modelInputs(
   return ok({ list, fixedBatch: typeof first === 'number' && first > 0 ? first : undefined });
 }
 
+/** Size given to a free dimension when the tool itself makes the data and the user bound none. */
+const ASSUMED_SIZE = 16;
+
+/**
+ * Inputs whose free dimensions other than the batch have a size: for data that stands in for missing data. Each
+ * dimension assumed is a `dimension-assumed` note.
+ */
+export function withAssumedDimensions(inputs: ModelInputs): {
+  inputs: ModelInputs;
+  issues: readonly Issue[];
+} {
+  const assumed = new Set<string>();
+  const list = inputs.list.map((input) => {
+    const dims = input.dims?.map((dimension, axis) => {
+      if (typeof dimension === 'number' || (axis === 0 && input.batched)) return dimension;
+      assumed.add(String(dimensionName(dimension, input.name, axis)));
+      return ASSUMED_SIZE;
+    });
+    return { ...input, dims };
+  });
+  const issues = [...assumed].map((dimension) =>
+    issue('dimension-assumed', { dimension, size: ASSUMED_SIZE }, {}, 'information'),
+  );
+  return { inputs: { ...inputs, list }, issues };
+}
+
 /** The input as messages name it: `float [batch, 3, 224, 224]`. */
 export function describeInput(input: ModelInput): string {
   return describeTensor(input.type, input.dims ?? ['…']);

@@ -132,7 +132,7 @@ export class Jobs {
         output: verification,
         samples: verification.samples,
         latency: report.latency,
-        summary: `${path.basename(report.output)}: ${shortBytes(report.bytesBefore)} → ${shortBytes(report.bytesAfter)}, ${outputSentence(verification)} against the float model on ${verification.samples} samples${verification.data === 'random' ? ' of noise' : ''}.`,
+        summary: `${path.basename(report.output)}: ${shortBytes(report.bytesBefore)} → ${shortBytes(report.bytesAfter)}, ${outputSentence(verification)} against the float model on ${verification.samples} samples${verification.data === 'noise' ? ' of noise' : ''}.`,
         problems: report.issues.map(line),
       };
     });

@@ -388,6 +388,17 @@ describe('noise', () => {
     expect(new Set(await values(await open('random', to, { samples: 9 }), 'flag'))).toEqual(new Set([0, 1]));
   });
 
+  it('takes a size of its own where nobody gave data nor dimensions, and says so', async () => {
+    const to = taking(valueInfo('x', ['batch', 'seq']));
+    expect(said(await openFeeds(spec('none'), to))).toEqual([
+      ['dimension-assumed', { dimension: 'seq', size: 16 }],
+    ]);
+    const assumed = await open('none', to, { samples: 1 });
+    expect(outline(await batchesOf(assumed, 100))).toEqual(['0+1 x[1,16]']);
+    const bound = await open('none', to, { samples: 1, dimensions: { seq: 7 } });
+    expect(outline(await batchesOf(bound, 100))).toEqual(['0+1 x[1,7]']);
+  });
+
   it('needs every dimension but the batch', async () => {
     const to = taking(valueInfo('x', ['batch', 'seq']));
     expect(said(await openFeeds(spec('random'), to))).toEqual([
