@@ -7,10 +7,12 @@ import type { Model } from '../graph/ir';
 import type { WeightsJob } from '../jobs';
 import type { ServedContext } from '../runtime/child';
 import { withModel } from './open';
+import { spaced } from './spaced';
 
 type Reports = Outcome<readonly WeightReport[]>;
 
 export function weightsHandler(job: WeightsJob, context: ServedContext): Promise<Reports> {
+  const partial = spaced(context.partial);
   const measure = async (model: Model, folded: Model): Promise<Reports> => {
     const result = await weightReports({
       model,
@@ -18,7 +20,7 @@ export function weightsHandler(job: WeightsJob, context: ServedContext): Promise
       formats: job.formats,
       signal: context.signal,
       progress: context.progress,
-      partial: context.partial,
+      partial: (reports) => partial(() => reports),
     });
     return ok(result.reports, result.issues);
   };
