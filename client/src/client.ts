@@ -2,13 +2,17 @@
  * The language server's process as the rest of the client sees it: started when first needed, restarted with
  * growing delays after a crash, and the typed requests of `protocol/lsp-ext.ts`.
  */
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
 import * as readline from 'node:readline';
 import type { Readable } from 'node:stream';
 import * as vscode from 'vscode';
 import {
   CloseAction,
   ErrorAction,
+  ErrorCodes,
   LanguageClient,
+  ResponseError,
   State,
   TransportKind,
   type WorkspaceEdit,
@@ -56,6 +60,12 @@ export const documentSelector = [
 /** Files whose changes on disk the server is told of. */
 const watchedFiles = ['**/*.{onnx,onnxtxt,safetensors,gguf}', '**/*.quant.json'];
 
+/** A server that says nothing for so long after its start is ended. */
+const answerSeconds = 30;
+
+/** Errors of a request whose server went away. */
+const lostCodes: readonly number[] = [ErrorCodes.PendingResponseRejected, ErrorCodes.ConnectionInactive];
+
 export class Server implements vscode.Disposable {
   private readonly viewChanged = new vscode.EventEmitter<ModelView>();
   private readonly statusChanged = new vscode.EventEmitter<ServerStatusParams>();
@@ -65,7 +75,12 @@ export class Server implements vscode.Disposable {
   private readonly client: LanguageClient;
   private readonly watchers: readonly vscode.FileSystemWatcher[];
   private pendingRestart: NodeJS.Timeout | undefined;
+  private starting: Promise<void> | undefined;
   private stopping = false;
+  /** It never answered: another try would only cost the same time again. */
+  private isSilent = false;
+  /** The user was told that it stays off. */
+  private isGivenUp = false;
   /** What the server wrote to its error output, the best hint on why it ended. */
   private readonly lastWords = new LastWords();
 
@@ -131,18 +146,10 @@ export class Server implements vscode.Disposable {
   /** Starts the server unless it runs; resolves when requests can be sent. Throws what the user should read. */
   async ready(): Promise<void> {
     if (this.isRunning) return;
-    this.cancelRestart();
-    this.lastWords.clear();
-    this.statusChanged.fire({ health: 'ok', quiescent: false, message: vscode.l10n.t('Starting') });
-    try {
-      await this.client.start();
-    } catch (error) {
-      throw this.notStarted(error instanceof Error ? error.message : String(error));
-    }
-    // A process that ends while it starts can leave the promise resolved.
-    if (!this.isRunning) throw this.notStarted(vscode.l10n.t('it ended at once; see the log'));
-    this.statusChanged.fire({ health: 'ok', quiescent: true, message: vscode.l10n.t('Ready') });
-    this.started.fire();
+    this.starting ??= this.start().finally(() => {
+      this.starting = undefined;
+    });
+    return this.starting;
   }
 
   /** Stops and starts the server, on the user's wish: earlier crashes no longer count. */
@@ -157,7 +164,17 @@ export class Server implements vscode.Disposable {
   async stop(): Promise<void> {
     this.stopping = true;
     this.cancelRestart();
-    if (this.client.state === State.Running || this.client.state === State.Starting) await this.client.stop();
+    const process = this.client.serverProcess;
+    if (this.starting) {
+      // Nothing can be asked of a server that has not answered yet.
+      await end(process);
+      await this.starting.catch(() => undefined);
+    } else if (this.isRunning) {
+      await this.client.stop().catch((error: Error) => {
+        this.log.warn(error.message);
+        return end(process);
+      });
+    }
   }
 
   modelView(params: ModelViewParams, token?: vscode.CancellationToken): Promise<ModelViewResult> {
@@ -175,6 +192,7 @@ export class Server implements vscode.Disposable {
   /** The recipe's change for some actions, ready to be applied, and what could not be done. */
   async recipeEdit(params: RecipeEditParams): Promise<RecipeChange> {
     const reply = await this.request<RecipeEditReply>(recipeEditRequest, params);
+    if (reply.recipeUri === '') throw new Error(reply.problems.join(' '));
     const edit = await this.client.protocol2CodeConverter.asWorkspaceEdit(reply.edit as WorkspaceEdit);
     return {
       recipe: vscode.Uri.parse(reply.recipeUri),
@@ -189,11 +207,11 @@ export class Server implements vscode.Disposable {
   }
 
   async cancel(params: CancelJobParams): Promise<void> {
-    await this.client.sendNotification(cancelJob, params);
+    if (this.isRunning) await this.client.sendNotification(cancelJob, params);
   }
 
   async tellTrust(params: TrustChangedParams): Promise<void> {
-    if (this.client.state === State.Running) await this.client.sendNotification(trustChanged, params);
+    if (this.isRunning) await this.client.sendNotification(trustChanged, params);
   }
 
   dispose(): void {
@@ -202,9 +220,43 @@ export class Server implements vscode.Disposable {
     for (const watcher of this.watchers) watcher.dispose();
   }
 
+  private async start(): Promise<void> {
+    this.cancelRestart();
+    this.lastWords.clear();
+    this.isSilent = false;
+    this.isGivenUp = false;
+    this.statusChanged.fire({ health: 'ok', quiescent: false, message: vscode.l10n.t('Starting') });
+    const silence = setTimeout(() => {
+      this.lastWords.add(vscode.l10n.t('it did not answer within {0} s', answerSeconds));
+      this.isSilent = true;
+      void end(this.client.serverProcess);
+    }, answerSeconds * 1000);
+    try {
+      await this.client.start();
+    } catch (error) {
+      throw this.notStarted(error instanceof Error ? error.message : String(error));
+    } finally {
+      clearTimeout(silence);
+    }
+    // A process that ends while it starts can leave the promise resolved.
+    if (!this.isRunning) throw this.notStarted(vscode.l10n.t('it ended at once; see the log'));
+    this.statusChanged.fire({ health: 'ok', quiescent: true, message: vscode.l10n.t('Ready') });
+    this.started.fire();
+  }
+
   private async request<R>(method: string, params: object, token?: vscode.CancellationToken): Promise<R> {
     await this.ready();
-    return this.client.sendRequest<R>(method, params, token);
+    try {
+      // An undefined token would be sent as a second parameter.
+      return await (token
+        ? this.client.sendRequest<R>(method, params, token)
+        : this.client.sendRequest<R>(method, params));
+    } catch (error) {
+      const ended = error instanceof ResponseError && lostCodes.includes(error.code);
+      if (!ended || token?.isCancellationRequested) throw error;
+      const reason = this.lastWords.reason() ?? vscode.l10n.t('no reason was given; see the log');
+      throw new Error(vscode.l10n.t('The language server ended before it answered: {0}', reason));
+    }
   }
 
   /** Asked anew after every await, hence no property that the compiler would take for constant. */
@@ -220,8 +272,9 @@ export class Server implements vscode.Disposable {
   private onClosed(): void {
     if (this.stopping) return;
     const reason = this.lastWords.reason() ?? vscode.l10n.t('no reason was given; see the log');
-    const delay = this.backoff.next(Date.now());
+    const delay = this.isSilent ? undefined : this.backoff.next(Date.now());
     if (delay === undefined) {
+      this.isGivenUp = true;
       this.log.error(`The language server ended too often, it stays off. Last reason: ${reason}`);
       const message = vscode.l10n.t('The Quantlens language server stopped: {0}', reason);
       this.statusChanged.fire({ health: 'error', quiescent: true, message });
@@ -239,7 +292,7 @@ export class Server implements vscode.Disposable {
 
   /** A start that never got a connection does not reach `closed`. */
   private onStartFailed(error: Error): void {
-    if (this.pendingRestart !== undefined || this.stopping) return;
+    if (this.pendingRestart !== undefined || this.stopping || this.isGivenUp) return;
     this.statusChanged.fire({ health: 'error', quiescent: true, message: error.message });
     void offerRestart(error.message);
   }
@@ -265,6 +318,14 @@ export interface RecipeChange {
   readonly recipe: vscode.Uri;
   readonly edit: vscode.WorkspaceEdit;
   readonly problems: readonly string[];
+}
+
+/** Ends a process and waits until its connection is closed, which a new start must not take for its own. */
+async function end(process: ChildProcess | undefined): Promise<void> {
+  if (!process || process.exitCode !== null || process.signalCode !== null) return;
+  const closed = once(process, 'close');
+  process.kill('SIGKILL');
+  await closed;
 }
 
 async function offerRestart(message: string): Promise<void> {

@@ -47,10 +47,11 @@ export class ModelEditorProvider implements vscode.CustomReadonlyEditorProvider 
     const disposables = [
       webview.onDidReceiveMessage((message: FromModelPanel) => this.receive(uri, message, load)),
       this.models.onChanged((view) => isMine(view) && post({ type: 'view', view })),
-      // A server that stays off sends nothing more: what is shown is no longer on its way to anything.
-      this.server.onStatus(({ health, message }) =>
-        post({ type: 'busy', text: health === 'error' ? message : null }),
-      ),
+      // While the server is away what is shown is on its way to nothing: say so until it is back.
+      this.server.onStatus(({ health, quiescent, message }) => {
+        if (health !== 'ok') post({ type: 'busy', text: message });
+        else if (quiescent) post({ type: 'busy', text: null });
+      }),
       watcher,
       watcher.onDidChange(fileChanged),
       watcher.onDidCreate(fileChanged),

@@ -56,10 +56,13 @@ export function modelPanelWords(): PanelWords {
     notFloat: vscode.l10n.t('No figure: the weight is not stored as float'),
     headerOnly: vscode.l10n.t('Read from the header; the weights have not been analysed.'),
     tooLarge: vscode.l10n.t('The weights ({0}) are above the size that is analysed on opening.'),
-    noDataNoise: vscode.l10n.t(
+    'modelData.noise': vscode.l10n.t(
       'No data: activation ranges were made from random noise. Read the figures as rough.',
     ),
-    noDataBatchNorm: vscode.l10n.t(
+    'modelData.random': vscode.l10n.t(
+      'No data: inputs are random numbers, which no real input resembles. Read the figures as rough.',
+    ),
+    'modelData.batch-norm': vscode.l10n.t(
       'No data: activation ranges were derived from BatchNormalization statistics. Read the figures as rough.',
     ),
     'severity.error': vscode.l10n.t('Error'),
@@ -165,7 +168,6 @@ export function calibrationPanelWords(): PanelWords {
     resultAgreement: vscode.l10n.t(', top-1 agreement {0}'),
     resultNoData: vscode.l10n.t('No data was involved: read these figures as rough.'),
     quantize: vscode.l10n.t('Quantize to {0}…'),
-    bytesChange: vscode.l10n.t('{0} → {1}'),
   };
 }
 

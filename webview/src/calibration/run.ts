@@ -2,7 +2,7 @@
 import type { Progress } from '../../../server/src/protocol/progress';
 import type { CalibrationResult, QuantizeResult } from '../../../server/src/protocol/views';
 import { type Child, fill, make } from '../shared/dom';
-import { figure, judged, percent, shortBytes, verdictOf } from '../shared/figures';
+import { figure, judged, percent, verdictOf } from '../shared/figures';
 import { say } from '../shared/rpc';
 import { type Column, Table } from '../shared/table';
 import { button } from '../shared/toolkit';
@@ -77,15 +77,9 @@ export class Run {
     if (result.layers.length > 0) this.showLayers(result.layers);
   }
 
-  quantized(result: QuantizeResult): void {
-    const bytes =
-      result.bytesBefore !== undefined && result.bytesAfter !== undefined
-        ? say('bytesChange', shortBytes(result.bytesBefore), shortBytes(result.bytesAfter))
-        : undefined;
+  quantized({ state, summary }: QuantizeResult): void {
     this.result.querySelector('#quantized')?.remove();
-    this.result.append(
-      make('p', { id: 'quantized', class: result.state }, result.summary, bytes !== undefined && ` ${bytes}`),
-    );
+    this.result.append(make('p', { id: 'quantized', class: state }, summary));
   }
 
   /** Reacts at once; the best so far comes when the engine has stopped. */

@@ -1,5 +1,6 @@
 /** The top of the model's page: facts, what the numbers stand on, buttons, and banners for what is missing. */
 import type { FromModelPanel } from '../../../server/src/protocol/panel';
+import type { DataReport } from '../../../server/src/protocol/reports';
 import type { ModelView } from '../../../server/src/protocol/views';
 import { type Child, make, spoken } from '../shared/dom';
 import { judged, percent, shortBytes } from '../shared/figures';
@@ -110,12 +111,17 @@ export function banners(view: ModelView | undefined, notice: string | null, post
     });
     all.push(banner('plain', say('tooLarge', shortBytes(view.bytes)), measure.element));
   }
-  if (view.data?.noData !== undefined)
-    all.push(banner('warning', say(view.data.noData === 'noise' ? 'noDataNoise' : 'noDataBatchNorm')));
+  const noData = view.data && madeUp(view.data);
+  if (noData) all.push(banner('warning', say(`modelData.${noData}`)));
   const others = view.state === 'failed' ? view.problems.slice(1) : view.problems;
   if (others.length > 0)
     all.push(make('ul', { id: 'problems' }, ...others.map((text) => make('li', {}, text))));
   return all;
+}
+
+/** How inputs were made where no real data stands behind the figures; null when some does. */
+function madeUp({ noData, source }: DataReport): string | null {
+  return noData ?? (source === 'random' ? source : null);
 }
 
 /** The weights were analysed: what has no figure now gets none. */
