@@ -31,8 +31,6 @@ export interface LevelFormat {
   /** Bits of one code. */
   readonly bits: number;
   readonly granularity: Granularity;
-  /** Bits that every scope stores beside its codes: scale, levels, mean. */
-  readonly scopeBits: number;
   readonly source: string;
   readonly rounder: (whole: WholeWeight) => Rounder;
 }
@@ -66,7 +64,6 @@ export const levelFormats: readonly LevelFormat[] = [
     name: 'nvfp4',
     bits: 4,
     granularity: { group: 16 },
-    scopeBits: 8,
     source: 'NVIDIA NVFP4: E4M3 scale per block, float32 scale per tensor',
     rounder: ({ absMax }) => {
       const tensorScale = symmetricScale(absMax, NVFP4_LARGEST);
@@ -85,7 +82,6 @@ export const levelFormats: readonly LevelFormat[] = [
     name: 'nf4',
     bits: 4,
     granularity: { group: 64 },
-    scopeBits: 32,
     source: 'QLoRA, Dettmers et al. 2023: blocks of 64, scale max|w|',
     rounder: () => (values, target) =>
       roundToLevels(values, target, nf4Levels, symmetricScale(absMaxOf(values), 1)),
@@ -94,7 +90,6 @@ export const levelFormats: readonly LevelFormat[] = [
     name: 'kmeans4',
     bits: 4,
     granularity: 'tensor',
-    scopeBits: CODEBOOK_LEVELS * 32,
     source: 'Deep Compression, Han et al. 2016: one codebook of 16 levels per tensor',
     rounder: ({ sample }) => {
       const levels = kMeansLevels(sample(), CODEBOOK_LEVELS, createRandom(CODEBOOK_SEED));
@@ -105,7 +100,6 @@ export const levelFormats: readonly LevelFormat[] = [
     name: 'pow2.int8',
     bits: 8,
     granularity: 'channel',
-    scopeBits: 8,
     source: 'TQT, Jain et al. 2019: the smallest power of two that clips nothing',
     rounder: () => (values, target) => {
       const { min: codeMin, max: codeMax } = codeRange({ bits: 8, signed: true, symmetric: true });
@@ -120,7 +114,6 @@ export const levelFormats: readonly LevelFormat[] = [
     name: 'binary',
     bits: 1,
     granularity: 'channel',
-    scopeBits: 64,
     source: 'IR-Net, Qin et al. 2020: sign after balancing and standardising, scale a power of two',
     rounder: () => roundToSigns,
   },
@@ -128,7 +121,6 @@ export const levelFormats: readonly LevelFormat[] = [
     name: 'lq2',
     bits: 2,
     granularity: 'channel',
-    scopeBits: 64,
     source: 'LQ-Nets, Zhang et al. 2018: ± v1 ± v2, basis by QEM',
     rounder: () => roundToBasis,
   },
@@ -160,7 +152,6 @@ function fp8(name: string, element: FloatElement, granularity: 'tensor' | 'chann
     name,
     bits: 8,
     granularity,
-    scopeBits: 32,
     source: 'OCP OFP8 1.0; ONNX opset 19; scale max|w| / largest element',
     rounder: ({ absMax }) => {
       if (granularity === 'tensor') {
@@ -177,7 +168,6 @@ function mx(name: string, element: FloatElement): LevelFormat {
     name,
     bits: element.bits,
     granularity: { group: 32 },
-    scopeBits: 8,
     source: 'OCP MX 1.0: E8M0 scale per block',
     rounder: () => (values, target) =>
       roundAll(values, target, element, blockScale(absMaxOf(values), element)),
@@ -191,7 +181,6 @@ function logarithmic(name: string, steps: number, source: string): LevelFormat {
     name,
     bits: 4,
     granularity: 'channel',
-    scopeBits: 32,
     source,
     rounder: () => (values, target) => {
       const largest = symmetricScale(absMaxOf(values), 1);

@@ -32,12 +32,15 @@ export function exponentOf(x: number): number {
   return (((BITS[0] ?? 0) >>> 23) & 255) - 127;
 }
 
+/** 2^−160 … 2^160: steps of every element. */
+const POWERS = Float64Array.from({ length: 321 }, (_, i) => 2 ** (i - 160));
+
 /** The element nearest to a float32 value; keeps the sign of zero. */
 export function roundToElement(x: number, element: FloatElement): number {
   const size = Math.abs(x);
   if (!(size < element.max)) return x < 0 ? -element.max : element.max;
   // Inside one binade elements are equally spaced; their codes are consecutive, so that even counts are even codes.
-  const step = 2 ** (Math.max(exponentOf(size), element.smallestExponent) - element.mantissaBits);
+  const step = POWERS[Math.max(exponentOf(size), element.smallestExponent) - element.mantissaBits + 160] ?? 0;
   const rounded = Math.min((size / step + ROUNDING_MAGIC - ROUNDING_MAGIC) * step, element.max);
   return x < 0 || Object.is(x, -0) ? -rounded : rounded;
 }
