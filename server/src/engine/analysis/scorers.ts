@@ -1,5 +1,6 @@
 /** Streaming scorers: one model against labels or the next token, and two models against each other. */
 import { type Issue, issue } from '../base/issue';
+import { lowFloatToNumber } from '../base/lowfloat';
 import { addErrors, argMax, cosine, emptySums, sqnr } from '../numerics/metrics';
 import type { RuntimeTensor } from '../runtime/runtime-tensor';
 import { countTop, crossEntropy } from './scores';
@@ -29,8 +30,10 @@ export class AccuracyScorer {
     count: number,
   ): Issue | undefined {
     if (!scores) return undefined;
-    if (this.task === 'next-token') return this.addTokens(ids, scores);
-    if (this.labels) this.addLabels(scores, this.labels, first, count);
+    const values = realValues(scores);
+    if (!values) return undefined;
+    if (this.task === 'next-token') return this.addTokens(ids, scores.dims, values);
+    if (this.labels) this.addLabels(values, this.labels, first, count);
     return undefined;
   }
 
@@ -44,8 +47,7 @@ export class AccuracyScorer {
     };
   }
 
-  private addLabels(scores: RuntimeTensor, labels: readonly number[], first: number, count: number): void {
-    const data = scores.data as ArrayLike<number>;
+  private addLabels(data: Float32Array, labels: readonly number[], first: number, count: number): void {
     const classes = data.length / count;
     for (let row = 0; row < count; row++) {
       countTop(this.counts, data, row * classes, classes, labels[first + row] ?? -1);
@@ -53,17 +55,20 @@ export class AccuracyScorer {
   }
 
   /** ids (N, T), logits (N, T, V): position t predicts id t + 1. Top-k counts positions. */
-  private addTokens(ids: RuntimeTensor | undefined, logits: RuntimeTensor): Issue | undefined {
+  private addTokens(
+    ids: RuntimeTensor | undefined,
+    dims: readonly number[],
+    data: Float32Array,
+  ): Issue | undefined {
     const [rows = 0, length = 0] = ids?.dims ?? [];
-    const vocabulary = logits.dims[2];
-    if (!ids || logits.dims.length !== 3 || vocabulary === undefined || logits.dims[1] !== length) {
+    const vocabulary = dims[2];
+    if (!ids || dims.length !== 3 || vocabulary === undefined || dims[1] !== length) {
       return issue('data-mismatch', {
         input: 'next-token',
         expected: 'ids (N, T) and logits (N, T, V)',
-        found: `ids (${ids?.dims.join(', ')}) and output (${logits.dims.join(', ')})`,
+        found: `ids (${ids?.dims.join(', ')}) and output (${dims.join(', ')})`,
       });
     }
-    const data = logits.data as ArrayLike<number>;
     for (let row = 0; row < rows; row++) {
       for (let at = 0; at + 1 < length; at++) {
         const offset = (row * length + at) * vocabulary;
@@ -97,15 +102,16 @@ export class AgreementScorer {
   ): Issue | undefined {
     for (const [index, one] of exact.entries()) {
       const other = approximate[index];
-      if (!one || !other || !(one.data instanceof Float32Array) || !(other.data instanceof Float32Array))
-        continue;
-      if (one.data.length !== other.data.length) {
+      const values = one && realValues(one);
+      const close = other && realValues(other);
+      if (!values || !close) continue;
+      if (values.length !== close.length) {
         return issue('models-differ', {
           reason: `output ${index + 1} is [${one.dims.join(', ')}] against [${other.dims.join(', ')}]`,
         });
       }
-      addErrors(this.sums, one.data, other.data);
-      if (index === 0) this.addRows(one.data, other.data, rowsOf(one.dims, count));
+      addErrors(this.sums, values, close);
+      if (index === 0) this.addRows(values, close, rowsOf(one.dims, count));
     }
     return undefined;
   }
@@ -129,6 +135,14 @@ export class AgreementScorer {
       if (argMax(exact, at, classes) === argMax(approximate, at, classes)) this.rows.same++;
     }
   }
+}
+
+/** An output's values; `undefined` for types that are no scores. */
+function realValues({ type, data }: RuntimeTensor): Float32Array | undefined {
+  if (data instanceof Float32Array) return data;
+  if (data instanceof Float64Array) return Float32Array.from(data);
+  if (type !== 'float16' || !(data instanceof Uint16Array)) return undefined;
+  return Float32Array.from(data, (code) => lowFloatToNumber('float16', code));
 }
 
 /** Rows of class scores in an output: samples of (N, C) or (N, C, 1, 1), positions of (N, T, V); none elsewhere. */

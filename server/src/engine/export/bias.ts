@@ -121,8 +121,9 @@ export function writeBias(
 export function writeFloatBias(layer: Layer): void {
   const graph = defined(layer.node.graph, 'layer is in a graph');
   const index = opFacts(layer.node).weight?.bias;
-  const channels = layer.shape[layer.channelAxis] ?? 0;
   if (index === undefined || layer.node.input(index)) return;
+  // A grouped ConvTranspose stores the output channels of one group.
+  const channels = (layer.shape[layer.channelAxis] ?? 0) * (layer.channelAxis === 0 ? 1 : layer.groups);
   setInput(
     layer.node,
     index,

@@ -61,9 +61,14 @@ export function realTensor(
   return memoryTensor(dataType, shape, bytesOf(codes));
 }
 
-/** int64 tensor in memory: shapes, axes, indices. */
+/** int64 tensor in memory: shapes, axes, indices. "To the end" is often 2^63 − 1, which as a number is 2^63. */
 export function int64Tensor(shape: readonly number[], values: readonly number[]): Tensor {
-  return memoryTensor(7, shape, bytesOf(BigInt64Array.from(values, (value) => BigInt(value))));
+  return memoryTensor(7, shape, bytesOf(BigInt64Array.from(values, saturated)));
+}
+
+function saturated(value: number): bigint {
+  const whole = BigInt(value);
+  return whole >= 2n ** 63n ? 2n ** 63n - 1n : whole;
 }
 
 /** The bytes behind a typed array, without copying. */

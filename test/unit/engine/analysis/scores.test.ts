@@ -13,6 +13,21 @@ function top(scores: readonly number[], label: number) {
   return [counts.top1, counts.top5];
 }
 
+describe('other float types', () => {
+  const cases = [
+    ['float16', runtimeTensor('float16', [1, 3], Uint16Array.of(0xc000, 0x3c00, 0x3800))],
+    ['float64', runtimeTensor('float64', [1, 3], Float64Array.of(-2, 1, 0.5))],
+  ] as const;
+  it.each(cases)('%s scores are read as numbers', (_name, scores) => {
+    const accuracy = new AccuracyScorer('classify', [1]);
+    accuracy.add(undefined, scores, 0, 1);
+    expect(accuracy.figures().top1).toBe(1);
+    const agreement = new AgreementScorer();
+    agreement.add([floats([1, 3], -2, 1, 0.5)], [scores], 1);
+    expect(agreement.figures()).toMatchObject({ agreement: 1, sqnr: 120 });
+  });
+});
+
 describe('top-k', () => {
   it.each([
     [[0, 3, 1], 1, [1, 1]],

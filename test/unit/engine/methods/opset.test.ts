@@ -45,6 +45,12 @@ const rows: readonly Row[] = [
     to: 13,
     nodes: one('Slice', { starts: [1], ends: [3], axes: [2] }),
   },
+  {
+    name: 'Slice to the end, as exporters write it',
+    from: 9,
+    to: 13,
+    nodes: one('Slice', { starts: [1], ends: { type: 'ints', value: [2n ** 63n - 1n] }, axes: [2] }),
+  },
   { name: 'Slice without axes', from: 9, to: 13, nodes: one('Slice', { starts: [0, 1], ends: [1, 3] }) },
   { name: 'Dropout ratio is gone', from: 9, to: 13, nodes: one('Dropout', { ratio: float(0.3) }) },
   {
