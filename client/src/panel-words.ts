@@ -162,6 +162,7 @@ export function calibrationPanelWords(): PanelWords {
     'column.cumulative': vscode.l10n.t('Cumulative'),
     'result.done': vscode.l10n.t('Calibrated'),
     'result.cancelled': vscode.l10n.t('Cancelled: best so far'),
+    'result.cancelledEarly': vscode.l10n.t('Cancelled before there were figures to keep'),
     'result.failed': vscode.l10n.t('Calibration failed'),
     resultSamples: vscode.l10n.t('{0} samples in {1} s'),
     resultOutput: vscode.l10n.t('Output:'),

@@ -37,7 +37,7 @@
  * Run: `npm run test:ui` (all), `npm run test:ui -- smoke hover` (files whose names contain these). Pictures go to
  * test/artifacts/screenshots; a failure leaves picture, console and server log in test/artifacts/failures.
  */
-export { hooks, installedExtension, type OpenOptions, openWorkbench } from './session';
+export { hooks, inferenceProcesses, installedExtension, type OpenOptions, openWorkbench } from './session';
 export { TextEditor } from './text-editor';
 export { until } from './until';
 export { type ThemeName, Workbench } from './workbench';

@@ -16,6 +16,7 @@ import {
   startServer,
 } from '../../../scripts/lib/ide.mjs';
 import { examples, root, vsixFile } from '../../../scripts/lib/paths.mjs';
+import { descendants } from './processes';
 import { Workbench } from './workbench';
 
 /** How a workbench is opened. */
@@ -68,6 +69,12 @@ export async function installedExtension(): Promise<string> {
   const own = folders.find((name) => name.startsWith('quantlens.quantlens-'));
   if (own === undefined) throw new Error(`The extension is not among ${folders.join(', ')}`);
   return path.join(profile.extensions, own);
+}
+
+/** Pids of the processes that run models for the workbenches of one kind of trust, and of no other. */
+export async function inferenceProcesses(trusted = true): Promise<readonly number[]> {
+  const { pid } = (await host(trusted)).server;
+  return pid === undefined ? [] : descendants(pid, 'inference-process.js');
 }
 
 /** What the runner does around the tests. */

@@ -75,6 +75,8 @@ export class Run {
     this.result.hidden = false;
     fill(this.result, ...this.summary(result));
     if (result.layers.length > 0) this.showLayers(result.layers);
+    // The form is open again above it.
+    if (result.state === 'failed') this.result.scrollIntoView({ block: 'nearest' });
   }
 
   quantized({ state, summary }: QuantizeResult): void {
@@ -98,9 +100,10 @@ export class Run {
       primary: true,
       onClick: () => this.options.onQuantize(this.scheme),
     });
+    const nothing = state === 'cancelled' && samples === 0;
     return [
-      make('h2', {}, say(`result.${state}`)),
-      state !== 'failed' && make('p', {}, say('resultSamples', samples, seconds.toFixed(1))),
+      make('h2', {}, say(nothing ? 'result.cancelledEarly' : `result.${state}`)),
+      state !== 'failed' && !nothing && make('p', {}, say('resultSamples', samples, seconds.toFixed(1))),
       output &&
         make(
           'p',

@@ -320,7 +320,8 @@ function ended(
     seconds: (performance.now() - began) / 1000,
     rangesPath,
     output: measured?.report.output?.[measured.scheme],
-    problems: issues.filter((one) => one.code !== 'cancelled').map(line),
+    // Calibrating and measuring read the same model and data, and say the same of them.
+    problems: [...new Set(issues.filter((one) => one.code !== 'cancelled').map(line))],
     layers: measured ? layersOf(measured.report, measured.scheme) : [],
   };
 }

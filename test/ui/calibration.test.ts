@@ -1,0 +1,183 @@
+/** The calibration panel: a run seen advancing, cancelled, run to its end, quantized from, and its process killed. */
+import assert from 'node:assert/strict';
+import { readFile, stat, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import process from 'node:process';
+import type { FrameLocator, Locator } from 'playwright-core';
+import { inferenceProcesses, openWorkbench, until, type Workbench } from './support';
+
+describe('calibration panel', () => {
+  let workbench: Workbench;
+  let panel: FrameLocator;
+  const manySamples = 'data/many_x.npy';
+
+  const choose = async (dropdown: string, label: string) => {
+    await panel.locator(`vscode-dropdown#${dropdown}`).click();
+    await panel
+      .locator(`vscode-dropdown#${dropdown} vscode-option`)
+      .filter({ hasText: label })
+      .first()
+      .click();
+  };
+  const fill = (field: string, value: string) =>
+    panel.locator(`vscode-text-field#${field} input`).fill(value);
+  const openSettings = async () => {
+    const settings = panel.locator('details#settings');
+    if (!(await settings.evaluate((element) => (element as HTMLDetailsElement).open)))
+      await settings.locator('> summary').click();
+  };
+  const run = async (samples: number) => {
+    await openSettings();
+    await fill('samples', String(samples));
+    await panel.locator('#run').click();
+    await panel.locator('#live').waitFor();
+  };
+  /** Samples calibrated so far, as the panel tells. */
+  const samplesDone = async () => {
+    const text = await panel.locator('#progress-text').innerText();
+    return Number(/(\d+)\/\d+ samples/.exec(text)?.[1] ?? Number.NaN);
+  };
+  const advancesBeyond = (count: number) =>
+    until(`more than ${count} samples`, async () => {
+      const done = await samplesDone();
+      return done > count && done;
+    });
+  const figures = (): Locator => panel.locator('#measured tbody tr[data-key] .number');
+  const resultAfter = async (seconds: number) => {
+    const result = panel.locator('#result');
+    await result.locator('h2').waitFor({ timeout: seconds * 1000 });
+    return (await result.innerText()).replaceAll('\u00a0', ' ');
+  };
+
+  before(async () => {
+    workbench = await openWorkbench({
+      prepare: (folder) =>
+        repeatSamples(path.join(folder, 'data/train128_x.npy'), path.join(folder, manySamples), 48),
+    });
+    await workbench.activity('Quantlens');
+    panel = await workbench.webview('#form');
+    await panel.locator('#run').waitFor();
+  });
+  after(() => workbench.close());
+
+  it('starts from what the recipe says and takes other data', async () => {
+    const source = panel.locator('#source-path');
+    assert.match(await source.innerText(), /data\/train128_x\.npy$/);
+    await choose('model', 'fashion_mobile.onnx');
+    await choose('data', 'None');
+    assert.match(await panel.locator('#no-data').innerText(), /^No data: .* Read the figures as rough\.$/);
+    await choose('data', 'File…');
+    await workbench.answer(path.join(workbench.folder, manySamples));
+    await until('the file is taken', async () => (await source.innerText()).endsWith(manySamples));
+    await panel.locator('#preprocessing summary').click();
+    await fill('mean', '0.286');
+    await fill('std', '0.353');
+    await choose('estimator', 'mse');
+    await choose('scheme', 'w8a8');
+    await workbench.screenshot('calibration-form');
+  });
+
+  it('advances in samples and can be cancelled, which keeps the best so far', async () => {
+    await run(48 * 128);
+    const first = await advancesBeyond(0);
+    // Ranges are searched for now and then only, so as not to slow the run; by then there are some.
+    await advancesBeyond(first + 1500);
+    await workbench.screenshot('calibration-running');
+    const cancel = panel.locator('#cancel');
+    const reaction = clickToPaint(cancel, 'Cancelling');
+    const began = performance.now();
+    await cancel.click();
+    const shown = await reaction;
+    const said = await resultAfter(20);
+    const ended = performance.now() - began;
+    console.log(
+      `      click to "Cancelling" painted: ${shown.toFixed(1)} ms; to the result: ${ended.toFixed(0)} ms`,
+    );
+    assert.match(said, /Cancelled: best so far/);
+    assert.ok(Number(/(\d+) samples/.exec(said)?.[1]) > 0, said);
+    await workbench.screenshot('calibration-cancelled');
+  });
+
+  it('runs to the end with live figures of each layer', async () => {
+    await run(8 * 128);
+    await until('figures appear while it runs', async () => {
+      const count = await figures().count();
+      return count > 0 && (await panel.locator('#live').isVisible());
+    });
+    await workbench.screenshot('calibration-live');
+    const said = await resultAfter(60);
+    assert.match(said, /Calibrated\s+1024 samples in \d/);
+    assert.match(said, /Output: \d+\.\d dB .*top-1 agreement \d+\.\d+ %/s);
+    assert.equal(await panel.locator('#measured tbody tr[data-key]').count(), 21);
+    const texts = await figures().allInnerTexts();
+    assert.ok(
+      texts.every((text) => /^\d+\.\d dB$/.test(text.trim())),
+      texts.join(' '),
+    );
+    await workbench.screenshot('calibration-done');
+  });
+
+  it('quantizes with the ranges of the result', async () => {
+    await panel.locator('#quantize').click();
+    await workbench.toast('fashion_mobile.w8a8.onnx:').waitFor();
+    await panel.locator('#quantized').waitFor();
+    assert.match(await panel.locator('#quantized').innerText(), /281 kB → \d+ kB/);
+    await workbench.screenshot('calibration-quantized');
+    assert.ok((await stat(path.join(workbench.folder, 'fashion_mobile.w8a8.onnx'))).size < 200_000);
+  });
+
+  it('survives that its process is killed, and runs again', async () => {
+    await run(40 * 128);
+    await advancesBeyond(0);
+    const pids = await inferenceProcesses();
+    assert.ok(pids.length > 0, 'a process runs the model');
+    for (const pid of pids) process.kill(pid, 'SIGKILL');
+    const said = await resultAfter(20);
+    assert.match(said, /Calibration failed/);
+    await workbench.screenshot('calibration-killed');
+    console.log(`      after kill -9: ${said.split('\n').filter(Boolean).join(' | ')}`);
+    await run(128);
+    await until('the next run is done', async () => /Calibrated\s+128 samples/.test(await resultAfter(30)));
+  });
+});
+
+/** Milliseconds from the click event on a button to the first frame in which its page shows a text. */
+function clickToPaint(button: Locator, text: string): Promise<number> {
+  return button.evaluate(
+    (element, wanted) =>
+      new Promise<number>((resolve) => {
+        element.addEventListener(
+          'click',
+          (event) => {
+            const look = () => {
+              if (!document.body.innerText.includes(wanted)) requestAnimationFrame(look);
+              // After the frame that shows it.
+              else
+                requestAnimationFrame(() => setTimeout(() => resolve(performance.now() - event.timeStamp)));
+            };
+            look();
+          },
+          { capture: true, once: true },
+        );
+      }),
+    text,
+  );
+}
+
+/** Writes a .npy of uint8 samples that repeats another one; version 1.0 of the format, header padded to 128 bytes. */
+async function repeatSamples(from: string, to: string, times: number): Promise<void> {
+  const file = await readFile(from);
+  const start = 10 + file.readUInt16LE(8);
+  const header = file.toString('latin1', 10, start);
+  const longer = header.replace(/\((\d+),/, (_, count) => `(${Number(count) * times},`).trimEnd();
+  const samples = file.subarray(start);
+  await writeFile(
+    to,
+    Buffer.concat([
+      file.subarray(0, 8),
+      Buffer.from([118, 0]),
+      Buffer.from(`${longer.padEnd(117)}\n`, 'latin1'),
+      ...Array.from({ length: times }, () => samples),
+    ]),
+  );
+}
