@@ -137,7 +137,7 @@ export class CalibrationPanel implements vscode.WebviewViewProvider, vscode.Disp
 
   private async postModels(): Promise<void> {
     if (!this.view) return;
-    const models = (await this.models.list()).filter(({ uri }) => uri.endsWith('.onnx'));
+    const models = (await this.models.list([this.selected])).filter(({ uri }) => uri.endsWith('.onnx'));
     const selected = this.selected ?? this.models.active;
     const chosen = models.find(({ uri }) => uri === selected?.toString())?.uri ?? models[0]?.uri ?? null;
     const defaults = chosen === null ? {} : await this.defaultsFor(vscode.Uri.parse(chosen));

@@ -11,7 +11,7 @@ import type { LayerItem, LayerTree } from './layer-tree';
 import { type Models, modelEditorType, modelExtensions } from './models';
 import { chooseScheme, quantizeModel } from './quantize';
 import { applyRecipe, editRecipe, showRecipe } from './recipe';
-import { modelOfTextView, showAsText } from './text-view';
+import { modelOfTextView, onlyLocal, showAsText } from './text-view';
 import { requireTrust } from './trust';
 
 export interface Services {
@@ -140,9 +140,7 @@ async function modelOf(models: Models, argument: unknown): Promise<vscode.Uri | 
   const given = uriOf(argument);
   const model = given ? (modelOfTextView(given) ?? given) : (models.active ?? (await askForModel(models)));
   if (!model || model.scheme === 'file') return model;
-  await inform(
-    vscode.l10n.t('Only models on the local file system can be opened, not {0}.', model.toString()),
-  );
+  await inform(onlyLocal(model));
   return undefined;
 }
 

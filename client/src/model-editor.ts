@@ -5,6 +5,7 @@ import type { ModelView } from '../../server/src/protocol/views';
 import type { Server } from './client';
 import { type Models, modelEditorType } from './models';
 import { modelPanelWords } from './panel-words';
+import { onlyLocal } from './text-view';
 import { preparePage } from './webview-page';
 
 /** A file that is being written changes many times; the view is asked for when it rests. */
@@ -72,6 +73,10 @@ export class ModelEditorProvider implements vscode.CustomReadonlyEditorProvider 
 
   /** Shows what is known at once, then what the server answers, or why it does not. */
   private async load(uri: vscode.Uri, post: (message: ToModelPanel) => void): Promise<void> {
+    if (uri.scheme !== 'file') {
+      post({ type: 'busy', text: onlyLocal(uri) });
+      return;
+    }
     const known = this.models.view(uri);
     if (known) post({ type: 'view', view: known });
     try {

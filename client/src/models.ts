@@ -5,6 +5,7 @@
 import * as vscode from 'vscode';
 import type { ModelView } from '../../server/src/protocol/views';
 import type { Server } from './client';
+import { modelNamed } from './recipe-model';
 import { modelOfTextView } from './text-view';
 
 export const modelEditorType = 'quantlens.model';
@@ -71,7 +72,8 @@ export class Models implements vscode.Disposable {
   }
 
   setActive(uri: vscode.Uri): void {
-    if (this.activeUri?.toString() === uri.toString()) return;
+    // Other schemes (a version in git, say) have no file that the server could read.
+    if (uri.scheme !== 'file' || this.activeUri?.toString() === uri.toString()) return;
     this.activeUri = uri;
     this.activeChanged.fire(uri);
     if (!this.view(uri)) this.loadQuietly(uri);
@@ -80,14 +82,19 @@ export class Models implements vscode.Disposable {
   /** Forgets a model whose editor was closed. */
   forget(uri: vscode.Uri): void {
     this.views.delete(uri.toString());
+    if (this.activeUri?.toString() !== uri.toString()) return;
+    this.activeUri = undefined;
+    this.activeChanged.fire(undefined);
+    this.followTabs();
   }
 
-  /** Models of the workspace and those open now, by name. */
-  async list(): Promise<readonly { readonly uri: string; readonly name: string }[]> {
+  /** Models of the workspace and those given, by name. */
+  async list(
+    more: readonly (vscode.Uri | undefined)[] = [],
+  ): Promise<readonly { readonly uri: string; readonly name: string }[]> {
     const found = await vscode.workspace.findFiles(modelFiles, '**/node_modules/**', maximumListed);
-    const all = new Map(
-      [...found, ...(this.activeUri ? [this.activeUri] : [])].map((uri) => [uri.toString(), uri]),
-    );
+    const wanted = [...found, this.activeUri, ...more].filter((uri) => uri !== undefined);
+    const all = new Map(wanted.map((uri) => [uri.toString(), uri]));
     return [...all.values()]
       .map((uri) => ({ uri: uri.toString(), name: vscode.workspace.asRelativePath(uri) }))
       .sort((one, other) => one.name.localeCompare(other.name));
@@ -124,16 +131,23 @@ export class Models implements vscode.Disposable {
     if (input instanceof vscode.TabInputCustom && input.viewType === modelEditorType)
       this.setActive(input.uri);
     if (!(input instanceof vscode.TabInputText)) return;
-    const model = modelOfTextView(input.uri) ?? this.modelOfRecipe(input.uri);
+    const model = modelOfTextView(input.uri);
     if (model) this.setActive(model);
+    else if (input.uri.path.endsWith('.quant.json')) void this.followRecipe(input.uri);
   }
 
-  private modelOfRecipe(recipe: vscode.Uri): vscode.Uri | undefined {
-    if (!recipe.path.endsWith('.quant.json')) return undefined;
-    const known = [...this.views.values()].find(
-      ({ recipeUri }) =>
-        recipeUri !== undefined && vscode.Uri.parse(recipeUri).toString() === recipe.toString(),
-    );
-    return known && vscode.Uri.parse(known.uri);
+  /** A recipe's model becomes active when the file exists and the recipe is still in front. */
+  private async followRecipe(recipe: vscode.Uri): Promise<void> {
+    try {
+      const document = await vscode.workspace.openTextDocument(recipe);
+      const model = modelNamed(document.getText(), recipe);
+      if (!model) return;
+      await vscode.workspace.fs.stat(model);
+      const input = vscode.window.tabGroups.activeTabGroup.activeTab?.input;
+      const isInFront = input instanceof vscode.TabInputText && input.uri.toString() === recipe.toString();
+      if (isInFront) this.setActive(model);
+    } catch {
+      // The recipe's own diagnostics say that its model does not exist.
+    }
   }
 }

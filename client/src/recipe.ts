@@ -4,7 +4,7 @@ import type { RecipeAction } from '../../server/src/protocol/views';
 import type { Server } from './client';
 import { type Models, modelEditorType } from './models';
 import { type QuantizeServices, quantizeModel } from './quantize';
-import { readRecipe } from './recipe-defaults';
+import { modelNamed } from './recipe-model';
 
 /** Writes actions into the recipe beside a model and shows it. True when the edit was applied. */
 export async function editRecipe(
@@ -60,13 +60,6 @@ export async function applyRecipe(
     return;
   }
   await quantizeModel(services, { modelUri: model.toString(), recipeUri: recipe.toString() });
-}
-
-/** The model that a recipe's text names, relative to the recipe. */
-export function modelNamed(text: string, recipe: vscode.Uri): vscode.Uri | undefined {
-  const { model } = readRecipe(text);
-  if (typeof model !== 'string' || model === '') return undefined;
-  return model.startsWith('/') ? recipe.with({ path: model }) : vscode.Uri.joinPath(recipe, '..', model);
 }
 
 function isModelActive(): boolean {

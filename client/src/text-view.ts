@@ -17,6 +17,11 @@ export function modelOfTextView(uri: vscode.Uri): vscode.Uri | undefined {
   return uri.scheme === textViewScheme && uri.query !== '' ? vscode.Uri.parse(uri.query) : undefined;
 }
 
+/** Why a model that is not a file on disk cannot be opened: its bytes are read where the server runs. */
+export function onlyLocal(model: vscode.Uri): string {
+  return vscode.l10n.t('Only models on the local file system can be opened, not {0}.', model.toString());
+}
+
 /** Opens the text of a model and, when a layer is named, selects its node. */
 export async function showAsText(
   model: vscode.Uri,
