@@ -13,13 +13,17 @@ export interface MeasureOptions {
   readonly metrics: readonly MetricName[];
   /** Complete weight formats named by `--scheme`, shown beside the standard ones; some are for weight error only. */
   readonly weightFormats: readonly string[];
+  /** Formats named by `--scheme` that no plan can be made for: their weight error is all there is. */
+  readonly weightsOnly: readonly string[];
 }
 
 export function measureOptions(flags: {
   readonly scheme?: readonly string[];
   readonly metric?: readonly string[];
 }): Outcome<MeasureOptions> {
-  const schemes = (flags.scheme ?? ['w8a8']).filter((scheme) => levelFormat(scheme) === undefined);
+  const named = flags.scheme ?? ['w8a8'];
+  const weightsOnly = named.filter((scheme) => levelFormat(scheme) !== undefined);
+  const schemes = named.filter((scheme) => !weightsOnly.includes(scheme));
   for (const scheme of schemes) {
     const parsed = parseScheme(scheme);
     if (!parsed.value) return fail(...parsed.issues);
@@ -36,9 +40,10 @@ export function measureOptions(flags: {
     );
   }
   const weightFormats = (flags.scheme ?? []).filter(
-    (scheme) => scheme.includes('.') || levelFormat(scheme) !== undefined,
+    (scheme) => scheme.includes('.') || weightsOnly.includes(scheme),
   );
-  return ok({ schemes, metrics: metricNames.filter((name) => metrics.includes(name)), weightFormats });
+  const wanted = metricNames.filter((name) => metrics.includes(name));
+  return ok({ schemes, metrics: wanted, weightFormats, weightsOnly });
 }
 
 /** True when the flags ask for measurements, so that a recipe's data is used. */
