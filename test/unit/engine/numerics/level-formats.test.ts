@@ -1,5 +1,3 @@
-import { readFileSync } from 'node:fs';
-import * as path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import {
   GELU_MINIMUM,
@@ -26,7 +24,6 @@ import {
 import { blockScale, floatElements, roundToElement } from '../../../../server/src/engine/numerics/lowfloat';
 import { errorSums, sqnr } from '../../../../server/src/engine/numerics/metrics';
 import { createRandom, normalArray } from '../../../../server/src/engine/numerics/random';
-import { estimators } from '../../../../server/src/engine/numerics/ranges';
 import { gelu } from '../../../../server/src/engine/numerics/special-functions';
 import { KERNEL_DECIBEL } from '../../../../server/src/engine/numerics/tolerances';
 import { weightErrors } from '../../../../server/src/engine/numerics/weight-error';
@@ -265,22 +262,6 @@ test('on Gaussian weights formats rank as their bits and blocks say', () => {
   // Two or three mantissa bits: about 6 dB each.
   expect((figures.fp8e4m3 ?? 0) - (figures.fp8e5m2 ?? 0)).toBeCloseTo(6, 0);
   expect(figures.fp8e4m3).toBe(figures['fp8e4m3.channel']);
-});
-
-test('docs/formats.md has one row per format, with its bits and block', () => {
-  const page = readFileSync(path.resolve(__dirname, '../../../../docs/formats.md'), 'utf8');
-  const rows = page.split('\n').flatMap((line) => {
-    const [name, bits, , block, , use] = line
-      .split(/(?<!\\)\|/)
-      .slice(1)
-      .map((cell) => cell.trim());
-    return use === 'analysis only' ? [`${name} ${bits} ${block}`] : [];
-  });
-  const expected = levelFormats.map(({ name, bits, granularity }) => {
-    return `\`${name}\` ${bits} ${typeof granularity === 'string' ? granularity : granularity.group}`;
-  });
-  expect(rows).toEqual(expected);
-  for (const { name } of estimators) expect(page).toMatch(new RegExp(`^\\|.*\`${name}[\`\\[]`, 'm'));
 });
 
 function known(name: string) {
