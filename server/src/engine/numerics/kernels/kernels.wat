@@ -246,32 +246,32 @@
           (local.set $three (f32x4.add (local.get $three) (local.get $three2)))
           (local.set $four (f32x4.add (local.get $four) (local.get $four2)))
           (block $summed
-          (loop $vector
-            (br_if $summed (i32.ge_u (local.get $p) (local.get $end)))
-            (local.set $x (v128.load (local.get $p)))
-            (local.set $p (i32.add (local.get $p) (i32.const 16)))
-            (if (i32.gt_u (local.get $p) (local.get $end))
-              (then
-                ;; A zero is no new extreme unless it stands in for lanes that do not exist: repeat the first lane.
-                (local.set $t (call $mask (i32.and (local.get $n) (i32.const 3))))
-                (local.set $x
-                  (v128.bitselect
-                    (local.get $x)
-                    (i8x16.shuffle 0 1 2 3 0 1 2 3 0 1 2 3 0 1 2 3 (local.get $x) (local.get $x))
-                    (local.get $t)))
-                (local.set $low (f32x4.pmin (local.get $low) (local.get $x)))
-                (local.set $high (f32x4.pmax (local.get $high) (local.get $x)))
-                (local.set $x (v128.and (local.get $x) (local.get $t))))
-              (else
-                (local.set $low (f32x4.pmin (local.get $low) (local.get $x)))
-                (local.set $high (f32x4.pmax (local.get $high) (local.get $x)))))
-            (local.set $t (f32x4.mul (local.get $x) (local.get $scale)))
-            (local.set $square (f32x4.mul (local.get $t) (local.get $t)))
-            (local.set $one (f32x4.add (local.get $one) (local.get $t)))
-            (local.set $two (f32x4.add (local.get $two) (local.get $square)))
-            (local.set $three (f32x4.add (local.get $three) (f32x4.mul (local.get $square) (local.get $t))))
-            (local.set $four (f32x4.add (local.get $four) (f32x4.mul (local.get $square) (local.get $square))))
-            (br $vector)))
+            (loop $vector
+              (br_if $summed (i32.ge_u (local.get $p) (local.get $end)))
+              (local.set $x (v128.load (local.get $p)))
+              (local.set $p (i32.add (local.get $p) (i32.const 16)))
+              (if (i32.gt_u (local.get $p) (local.get $end))
+                (then
+                  ;; A zero is no new extreme unless it stands in for lanes that do not exist: repeat the first lane.
+                  (local.set $t (call $mask (i32.and (local.get $n) (i32.const 3))))
+                  (local.set $x
+                    (v128.bitselect
+                      (local.get $x)
+                      (i8x16.shuffle 0 1 2 3 0 1 2 3 0 1 2 3 0 1 2 3 (local.get $x) (local.get $x))
+                      (local.get $t)))
+                  (local.set $low (f32x4.pmin (local.get $low) (local.get $x)))
+                  (local.set $high (f32x4.pmax (local.get $high) (local.get $x)))
+                  (local.set $x (v128.and (local.get $x) (local.get $t))))
+                (else
+                  (local.set $low (f32x4.pmin (local.get $low) (local.get $x)))
+                  (local.set $high (f32x4.pmax (local.get $high) (local.get $x)))))
+              (local.set $t (f32x4.mul (local.get $x) (local.get $scale)))
+              (local.set $square (f32x4.mul (local.get $t) (local.get $t)))
+              (local.set $one (f32x4.add (local.get $one) (local.get $t)))
+              (local.set $two (f32x4.add (local.get $two) (local.get $square)))
+              (local.set $three (f32x4.add (local.get $three) (f32x4.mul (local.get $square) (local.get $t))))
+              (local.set $four (f32x4.add (local.get $four) (f32x4.mul (local.get $square) (local.get $square))))
+              (br $vector)))
           (local.set $p (local.get $end))
           (local.set $part (call $sum (local.get $two)))
           (f64.store (local.get $signal) (f64.add (f64.load (local.get $signal)) (local.get $part)))
