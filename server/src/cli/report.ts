@@ -1,6 +1,6 @@
 /** Analysis reports as JSON (contract: report) and as a table for people. */
 import type { Recipe } from '../engine/format/recipe';
-import type { AnalysisReport, LayerReport } from '../protocol/reports';
+import type { AnalysisReport, Decibel, LayerReport } from '../protocol/reports';
 import { findingsOf } from '../rules/model-view';
 import { decibels, percent, shapeText, shortBytes, shortCount } from '../rules/numbers';
 import { verdictOf } from '../rules/verdict';
@@ -98,6 +98,12 @@ function marked(db: LayerReport['weightSqnr'] extends undefined ? never : number
   return `${decibels(db)}${mark}`;
 }
 
+/** A figure of a whole model with its verdict: `30.8 dB (good)`. */
+export function judged(db: Decibel | undefined): string {
+  const verdict = verdictOf(db);
+  return verdict === 'unknown' ? decibels(db) : `${decibels(db)} (${verdict})`;
+}
+
 /** Findings and issues, a line each, worst first as the rules list them. */
 export function findingLines(report: AnalysisReport, recipe?: Recipe): string {
   const found = findingsOf(report, recipe);
@@ -113,7 +119,7 @@ export function outputLines(report: AnalysisReport): string {
     .map(([scheme, output]) => {
       const agreement =
         output.topOneAgreement === null ? '' : `, top-1 agreement ${percent(output.topOneAgreement)}`;
-      return `output ${scheme}: ${decibels(output.sqnr)}${agreement} (${output.execution})`;
+      return `output ${scheme}: ${judged(output.sqnr)}${agreement} (${output.execution})`;
     })
     .join('\n');
 }

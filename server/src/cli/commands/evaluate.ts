@@ -1,9 +1,10 @@
 /** `evaluate MODEL --data SRC [--labels L | --against FLOAT]`: accuracy, agreement, cross-entropy. */
 import { issue } from '../../engine/base/issue';
-import { decibels, percent } from '../../rules/numbers';
+import { percent } from '../../rules/numbers';
 import { reported } from '../../rules/words';
 import type { DataFlags, GlobalFlags } from '../options';
 import { dataSpec } from '../options';
+import { judged } from '../report';
 import { exitCodes, failed, runCommand } from '../run';
 
 export interface EvaluateFlags extends GlobalFlags, DataFlags {
@@ -48,7 +49,7 @@ export function evaluate(model: string, flags: EvaluateFlags): Promise<number> {
           ? undefined
           : `cross-entropy  ${nats(report.crossEntropy)}${beside(nats(reference?.crossEntropy))}`,
         report.agreement === null ? undefined : `agreement      ${percent(report.agreement)}`,
-        report.sqnr === null ? undefined : `output SQNR    ${decibels(report.sqnr)}`,
+        report.sqnr === null ? undefined : `output SQNR    ${judged(report.sqnr)}`,
         report.cosine === null ? undefined : `cosine         ${report.cosine.toFixed(6)}`,
       ];
       terminal.print(lines.filter((text) => text !== undefined).join('\n'));

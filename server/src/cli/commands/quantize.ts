@@ -10,6 +10,7 @@ import { inputFiles } from '../inputs';
 import type { DataFlags, GlobalFlags } from '../options';
 import { dataSpec } from '../options';
 import { loadRecipe } from '../recipe';
+import { judged } from '../report';
 import { exitCodes, failed, runCommand } from '../run';
 import { table } from '../table';
 
@@ -88,7 +89,7 @@ export function quantize(model: string, flags: QuantizeFlags): Promise<number> {
     const { verification } = report;
     terminal.print(
       `\n${report.output}: ${shortBytes(report.bytesBefore)} → ${shortBytes(report.bytesAfter)}; loaded, run and compared with the float model on ${verification.samples} samples (${verification.data}): ` +
-        `output ${decibels(verification.sqnr)}${verification.topOneAgreement === null ? '' : `, top-1 agreement ${percent(verification.topOneAgreement)}`}`,
+        `output ${judged(verification.sqnr)}${verification.topOneAgreement === null ? '' : `, top-1 agreement ${percent(verification.topOneAgreement)}`}`,
     );
     if (report.latency) {
       const ratio = report.latency.float / report.latency.quantized;

@@ -23,7 +23,7 @@ interface NoiseInput {
 export function noiseSource(model: Model, inputs: ModelInputs, seed: number): Outcome<SampleSource> {
   const issues: Issue[] = [];
   const made: NoiseInput[] = [];
-  for (const input of inputs.list) {
+  for (const input of wholeRuns(inputs)) {
     const dims = input.dims?.slice(input.batched ? 1 : 0);
     const free = input.dims?.findIndex(
       (one, axis) => typeof one !== 'number' && !(axis === 0 && input.batched),
@@ -56,6 +56,20 @@ export function noiseSource(model: Model, inputs: ModelInputs, seed: number): Ou
       ),
     close: () => {},
   });
+}
+
+/**
+ * Inputs as samples fill them. Where the batch is fixed and another input has none, a sample is a whole run: rows of
+ * several samples could not be put together.
+ */
+function wholeRuns({ list, fixedBatch }: ModelInputs): readonly ModelInput[] {
+  const single = list.some((input) => !input.batched && input.dims?.length !== 0);
+  if (fixedBatch === undefined || !single) return list;
+  return list.map((input) =>
+    input.batched && input.dims
+      ? { ...input, batched: false, dims: [fixedBatch, ...input.dims.slice(1)] }
+      : input,
+  );
 }
 
 /** Rows of the tables that an integer input indexes; `undefined` when it indexes none. */

@@ -364,6 +364,14 @@ describe('noise', () => {
     expect((await open('none', image)).count).toBe(16);
   });
 
+  it('fills whole runs where the batch is fixed and another input has none', async () => {
+    const to = taking(valueInfo('x', [2, 3]), valueInfo('state', [4, 1]));
+    expect(outline(await batchesOf(await open('random', to, { samples: 2 }), 8))).toEqual([
+      '0+1 x[2,3] state[4,1]',
+      '1+1 x[2,3] state[4,1]',
+    ]);
+  });
+
   it('draws ids from the rows of the table they look up, other integers from 0 and 1', async () => {
     const proto = model({
       inputs: [
