@@ -10,9 +10,9 @@ export const layersView = 'quantlens.layers';
 const shownFormats = { int8: 'int8.channel', int4: 'int4.channel' } as const;
 
 const icons: Readonly<Record<Verdict, vscode.ThemeIcon>> = {
-  good: new vscode.ThemeIcon('pass', new vscode.ThemeColor('testing.iconPassed')),
+  good: new vscode.ThemeIcon('pass', new vscode.ThemeColor('charts.green')),
   watch: new vscode.ThemeIcon('warning', new vscode.ThemeColor('list.warningForeground')),
-  bad: new vscode.ThemeIcon('error', new vscode.ThemeColor('testing.iconFailed')),
+  bad: new vscode.ThemeIcon('error', new vscode.ThemeColor('list.errorForeground')),
   unknown: new vscode.ThemeIcon('circle-outline'),
 };
 
