@@ -60,7 +60,17 @@ describe("the user's files survive", () => {
 
 describe('a plan without a quantized layer', () => {
   it('writes nothing', () => {
-    const args = ['quantize', demo, '--scheme', 'int8', '--keep-float', '*', '--quiet', '-o', at('same.onnx')];
+    const args = [
+      'quantize',
+      demo,
+      '--scheme',
+      'int8',
+      '--keep-float',
+      '*',
+      '--quiet',
+      '-o',
+      at('same.onnx'),
+    ];
     checkRefused(args, /no layer would be quantized \(all are kept in float\)/);
     expect(fs.existsSync(at('same.onnx'))).toBe(false);
   });
@@ -74,6 +84,30 @@ describe('an output that cannot be written', () => {
     const quantize = ['quantize', demo, '--scheme', 'int8', '--quiet', '-o', path.join(folder, output)];
     checkRefused(quantize, line);
     checkRefused(['print', demo, '-o', path.join(folder, output)], line);
+  });
+});
+
+describe('a ranges file', () => {
+  it('is refused when its data changed', () => {
+    const [data, ranges] = [at('own.npy'), at('own.json')];
+    fs.copyFileSync(train, data);
+    expect(runCli(['calibrate', demo, '--data', data, ...few, '-o', ranges]).code).toBe(0);
+    const quantize = [
+      'quantize',
+      demo,
+      '--scheme',
+      'w8a8',
+      '--ranges',
+      ranges,
+      '-o',
+      at('own.onnx'),
+      '--quiet',
+    ];
+    expect(runCli(quantize).code).toBe(0);
+    const bytes = fs.readFileSync(data);
+    bytes[500] = (bytes[500] ?? 0) ^ 1;
+    fs.writeFileSync(data, bytes);
+    checkRefused(quantize, /belongs to another set of data/);
   });
 });
 

@@ -84,7 +84,8 @@ async function neededRanges(
   if (job.ranges) {
     const fingerprint = await fingerprintModel(job.model, context.signal);
     if (!fingerprint.value) return fail(...fingerprint.issues);
-    const stale = checkRanges(job.ranges, fingerprint.value, job.rangesPath ?? '');
+    const data = await dataFingerprint(job.ranges, job, context, prepared);
+    const stale = checkRanges(job.ranges, fingerprint.value, job.rangesPath ?? '', data);
     return hasErrors(stale) ? fail(...stale) : ok(job.ranges, stale);
   }
   const ranges = await rangesOf(prepared, job.data ?? noData(job), plan.estimator, job, context);
@@ -94,6 +95,24 @@ async function neededRanges(
     ranges.value,
     from ? [...ranges.issues, issue('data-none', { from }, {}, 'warning')] : ranges.issues,
   );
+}
+
+/** What the data of a ranges file is now; `undefined` when it cannot be opened (any more), which verifying reports. */
+async function dataFingerprint(
+  { data, seed, preprocessing }: RangesFile,
+  { dimensions }: QuantizeJob,
+  context: ServedContext,
+  prepared: PreparedModel,
+): Promise<string | undefined> {
+  if (data.source === 'none' || data.source === 'random') return undefined;
+  const spec = { source: data.source, samples: data.samples, seed, preprocessing, dimensions };
+  const feeds = await openFeeds(spec, prepared.folded());
+  if (!feeds.value) return undefined;
+  try {
+    return await feeds.value.fingerprint(context.signal);
+  } finally {
+    feeds.value.close();
+  }
 }
 
 function noData(job: QuantizeJob): DataSpec {
