@@ -60,7 +60,9 @@ async function run() {
     textDocument: { uri, languageId: 'onnxtxt', version: 1, text },
   });
   await connection.sendRequest('textDocument/codeLens', { textDocument: { uri } });
-  console.log(`${layers} layers, ${text.length} characters; opened in ${(performance.now() - opening).toFixed(0)} ms`);
+  console.log(
+    `${layers} layers, ${text.length} characters; opened in ${(performance.now() - opening).toFixed(0)} ms`,
+  );
   const places = [...text.matchAll(/ = MatMul /g)].map(({ index }) => positionAt(text, index + 4));
 
   const measured = new Promise((resolve) => {
@@ -71,19 +73,19 @@ async function run() {
   good = (await phase('idle', uri, places)) && good;
 
   const request = { modelUri, source: 'random', estimator: 'min-max', scheme: 'w8a8', seed: 0 };
-  const stage = (name) =>
+  const progressed = (fits) =>
     new Promise((resolve) => {
-      heard.set('quantlens/jobProgress', ({ progress }) => progress.stage === name && resolve());
+      heard.set('quantlens/jobProgress', ({ progress }) => fits(progress) && resolve());
     });
-  const calibrating = stage('calibrate');
+  const calibrating = progressed(({ stage }) => stage === 'calibrate');
   const endless = connection.sendRequest('quantlens/calibrate', { ...request, jobId: 'one', samples: 1e6 });
   await calibrating;
   good = (await phase('while calibrating', uri, places)) && good;
   await connection.sendNotification('quantlens/cancelJob', { jobId: 'one' });
   console.log(`  cancelled: ${(await endless).samples} samples`);
-  const measuring = stage('measure');
+  const calibrated = progressed(({ stage, done, total }) => stage === 'calibrate' && done === total);
   const second = connection.sendRequest('quantlens/calibrate', { ...request, jobId: 'two', samples: 64 });
-  await measuring;
+  await calibrated;
   good = (await phase('while measuring layers', uri, places)) && good;
   await connection.sendNotification('quantlens/cancelJob', { jobId: 'two' });
   await second;
@@ -97,7 +99,10 @@ async function phase(name, uri, places) {
     const position = places[(count * 7919) % places.length];
     for (const method of ['hover', 'codeLens']) {
       const began = performance.now();
-      const answer = await connection.sendRequest(`textDocument/${method}`, { textDocument: { uri }, position });
+      const answer = await connection.sendRequest(`textDocument/${method}`, {
+        textDocument: { uri },
+        position,
+      });
       times[method].push(performance.now() - began);
       if (method === 'codeLens' ? answer.length < layers : !answer?.contents.value.startsWith('**layer'))
         throw new Error(`${method}: not the answer of a layer`);
@@ -106,7 +111,9 @@ async function phase(name, uri, places) {
   }
   const results = Object.entries(times).map(([method, list]) => [method, quantiles(list)]);
   for (const [method, { p50, p95, most }] of results)
-    console.log(`${name}: ${method} p50 ${p50.toFixed(1)} ms, p95 ${p95.toFixed(1)} ms, max ${most.toFixed(1)} ms`);
+    console.log(
+      `${name}: ${method} p50 ${p50.toFixed(1)} ms, p95 ${p95.toFixed(1)} ms, max ${most.toFixed(1)} ms`,
+    );
   return results.every(([, { p95 }]) => p95 < BUDGET);
 }
 

@@ -5,10 +5,12 @@ import { fail, type Outcome } from '../base/outcome';
 import type { CalibrateJob, CommonOptions } from '../jobs';
 import type { ServedContext } from '../runtime/child';
 import { type PreparedModel, withModel } from './open';
+import { spaced } from './spaced';
 
 export function calibrateHandler(job: CalibrateJob, context: ServedContext): Promise<Outcome<RangesFile>> {
+  const partial = spaced(context.partial);
   return withModel(job.model, (prepared) =>
-    rangesOf(prepared, job.data, job.estimator, job, context, context.partial),
+    rangesOf(prepared, job.data, job.estimator, job, context, (ranges) => partial(() => ranges)),
   );
 }
 

@@ -1,5 +1,6 @@
 /** Lenses: facts and actions on the graph, a line per layer, *Apply* on a recipe. Each kind has its switch. */
 import type { CodeLens, Command } from 'vscode-languageserver-types';
+import type { Recipe } from '../../engine/format/recipe';
 import { clientCommands } from '../../protocol/lsp-ext';
 import { plannedBytes, worstLayer } from '../../rules/model-view';
 import { decibels, shortBytes, shortCount } from '../../rules/numbers';
@@ -7,7 +8,7 @@ import { plannedWeightFormat } from '../../rules/planned';
 import { verdictOf } from '../../rules/verdict';
 import { label, rangeOf, type Span } from '../convert';
 import { recipeStart } from '../recipe-places';
-import type { RecipeSnapshot, Snapshot, TextSnapshot } from '../snapshot';
+import type { LayerIndex, RecipeSnapshot, Snapshot, TextSnapshot } from '../snapshot';
 
 /** A lens that only tells something needs a command without a name. */
 const noCommand = '';
@@ -46,8 +47,19 @@ function modelLenses(snapshot: TextSnapshot): CodeLens[] {
   ];
 }
 
+/** Lenses of the last plan per text and report: an editor asks at every scroll, and there may be thousands. */
+const held = new WeakMap<LayerIndex, { readonly recipe: Recipe | undefined; readonly lenses: CodeLens[] }>();
+
 function layerLenses(snapshot: TextSnapshot): CodeLens[] {
   const recipe = snapshot.model?.recipe?.recipe;
+  const known = held.get(snapshot.layers);
+  if (known && known.recipe === recipe) return known.lenses;
+  const lenses = makeLayerLenses(snapshot, recipe);
+  held.set(snapshot.layers, { recipe, lenses });
+  return lenses;
+}
+
+function makeLayerLenses(snapshot: TextSnapshot, recipe: Recipe | undefined): CodeLens[] {
   return snapshot.layers.shown.map(({ layer, node }) => {
     const sqnr = layer.weightSqnr;
     const measured = layer.cumulative && Object.entries(layer.cumulative)[0];
