@@ -54,14 +54,14 @@ describe('calibration panel', () => {
       prepare: (folder) =>
         repeatSamples(path.join(folder, 'data/train128_x.npy'), path.join(folder, manySamples), 48),
     });
-    await workbench.activity('Quantlens');
-    panel = await workbench.webview('#form');
-    await panel.locator('#run').waitFor();
   });
   after(() => workbench.close());
 
   it('starts from what the recipe says and takes other data', async () => {
+    await workbench.activity('Quantlens');
+    panel = await workbench.webview('#form');
     const source = panel.locator('#source-path');
+    await source.waitFor();
     assert.match(await source.innerText(), /data\/train128_x\.npy$/);
     await choose('model', 'fashion_mobile.onnx');
     await choose('data', 'None');

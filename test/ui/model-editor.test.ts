@@ -19,13 +19,13 @@ describe('model editor', () => {
 
   before(async () => {
     workbench = await openWorkbench();
-    await workbench.openFile('fashion_mobile.onnx');
-    page = await workbench.webview('#layers');
-    await page.locator('#layers .figure.good .number').first().waitFor();
   });
   after(() => workbench.close());
 
   it('shows facts, and every layer with numbers and bars', async () => {
+    await workbench.openFile('fashion_mobile.onnx');
+    page = await workbench.webview('#layers');
+    await page.locator('#layers .figure.good .number').first().waitFor();
     const facts = await page.locator('#facts').innerText();
     assert.match(facts, /ONNX/);
     assert.match(facts, /281 kB/);
@@ -46,7 +46,7 @@ describe('model editor', () => {
     assert.match(await finding.innerText(), /stem.*Clip\(0, 6\)/s);
   });
 
-  it('sorts by a column, one way, the other, and not', async () => {
+  it('sorts by a column: one way, the other, and not', async () => {
     const inOrder = await names();
     const sort = column('int4.channel').locator('button.sort');
     await sort.click();
@@ -63,6 +63,14 @@ describe('model editor', () => {
     assert.equal((await names()).at(-1), 'classifier');
     await sort.click();
     assert.deepEqual(await names(), inOrder);
+  });
+
+  it('is there again after the window was reloaded, sorted as it was', async () => {
+    await column('int4.channel').locator('button.sort').click();
+    await workbench.reload();
+    page = await workbench.webview('#layers .figure.good .number');
+    assert.equal((await names())[0], 'classifier');
+    assert.equal(await column('int4.channel').getAttribute('aria-sort'), 'ascending');
   });
 
   it('is usable with the keyboard alone', async () => {

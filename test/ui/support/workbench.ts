@@ -47,6 +47,12 @@ export class Workbench {
     });
   }
 
+  /** Reloads the window; its editors come back. */
+  async reload(): Promise<void> {
+    await this.page.reload();
+    await this.ready();
+  }
+
   async close(): Promise<void> {
     this.onClose();
     await this.page.close();
