@@ -80,6 +80,7 @@ export class Jobs {
         },
         { signal: tracked, progress: (progress) => stream(progress) },
       );
+      this.host.ended(ranges.issues);
       const kept = ranges.value ?? ranges.partial;
       const rangesPath = kept && (await this.saveRanges(kept));
       if (!ranges.value) return ended(ranges.issues, kept?.data.samples ?? 0, rangesPath, undefined, began);
