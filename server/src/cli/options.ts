@@ -9,7 +9,9 @@ export interface GlobalFlags {
   readonly quiet?: boolean;
   readonly seed: number;
   readonly threads?: number;
-  readonly dim: Readonly<Record<string, number>>;
+  readonly dim?: Readonly<Record<string, number>>;
+  /** Supplies what flags do not. */
+  readonly recipe?: string;
 }
 
 export interface DataFlags extends PreprocessingSpec {
@@ -24,7 +26,8 @@ export function withGlobalFlags(command: Command): Command {
     .option('--quiet', 'no progress on stderr')
     .option('--seed <n>', 'seed of every random draw', wholeNumber(0), 0)
     .option('--threads <n>', 'threads of native inference (default: cores − 1, at least 1)', wholeNumber(1))
-    .option('--dim <name=n>', 'bind a symbolic dimension; repeatable', dimension, {});
+    .option('--dim <name=n>', 'bind a symbolic dimension; repeatable', dimension)
+    .option('--recipe <file>', 'recipe that supplies what flags do not');
 }
 
 /** Adds the data and preprocessing flags. */
@@ -46,7 +49,7 @@ export function withDataFlags(command: Command): Command {
 }
 
 export function commonOptions(flags: GlobalFlags): CommonOptions {
-  return { threads: flags.threads ?? defaultThreads(), seed: flags.seed, dimensions: flags.dim };
+  return { threads: flags.threads ?? defaultThreads(), seed: flags.seed, dimensions: flags.dim ?? {} };
 }
 
 /** The data the flags describe over the recipe's; `undefined` when neither names a source. */
@@ -71,7 +74,7 @@ export function dataSpec(
     samples: flags.samples ?? fallback?.samples ?? samples,
     seed: flags.seed,
     preprocessing: { ...fallback?.preprocessing, ...given },
-    dimensions: flags.dim,
+    dimensions: flags.dim ?? {},
   };
 }
 
@@ -129,7 +132,10 @@ function positiveNumbers(text: string): readonly number[] {
   return values;
 }
 
-function dimension(text: string, before: Readonly<Record<string, number>>): Readonly<Record<string, number>> {
+function dimension(
+  text: string,
+  before: Readonly<Record<string, number>> | undefined,
+): Readonly<Record<string, number>> {
   const match = /^(.+)=(\d+)$/.exec(text);
   const value = Number(match?.[2]);
   if (!match?.[1] || !Number.isSafeInteger(value) || value < 1)

@@ -54,7 +54,6 @@ export function makeProgram(end: (code: number) => void): Command {
     .option('--scheme <names>', 'schemes or weight formats, comma-separated (default: w8a8)', list)
     .option('--metric <names>', 'local, cumulative, output (default: local,cumulative)', list)
     .option('--estimator <name>', `range estimator: ${estimatorHelp}`)
-    .option('--recipe <file>', 'recipe that supplies what flags do not')
     .action(run(async () => (await import('./commands/analyze')).analyze));
 
   withDataFlags(
@@ -63,7 +62,6 @@ export function makeProgram(end: (code: number) => void): Command {
     ]),
   )
     .option('--estimator <name>', `range estimator: ${estimatorHelp} (default: min-max)`)
-    .option('--recipe <file>', 'recipe that supplies what flags do not')
     .requiredOption('-o, --output <file>', 'ranges file to write')
     .action(run(async () => (await import('./commands/calibrate')).calibrate));
 
@@ -75,7 +73,6 @@ export function makeProgram(end: (code: number) => void): Command {
     ]),
   )
     .option('--scheme <name>', 'w8a8, w4a8, …, or a weight format for weight-only: int8, int4, int4.group32')
-    .option('--recipe <file>', 'recipe; flags win over it')
     .option('--ranges <file>', 'ranges written by calibrate')
     .addOption(new Option('--target <name>', 'runtime the file is made for').choices(['ort-cpu']))
     .option('--estimator <name>', `range estimator: ${estimatorHelp}`)

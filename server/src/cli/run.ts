@@ -10,6 +10,7 @@ import { Engine } from '../engine/index';
 import type { CommonOptions } from '../engine/jobs';
 import type { Issue, IssueCode } from '../protocol/issues';
 import { commonOptions, type GlobalFlags } from './options';
+import { type LoadedRecipe, loadRecipe } from './recipe';
 import { openTerminal, type Terminal } from './terminal';
 
 export const exitCodes = { done: 0, findings: 1, input: 2, internal: 3, cancelled: 130 } as const;
@@ -19,6 +20,8 @@ export interface CommandContext {
   readonly terminal: Terminal;
   readonly common: CommonOptions;
   readonly signal: AbortSignal;
+  /** The recipe that `--recipe` names. */
+  readonly recipe: LoadedRecipe | undefined;
 }
 
 export type CommandBody = (context: CommandContext) => Promise<number>;
@@ -57,7 +60,15 @@ export async function runCommand(flags: GlobalFlags, body: CommandBody): Promise
     trusted: () => true,
   });
   try {
-    return await body({ engine, terminal, common: commonOptions(flags), signal: controller.signal });
+    const recipe = loadRecipe(flags.recipe, flags.seed);
+    if (flags.recipe !== undefined && !recipe.value) return failed(terminal, recipe.issues);
+    return await body({
+      recipe: recipe.value,
+      engine,
+      terminal,
+      common: commonOptions(flags),
+      signal: controller.signal,
+    });
   } catch (error) {
     if (error instanceof Cancelled) return failed(terminal, [issue('cancelled', {})]);
     const reason = error instanceof Error ? error.message : String(error);

@@ -1,9 +1,10 @@
 /** Issues of a recipe: what parsing found, the model it names, rules that match nothing, are shadowed or impossible. */
 import { issue } from '../engine/base/issue';
 import type { Outcome } from '../engine/base/outcome';
-import type { ParsedRecipe } from '../engine/format/recipe';
+import type { ParsedRecipe, Recipe, RecipeSpans, Span } from '../engine/format/recipe';
 import { shadowedRules, unmatchedRules } from '../engine/format/recipe-match';
 import { isAvailable, methodIssue } from '../engine/methods/available';
+import { createEstimator } from '../engine/numerics/ranges';
 import { parseWeightFormat } from '../engine/numerics/scheme';
 import type { Issue } from '../protocol/issues';
 import type { AnalysisReport } from '../protocol/reports';
@@ -21,6 +22,7 @@ export function recipeIssues(
   recipe.methods.forEach(({ name }, index) => {
     if (!isAvailable(name)) issues.push({ ...methodIssue(name), anchor: { span: spans.methods[index] } });
   });
+  issues.push(...defaultIssues(recipe, spans));
   if (!recipe.model) return issues;
   const model = inspect(recipe.model);
   if (!model.value) {
@@ -52,17 +54,31 @@ export function recipeIssues(
     );
   }
   recipe.layers.forEach((rule, index) => {
-    if (rule.weights === undefined || rule.weights === 'float') return;
-    const format = parseWeightFormat(rule.weights);
-    if (format.value) return;
     const span = spans.rules[index]?.properties.weights?.value;
-    issues.push(
-      issue(
-        'R02',
-        { match: rule.match, format: rule.weights, reason: 'analysis only in this version' },
-        { span },
-      ),
-    );
+    issues.push(...formatIssues(rule.match, rule.weights, span));
   });
   return issues;
+}
+
+/** What the default and the data ask for and this version cannot do: `quantize` would refuse it. */
+function defaultIssues(recipe: Recipe, spans: RecipeSpans): readonly Issue[] {
+  const at = (key: string) => spans.values.get(key)?.value;
+  const { weights, estimator } = recipe.default;
+  const found = [...formatIssues('default', weights, at('default.weights'))];
+  if (estimator !== undefined) {
+    const span = at('default.estimator');
+    found.push(...createEstimator(estimator).issues.map((one) => ({ ...one, anchor: { span } })));
+  }
+  if (recipe.data?.source.startsWith('synthetic')) {
+    const next = 'Use "none", "random", or a folder or file of samples.';
+    found.push(
+      issue('not-implemented', { what: `data ${recipe.data.source}`, next }, { span: at('data.source') }),
+    );
+  }
+  return found;
+}
+
+function formatIssues(match: string, weights: string | undefined, span: Span | undefined): readonly Issue[] {
+  if (weights === undefined || weights === 'float' || parseWeightFormat(weights).value) return [];
+  return [issue('R02', { match, format: weights, reason: 'analysis only in this version' }, { span })];
 }

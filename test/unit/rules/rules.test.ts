@@ -7,6 +7,7 @@ import type { LayerReport } from '../../../server/src/protocol/reports';
 import { findingsPage } from '../../../server/src/rules/docs';
 import { modelRules } from '../../../server/src/rules/index';
 import { findingsOf } from '../../../server/src/rules/model-view';
+import { recipeIssues } from '../../../server/src/rules/recipe-issues';
 import { line } from '../../../server/src/rules/words';
 import { layer, report } from './fixtures';
 
@@ -134,4 +135,25 @@ describe('the rule list', () => {
     const file = path.resolve(__dirname, '../../../docs/findings.md');
     expect(fs.readFileSync(file, 'utf8')).toBe(findingsPage());
   });
+});
+
+describe('what a recipe asks for and this version cannot do', () => {
+  const known = (text: string) =>
+    recipeIssues(parseRecipe(text), () => ({ value: report(layer('a')), issues: [] }))
+      .filter((one) => one.severity === 'error')
+      .map(
+        (one) => `${one.code} ${one.anchor.span === undefined ? 'nowhere' : text.slice(...one.anchor.span)}`,
+      );
+
+  it.each([
+    ['{"model": "m.onnx", "default": {"weights": "nf4"}}', ['R02 "nf4"']],
+    ['{"model": "m.onnx", "layers": [{"match": "a", "weights": "kmeans4"}]}', ['R02 "kmeans4"']],
+    ['{"model": "m.onnx", "default": {"estimator": "cosine"}}', ['not-implemented "cosine"']],
+    ['{"model": "m.onnx", "data": {"source": "synthetic"}}', ['not-implemented "synthetic"']],
+    ['{"model": "m.onnx", "methods": ["gptq"]}', ['not-implemented "gptq"']],
+    [
+      '{"model": "m.onnx", "default": {"weights": "int8", "estimator": "mse"}, "data": {"source": "none"}}',
+      [],
+    ],
+  ])('%s', (text, expected) => expect(known(text)).toEqual(expected));
 });

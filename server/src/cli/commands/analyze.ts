@@ -1,14 +1,13 @@
 /** `analyze MODEL`: weight errors without data; with data also activation and output errors. */
 import { issue } from '../../engine/base/issue';
+import { createEstimator } from '../../engine/numerics/ranges';
 import { isMeasured, measureOptions } from '../measure-options';
 import type { DataFlags, GlobalFlags } from '../options';
 import { dataSpec } from '../options';
-import { loadRecipe } from '../recipe';
 import { factLines, findingLines, jsonReport, layerTable, outputLines } from '../report';
 import { exitCodes, failed, runCommand } from '../run';
 
 export interface AnalyzeFlags extends GlobalFlags, DataFlags {
-  readonly recipe?: string;
   readonly scheme?: readonly string[];
   readonly metric?: readonly string[];
   readonly estimator?: string;
@@ -18,11 +17,12 @@ const DEFAULT_SAMPLES = 32;
 
 export function analyze(model: string, flags: AnalyzeFlags): Promise<number> {
   return runCommand(flags, async (context) => {
-    const { engine, terminal, common, signal } = context;
-    const recipe = loadRecipe(flags.recipe, flags.seed);
-    if (recipe.issues.length > 0 && !recipe.value) return failed(terminal, recipe.issues);
+    const { engine, terminal, common, signal, recipe } = context;
     const options = measureOptions(flags);
     if (!options.value) return failed(terminal, options.issues);
+    const estimator = flags.estimator ?? recipe?.recipe.default.estimator ?? 'min-max';
+    const known = createEstimator(estimator);
+    if (!known.value) return failed(terminal, known.issues);
     const weights = await engine.weights(model, common, {
       signal,
       progress: terminal.progress,
@@ -30,7 +30,7 @@ export function analyze(model: string, flags: AnalyzeFlags): Promise<number> {
     });
     if (!weights.value) return failed(terminal, weights.issues);
     let report = weights.value;
-    const data = dataSpec(flags, recipe.value?.data, DEFAULT_SAMPLES);
+    const data = dataSpec(flags, recipe?.data, DEFAULT_SAMPLES);
     const { schemes, weightsOnly } = options.value;
     const wanted = data !== undefined && (flags.data !== undefined || isMeasured(flags));
     if (wanted && schemes.length > 0) {
@@ -39,7 +39,7 @@ export function analyze(model: string, flags: AnalyzeFlags): Promise<number> {
           kind: 'measure',
           model,
           data,
-          estimator: flags.estimator ?? recipe.value?.recipe.default.estimator ?? 'min-max',
+          estimator,
           schemes,
           metrics: options.value.metrics,
           ...common,
@@ -56,7 +56,7 @@ export function analyze(model: string, flags: AnalyzeFlags): Promise<number> {
       report = { ...report, issues: [...report.issues, note] };
     }
     if (terminal.json) {
-      terminal.document(jsonReport(report, recipe.value?.recipe));
+      terminal.document(jsonReport(report, recipe?.recipe));
       return exitCodes.done;
     }
     terminal.print(factLines(report));
@@ -69,7 +69,7 @@ export function analyze(model: string, flags: AnalyzeFlags): Promise<number> {
     );
     const output = outputLines(report);
     if (output !== '') terminal.print(`\n${output}`);
-    const found = findingLines(report, recipe.value?.recipe);
+    const found = findingLines(report, recipe?.recipe);
     if (found !== '') terminal.print(`\n${found}`);
     return exitCodes.done;
   });

@@ -6,25 +6,21 @@ import { shortBytes } from '../../rules/numbers';
 import { inputFiles } from '../inputs';
 import type { DataFlags, GlobalFlags } from '../options';
 import { dataSpec } from '../options';
-import { loadRecipe } from '../recipe';
 import { exitCodes, failed, runCommand } from '../run';
 
 export interface CalibrateFlags extends GlobalFlags, DataFlags {
-  readonly recipe?: string;
   readonly estimator?: string;
   readonly output: string;
 }
 
 export function calibrate(model: string, flags: CalibrateFlags): Promise<number> {
-  return runCommand(flags, async ({ engine, terminal, common, signal }) => {
-    const recipe = loadRecipe(flags.recipe, flags.seed);
-    if (recipe.issues.length > 0 && !recipe.value) return failed(terminal, recipe.issues);
-    const data = dataSpec(flags, recipe.value?.data);
+  return runCommand(flags, async ({ engine, terminal, common, signal, recipe }) => {
+    const data = dataSpec(flags, recipe?.data);
     if (!data) return failed(terminal, [issue('data-not-found', { source: '--data' })]);
     const inputs = inputFiles(engine, model, [data.source, flags.recipe]);
     const misplaced = outputIssue(flags.output, inputs);
     if (misplaced) return failed(terminal, [misplaced]);
-    const estimator = flags.estimator ?? recipe.value?.recipe.default.estimator ?? 'min-max';
+    const estimator = flags.estimator ?? recipe?.recipe.default.estimator ?? 'min-max';
     const end = await engine.run(
       { kind: 'calibrate', model, data, estimator, ...common },
       { signal, progress: terminal.progress },

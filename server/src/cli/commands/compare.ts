@@ -8,8 +8,8 @@ import { exitCodes, failed, runCommand } from '../run';
 export type CompareFlags = GlobalFlags & DataFlags;
 
 export function compare(float: string, quantized: string, flags: CompareFlags): Promise<number> {
-  return runCommand(flags, async ({ engine, terminal, common, signal }) => {
-    const data = dataSpec(flags);
+  return runCommand(flags, async ({ engine, terminal, common, signal, recipe }) => {
+    const data = dataSpec(flags, recipe?.data);
     if (!data) return failed(terminal, [issue('data-not-found', { source: '--data' })]);
     const end = await engine.run(
       { kind: 'compare', float, quantized, data, ...common },

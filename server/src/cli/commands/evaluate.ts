@@ -14,8 +14,8 @@ export interface EvaluateFlags extends GlobalFlags, DataFlags {
 }
 
 export function evaluate(model: string, flags: EvaluateFlags): Promise<number> {
-  return runCommand(flags, async ({ engine, terminal, common, signal }) => {
-    const data = dataSpec(flags);
+  return runCommand(flags, async ({ engine, terminal, common, signal, recipe }) => {
+    const data = dataSpec(flags, recipe?.data);
     if (!data) return failed(terminal, [issue('data-not-found', { source: '--data' })]);
     const task = flags.task ?? 'classify';
     if (task === 'classify' && flags.labels === undefined && flags.against === undefined) {

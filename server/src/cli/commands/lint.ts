@@ -1,8 +1,9 @@
 /** `lint PATH…`: findings for models and recipes, as text, JSON or SARIF 2.1.0. Exit code 1 when any is an error. */
 import * as fs from 'node:fs';
 import * as path from 'node:path';
+import { throwIfCancelled } from '../../engine/base/cancel';
 import { anchored, issue } from '../../engine/base/issue';
-import { parseRecipe } from '../../engine/format/recipe';
+import { parseRecipe, type Recipe } from '../../engine/format/recipe';
 import type { Engine } from '../../engine/index';
 import type { CommonOptions } from '../../engine/jobs';
 import type { Issue } from '../../protocol/issues';
@@ -20,7 +21,7 @@ export interface LintFlags extends GlobalFlags {
 export function lint(paths: readonly string[], flags: LintFlags): Promise<number> {
   return runCommand(
     { ...flags, json: flags.json || flags.format === 'json' },
-    async ({ engine, terminal, common, signal }) => {
+    async ({ engine, terminal, common, signal, recipe }) => {
       const files = paths.flatMap(lintable);
       const missing = files.filter((file) => !fs.existsSync(file));
       if (missing.length > 0)
@@ -30,8 +31,8 @@ export function lint(paths: readonly string[], flags: LintFlags): Promise<number
         );
       const found: Issue[] = [];
       for (const file of files) {
-        signal.throwIfAborted();
-        found.push(...(await lintFile(engine, common, file, signal)));
+        throwIfCancelled(signal);
+        found.push(...(await lintFile(engine, common, file, recipe?.recipe, signal)));
       }
       if (flags.format === 'sarif') process.stdout.write(`${JSON.stringify(sarif(found), null, 2)}\n`);
       else if (terminal.json)
@@ -41,7 +42,7 @@ export function lint(paths: readonly string[], flags: LintFlags): Promise<number
         });
       else {
         for (const one of found) terminal.print(`${one.severity} ${one.code} ${line(one)}`);
-        terminal.print(`${files.length} files, ${found.length} findings`);
+        terminal.print(`${counted(files.length, 'file')}, ${counted(found.length, 'finding')}`);
       }
       return found.some((one) => one.severity === 'error') ? exitCodes.findings : exitCodes.done;
     },
@@ -52,12 +53,14 @@ async function lintFile(
   engine: Engine,
   common: CommonOptions,
   file: string,
+  given: Recipe | undefined,
   signal: AbortSignal,
 ): Promise<readonly Issue[]> {
   if (file.endsWith('.quant.json')) return lintRecipe(engine, file);
   const report = await engine.weights(file, common, { signal });
+  throwIfCancelled(signal);
   const beside = recipeBeside(file);
-  const recipe = beside ? parseRecipe(fs.readFileSync(beside, 'utf8')).recipe : undefined;
+  const recipe = given ?? (beside ? parseRecipe(fs.readFileSync(beside, 'utf8')).recipe : undefined);
   const found = report.value ? findingsOf(report.value, recipe) : [];
   return [...report.issues, ...found].map((one) => anchored(one, { path: file }));
 }
@@ -89,4 +92,8 @@ function lintable(root: string): readonly string[] {
           .some((part) => part === 'node_modules' || (part.startsWith('.') && part !== '.')),
     )
     .sort();
+}
+
+function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? '' : 's'}`;
 }

@@ -9,14 +9,12 @@ import { reported } from '../../rules/words';
 import { inputFiles } from '../inputs';
 import type { DataFlags, GlobalFlags } from '../options';
 import { dataSpec } from '../options';
-import { loadRecipe } from '../recipe';
 import { judged } from '../report';
 import { exitCodes, failed, runCommand } from '../run';
 import { table } from '../table';
 
 export interface QuantizeFlags extends GlobalFlags, DataFlags {
   readonly scheme?: string;
-  readonly recipe?: string;
   readonly ranges?: string;
   readonly target?: string;
   readonly estimator?: string;
@@ -26,21 +24,18 @@ export interface QuantizeFlags extends GlobalFlags, DataFlags {
 }
 
 export function quantize(model: string, flags: QuantizeFlags): Promise<number> {
-  return runCommand(flags, async ({ engine, terminal, common, signal }) => {
-    const recipe = loadRecipe(flags.recipe, flags.seed);
-    if (recipe.issues.length > 0 && !recipe.value) return failed(terminal, recipe.issues);
-    if (flags.scheme === undefined && !recipe.value) {
+  return runCommand(flags, async ({ engine, terminal, common, signal, recipe }) => {
+    if (flags.scheme === undefined && !recipe) {
       return failed(terminal, [usage('--scheme or --recipe', 'neither is given', 'one of them')]);
     }
     const unsupported = flags.methods?.find((method) => !isAvailable(method));
     if (unsupported !== undefined) return failed(terminal, [methodIssue(unsupported)]);
-    const planned = recipe.value?.recipe.output;
-    const output =
-      flags.output ?? (planned && recipe.value ? path.resolve(recipe.value.folder, planned) : undefined);
+    const planned = recipe?.recipe.output;
+    const output = flags.output ?? (planned && recipe ? path.resolve(recipe.folder, planned) : undefined);
     if (output === undefined) return failed(terminal, [usage('-o', 'no output file is named', 'a path')]);
     const ranges = flags.ranges === undefined ? undefined : readRangesFile(flags.ranges);
     if (ranges && !ranges.value) return failed(terminal, ranges.issues);
-    const data = dataSpec(flags, recipe.value?.data);
+    const data = dataSpec(flags, recipe?.data);
     const inputs = inputFiles(engine, model, [data?.source, flags.recipe, flags.ranges]);
     const misplaced = outputIssue(output, inputs);
     if (misplaced) return failed(terminal, [misplaced]);
@@ -49,7 +44,7 @@ export function quantize(model: string, flags: QuantizeFlags): Promise<number> {
         kind: 'quantize',
         model,
         output,
-        recipe: recipe.value?.text,
+        recipe: recipe?.text,
         scheme: flags.scheme,
         estimator: flags.estimator,
         keepFloat: flags.keepFloat ?? [],
