@@ -64,8 +64,9 @@ export function chooseForm(
     return draft.finish(layer, undefined, undefined, opset);
   }
   const lowest = settled ? opset : Number.POSITIVE_INFINITY;
-  const weights = chooseWeights(layer, choice.weights, target, lowest, draft);
+  const asked = chooseWeights(layer, choice.weights, target, lowest, draft);
   const activations = chooseActivations(layer, choice.activations, lowest, draft);
+  const weights = asked && activations ? runnable(layer, asked, target, activations, draft) : asked;
   const kernel =
     weights?.form === 'dequantize' && hasIntegerKernel(layer, target, weights.scheme, activations, opset);
   const form = draft.finish(layer, weights, activations, opset, kernel);
@@ -118,6 +119,26 @@ export function nbitsBlock(group: number, perChannel: number): number {
 interface ChosenWeights {
   readonly scheme: QuantScheme;
   readonly form: Exclude<WeightForm, 'float'>;
+}
+
+/**
+ * Between quantized activations onnxruntime takes a stack of matrices for its integer kernel whatever its scales are,
+ * and the kernel then refuses one per column when it runs: the stack gets one scale.
+ */
+function runnable(
+  layer: Layer,
+  asked: ChosenWeights,
+  target: TargetFacts,
+  activations: QuantScheme,
+  draft: Draft,
+): ChosenWeights {
+  const kernel = Object.hasOwn(opTable, layer.op) ? target.layerKernels[layer.op as OpType] : undefined;
+  const { scheme, form } = asked;
+  if (!kernel?.matrixScalesOnly || layer.shape.length <= 2 || activations.bits > 8) return asked;
+  if (form !== 'dequantize' || scheme.granularity === 'tensor') return asked;
+  const single: QuantScheme = { ...scheme, granularity: 'tensor' };
+  draft.changes.push({ kind: 'one-scale', from: formatName(scheme), to: formatName(single) });
+  return { scheme: single, form };
 }
 
 /** Collects changes and refusals while a layer is decided. */

@@ -59,6 +59,8 @@ export type PlanReason =
 export type PlanChange =
   /** A name without a scope was completed for this operator. */
   | { readonly kind: 'completed'; readonly from: string; readonly to: string }
+  /** The integer kernel takes a stack of matrices with one scale only. */
+  | { readonly kind: 'one-scale'; readonly from: string; readonly to: string }
   /** ONNX has no type of this width here: stored wider, with limited codes. */
   | { readonly kind: 'stored-wider'; readonly bits: number; readonly storage: StorageType }
   /** Gemm becomes MatMulNBits and Add. */
@@ -133,6 +135,8 @@ function changeText(change: PlanChange): string {
   switch (change.kind) {
     case 'completed':
       return `${change.from} is ${change.to}`;
+    case 'one-scale':
+      return `${change.from} as ${change.to}: integer kernels take a stack of matrices with one scale`;
     case 'stored-wider':
       return `${change.bits} bits in ${change.storage}`;
     case 'contrib-quantize':

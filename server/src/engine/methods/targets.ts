@@ -43,6 +43,8 @@ export interface LayerKernel {
   readonly uniformZeroPoint: boolean;
   /** Takes the bias as int32 with scale s_x · s_w and zero point 0. */
   readonly integerBias: boolean;
+  /** Takes one scale per output channel of a matrix only; a weight of higher rank needs one for the tensor. */
+  readonly matrixScalesOnly: boolean;
 }
 
 const ortCpu: TargetFacts = {
@@ -52,9 +54,19 @@ const ortCpu: TargetFacts = {
   contribQuantize: true,
   matMulNBits: { bits: [2, 4, 8], smallestBlock: 16, largestBlock: 256 },
   layerKernels: {
-    Conv: { needsQuantizedOutput: true, uniformZeroPoint: true, integerBias: true },
-    Gemm: { needsQuantizedOutput: false, uniformZeroPoint: false, integerBias: true },
-    MatMul: { needsQuantizedOutput: false, uniformZeroPoint: false, integerBias: false },
+    Conv: { needsQuantizedOutput: true, uniformZeroPoint: true, integerBias: true, matrixScalesOnly: false },
+    Gemm: {
+      needsQuantizedOutput: false,
+      uniformZeroPoint: false,
+      integerBias: true,
+      matrixScalesOnly: false,
+    },
+    MatMul: {
+      needsQuantizedOutput: false,
+      uniformZeroPoint: false,
+      integerBias: false,
+      matrixScalesOnly: true,
+    },
   },
   widened: { int4: { to: 'int8', opset: 21 }, uint4: { to: 'uint8', opset: 21 } },
   requantized: new Set(['Conv', 'ConvTranspose', 'Gemm']),

@@ -507,3 +507,47 @@ function integers(value: Value | undefined): number[] {
 function scalar(value: Value | undefined): number | undefined {
   return integers(value)[0];
 }
+
+describe('a stack of matrices as the weight of a MatMul', () => {
+  const stackNet = (shape: readonly number[], opset: number) => {
+    const [width = 0] = shape.slice(-2);
+    return model(
+      {
+        inputs: [valueInfo('input', [...shape.slice(0, -2), 5, width])],
+        outputs: [valueInfo('output', undefined)],
+        initializers: [noise('stack.weight', shape, 3)],
+        nodes: [node('MatMul', ['input', 'stack.weight'], ['output'])],
+      },
+      { opset },
+    );
+  };
+  const weights = [
+    'int8.channel',
+    'int8.channel.asym',
+    'int8.tensor',
+    'uint8.channel',
+    'int4.channel',
+    'int4.group16',
+    'int4.group64',
+  ];
+  const inputs = ['uint8.tensor', 'int8.tensor', 'uint16.tensor'];
+  const cases = [13, 21].flatMap((opset) =>
+    [
+      [3, 16, 4],
+      [2, 3, 16, 4],
+      [1, 16, 4],
+    ].flatMap((shape) =>
+      weights.flatMap((format) => inputs.map((activations) => [format, activations, shape, opset] as const)),
+    ),
+  );
+  it.each(cases)(
+    'runs with %s weights and %s inputs, %j in opset %i',
+    async (format, activations, shape, opset) => {
+      const recipe = JSON.stringify({ model: 'm', default: { weights: format, activations } });
+      const made = await quantized(stackNet(shape, opset), recipe, 1);
+      const exact = await output(made.float, made.feeds, 'disabled');
+      const deployed = await output(made.model, made.feeds, 'all');
+      expect(sqnr(exact, deployed)).toBeGreaterThan(format.includes('int8') ? 28 : 12);
+    },
+  );
+});
