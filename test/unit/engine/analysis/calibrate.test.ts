@@ -195,14 +195,24 @@ describe('calibrate', () => {
     expect(value?.ranges).toEqual({ rows: { min: 0, max: 8 }, output: { min: -8, max: 7 } });
   });
 
-  it('warns of NaN and infinities and leaves them out', async () => {
+  it('refuses data that hold NaN', async () => {
     const source = folder.npy(
       'nan.npy',
       [2, 16],
       'float',
-      Float32Array.from({ length: 32 }, (_, at) =>
-        at === 3 ? Number.NaN : at === 7 ? Number.POSITIVE_INFINITY : 1,
-      ),
+      Float32Array.from({ length: 32 }, (_, at) => (at === 3 ? Number.NaN : 1)),
+    );
+    const { value, issues } = await ranges(gemmNet(), { data: { source } });
+    expect(value).toBeUndefined();
+    expect(issues.map((one) => one.code)).toEqual(['data-unsupported']);
+  });
+
+  it('warns of infinities, which attention masks hold, and leaves them out', async () => {
+    const source = folder.npy(
+      'infinite.npy',
+      [2, 16],
+      'float',
+      Float32Array.from({ length: 32 }, (_, at) => (at === 7 ? Number.POSITIVE_INFINITY : 1)),
     );
     const { value, issues } = await ranges(gemmNet(), { data: { source }, estimator: 'percentile:100' });
     expect(issues.map((one) => [one.code, one.severity, one.anchor.tensor])).toContainEqual([
@@ -237,7 +247,7 @@ describe('calibrate', () => {
 
   it.each([
     ['an unknown estimator', { estimator: 'median' }, 'recipe-value'],
-    ['an estimator to come', { estimator: 'aciq' }, 'not-implemented'],
+    ['an estimator to come', { estimator: 'cosine' }, 'not-implemented'],
     ['synthetic data', { data: { source: 'synthetic:dsg' } }, 'not-implemented'],
     [
       'data of another shape',
