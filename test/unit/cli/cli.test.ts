@@ -87,14 +87,33 @@ describe('inspect and analyze', () => {
   });
 
   it('measures weights without data and activations with data', () => {
-    const report = checkJson(['analyze', demo, '--data', train, ...normalise, '--samples', '16', '--metric', 'local,cumulative,output']) as {
-      layers: { name: string; weightSqnr: Record<string, number>; local: Record<string, number>; cumulative: Record<string, number>; outputEffect: Record<string, number> }[];
+    const report = checkJson([
+      'analyze',
+      demo,
+      '--data',
+      train,
+      ...normalise,
+      '--samples',
+      '16',
+      '--metric',
+      'local,cumulative,output',
+    ]) as {
+      layers: {
+        name: string;
+        weightSqnr: Record<string, number>;
+        local: Record<string, number>;
+        cumulative: Record<string, number>;
+        outputEffect: Record<string, number>;
+      }[];
       output: Record<string, { sqnr: number; execution: string }>;
       data: { samples: number };
     };
     for (const layer of report.layers) {
-      expect(layer.weightSqnr['int8.channel']).toBeGreaterThan(layer.weightSqnr['int4.channel'] ?? Number.NaN);
-      for (const figure of [layer.local.w8a8, layer.cumulative.w8a8, layer.outputEffect.w8a8]) expect(figure).toBeGreaterThan(10);
+      expect(layer.weightSqnr['int8.channel']).toBeGreaterThan(
+        layer.weightSqnr['int4.channel'] ?? Number.NaN,
+      );
+      for (const figure of [layer.local.w8a8, layer.cumulative.w8a8, layer.outputEffect.w8a8])
+        expect(figure).toBeGreaterThan(10);
     }
     expect(report.data.samples).toBe(16);
     expect(report.output.w8a8).toMatchObject({ execution: 'simulated' });
@@ -105,7 +124,9 @@ describe('calibrate and quantize', () => {
   it('calibrates, quantizes with the ranges, and the file holds its accuracy', () => {
     const ranges = inFolder('ranges.json');
     const int8 = inFolder('int8.onnx');
-    expect(runCli(['calibrate', demo, '--data', train, ...normalise, '--estimator', 'mse', '-o', ranges]).code).toBe(0);
+    expect(
+      runCli(['calibrate', demo, '--data', train, ...normalise, '--estimator', 'mse', '-o', ranges]).code,
+    ).toBe(0);
     const report = checkJson(['quantize', demo, '--scheme', 'w8a8', '--ranges', ranges, '-o', int8]) as {
       bytesAfter: number;
       verification: { sqnr: number; execution: string };
@@ -128,7 +149,10 @@ describe('calibrate and quantize', () => {
     const bytes = fs.readFileSync(demo);
     bytes[bytes.length >> 1] = (bytes[bytes.length >> 1] ?? 0) ^ 1;
     fs.writeFileSync(other, bytes);
-    checkRefused(['quantize', other, '--scheme', 'w8a8', '--ranges', ranges, '-o', inFolder('x.onnx')], /belongs to another model/);
+    checkRefused(
+      ['quantize', other, '--scheme', 'w8a8', '--ranges', ranges, '-o', inFolder('x.onnx')],
+      /belongs to another model/,
+    );
     expect(fs.existsSync(inFolder('x.onnx'))).toBe(false);
   });
 
@@ -155,7 +179,19 @@ describe('calibrate and quantize', () => {
   it('leaves nothing behind when interrupted', async () => {
     const target = inFolder('interrupted.onnx');
     const end = await interruptCli(
-      ['quantize', demo, '--scheme', 'w8a8', '--data', test, ...normalise, '--estimator', 'mse', '-o', target],
+      [
+        'quantize',
+        demo,
+        '--scheme',
+        'w8a8',
+        '--data',
+        test,
+        ...normalise,
+        '--estimator',
+        'mse',
+        '-o',
+        target,
+      ],
       /calibrate/,
     );
     expect(end.code).toBe(130);
