@@ -134,6 +134,25 @@ describe('data', () => {
   });
 });
 
+describe('an output of zeros', () => {
+  it('that stays zero is no failure', async () => {
+    const float = model({
+      inputs: [valueInfo('x', ['N', 16])],
+      outputs: [valueInfo('y', ['N', 8])],
+      initializers: [
+        tensor('w', [16, 8], normalValues(16 * 8, 3, 0.3)),
+        tensor('b', [8], new Float32Array(8).fill(-100)),
+      ],
+      nodes: [node('Gemm', ['x', 'w', 'b'], ['z']), node('Relu', ['z'], ['y'])],
+    });
+    expect((await writeProto(float, at('zeros.onnx'), { sources: [] })).issues).toEqual([]);
+    const args = ['quantize', at('zeros.onnx'), '--scheme', 'w8a8', '-o', at('zeros.int8.onnx'), '--json'];
+    const { code, stdout, stderr } = runCli(args);
+    expect(code, stderr).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ verification: { sqnr: null, topOneAgreement: 1 } });
+  });
+});
+
 describe('files of other tools', () => {
   const weights = normalValues(16 * 8, 3, 0.3);
   const common = {

@@ -12,6 +12,8 @@ export interface EvaluateInput {
   readonly session: Session;
   /** Float model to agree with. */
   readonly reference?: Session;
+  /** Counts the agreement; default a new one. */
+  readonly agreement?: AgreementScorer;
   readonly feeds: Feeds;
   /** Class per sample. */
   readonly labels?: readonly number[];
@@ -30,7 +32,7 @@ export async function evaluate(input: EvaluateInput): Promise<Outcome<Evaluation
   }
   const own = new AccuracyScorer(input.task, labels);
   const theirs = input.reference && new AccuracyScorer(input.task, labels);
-  const agreement = new AgreementScorer();
+  const agreement = input.agreement ?? new AgreementScorer();
   let samples = 0;
   const report = (): EvaluationReport => ({
     ...own.figures(),

@@ -93,6 +93,12 @@ export interface AgreementFigures {
 export class AgreementScorer {
   private readonly sums = emptySums();
   private readonly rows = { all: 0, same: 0 };
+  private lost = false;
+
+  /** NaN or infinity stands where the first model has a finite number. */
+  get losesNumbers(): boolean {
+    return this.lost;
+  }
 
   /** Adds one batch; an issue when the outputs have other sizes. */
   add(
@@ -111,6 +117,7 @@ export class AgreementScorer {
         });
       }
       addErrors(this.sums, values, close);
+      this.lost ||= close.some((value, at) => !Number.isFinite(value) && Number.isFinite(values[at]));
       if (index === 0) this.addRows(values, close, rowsOf(one.dims, count));
     }
     return undefined;

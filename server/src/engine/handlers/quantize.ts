@@ -7,6 +7,7 @@ import { batchSizeFor } from '../analysis/batch-size';
 import { checkRanges } from '../analysis/calibrate';
 import { evaluate } from '../analysis/evaluate';
 import { latencyOf } from '../analysis/latency';
+import { AgreementScorer } from '../analysis/scorers';
 import { targetNames } from '../base/format-names';
 import { hasErrors, type Issue, issue } from '../base/issue';
 import { fail, type Outcome, ok } from '../base/outcome';
@@ -187,9 +188,11 @@ async function verify(
     const quantized = await openModelFile(file, options);
     if (!quantized.value) return fail(...quantized.issues);
     sessions.push(quantized.value);
+    const scorer = new AgreementScorer();
     const compared = await evaluate({
       session: quantized.value,
       reference: float.value,
+      agreement: scorer,
       feeds: feeds.value,
       task: 'classify',
       batchSize: batchSizeFor(prepared.plain(), job.dimensions),
@@ -198,7 +201,9 @@ async function verify(
     });
     if (!compared.value) return fail(...compared.issues);
     const { sqnr, agreement, samples } = compared.value;
-    if (sqnr === null) return fail(issue('verify-failed', { path: job.output, sqnr }, { path: job.output }));
+    // Undefined alone is no failure: outputs of zeros that stay zeros have no ratio.
+    if (scorer.losesNumbers)
+      return fail(issue('verify-failed', { path: job.output, sqnr }, { path: job.output }));
     const latency = await latencyOf(float.value, quantized.value, feeds.value, context.signal);
     return ok({
       verification: {

@@ -94,4 +94,17 @@ describe('agreement', () => {
     const scorer = new AgreementScorer();
     expect(scorer.add([floats([1, 2], 1, 2)], [floats([1, 3], 1, 2, 3)], 1)?.code).toBe('models-differ');
   });
+
+  const { NaN: nan, POSITIVE_INFINITY: infinity } = Number;
+  it.each([
+    ['equal zeros', [0, 0], [0, 0], false],
+    ['a number that became NaN', [1, 2], [1, nan], true],
+    ['a number that became infinite', [1, 2], [1, -infinity], true],
+    ['what was no number before', [1, nan], [1, infinity], false],
+  ] as const)('tells whether numbers are lost: %s', (_name, one, other, lost) => {
+    const scorer = new AgreementScorer();
+    scorer.add([floats([1, 2], ...one)], [floats([1, 2], ...other)], 1);
+    expect(scorer.figures().sqnr).toBeNull();
+    expect(scorer.losesNumbers).toBe(lost);
+  });
 });
