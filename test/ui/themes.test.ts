@@ -16,8 +16,12 @@ describe('themes', () => {
 
   before(async () => {
     workbench = await openWorkbench();
-    await workbench.openFile('fashion_mobile.onnx');
-    await workbench.webview('#layers .figure.good .number');
+  });
+  after(() => workbench.close());
+
+  it('show editor, panel and tree side by side', async () => {
+    const page = await workbench.openModel('fashion_mobile.onnx');
+    await page.locator('#layers .figure.good .number').first().waitFor();
     await workbench.activity('Quantlens');
     await workbench.webview('#run');
     await workbench.page
@@ -25,7 +29,13 @@ describe('themes', () => {
       .filter({ hasText: 'blocks.0.expand' })
       .waitFor();
   });
-  after(() => workbench.close());
+
+  it('break no rule of their content security policy', () => {
+    assert.deepEqual(
+      workbench.consoleLines.filter((line) => /content security policy|refused to/i.test(line)),
+      [],
+    );
+  });
 
   for (const theme of themes) {
     it(`${theme}: text and signs differ from their ground`, async () => {

@@ -11,8 +11,8 @@ describe('restricted mode', () => {
   after(() => workbench.close());
 
   it('shows the error of weights and says what is off', async () => {
-    await workbench.openFile('fashion_mobile.onnx');
-    const page = await workbench.webview('#layers .figure.good .number');
+    const page = await workbench.openModel('fashion_mobile.onnx');
+    await page.locator('#layers .figure.good .number').first().waitFor();
     assert.match(await page.locator('.banner.warning').innerText(), /Restricted Mode: no native inference/);
     assert.match(await page.locator('#layers tbody tr[data-key="stem"]').innerText(), /47\.1 dB/);
     await workbench.screenshot('trust-model');

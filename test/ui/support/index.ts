@@ -22,10 +22,10 @@
  * a page of its own; `trusted: false` opens it in restricted mode. All pages share one browser and, per kind of
  * trust, one server; open few workbenches (3 s and 150 MB each) and close them.
  *
- * Workbench: `openFile(path)` `openText(path)` `editor(path)` `tab(name)` `explorerRow(name)` · `command(title)`
- * `commandsFor(text)` `contextMenu(on, entry)` `pick(label)` `answer(text)` `quickRows()` · `toast(text)` `clickToast(text, button)`
- * `dialog(text)` `statusItem(text)` `activity(label)` `problems(expected)` · `webview(selector)` · `theme(name)`
- * `screenshot(name)` · `reload()` · `page` (Playwright), `folder`, `consoleLines`.
+ * Workbench: `openFile(path)` `openModel(path)` `openText(path)` `editor(path)` `tab(name)` `explorerRow(name)` ·
+ * `command(title)` `commandsFor(text)` `contextMenu(on, entry)` `pick(label)` `answer(text)` `quickRows()` ·
+ * `toast(text)` `clickToast(text, button)` `dialog(text)` `statusItem(text)` `activity(label)` `problems(expected)` ·
+ * `webview(selector)` · `theme(name)` `screenshot(name)` · `reload()` · `page` (Playwright), `folder`, `consoleLines`.
  * TextEditor: `text()` `reveal(text)` `click(text)` `hover(text, accept)` `lenses(expected)` `clickLens(title)`
  * `codeActions(text, expected)` `applyCodeAction(text, title)` `focus()` `locator`.
  * Locators are Playwright's: `await workbench.toast(/saved/).waitFor()`, `(await workbench.webview('#table'))
@@ -37,7 +37,6 @@
  * Run: `npm run test:ui` (all), `npm run test:ui -- smoke hover` (files whose names contain these). Pictures go to
  * test/artifacts/screenshots; a failure leaves picture, console and server log in test/artifacts/failures.
  */
-
 export { writeLargeModel } from './large-model';
 export { hooks, inferenceProcesses, installedExtension, type OpenOptions, openWorkbench } from './session';
 export { TextEditor } from './text-editor';

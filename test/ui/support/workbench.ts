@@ -47,9 +47,11 @@ export class Workbench {
     });
   }
 
-  /** Reloads the window; its editors come back. */
+  /** Reloads the window by the editor's own command, which keeps its state first; its editors come back. */
   async reload(): Promise<void> {
-    await this.page.reload();
+    const reloaded = this.page.waitForEvent('load');
+    await this.command('Developer: Reload Window');
+    await reloaded;
     await this.ready();
   }
 
@@ -82,6 +84,25 @@ export class Workbench {
     const name = names.at(-1) ?? file;
     await this.explorerRow(name).dblclick();
     await this.tab(name).waitFor();
+  }
+
+  /**
+   * Opens a model and waits until its page is there. In a fresh profile the editor knows the commands of an extension
+   * a moment before its custom editors, and shows files that are opened in between as binary: they are opened anew.
+   */
+  async openModel(file: string): Promise<FrameLocator> {
+    const title = `body.page-model h1:text-is("${file.split('/').at(-1)}")`;
+    return until(`${file} is shown in the model editor`, async () => {
+      await this.openFile(file);
+      return this.webview(title, 6).catch(() => this.closeTab(file));
+    });
+  }
+
+  /** Closes the tab of a file. */
+  async closeTab(file: string): Promise<undefined> {
+    await this.tab(file.split('/').at(-1) ?? file)
+      .locator('a[aria-label^="Close"]')
+      .click();
   }
 
   /** Opens a text file and waits until its editor shows it. */
@@ -203,15 +224,16 @@ export class Workbench {
    * The webview in which a selector (CSS, also inside the toolkit's elements) finds something. Wait for one
    * webview before opening the next: two that load at once in a fresh profile can block each other.
    */
-  async webview(selector: string): Promise<FrameLocator> {
+  async webview(selector: string, seconds = 20): Promise<FrameLocator> {
     const outer = this.page.locator('iframe.webview.ready');
-    return until(`a webview with ${selector}`, async () => {
+    const look = async () => {
       for (let index = 0; index < (await outer.count()); index += 1) {
         const inner = outer.nth(index).contentFrame().locator('iframe#active-frame').contentFrame();
         if ((await inner.locator(selector).count()) > 0) return inner;
       }
       return undefined;
-    });
+    };
+    return until(`a webview with ${selector}`, look, seconds);
   }
 
   // Looks
