@@ -96,6 +96,13 @@ export interface IssueFacts {
   'layer-unmatched': { readonly layer: string };
   /** No user data was involved; ranges come from BatchNormalization statistics or noise. */
   'data-none': { readonly from: 'batch-norm' | 'noise' };
+  /** Without data the range of an input is a guess: from the first BatchNormalization, or that of normal noise. */
+  'input-assumed': {
+    readonly input: string;
+    readonly min: number;
+    readonly max: number;
+    readonly from: 'batch-norm' | 'noise';
+  };
   'slower-than-float': {
     readonly ratio: number;
     readonly because: 'weight-only' | 'unfused' | 'small';

@@ -110,6 +110,8 @@ const sentences: { readonly [C in IssueCode]: Sentence<C> } = {
     `no layer of the quantized file holds the weight of ${quote(layer)}; it is left out.`,
   'data-none': ({ from }) =>
     `no data: activation ranges come from ${from === 'batch-norm' ? 'BatchNormalization statistics' : 'random noise'}. Calibrate on real samples for figures you can trust.`,
+  'input-assumed': ({ input, min, max, from }) =>
+    `input ${quote(input)} is assumed to lie between ${min.toPrecision(3)} and ${max.toPrecision(3)}, ${from === 'batch-norm' ? 'as the first BatchNormalization suggests' : 'as standard normal noise does'}. State how pixels are scaled (--scale, --mean, --std), or calibrate on real samples.`,
   'slower-than-float': ({ ratio, because, layers }) =>
     `the quantized model takes ${(1 / ratio).toFixed(2)}× the float model's time: ${slowReasons[because]}${layers.length > 0 ? ` (${layers.slice(0, 5).join(', ')}${layers.length > 5 ? ', …' : ''})` : ''}.`,
   'verify-failed': ({ path, sqnr }) =>

@@ -9,6 +9,7 @@ import type { Model, Node, Value } from '../graph/ir';
 import { type Layer, listLayers } from '../graph/layers';
 import { isPassThrough, opFacts, passThroughInputs } from '../graph/ops';
 import { outputBounds } from './activation-taps';
+import { inputMoments, momentsRange } from './input-moments';
 import { clippedNormal, type Moments, throughLayer } from './moments';
 
 /** Standard deviations on each side. */
@@ -39,8 +40,12 @@ export function batchNormRanges(
   const layers = new Map<Node, Layer>(listLayers(folded).map((layer) => [layer.node, layer]));
   const known = new Map<Value, Known>();
   const pixels = pixelRange(preprocessing);
-  for (const input of folded.graph.dataInputs)
-    if (pixels && input.shape?.length === 4) ranges.set(input.name, pixels);
+  const moments = inputMoments(original);
+  for (const input of folded.graph.dataInputs) {
+    const told = moments?.input === input.name ? momentsRange(moments) : undefined;
+    const range = pixels ?? told;
+    if (range && input.shape?.length === 4) ranges.set(input.name, range);
+  }
   for (const node of folded.graph.nodes) {
     const output = node.output();
     if (!output) continue;
@@ -164,7 +169,7 @@ function clip(range: ActivationRange, bounds: ActivationRange): ActivationRange 
 }
 
 /** What pixels can become, when it is said how they are scaled. */
-function pixelRange({ scale, mean, std }: PreprocessingSpec): ActivationRange | undefined {
+export function pixelRange({ scale, mean, std }: PreprocessingSpec): ActivationRange | undefined {
   if (scale === undefined && mean === undefined && std === undefined) return undefined;
   const ends: number[] = [];
   const channels = Math.max(mean?.length ?? 1, std?.length ?? 1);

@@ -15,7 +15,7 @@ import { allNodes } from '../graph/walk';
 import { createRandom, type Random } from '../numerics/random';
 import { createEstimator, type Estimator, needsOnlyExtremes } from '../numerics/ranges';
 import type { QuantScheme } from '../numerics/scheme';
-import { type Feeds, noiseSamples, openFeeds } from '../runtime/feeds';
+import { type Feeds, noiseSamples } from '../runtime/feeds';
 import { modelFileFingerprint } from '../runtime/file-fingerprint';
 import { dimensionName } from '../runtime/model-inputs';
 import type { RuntimeTensor, Session } from '../runtime/ort';
@@ -23,8 +23,10 @@ import { openSession } from '../runtime/session-model';
 import { inferShapes, type ValueShape } from '../runtime/shapes';
 import { type Tap, tapModel } from '../runtime/tap';
 import { type ActivationTensor, activationTensors } from './activation-taps';
-import { batchNormRanges } from './batch-norm-ranges';
+import { batchNormRanges, pixelRange } from './batch-norm-ranges';
 import { batchSizeFor } from './batch-size';
+import { inputMoments } from './input-moments';
+import { openLikelyFeeds } from './likely-noise';
 
 export interface CalibrateInput {
   readonly open: OpenModel;
@@ -77,7 +79,7 @@ export async function calibrate(input: CalibrateInput): Promise<Outcome<RangesFi
   if (estimator.value === undefined) return fail(...estimator.issues);
   const none = input.data.source === 'none';
   const data = none ? { ...input.data, samples: noiseSamples } : input.data;
-  const feeds = await openFeeds(data, input.model);
+  const feeds = await openLikelyFeeds(data, input.model, input.open.model);
   if (feeds.value === undefined) return fail(...feeds.issues);
   try {
     const run = new Calibration(input, feeds.value, estimator.value.id);
@@ -138,7 +140,7 @@ class Calibration {
     if (shapes.value === undefined) return fail(...shapes.issues);
     this.observed = this.observers(shapes.value);
     // Everything followed from BatchNormalization.
-    if (this.observed.length === 0) return ok(this.ranges());
+    if (this.observed.length === 0) return this.finished();
     const tapped = tapModel(
       input.model,
       this.observed.flatMap((one) => one.taps),
@@ -178,7 +180,25 @@ class Calibration {
       progress({ stage: 'calibrate', done: this.samples, total: this.feeds.count, unit: 'samples' });
       this.sendPartial();
     }
-    return ok(this.ranges(), this.notFinite());
+    return this.finished();
+  }
+
+  private finished(): Outcome<RangesFile> {
+    const ranges = this.ranges();
+    return ok(ranges, [...this.notFinite(), ...this.assumptions(ranges)]);
+  }
+
+  /** Nothing in a file says how its pixels are scaled: what was assumed in place of data is told. */
+  private assumptions({ ranges }: RangesFile): readonly Issue[] {
+    const { data, model, open } = this.input;
+    if (data.source !== 'none' || this.fixed.size === 0 || pixelRange(data.preprocessing)) return [];
+    const told = inputMoments(open.model)?.input;
+    return model.graph.dataInputs.flatMap(({ name: input }) => {
+      const range = ranges[input];
+      if (!range) return [];
+      const from = input === told ? 'batch-norm' : 'noise';
+      return issue('input-assumed', { input, ...range, from }, { tensor: input }, 'warning');
+    });
   }
 
   /** One observer per source tensor; only float tensors are observed. */

@@ -1,6 +1,7 @@
 /** Job `measure`: activation and output error per scheme, on data or on ranges made without data. */
 import type { AnalysisReport, Decibel, LayerReport, OutputReport, RangesFile } from '../../protocol/reports';
 import { exportedPairs } from '../analysis/layer-pairs';
+import { openLikelyFeeds } from '../analysis/likely-noise';
 import { type ModelFacts, openModelFacts } from '../analysis/model-facts';
 import type { ShadowResult } from '../analysis/run-shadow';
 import { hasErrors, type Issue } from '../base/issue';
@@ -10,7 +11,7 @@ import type { MeasureJob } from '../jobs';
 import { makePlan, type QuantPlan } from '../methods/plan';
 import { parseScheme } from '../numerics/scheme';
 import type { ServedContext } from '../runtime/child';
-import { type Feeds, openFeeds } from '../runtime/feeds';
+import type { Feeds } from '../runtime/feeds';
 import { rangesOf } from './calibrate';
 import { type PreparedModel, withModel } from './open';
 import { outputReport, quantizedTwin, simulate } from './simulate';
@@ -55,7 +56,7 @@ class Collector {
       job.data.source === 'none'
         ? Math.min(job.data.samples ?? noiseSamples, noiseSamples)
         : job.data.samples;
-    const feeds = await openFeeds({ ...job.data, samples }, prepared.folded());
+    const feeds = await openLikelyFeeds({ ...job.data, samples }, prepared.folded(), prepared.open.model);
     if (!feeds.value) return fail(...feeds.issues);
     this.issues.push(...feeds.issues.filter((one) => !this.issues.some((known) => known.code === one.code)));
     try {

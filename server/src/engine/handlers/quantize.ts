@@ -7,6 +7,7 @@ import { batchSizeFor } from '../analysis/batch-size';
 import { checkRanges } from '../analysis/calibrate';
 import { evaluate } from '../analysis/evaluate';
 import { latencyOf } from '../analysis/latency';
+import { openLikelyFeeds } from '../analysis/likely-noise';
 import { AgreementScorer } from '../analysis/scorers';
 import { targetNames } from '../base/format-names';
 import { hasErrors, type Issue, issue } from '../base/issue';
@@ -177,7 +178,7 @@ async function verify(
 ): Promise<Outcome<Verified>> {
   const data = verificationData(job, ranges);
   const plain = prepared.plain();
-  const feeds = await openFeeds(data, plain);
+  const feeds = await openLikelyFeeds(data, plain, prepared.open.model);
   if (!feeds.value) return fail(...feeds.issues);
   const sessions: Session[] = [];
   const options = { threads: job.threads, optimization: 'all' } as const;
