@@ -12,6 +12,8 @@ export const { goodFrom, watchFrom } = verdictScale;
 /** Verdict of a figure in dB. */
 export function verdictOf(db: Decibel | undefined): Verdict {
   if (db === null || db === undefined) return 'unknown';
-  if (db >= goodFrom) return 'good';
-  return db >= watchFrom ? 'watch' : 'bad';
+  // Judged as it is shown, to a tenth: "20.0 dB" must not be called less than good.
+  const shown = Math.round(db * 10) / 10;
+  if (shown >= goodFrom) return 'good';
+  return shown >= watchFrom ? 'watch' : 'bad';
 }

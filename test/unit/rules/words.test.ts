@@ -65,9 +65,10 @@ describe('numbers', () => {
 describe('verdicts', () => {
   it.each([
     [20, 'good'],
-    [19.99, 'watch'],
+    [19.96, 'good'],
+    [19.94, 'watch'],
     [10, 'watch'],
-    [9.99, 'bad'],
+    [9.94, 'bad'],
     [null, 'unknown'],
   ] as const)('%s dB is %s', (db, verdict) => expect(verdictOf(db)).toBe(verdict));
 });
