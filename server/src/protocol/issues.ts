@@ -85,6 +85,8 @@ export interface IssueFacts {
   R03: { readonly match: string; readonly by: string };
   R04: { readonly model: string };
   // --- inference ---------------------------------------------------------------------------------------
+  /** onnxruntime refuses the file as it was given. */
+  'model-refused': { readonly reason: string };
   'inference-failed': { readonly reason: string };
   'inference-crashed': { readonly signal: string; readonly during: string };
   'inference-unavailable': { readonly reason: string };

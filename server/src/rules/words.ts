@@ -93,6 +93,8 @@ const sentences: { readonly [C in IssueCode]: Sentence<C> } = {
     `${quote(match)} has no effect: every layer it matches is decided by the later rule ${quote(by)}.`,
   R04: ({ model }) => `the recipe's model ${quote(model)} does not exist. Paths are relative to the recipe.`,
 
+  'model-refused': ({ reason }) =>
+    `onnxruntime refuses the model as it stands: ${reason.replace(/\.+$/, '')}. Export it again.`,
   'inference-failed': ({ reason }) => `inference failed: ${reason}.`,
   'inference-crashed': ({ signal, during }) =>
     `the inference process ended (${signal}) during ${during}. The program goes on; run again, with fewer threads or samples if it happens twice.`,

@@ -4,7 +4,7 @@ import * as os from 'node:os';
 import * as path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { writeProto } from '../../../server/src/engine/export/write';
-import { model, node, normalValues, tensor, valueInfo } from '../../fixtures/build';
+import { graph, model, node, normalValues, tensor, valueInfo } from '../../fixtures/build';
 import { root, runCli } from './run-cli';
 
 const demo = path.join(root, 'examples/fashion_mobile.onnx');
@@ -131,6 +131,42 @@ describe('data', () => {
       /nan\.npy: cannot be used as data \(sample 2 holds NaN in input/,
     );
     expect(fs.existsSync(at('ranges.json'))).toBe(false);
+  });
+});
+
+describe('a model that onnxruntime refuses', () => {
+  const layer = [node('MatMul', ['x', 'w'], ['z'])];
+  const common = {
+    inputs: [valueInfo('x', ['N', 4])],
+    outputs: [valueInfo('y', ['N', 4])],
+    initializers: [tensor('w', [4, 4], normalValues(16, 3, 0.3))],
+  };
+  const body = (name: string) =>
+    graph({
+      inputs: [valueInfo('z', ['N', 4])],
+      outputs: [valueInfo(name, ['N', 4])],
+      nodes: [node('Relu', ['z'], [name])],
+    });
+  const branches = { then_branch: body('a'), else_branch: body('b') };
+  it.each([
+    [
+      'when it runs',
+      [...layer, node('Mod', ['z', 'z'], ['y'])],
+      common.inputs,
+      /y_Mod.*refuses.*fmod was false/,
+    ],
+    [
+      'when it is loaded',
+      [...layer, node('If', ['flag'], ['y'], branches)],
+      [...common.inputs, valueInfo('flag', [], 'bool')],
+      /y_If.*refuses.*0 inputs/,
+    ],
+  ] as const)('%s', async (_name, nodes, inputs, line) => {
+    const file = at('refused.onnx');
+    expect((await writeProto(model({ ...common, inputs, nodes }), file, { sources: [] })).issues).toEqual([]);
+    checkRefused(['analyze', file, '--data', 'random', '--scheme', 'w8a8', ...few], line);
+    checkRefused(['quantize', file, '--scheme', 'int8', '-o', at('no.onnx'), ...few.slice(2)], line);
+    expect(fs.existsSync(at('no.onnx'))).toBe(false);
   });
 });
 

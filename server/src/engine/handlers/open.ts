@@ -5,6 +5,7 @@ import type { Model } from '../graph/ir';
 import { type OpenModel, openModel } from '../graph/open';
 import { passes, runPasses, structuralPasses } from '../graph/passes';
 import { cloneModel } from '../graph/walk';
+import { blamed } from './refused';
 
 export interface PreparedModel {
   readonly open: OpenModel;
@@ -38,7 +39,9 @@ export async function withModel<T>(
   try {
     const outcome = await body(prepared.value);
     if (!open.unchanged()) return fail(issue('file-changed', { path }, { path }));
-    return { value: outcome.value, issues: [...prepared.issues, ...outcome.issues] };
+    const issues =
+      outcome.value === undefined ? await blamed(prepared.value, outcome.issues) : outcome.issues;
+    return { value: outcome.value, issues: [...prepared.issues, ...issues] };
   } finally {
     open.close();
   }
