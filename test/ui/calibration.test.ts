@@ -67,7 +67,7 @@ describe('calibration panel', () => {
     await choose('data', 'None');
     assert.match(await panel.locator('#no-data').innerText(), /^No data: .* Read the figures as rough\.$/);
     await choose('data', 'File…');
-    await workbench.answer(path.join(workbench.folder, manySamples));
+    await workbench.pickFile(path.join(workbench.folder, manySamples));
     await until('the file is taken', async () => (await source.innerText()).endsWith(manySamples));
     await panel.locator('#preprocessing summary').click();
     await fill('mean', '0.286');

@@ -23,7 +23,8 @@
  * trust, one server; open few workbenches (3 s and 150 MB each) and close them.
  *
  * Workbench: `openFile(path)` `openModel(path)` `openText(path)` `editor(path)` `tab(name)` `explorerRow(name)` ·
- * `command(title)` `commandsFor(text)` `contextMenu(on, entry)` `pick(label)` `answer(text)` `quickRows()` ·
+ * `command(title)` `commandsFor(text)` `contextMenu(on, entry)` `pick(label)` `answer(text)` `pickFile(path)`
+ * `quickRows()` ·
  * `toast(text)` `clickToast(text, button)` `dialog(text)` `statusItem(text)` `activity(label)` `problems(expected)` ·
  * `webview(selector)` · `theme(name)` `screenshot(name)` · `reload()` · `page` (Playwright), `folder`, `consoleLines`.
  * TextEditor: `text()` `reveal(text)` `click(text)` `hover(text, accept)` `lenses(expected)` `clickLens(title)`

@@ -166,6 +166,18 @@ export class Workbench {
     await this.page.keyboard.press('Enter');
   }
 
+  /** Answers the dialog for a file with an absolute path. While it lists its first folder it forgets what was typed. */
+  async pickFile(file: string): Promise<void> {
+    const widget = this.page.locator('.quick-input-widget');
+    await widget.waitFor();
+    await until(`the dialog takes ${file}`, async () => {
+      await widget.locator('.quick-input-box input').fill(file, { timeout: 2000 });
+      await this.page.keyboard.press('Enter');
+      await widget.waitFor({ state: 'hidden', timeout: 2000 });
+      return true;
+    });
+  }
+
   /** Chooses an entry of the context menu of something. */
   async contextMenu(on: Locator, entry: string): Promise<void> {
     await on.click({ button: 'right' });
