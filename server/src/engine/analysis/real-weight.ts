@@ -7,7 +7,8 @@ import { dataTypeByCode } from '../base/dtype';
 import { issue } from '../base/issue';
 import { fail, type Outcome, ok } from '../base/outcome';
 import type { Node } from '../graph/ir';
-import type { Layer } from '../graph/layers';
+import { isReshaped, type Layer, permutation, shapesThrough, sliceOf } from '../graph/layers';
+import { permuted } from '../graph/passes/transpose-weights';
 import type { Tensor } from '../graph/tensor';
 import { type ChannelView, channelView, gatherChannel } from '../numerics/layout';
 import { unpackMatMulNBits } from '../numerics/pack';
@@ -31,13 +32,14 @@ export function realWeight(layer: Layer): Outcome<Float32Array> {
   if (dequantize) {
     applyParameters(
       data,
-      layer.shape,
+      layer.tensor.shape,
       dequantize.int('axis', 1),
       dequantize.int('block_size', 0),
       tensorAt(dequantize, 1),
       tensorAt(dequantize, 2),
     );
   }
+  if (isReshaped(layer.through)) return ok(channelMajor(reshaped(data, layer), layer), codes.issues);
   const own = ownParameters[layer.op];
   if (own)
     applyParameters(
@@ -49,6 +51,37 @@ export function realWeight(layer: Layer): Outcome<Float32Array> {
       tensorAt(layer.node, own[1]),
     );
   return ok(channelMajor(data, layer), codes.issues);
+}
+
+/** The weight in the layer's shape, from codes that were stored in blocks or rows. */
+function reshaped(data: Float32Array, { tensor, through }: Layer): Float32Array {
+  const shapes = [tensor.shape, ...(shapesThrough(tensor.shape, through) ?? [])];
+  let values = data;
+  through.forEach((node, index) => {
+    const shape = shapes[index] ?? [];
+    const order = node.op === 'Transpose' ? permutation(node, shape.length) : undefined;
+    if (order) values = permuted(values, shape, order);
+    const kept = node.op === 'Slice' ? sliceOf(node, shape) : undefined;
+    if (kept) values = sliced(values, shape, kept);
+  });
+  return values;
+}
+
+function sliced(
+  data: Float32Array,
+  shape: readonly number[],
+  { axis, start, end }: { readonly axis: number; readonly start: number; readonly end: number },
+): Float32Array {
+  const inner = shape.slice(axis + 1).reduce((product, size) => product * size, 1);
+  const row = (shape[axis] ?? 0) * inner;
+  const kept = Math.max(0, end - start) * inner;
+  const rows = row > 0 ? data.length / row : 0;
+  const result = new Float32Array(rows * kept);
+  for (let at = 0; at < rows; at++) {
+    const from = at * row + start * inner;
+    result.set(data.subarray(from, from + kept), at * kept);
+  }
+  return result;
 }
 
 function tensorAt(node: Node, index: number): Tensor | undefined {

@@ -17,7 +17,7 @@ export interface Layer {
   /** Initializer or Constant output that holds the weight, also when Transpose, Cast or DequantizeLinear follow. */
   readonly weight: Value;
   readonly tensor: Tensor;
-  /** Shape of the weight as stored; of MatMulNBits the logical [N, K]. */
+  /** Shape of the weight as stored; of MatMulNBits the logical [N, K]; of codes in blocks or rows, that at the layer. */
   readonly shape: readonly number[];
   /** Axis of the output channels in `shape`. */
   readonly channelAxis: number;
@@ -35,7 +35,10 @@ export interface Layer {
   readonly bias: Value | undefined;
   /** The stored weight is quantized: codes and scales, not real numbers. */
   readonly quantized: boolean;
-  /** Nodes between the stored weight and the layer, from the weight on (Identity, Cast, Transpose, DequantizeLinear). */
+  /**
+   * Nodes between the stored weight and the layer, from the weight on: Identity, Cast, Transpose, DequantizeLinear;
+   * behind DequantizeLinear also Reshape and Slice.
+   */
   readonly through: readonly Node[];
 }
 
@@ -110,15 +113,86 @@ const TRANSPARENT: ReadonlySet<string> = new Set([
   'com.microsoft.DequantizeLinear',
 ]);
 
-/** The constant behind a value, looking through nodes that only convert or transpose it. */
+/** Operators that bring codes stored in blocks or rows back to the weight's shape. */
+const RESHAPING: ReadonlySet<string> = new Set(['Reshape', 'Slice']);
+
+/**
+ * The constant behind a value, looking through nodes that only convert or transpose it; when it is dequantized on the
+ * way, also through nodes that reshape it afterwards.
+ */
 export function constantSource(value: Value | undefined): Source | undefined {
   const through: Node[] = [];
-  for (let at = value; at; at = at.producer.input(0)) {
-    if (at.tensor) return { value: at, tensor: at.tensor, through: through.reverse() };
-    if (!at.producer || !TRANSPARENT.has(at.producer.op)) return undefined;
-    through.push(at.producer);
+  let reshaped = false;
+  for (let at = value; at; at = through.at(-1)?.input(0)) {
+    if (at.tensor) return reshaped ? undefined : { value: at, tensor: at.tensor, through: through.reverse() };
+    const node = at.producer;
+    if (!node) return undefined;
+    if (RESHAPING.has(node.op)) reshaped = true;
+    else if (!TRANSPARENT.has(node.op)) return undefined;
+    else if (node.opType === 'DequantizeLinear') reshaped = false;
+    through.push(node);
   }
   return undefined;
+}
+
+/** True when {@link shapesThrough} are needed to tell the layer's shape from the stored one. */
+export function isReshaped(through: readonly Node[]): boolean {
+  return through.some((node) => RESHAPING.has(node.op));
+}
+
+/**
+ * Shapes of a constant of shape `stored` behind each of the nodes; `undefined` when a shape or a bound is not constant
+ * or does not fit.
+ */
+export function shapesThrough(
+  stored: readonly number[],
+  through: readonly Node[],
+): readonly (readonly number[])[] | undefined {
+  const shapes: (readonly number[])[] = [];
+  let shape: readonly number[] | undefined = stored;
+  for (const node of through) {
+    shape = shapeAfter(node, shape);
+    if (!shape) return undefined;
+    shapes.push(shape);
+  }
+  return shapes;
+}
+
+/** What a Slice along one axis keeps of a constant of this shape; `undefined` for other ones. */
+export function sliceOf(
+  node: Node,
+  shape: readonly number[],
+): { readonly axis: number; readonly start: number; readonly end: number } | undefined {
+  const single = (index: number) => {
+    const values = node.input(index)?.tensor?.toIntegers().value;
+    return values?.length === 1 ? Number(values[0]) : undefined;
+  };
+  const [from, to, along] = [single(1), single(2), single(3)];
+  if (from === undefined || to === undefined || along === undefined) return undefined;
+  if (node.input(4) && single(4) !== 1) return undefined;
+  const axis = along < 0 ? along + shape.length : along;
+  const size = shape[axis];
+  if (size === undefined) return undefined;
+  const clamp = (bound: number) => Math.min(size, Math.max(0, bound < 0 ? bound + size : bound));
+  return { axis, start: clamp(from), end: clamp(to) };
+}
+
+function shapeAfter(node: Node, shape: readonly number[]): readonly number[] | undefined {
+  if (node.op === 'Transpose') return permutation(node, shape.length)?.map((axis) => shape[axis] ?? 0);
+  if (node.op === 'Slice') {
+    const kept = sliceOf(node, shape);
+    return (
+      kept && shape.map((size, axis) => (axis === kept.axis ? Math.max(0, kept.end - kept.start) : size))
+    );
+  }
+  if (node.op !== 'Reshape') return shape;
+  const stated = node.input(1)?.tensor?.toIntegers().value;
+  if (!stated) return undefined;
+  const sizes = Array.from(stated, (size, axis) => (Number(size) === 0 ? (shape[axis] ?? 0) : Number(size)));
+  const product = (list: readonly number[]) => list.reduce((all, size) => all * size, 1);
+  const known = product(sizes.filter((size) => size !== -1));
+  const whole = sizes.map((size) => (size === -1 ? product(shape) / known : size));
+  return product(whole) === product(shape) && whole.every(Number.isInteger) ? whole : undefined;
 }
 
 interface FoundWeight extends Source {
@@ -131,14 +205,14 @@ function weightOf(node: Node, facts: WeightFacts): FoundWeight | undefined {
   const source = constantSource(node.input(facts.input));
   // Two constants multiplied are a constant, not a layer.
   if (!source || constantSource(node.input(facts.activation))) return undefined;
-  const shape =
-    node.op === 'com.microsoft.MatMulNBits' ? [node.int('N', 0), node.int('K', 0)] : source.tensor.shape;
-  if (shape.length < facts.minimumRank) return undefined;
+  const shape = shapeOf(node, source);
+  if (!shape || shape.length < facts.minimumRank) return undefined;
   const dequantized = source.through.some((one) => opFacts(one).quantized);
   const quantized = dequantized || opFacts(node).quantized === true;
   if (!quantized && dataTypeByCode(source.tensor.dataType)?.kind !== 'float') return undefined;
   // The axis is known at the layer; undo the transpositions on the way back to the stored weight.
   let channelAxis = facts.channelAxis(node, shape.length);
+  if (isReshaped(source.through)) return { ...source, shape, channelAxis, quantized };
   for (const one of [...source.through].reverse()) {
     if (one.opType !== 'Transpose') continue;
     const axis = permutation(one, shape.length)?.[channelAxis];
@@ -146,6 +220,11 @@ function weightOf(node: Node, facts: WeightFacts): FoundWeight | undefined {
     channelAxis = axis;
   }
   return { ...source, shape, channelAxis, quantized };
+}
+
+function shapeOf(node: Node, { tensor, through }: Source): readonly number[] | undefined {
+  if (node.op === 'com.microsoft.MatMulNBits') return [node.int('N', 0), node.int('K', 0)];
+  return isReshaped(through) ? shapesThrough(tensor.shape, through)?.at(-1) : tensor.shape;
 }
 
 /** Permutation of a Transpose node; default reverses the axes. `undefined` when it is none of `rank` axes. */

@@ -13,12 +13,53 @@ import { listLayers } from '../../../../server/src/engine/graph/layers';
 import { toOnnx } from '../../../../server/src/engine/graph/to-onnx';
 import { verify } from '../../../../server/src/engine/graph/verify';
 import { cloneModel } from '../../../../server/src/engine/graph/walk';
-import { convNet, gemmNet, matmulNet, normalValues } from '../../../fixtures/build';
+import {
+  convNet,
+  gemmNet,
+  matmulNet,
+  model,
+  node,
+  normalValues,
+  tensor,
+  valueInfo,
+} from '../../../fixtures/build';
 import { folded, quantized, run } from '../../../fixtures/quantize';
 import { sqnr } from '../../../fixtures/run-graph';
 
 /** Sums in float32 inside the session against sums in float64 outside. */
 const TOLERANCE = 0.01;
+
+/** In an operator set without blocks, where GroupNormalization keeps it: codes of groups stand in rows. */
+function olderNet(): ModelProto {
+  return model(
+    {
+      inputs: [valueInfo('input', ['N', 5, 8, 8])],
+      outputs: [valueInfo('output', undefined)],
+      initializers: [
+        tensor('conv.weight', [8, 5, 3, 3], normalValues(360, 3, 0.3)),
+        tensor('up.weight', [8, 6, 3, 3], normalValues(432, 4, 0.3)),
+        tensor('scale', [2], [1, 1]),
+        tensor('shift', [2], [0, 0]),
+      ],
+      nodes: [
+        node('Conv', ['input', 'conv.weight'], ['conv_out']),
+        node('GroupNormalization', ['conv_out', 'scale', 'shift'], ['norm_out'], { num_groups: 2 }),
+        node('ConvTranspose', ['norm_out', 'up.weight'], ['output']),
+      ],
+    },
+    { opset: 18 },
+  );
+}
+
+/** A stack of three matrices. */
+function stackNet(): ModelProto {
+  return model({
+    inputs: [valueInfo('input', [3, 'N', 20])],
+    outputs: [valueInfo('output', undefined)],
+    initializers: [tensor('stack.weight', [3, 20, 4], normalValues(240, 3, 0.3))],
+    nodes: [node('MatMul', ['input', 'stack.weight'], ['output'])],
+  });
+}
 
 /** dB per comparison of the shadow graph. */
 async function figures(proto: ModelProto, scheme: Parameters<typeof quantized>[1]) {
@@ -88,6 +129,9 @@ describe('cumulative error', () => {
     ['gemmNet', gemmNet(), 'w8a8'],
     ['matmulNet int4 (MatMulNBits)', matmulNet(32, 64), 'int4'],
     ['gemmNet int4 (MatMulNBits and Add)', gemmNet(64), 'int4'],
+    ['convNet in blocks', convNet(), 'int4.group16'],
+    ['convNet in rows', olderNet(), 'int4.group16'],
+    ['a stack of matrices in blocks', stackNet(), 'int4.group16'],
   ])('%s equals the difference of two separate runs', async (_name, proto, scheme) => {
     await checkCumulative(proto, scheme);
   });
@@ -157,6 +201,8 @@ describe('matching layers', () => {
     ['w8a8', convNet()],
     ['int4', matmulNet(32, 64)],
     ['int4.group32', gemmNet(64)],
+    ['int4.group16', convNet()],
+    ['int4.group16', olderNet()],
   ])('finds every layer of a %s export whose names were lost', async (scheme, proto) => {
     const made = await quantized(proto, scheme);
     const { pairs, unmatched } = matchedPairs(made.float, made.model);
@@ -172,6 +218,9 @@ describe('the real weight of a stored layer', () => {
     ['int4.channel', convNet()],
     ['int4.group32', matmulNet(64, 64)],
     ['int4.group16', gemmNet(40)],
+    ['int4.group16', convNet()],
+    ['int4.group16', olderNet()],
+    ['int4.group16', stackNet()],
   ])('%s is within half a step of the float weight', async (format, proto) => {
     const made = await quantized(proto, format);
     const exact = listLayers(made.float);
@@ -201,3 +250,20 @@ it('a network compared with itself has no noise', async () => {
   );
   for (const { noise } of shadow.comparisons) expect(Number(results[noise]?.[0])).toBe(0);
 });
+
+it.each([
+  ['blocks', convNet(), ['Reshape']],
+  ['rows', olderNet(), ['Reshape', 'Slice', 'Transpose']],
+] as const)(
+  'weights in %s reach their layer through operators of their own',
+  async (form, proto, through) => {
+    const made = await quantized(proto, 'int4.group16');
+    expect(made.plan.layers.map((layer) => layer.form)).toContain(form);
+    const layers = listLayers(made.model);
+    const exact = listLayers(made.float);
+    expect(layers.map((layer) => layer.shape)).toEqual(exact.map((layer) => layer.shape));
+    expect(layers.map((layer) => layer.channelAxis)).toEqual(exact.map((layer) => layer.channelAxis));
+    const ops = new Set(layers.flatMap((layer) => layer.through.map((one) => one.opType)));
+    expect([...ops]).toEqual(expect.arrayContaining([...through]));
+  },
+);

@@ -46,7 +46,11 @@ function transposed(layer: Layer, order: readonly number[], issues: Issue[]): Te
 }
 
 /** Elements of a tensor of `shape` after permuting its axes. */
-function permuted(values: Float32Array, shape: readonly number[], order: readonly number[]): Float32Array {
+export function permuted(
+  values: Float32Array,
+  shape: readonly number[],
+  order: readonly number[],
+): Float32Array {
   const result = new Float32Array(values.length);
   const [rows, columns] = shape;
   if (shape.length === 2 && rows !== undefined && columns !== undefined && order[0] === 1) {
