@@ -95,6 +95,7 @@ describe('calibration panel', () => {
     );
     assert.match(said, /Cancelled: best so far/);
     assert.ok(Number(/(\d+) samples/.exec(said)?.[1]) > 0, said);
+    assert.match(said, /Quantize to w8a8…/);
     await workbench.screenshot('calibration-cancelled');
   });
 

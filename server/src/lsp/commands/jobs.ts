@@ -2,6 +2,7 @@
  * Long requests: calibrate and quantize. Each streams progress, is cancelled by its token or by job id, and answers
  * with the best so far when cancelled.
  */
+import * as fs from 'node:fs/promises';
 import * as os from 'node:os';
 import * as path from 'node:path';
 import { fingerprintOf } from '../../engine/base/fingerprint';
@@ -238,7 +239,10 @@ export class Jobs {
 
   private async saveRanges(ranges: RangesFile): Promise<string | undefined> {
     const name = `ranges-${fingerprintOf(ranges.model.fingerprint, ranges.data.fingerprint, ranges.estimator, String(ranges.data.samples)).slice(0, 16)}.json`;
-    const file = path.join(this.host.cacheDirectory() ?? os.tmpdir(), name);
+    const folder = this.host.cacheDirectory() ?? os.tmpdir();
+    const file = path.join(folder, name);
+    // Nothing was cached yet in a new profile. Where it cannot be made, writing says so.
+    await fs.mkdir(folder, { recursive: true }).catch(() => undefined);
     const written = await writeText(file, JSON.stringify(ranges), []);
     return written.value && file;
   }
