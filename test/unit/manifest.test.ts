@@ -51,6 +51,16 @@ describe('commands', () => {
   });
 });
 
+describe('the package', () => {
+  it('holds the files by which the bundles import their libraries', () => {
+    const shipped = fs.readFileSync(path.join(root, '.vscodeignore'), 'utf8');
+    const library = path.join(root, 'node_modules/sharp/package.json');
+    const { exports } = JSON.parse(fs.readFileSync(library, 'utf8'));
+    // The bundles keep import('sharp'), hence the entry for import, not the one for require.
+    expect(shipped).toContain(`!node_modules/sharp/dist/**/*${path.extname(exports['.'].import.default)}`);
+  });
+});
+
 describe('settings', () => {
   it('have the defaults of the protocol', () => {
     const own = Object.entries(properties).filter(([key]) => key !== 'quantlens.trace.server');
