@@ -66,7 +66,7 @@ describe('Calibrations', () => {
 
 describe('calibrationDefaults', () => {
   const check = (recipe: string, expected: Partial<CalibrationRequest>) =>
-    expect(calibrationDefaults(readRecipe(recipe), '/work/models')).toEqual(expected);
+    expect(calibrationDefaults(readRecipe(recipe), '/home/models')).toEqual(expected);
 
   it('reads data, preprocessing and estimator of a recipe with comments', () => {
     check(
@@ -75,7 +75,7 @@ describe('calibrationDefaults', () => {
           "resize": 256, "crop": 224, "layout": "nhwc", "color": "bgr", },
         "default": { "estimator": "min-max" } }`,
       {
-        source: '/work/models/data/x.npy',
+        source: '/home/models/data/x.npy',
         samples: 128,
         estimator: 'min-max',
         scale: '1/255',
@@ -96,7 +96,7 @@ describe('calibrationDefaults', () => {
     ['synthetic:zeroq', 'none'],
     ['/data/images', '/data/images'],
     ['C:\\data', 'C:\\data'],
-    ['images/', '/work/models/images/'],
+    ['images/', '/home/models/images/'],
   ])('source %s becomes %s', (source, expected) => {
     check(JSON.stringify({ data: { source } }), { source: expected });
   });
