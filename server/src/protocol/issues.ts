@@ -39,6 +39,13 @@ export interface IssueFacts {
     readonly limit: number;
   };
   'file-changed': { readonly path: string };
+  /** Parts of a split weight file that are not there, or that lie outside its folder. */
+  'parts-missing': {
+    readonly path: string;
+    readonly parts: readonly string[];
+    readonly total: number;
+    readonly why: 'missing' | 'outside';
+  };
   /** The place for the output is wrong: no such folder, no permission, a folder itself. */
   'output-unusable': { readonly path: string; readonly reason: string };
   'write-failed': { readonly path: string; readonly reason: string };

@@ -32,6 +32,13 @@ const sentences: { readonly [C in IssueCode]: Sentence<C> } = {
     `${path}: cut off: ${need} bytes are needed, ${have} are there. Export or download it again.`,
   'format-limit': ({ path, what, value, limit }) =>
     `${path}: ${what} is ${value}; at most ${limit} is accepted.`,
+  'parts-missing': ({ path, parts, total, why }) => {
+    const more = parts.length > 1 ? ` and ${parts.length - 1} more` : '';
+    const names = `${quote(parts[0] ?? '')}${more} of ${total} parts`;
+    return why === 'missing'
+      ? `${path}: ${names} missing. Put all parts into one folder.`
+      : `${path}: ${names} outside the file's folder, not opened. Put all parts into one folder.`;
+  },
   'file-changed': ({ path }) => `${path}: changed while it was being read. Run again.`,
   'output-unusable': ({ path, reason }) =>
     `${quote(path)} cannot be written (${reason}). Choose another output file.`,

@@ -22,12 +22,11 @@ export function weightFileFacts(path: string, options: FactsOptions = {}): Outco
 
 /** Facts of a weight file that is open already. */
 export function openWeightFacts(open: OpenWeights, options: FactsOptions = {}): ModelFacts {
-  const { file } = open;
   const summary: ModelSummary = {
     path: open.path,
     format: open.format,
     opset: null,
-    params: file.tensors.reduce((sum, tensor) => sum + tensor.elements, 0),
+    params: open.tensors.reduce((sum, tensor) => sum + tensor.elements, 0),
     bytes: open.bytes,
     macs: null,
     macsReason: `a ${open.format} file has weights and no graph`,
@@ -36,9 +35,9 @@ export function openWeightFacts(open: OpenWeights, options: FactsOptions = {}): 
     nodes: 0,
     ops: {},
     ...(options.fingerprint === undefined ? {} : { fingerprint: options.fingerprint }),
-    metadata: Object.fromEntries([...file.metadata].map(([key, value]) => [key, metadataText(value)])),
+    metadata: Object.fromEntries([...open.metadata].map(([key, value]) => [key, metadataText(value)])),
   };
-  const byName = new Map(file.tensors.map((tensor) => [tensor.name, tensor]));
+  const byName = new Map(open.tensors.map((tensor) => [tensor.name, tensor]));
   const layers = listLayers(open.model).map((layer): LayerReport => {
     const tensor = byName.get(layer.weight.name);
     return {

@@ -6,6 +6,7 @@ import type { ByteSource } from '../base/byte-source';
 import { issue } from '../base/issue';
 import { fail, type Outcome, ok } from '../base/outcome';
 import { guardReads } from './byte-reader';
+import { isSafetensorsIndex } from './safetensors-index';
 
 export type FormatName = 'onnx' | 'onnxtxt' | 'safetensors' | 'gguf';
 export type LooksLike = 'html' | 'git-lfs' | 'text' | 'zip' | 'pytorch';
@@ -17,9 +18,13 @@ interface FormatEntry {
   readonly matches: (head: Uint8Array, size: number, extension: string) => boolean;
 }
 
+/** Stands for the extension of a safetensors index, whose last one says no more than `json`. */
+const INDEX = 'safetensors index';
+
 const registry: readonly FormatEntry[] = [
   { format: 'gguf', matches: (head) => startsWith(head, 'GGUF') || startsWith(head, 'FUGG') },
   { format: 'safetensors', matches: isSafetensors },
+  { format: 'safetensors', matches: (head, _size, extension) => extension === INDEX && isJsonObject(head) },
   { format: 'onnxtxt', matches: isOnnxText },
   {
     format: 'onnx',
@@ -32,6 +37,7 @@ const extensions: Readonly<Record<string, FormatName>> = {
   onnxtxt: 'onnxtxt',
   onnxtext: 'onnxtxt',
   safetensors: 'safetensors',
+  [INDEX]: 'safetensors',
   gguf: 'gguf',
 };
 
@@ -48,7 +54,8 @@ export function sniff(source: ByteSource): Outcome<FormatName> {
 }
 
 function sniffHead(path: string, size: number, head: Uint8Array): Outcome<FormatName> {
-  const extension = /\.([A-Za-z0-9]+)$/.exec(path)?.[1]?.toLowerCase() ?? '';
+  const last = /\.([A-Za-z0-9]+)$/.exec(path)?.[1]?.toLowerCase() ?? '';
+  const extension = isSafetensorsIndex(path) ? INDEX : last;
   const found = registry.find((entry) => entry.matches(head, size, extension));
   if (found !== undefined) return ok(found.format);
   const guess = looksLike(head);
@@ -85,6 +92,10 @@ function isSafetensors(head: Uint8Array, size: number, extension: string): boole
   const length = new DataView(head.buffer, head.byteOffset).getBigUint64(0, true);
   const opensObject = head[8] === 0x7b;
   return opensObject && (length <= BigInt(size) || extension === 'safetensors');
+}
+
+function isJsonObject(head: Uint8Array): boolean {
+  return textOf(head).trimStart().startsWith('{');
 }
 
 /** The textual syntax opens with `<`, key: value pairs, or a comment; the extension decides about other text. */

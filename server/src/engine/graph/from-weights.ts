@@ -3,28 +3,43 @@
  * dimensions, so that everything that works on layers works on them. Such a model can be read but not run.
  */
 import { type ByteSource, openFile } from '../base/byte-source';
-import { dataTypeByCode } from '../base/dtype';
-import { issue } from '../base/issue';
-import { fail, type Outcome } from '../base/outcome';
-import { readGguf } from '../format/gguf';
+import { DataTypeCode, dataTypeByCode } from '../base/dtype';
+import { type Issue, issue } from '../base/issue';
+import { fail, type Outcome, ok } from '../base/outcome';
+import { guardReads } from '../format/byte-reader';
 import type { TensorProto } from '../format/onnx-types';
-import { readSafetensors } from '../format/safetensors';
 import { sniff } from '../format/sniff';
-import type { WeightsFile, WeightTensor } from '../format/weights-file';
+import type { MetadataValue, WeightTensor } from '../format/weights-file';
+import { type BlockType, blockType, dequantizeBlocks } from '../numerics/ggml-blocks';
 import { Graph, type Model, Node, Value } from './ir';
-import { protoTensor, type Tensor } from './tensor';
+import { bytesOf, protoTensor, type Tensor } from './tensor';
+import { openWeightParts, type WeightPart } from './weight-parts';
 
-/** Domain of the stand-in operators: `Weight` for real numbers, `BlockWeight` for quantized blocks. */
+/**
+ * Domain of the stand-in operators: `Weight` for values that can be read, plain or dequantized from blocks;
+ * `BlockWeight` for blocks that cannot.
+ */
 const DOMAIN = 'quantlens';
 
-/** A weight file, held open. Close it when done. */
+/** Blocks dequantized between two reads. */
+const CHUNK_BYTES = 1 << 20;
+
+/** A weight file with all its parts, held open. Close it when done. */
 export interface OpenWeights {
+  /** As the user gave it: the file, the first part or the index. */
   readonly path: string;
   readonly format: 'safetensors' | 'gguf';
-  readonly file: WeightsFile;
+  /** GGUF version; 1 for safetensors, which has none. */
+  readonly version: number;
+  /** Of all parts, in their order and that of their data. */
+  readonly tensors: readonly WeightTensor[];
+  /** Of the first part. */
+  readonly metadata: ReadonlyMap<string, MetadataValue>;
   /** Weight-only graph; it has no inputs, outputs or operator set. */
   readonly model: Model;
-  readonly source: ByteSource;
+  /** Every file, the index first. */
+  readonly sources: readonly ByteSource[];
+  /** Of all files. */
   readonly bytes: number;
   unchanged(): boolean;
   close(): void;
@@ -39,50 +54,49 @@ export function isWeightFile(path: string): boolean {
   return format === 'safetensors' || format === 'gguf';
 }
 
-/** Opens a `.safetensors` or `.gguf` file by its header. ONNX files give `unsupported-feature`. */
+/**
+ * Opens a `.safetensors` or `.gguf` file, or all parts of a split one, by their headers. ONNX files give
+ * `unsupported-feature`, and so, as a warning, does each block type that cannot be dequantized.
+ */
 export function openWeights(path: string): Outcome<OpenWeights> {
-  const opened = openFile(path);
-  const source = opened.value;
-  if (!source) return fail(...opened.issues);
-  const format = sniff(source);
-  const file = format.value ? readWeights(source, format.value) : fail<WeightsFile>(...format.issues);
-  if (!file.value) {
-    source.close();
-    return fail(...file.issues);
-  }
+  const opened = openWeightParts(path);
+  if (!opened.value) return fail(...opened.issues);
+  const { format, parts, sources } = opened.value;
+  const first = parts[0]?.file;
+  const tensors = parts.flatMap((part) => part.file.tensors);
   const value: OpenWeights = {
     path,
-    format: file.value.format,
-    file: file.value,
-    model: weightModel(file.value, source),
-    source,
-    bytes: source.size,
-    unchanged: () => {
-      const now = openFile(path).value;
-      now?.close();
-      return now?.size === source.size && now.modified === source.modified;
+    format,
+    version: first?.version ?? 1,
+    tensors,
+    metadata: first?.metadata ?? new Map(),
+    model: weightModel(parts),
+    sources,
+    bytes: sources.reduce((sum, source) => sum + source.size, 0),
+    unchanged: () => sources.every(isUnchanged),
+    close: () => {
+      for (const source of sources) source.close();
     },
-    close: () => source.close(),
   };
-  return { value, issues: file.issues };
+  return { value, issues: [...opened.issues, ...unreadableTypes(path, tensors)] };
 }
 
-/** The weight-only graph of a header. Nothing is read until elements are asked for. */
-export function weightModel(file: WeightsFile, source: ByteSource): Model {
-  const graph = new Graph(file.format);
-  for (const [index, tensor] of file.tensors.entries()) {
+/** The weight-only graph of headers. Nothing is read until elements are asked for. */
+export function weightModel(parts: readonly WeightPart[]): Model {
+  const graph = new Graph(parts[0]?.file.format ?? 'weights');
+  const all = parts.flatMap(({ file, source }) => file.tensors.map((tensor) => ({ tensor, source })));
+  for (const [index, { tensor, source }] of all.entries()) {
     if (graph.values.has(tensor.name)) continue;
     const value = new Value(tensor.name);
-    const plain = tensor.dataType === undefined ? undefined : dataTypeByCode(tensor.dataType);
-    value.tensor = plain ? plainTensor(tensor, plain.code, source) : new BlockTensor(tensor);
-    value.elementType = plain?.code ?? 0;
+    value.tensor = tensorOf(tensor, source);
+    value.elementType = value.tensor.dataType;
     value.shape = tensor.shape;
     graph.values.set(value.name, value);
     graph.initializers.set(value.name, value);
     if (tensor.shape.length < 2) continue;
     const node = new Node({
       name: tensor.name,
-      opType: plain ? 'Weight' : 'BlockWeight',
+      opType: value.tensor.dataType === 0 ? 'BlockWeight' : 'Weight',
       domain: DOMAIN,
       inputs: [undefined, value],
       outputs: [],
@@ -99,17 +113,38 @@ export function weightModel(file: WeightsFile, source: ByteSource): Model {
     producerName: '',
     producerVersion: '',
     domain: '',
-    modelVersion: file.version,
+    modelVersion: parts[0]?.file.version ?? 1,
     docString: '',
     metadataProps: [],
   };
 }
 
-function readWeights(source: ByteSource, format: string): Outcome<WeightsFile> {
-  if (format === 'safetensors') return readSafetensors(source);
-  if (format === 'gguf') return readGguf(source);
-  const facts = { what: `weights alone of a file in ${format} format`, next: 'open it as a model' };
-  return fail(issue('unsupported-feature', facts, { path: source.path }));
+function isUnchanged(source: ByteSource): boolean {
+  const now = openFile(source.path).value;
+  now?.close();
+  return now?.size === source.size && now.modified === source.modified;
+}
+
+/** One warning for each block type of layers that stays closed. */
+function unreadableTypes(path: string, tensors: readonly WeightTensor[]): Issue[] {
+  const counts = new Map<string, number>();
+  for (const { dtype, dataType, shape } of tensors) {
+    const readable = dataType !== undefined || blockType(dtype) !== undefined;
+    if (!readable && shape.length >= 2) counts.set(dtype, (counts.get(dtype) ?? 0) + 1);
+  }
+  return [...counts].map(([dtype, count]) => {
+    const what = `dequantizing ${dtype} (${count} ${count === 1 ? 'tensor' : 'tensors'})`;
+    return issue('unsupported-feature', { what, next: INSTEAD }, { path }, 'warning');
+  });
+}
+
+const INSTEAD = 'Use a file of another type, such as Q4_K or F16, to measure these weights.';
+
+function tensorOf(tensor: WeightTensor, source: ByteSource): Tensor {
+  const plain = tensor.dataType === undefined ? undefined : dataTypeByCode(tensor.dataType);
+  if (plain) return plainTensor(tensor, plain.code, source);
+  const type = blockType(tensor.dtype);
+  return type ? new BlockTensor(tensor, type, source) : new ClosedTensor(tensor);
 }
 
 function plainTensor(tensor: WeightTensor, dataType: number, source: ByteSource): Tensor {
@@ -120,8 +155,54 @@ function plainTensor(tensor: WeightTensor, dataType: number, source: ByteSource)
   );
 }
 
-/** Blocks of quantized elements (Q4_0, Q8_0, …): shape and size are known, elements are not converted. */
+/** Blocks of quantized elements (Q4_0, Q8_0, …) as the float32 values they stand for. */
 class BlockTensor implements Tensor {
+  readonly dataType = DataTypeCode.float;
+
+  constructor(
+    private readonly tensor: WeightTensor,
+    private readonly type: BlockType,
+    private readonly source: ByteSource,
+  ) {}
+
+  get shape(): readonly number[] {
+    return this.tensor.shape;
+  }
+
+  get size(): number {
+    return this.tensor.elements;
+  }
+
+  toFloat32(): Outcome<Float32Array> {
+    const { type, source } = this;
+    const { offset, length, elements } = this.tensor;
+    return guardReads(source.path, () => {
+      const values = new Float32Array(elements);
+      const step = Math.max(1, Math.floor(CHUNK_BYTES / type.bytes)) * type.bytes;
+      for (let done = 0; done < length; done += step) {
+        const bytes = source.read(offset + done, Math.min(step, length - done));
+        dequantizeBlocks(type, bytes, values, (done / type.bytes) * type.elements);
+      }
+      return ok(values);
+    });
+  }
+
+  toIntegers(): Outcome<readonly number[]> {
+    const facts = { tensor: this.tensor.name, reason: `${this.type.name} is not an integer type` };
+    return fail(issue('tensor-invalid', facts));
+  }
+
+  toProto(name: string): TensorProto {
+    const values = this.toFloat32().value;
+    const payload = values
+      ? ({ kind: 'bytes', bytes: bytesOf(values) } as const)
+      : ({ kind: 'none' } as const);
+    return { name, dims: this.tensor.shape, dataType: this.dataType, payload };
+  }
+}
+
+/** Blocks of a type without a dequantizer: shape and size are known, elements are not. */
+class ClosedTensor implements Tensor {
   readonly dataType = 0;
 
   constructor(private readonly tensor: WeightTensor) {}
@@ -146,12 +227,8 @@ class BlockTensor implements Tensor {
     return { name, dims: this.tensor.shape, dataType: 0, payload: { kind: 'none' } };
   }
 
-  private unsupported() {
+  private unsupported(): Issue {
     const { name, dtype } = this.tensor;
-    const facts = {
-      what: `reading elements of type ${dtype}`,
-      next: 'use a file with F32, F16 or BF16 weights',
-    };
-    return issue('unsupported-feature', facts, { tensor: name });
+    return issue('unsupported-feature', { what: `dequantizing ${dtype}`, next: INSTEAD }, { tensor: name });
   }
 }
