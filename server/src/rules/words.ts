@@ -33,11 +33,15 @@ const sentences: { readonly [C in IssueCode]: Sentence<C> } = {
   'format-limit': ({ path, what, value, limit }) =>
     `${path}: ${what} is ${value}; at most ${limit} is accepted.`,
   'parts-missing': ({ path, parts, total, why }) => {
-    const more = parts.length > 1 ? ` and ${parts.length - 1} more` : '';
-    const names = `${quote(parts[0] ?? '')}${more} of ${total} parts`;
+    const first = quote(parts[0] ?? '');
+    const which =
+      parts.length > 1
+        ? `${first} and ${parts.length - 1} more of its ${total} parts`
+        : `${first}, one of its ${total} parts,`;
+    const verb = parts.length > 1 ? 'are' : 'is';
     return why === 'missing'
-      ? `${path}: ${names} missing. Put all parts into one folder.`
-      : `${path}: ${names} outside the file's folder, not opened. Put all parts into one folder.`;
+      ? `${path}: ${which} ${verb} missing. Put all parts into one folder.`
+      : `${path}: ${which} ${verb} outside its folder and not opened. Put all parts into one folder.`;
   },
   'file-changed': ({ path }) => `${path}: changed while it was being read. Run again.`,
   'output-unusable': ({ path, reason }) =>
