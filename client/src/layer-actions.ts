@@ -1,6 +1,6 @@
 /**
  * What the recipe can make of the layer at the cursor of a text view, as a list to choose from. The editor itself offers
- * code actions there by the light bulb only: its commands and keys for them are off in read-only text.
+ * no code actions there: light bulb, commands and keys for them are off in read-only text.
  */
 import * as vscode from 'vscode';
 

@@ -58,6 +58,24 @@ describe('text view', () => {
     await says('int4', planned);
   });
 
+  it('offers the same to the mouse', async () => {
+    await workbench.tab('fashion_mobile.onnx.onnxtxt').click();
+    const layer = text.locator
+      .locator('.view-line')
+      .getByText('/blocks/blocks.0/expand/Conv_output_0')
+      .first();
+    await workbench.contextMenu(layer, 'Quantize the Layer at the Cursor');
+    await workbench.pick('Keep in float: blocks.0.expand');
+    const kept = async () => (await recipe.text()).includes('"match": "blocks.0.expand", "keep": "float"');
+    await until('the recipe keeps the layer', kept);
+    await workbench.screenshot('text-view-layer-kept');
+    await until('the change is undone', async () => {
+      await recipe.focus();
+      await workbench.page.keyboard.press('Control+Z');
+      return !(await kept());
+    });
+  });
+
   it('applies the recipe by its lens and tells what it made', async () => {
     await recipe.clickLens('Apply → fashion_mobile.int8.onnx');
     const toast = workbench.toast('fashion_mobile.int8.onnx:');
