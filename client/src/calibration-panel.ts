@@ -185,7 +185,7 @@ export class CalibrationPanel implements vscode.WebviewViewProvider, vscode.Disp
       id,
       request,
       cancellation: new vscode.CancellationTokenSource(),
-      started: { type: 'started', jobId: id },
+      started: { type: 'started', jobId: id, request },
     };
     this.job = job;
     this.post(job.started);

@@ -105,8 +105,8 @@ const handlers: Readonly<Record<CommandId, Handler>> = {
 
   'quantlens.clearCache': async ({ server }) => {
     const bytes = await server.clearCache();
-    const megabytes = (bytes / 1e6).toFixed(1);
-    await inform(vscode.l10n.t('The Quantlens cache is empty; {0} MB were freed.', megabytes));
+    const freed = bytes < 1e6 ? `${(bytes / 1e3).toFixed(1)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
+    await inform(vscode.l10n.t('The Quantlens cache is empty; {0} were freed.', freed));
   },
 
   'quantlens.openWalkthrough': async ({ context }) => {

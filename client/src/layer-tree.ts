@@ -111,7 +111,12 @@ function weightCell(layer: LayerRow, format: string): ErrorCell | undefined {
   return layer.cells.find((cell) => cell.format === format && cell.effect === 'weight');
 }
 
-/** A table of all figures. Names come from the file, hence appended as text. */
+/** int2 and int3 are analysed, yet stored and offered nowhere; hovers and tables leave them out as well. */
+function isOffered({ format }: ErrorCell): boolean {
+  return !/^u?int[23]\b/.test(format);
+}
+
+/** A table of the figures. Names come from the file, hence appended as text. */
 function tooltip(layer: LayerRow, decisive: ErrorCell | undefined): vscode.MarkdownString {
   const markdown = new vscode.MarkdownString();
   markdown.appendText(`${layer.name} (${layer.op}, ${layer.shape.join('×')})`);
@@ -122,16 +127,18 @@ function tooltip(layer: LayerRow, decisive: ErrorCell | undefined): vscode.Markd
   if (layer.cells.length === 0) return markdown;
   const head = [
     vscode.l10n.t('format'),
-    vscode.l10n.t('error'),
+    vscode.l10n.t('SQNR'),
     vscode.l10n.t('verdict'),
-    vscode.l10n.t('bytes'),
+    vscode.l10n.t('size'),
   ];
-  const rows = layer.cells.map((cell) => [
-    formatCell(cell),
-    cellText(cell),
-    verdictText(cell.verdict),
-    cell.bytes?.toLocaleString() ?? '–',
-  ]);
+  const rows = layer.cells
+    .filter(isOffered)
+    .map((cell) => [
+      formatCell(cell),
+      cellText(cell),
+      verdictText(cell.verdict),
+      cell.bytes === undefined ? '–' : vscode.l10n.t('{0} B', cell.bytes.toLocaleString()),
+    ]);
   const lines = [head, ['---', '---:', '---', '---:'], ...rows].map((row) => `| ${row.join(' | ')} |`);
   markdown.appendMarkdown(`\n\n${lines.join('\n')}`);
   return markdown;

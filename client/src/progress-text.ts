@@ -44,6 +44,8 @@ export function unitText(unit: Progress['unit']): string {
 }
 
 export function progressText({ stage, done, total, unit, detail }: Progress): string {
+  // Bytes are only written and read, the percentage of the bar says how far; paths are too long for one line.
+  if (unit === 'bytes') return stageText(stage);
   const amount =
     total > 0
       ? vscode.l10n.t('{0}: {1}/{2} {3}', stageText(stage), done, total, unitText(unit))

@@ -31,6 +31,8 @@ const severities: Readonly<Record<Severity, DiagnosticSeverity>> = {
 export interface DiagnosticData {
   readonly layer?: string;
   readonly fixes: readonly string[];
+  /** What stands here should most likely read so. */
+  readonly replacement?: string;
 }
 
 /** An issue at a span as a diagnostic with its documentation, further places and what fixes need. */
@@ -41,7 +43,8 @@ export function diagnosticOf(
   related: readonly DiagnosticRelatedInformation[] = [],
 ): Diagnostic {
   const { layer } = issue.anchor;
-  const data: DiagnosticData = { layer, fixes: reported(issue).fixes };
+  const replacement = issue.code === 'R01' ? issue.facts.nearest : undefined;
+  const data: DiagnosticData = { layer, fixes: reported(issue).fixes, replacement };
   return {
     range: rangeOf(document, span),
     severity: severities[issue.severity],

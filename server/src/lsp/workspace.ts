@@ -216,6 +216,12 @@ export class Workspace {
     const state = readable ? (measured ? 'weights' : 'header') : 'failed';
     const entry: Entry = { stamp, header, failure: [], state, running: undefined };
     this.entries.set(file, entry);
+    // Asked before the watcher told: whoever has shown the old file must hear of the new one all the same.
+    if (held)
+      setImmediate(() => {
+        if (wasMeasured(held)) this.analyze(file);
+        this.onChanged(file);
+      });
     return entry;
   }
 

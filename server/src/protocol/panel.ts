@@ -31,7 +31,7 @@ export type ToCalibrationPanel =
       readonly defaults: Partial<CalibrationRequest>;
     }
   | { readonly type: 'picked'; readonly source: string }
-  | { readonly type: 'started'; readonly jobId: string }
+  | { readonly type: 'started'; readonly jobId: string; readonly request: CalibrationRequest }
   | { readonly type: 'progress'; readonly progress: Progress; readonly layers?: CalibrationResult['layers'] }
   | { readonly type: 'finished'; readonly result: CalibrationResult }
   | { readonly type: 'quantized'; readonly result: QuantizeResult };

@@ -253,7 +253,12 @@ export class Form {
     this.runButton.setEnabled(!this.running && this.trusted && this.hasModels && this.source !== '');
     this.runButton.element.hidden = this.running;
     const { scheme, estimator, samples } = this.values();
-    this.settingsTitle.textContent = say('settings', scheme, estimator, samples);
+    // Without data the engine itself says on how many samples it measures.
+    const noSamples = this.source === 'none';
+    this.fields.samples.element.hidden = noSamples;
+    this.settingsTitle.textContent = noSamples
+      ? say('settingsNoData', scheme, estimator)
+      : say('settings', scheme, estimator, samples);
     this.showProblems(problemsOf(this.values()));
   }
 

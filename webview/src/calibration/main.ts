@@ -5,7 +5,6 @@ import { connect, say } from '../shared/rpc';
 import { registerComponents } from '../shared/toolkit';
 import { Form, type FormValues } from './form';
 import { Run } from './run';
-import { isPath } from './values';
 
 interface State {
   /** What the user changed in the form, by model. */
@@ -58,7 +57,8 @@ function receive(message: ToCalibrationPanel): void {
       return;
     case 'started':
       form.setRunning(true);
-      run.start(form.values().scheme, !isPath(form.values().source));
+      // The form may show another model by now: a panel that was hidden hears all of this again.
+      run.start(message.request);
       return;
     case 'progress':
       run.progress(message.progress, message.layers);

@@ -1,11 +1,16 @@
 /** A calibration while it runs and after: progress in real units, figures by layer, the result and what comes next. */
 import type { Progress } from '../../../server/src/protocol/progress';
-import type { CalibrationResult, QuantizeResult } from '../../../server/src/protocol/views';
+import type {
+  CalibrationRequest,
+  CalibrationResult,
+  QuantizeResult,
+} from '../../../server/src/protocol/views';
 import { type Child, fill, make } from '../shared/dom';
 import { figure, judged, percent, verdictOf } from '../shared/figures';
 import { say } from '../shared/rpc';
 import { type Column, Table } from '../shared/table';
 import { button } from '../shared/toolkit';
+import { isPath } from './values';
 
 type Layer = CalibrationResult['layers'][number];
 
@@ -21,6 +26,8 @@ export class Run {
   /** Progress and Cancel; the page places it where it stays in sight. */
   readonly live: HTMLElement;
   private scheme = '';
+  private model = '';
+  /** The ranges come from no real input, which the result must say. */
   private noData = false;
   private readonly bar = make('progress', {
     id: 'progress-bar',
@@ -46,10 +53,10 @@ export class Run {
     this.element = make('div', { id: 'run-state' }, this.result, this.table.element);
   }
 
-  /** `noData`: the ranges will come from no real input, which the result must say. */
-  start(scheme: string, noData: boolean): void {
+  start({ modelUri, scheme, source }: CalibrationRequest): void {
     this.scheme = scheme;
-    this.noData = noData;
+    this.noData = !isPath(source);
+    this.model = decodeURIComponent(modelUri.slice(modelUri.lastIndexOf('/') + 1));
     this.live.hidden = false;
     this.result.hidden = true;
     this.table.element.hidden = true;
@@ -103,7 +110,9 @@ export class Run {
     const nothing = state === 'cancelled' && samples === 0;
     return [
       make('h2', {}, say(nothing ? 'result.cancelledEarly' : `result.${state}`)),
-      state !== 'failed' && !nothing && make('p', {}, say('resultSamples', samples, seconds.toFixed(1))),
+      state !== 'failed' &&
+        !nothing &&
+        make('p', {}, say('resultSamples', samples, seconds.toFixed(1), this.model)),
       output &&
         make(
           'p',
@@ -158,7 +167,7 @@ export class Run {
       id: effect,
       label: say(`column.${effect}`),
       title,
-      class: 'number-column',
+      class: `number-column ${effect}`,
       sortValue: (layer) => layer[effect],
       render: (layer) => {
         const db = layer[effect];

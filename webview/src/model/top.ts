@@ -36,10 +36,14 @@ function measured(view: ModelView): readonly Child[] {
   return [
     view.plannedBytes !== undefined &&
       fact(say('planned'), say('plannedTitle', shortBytes(view.bytes)), `≈ ${shortBytes(view.plannedBytes)}`),
-    view.data !== null &&
-      fact(say('data'), view.data.source, say('dataValue', baseName(view.data.source), view.data.samples)),
+    view.data !== null && fact(say('data'), view.data.source, dataText(view.data)),
     ...outputs,
   ];
+}
+
+/** `train128_x.npy, 128 samples`; what stands for missing data is told by the banner. */
+function dataText({ source, samples }: DataReport): string {
+  return source === 'none' ? say('noDataValue', samples) : say('dataValue', baseName(source), samples);
 }
 
 function baseName(path: string): string {
@@ -49,8 +53,9 @@ function baseName(path: string): string {
 /** Buttons; what a kind of file cannot do is left out. */
 export function toolbar(view: ModelView, post: Post): HTMLElement {
   const onnx = isOnnx(view) && view.state !== 'failed';
+  const floats = onnx && !hasNoFloatWeights(view);
   const all = [
-    onnx &&
+    floats &&
       button({
         id: 'calibrate',
         label: say('calibrate'),
@@ -58,14 +63,14 @@ export function toolbar(view: ModelView, post: Post): HTMLElement {
         primary: true,
         onClick: () => post({ type: 'calibrate' }),
       }),
-    onnx &&
+    floats &&
       button({
         id: 'quantize-int8',
         label: say('quantizeInt8'),
         title: say('quantizeInt8Title'),
         onClick: () => post({ type: 'quantize', scheme: 'w8a8' }),
       }),
-    onnx &&
+    floats &&
       button({
         id: 'quantize-int4',
         label: say('quantizeInt4'),
@@ -74,7 +79,7 @@ export function toolbar(view: ModelView, post: Post): HTMLElement {
       }),
     onnx &&
       button({ id: 'open-as-text', label: say('openAsText'), onClick: () => post({ type: 'open-as-text' }) }),
-    onnx &&
+    floats &&
       button({
         id: 'open-recipe',
         label: say(view.recipeUri === undefined ? 'createRecipe' : 'openRecipe'),
@@ -100,8 +105,7 @@ export function banners(view: ModelView | undefined, notice: string | null, post
   if (view.state === 'weights-running') all.push(running(say('weightsRunning')));
   if (view.state === 'measuring') all.push(running(say('measuring')));
   if (isDone(view) && view.layers.length === 0) all.push(banner('plain', say('noLayers')));
-  if (isDone(view) && view.layers.length > 0 && view.columns.length === 0)
-    all.push(banner('plain', say('noFloatWeights')));
+  if (hasNoFloatWeights(view)) all.push(banner('plain', say('noFloatWeights')));
   if (view.state === 'header') all.push(banner('plain', say('headerOnly')));
   if (view.state === 'too-large') {
     const measure = button({
@@ -122,6 +126,11 @@ export function banners(view: ModelView | undefined, notice: string | null, post
 /** How inputs were made where no real data stands behind the figures; null when some does. */
 function madeUp({ noData, source }: DataReport): string | null {
   return noData ?? (source === 'random' ? source : null);
+}
+
+/** Most likely quantized already: nothing to compute or to quantize. */
+function hasNoFloatWeights(view: ModelView): boolean {
+  return isDone(view) && view.layers.length > 0 && view.columns.length === 0;
 }
 
 /** The weights were analysed: what has no figure now gets none. */

@@ -6,7 +6,7 @@ import { say } from './rpc';
 /** A bar is full at this error; more is as good as float for the eye. */
 const fullBar = 60;
 
-const glyphs: Readonly<Record<Verdict, string>> = { good: '✓', watch: '!', bad: '✗', unknown: '' };
+const glyphs: Readonly<Record<Verdict, string>> = { good: '✓', watch: '△', bad: '✗', unknown: '' };
 
 /** `39.6 dB`, `≈ 39.6 dB` when estimated, `–` where undefined. */
 export function decibels(db: number | null, estimated = false): string {

@@ -38,6 +38,7 @@ export interface ActionRequest {
 
 /** Fixes of the diagnostics at a range, then what can be done with the layer there. */
 export function codeActions(snapshot: Snapshot, request: ActionRequest, read: ReadRecipe): CodeAction[] {
+  const corrections = request.context.diagnostics.flatMap((one) => correction(snapshot, one));
   const fixes = request.context.diagnostics.flatMap((diagnostic) => {
     const { fixes: kinds, layer } = dataOf(diagnostic);
     return kinds.flatMap((kind, index) =>
@@ -55,9 +56,27 @@ export function codeActions(snapshot: Snapshot, request: ActionRequest, read: Re
         action(snapshot, kind, layer.name, read, { kind: quantizeKind }),
       )
     : [];
-  return [...fixes, ...rewrites.filter(({ title }) => !fixed.has(title))].filter((one) =>
+  return [...corrections, ...fixes, ...rewrites.filter(({ title }) => !fixed.has(title))].filter((one) =>
     wanted(one, request.context.only),
   );
+}
+
+/** Replaces the pattern of a rule by the layer that was most likely meant. */
+function correction({ document }: Snapshot, diagnostic: Diagnostic): CodeAction[] {
+  const data: Partial<DiagnosticData> =
+    typeof diagnostic.data === 'object' && diagnostic.data !== null ? diagnostic.data : {};
+  const { replacement } = data;
+  if (typeof replacement !== 'string') return [];
+  const newText = JSON.stringify(replacement);
+  return [
+    {
+      title: `Change to ${label(newText)}`,
+      kind: CodeActionKind.QuickFix,
+      diagnostics: [diagnostic],
+      isPreferred: true,
+      edit: { changes: { [document.uri]: [{ range: diagnostic.range, newText }] } },
+    },
+  ];
 }
 
 function action(

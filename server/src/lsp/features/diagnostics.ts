@@ -4,6 +4,7 @@ import type { Outcome } from '../../engine/base/outcome';
 import { definitionOf, type SyntaxNode } from '../../engine/format/onnx-text';
 import { matchLayer } from '../../engine/format/recipe-match';
 import type { Issue, Severity } from '../../protocol/issues';
+import { textViewScheme } from '../../protocol/lsp-ext';
 import type { AnalysisReport } from '../../protocol/reports';
 import { recipeIssues } from '../../rules/recipe-issues';
 import { diagnosticOf, rangeOf, type Span } from '../convert';
@@ -28,8 +29,11 @@ function textDiagnostics(snapshot: TextSnapshot): Diagnostic[] {
     (one) => one.code !== 'text-syntax',
   );
   const placed = placesOf(snapshot);
+  // The view of a file that cannot be read is no text with mistakes: what went wrong with the file says it all.
+  const ofText =
+    snapshot.document.uri.startsWith(`${textViewScheme}:`) && model?.problems.length ? [] : parsed.issues;
   return [
-    ...parsed.issues.map((issue) => diagnosticOf(document, issue, issue.anchor.span ?? placed.graph)),
+    ...ofText.map((issue) => diagnosticOf(document, issue, issue.anchor.span ?? placed.graph)),
     ...[...ofFile, ...(model?.findings ?? [])].map((issue) =>
       diagnosticOf(document, issue, placed.of(issue), textRelated(snapshot, issue)),
     ),

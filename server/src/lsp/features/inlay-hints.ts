@@ -59,7 +59,9 @@ function recipeHints(snapshot: RecipeSnapshot): Hint[] {
       ? `${mine.length > 1 ? '≥ ' : ''}${decibels(worst.db)}${verdictOf(worst.db) === 'bad' ? ' ✗' : ''} · `
       : '';
     const tooltip = `${count}; weight SQNR${worst ? `, lowest on ${label(worst.name)}` : ' unknown until measured'}; bytes of the weights before and after`;
-    return [{ at, text: `${error}${count} · ${shortBytes(before)} → ${shortBytes(after)}`, tooltip }];
+    const size =
+      before === after ? `stays ${shortBytes(before)}` : `${shortBytes(before)} → ${shortBytes(after)}`;
+    return [{ at, text: `${error}${count} · ${size}`, tooltip }];
   };
   return [
     ...spans.rules.flatMap((rule, index) => hint(rule.span[1], decided.get(index) ?? [])),
