@@ -37,7 +37,7 @@ const sentences: { readonly [C in IssueCode]: Sentence<C> } = {
     const which =
       parts.length > 1
         ? `${first} and ${parts.length - 1} more of its ${total} parts`
-        : `${first}, one of its ${total} parts,`;
+        : `${first}, ${total > 1 ? `one of its ${total} parts` : 'its only part'},`;
     const verb = parts.length > 1 ? 'are' : 'is';
     return why === 'missing'
       ? `${path}: ${which} ${verb} missing. Put all parts into one folder.`

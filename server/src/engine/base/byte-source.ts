@@ -152,3 +152,20 @@ export function resolveInside(base: string, location: string): { path?: string; 
     return { missing: true };
   }
 }
+
+/**
+ * Resolves the name of a file that belongs to `file`. Contained as by {@link resolveInside}; where `file` itself is a
+ * link, as in caches that keep content once and link to it, a plain name may link into the same real folder.
+ */
+export function resolveBeside(file: string, name: string): { path?: string; missing?: boolean } {
+  const folder = path.dirname(file);
+  const found = resolveInside(folder, name);
+  if (found.path !== undefined || found.missing || !/^[^\\/:\0]+$/.test(name)) return found;
+  try {
+    const home = path.dirname(fs.realpathSync(file));
+    const real = fs.realpathSync(path.join(folder, name));
+    return path.dirname(real) === home ? { path: real } : {};
+  } catch {
+    return { missing: true };
+  }
+}

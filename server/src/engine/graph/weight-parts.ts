@@ -1,10 +1,10 @@
 /**
  * The files that hold the weights of one model: a single `.safetensors` or `.gguf` file, the parts
- * `NAME-00001-of-0000N` next to the first of them, or the shards of a safetensors index. Names from an index are
- * contained in its folder.
+ * `NAME-00001-of-0000N` next to the first of them, or the shards of a safetensors index. All are
+ * contained in one folder, or linked into one from a cache.
  */
 import * as path from 'node:path';
-import { type ByteSource, openFile, resolveInside } from '../base/byte-source';
+import { type ByteSource, openFile, resolveBeside } from '../base/byte-source';
 import { type Issue, issue } from '../base/issue';
 import { fail, type Outcome, ok } from '../base/outcome';
 import { damagedIssue } from '../format/byte-reader';
@@ -88,8 +88,7 @@ function openOthers(
   total: number,
   sources: ByteSource[],
 ): Issue | undefined {
-  const folder = path.dirname(file);
-  const resolved = names.map((name) => ({ name, ...resolveInside(folder, name) }));
+  const resolved = names.map((name) => ({ name, ...resolveBeside(file, name) }));
   for (const why of ['outside', 'missing'] as const) {
     const lost = resolved.filter(
       (one) => one.path === undefined && (one.missing === true) === (why === 'missing'),

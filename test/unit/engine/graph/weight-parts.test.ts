@@ -148,6 +148,20 @@ describe('safetensors shards', () => {
     checkIssue(file, 'parts-missing', { parts: ['link.safetensors'], why: 'outside' });
   });
 
+  it('reads a cache that links every file into one other folder', () => {
+    const blobs = path.dirname(files({ i: index(map), one: twoShards[S1], two: twoShards[S2], secret: 'x' }));
+    const snapshot = path.dirname(files({ 'README.md': '' }));
+    const link = (target: string, name: string) => fs.symlinkSync(target, path.join(snapshot, name));
+    link(path.join(blobs, 'i'), INDEX);
+    link(path.join(blobs, 'one'), S1);
+    link(path.join(blobs, 'two'), S2);
+    checkLayers(path.join(snapshot, INDEX), both);
+    checkLayers(path.join(snapshot, S1), both);
+    fs.rmSync(path.join(snapshot, S2));
+    link(files({ two: twoShards[S2] }), S2);
+    checkIssue(path.join(snapshot, INDEX), 'parts-missing', { parts: [S2], why: 'outside' });
+  });
+
   it.each([
     ['{', 'the index is not valid JSON'],
     ['{"weight_map": []}', 'the index has no weight_map'],
