@@ -72,9 +72,11 @@ export function layerTable(report: AnalysisReport, formats?: readonly string[]):
     })),
   );
   const withWeights = report.layers.some((layer) => layer.weightSqnr);
+  // A weight file has no operators to tell; what its weights are stored as is why it is looked at.
+  const stored = report.model.format === 'gguf' || report.model.format === 'safetensors';
   const columns: Column[] = [
     { title: 'layer' },
-    { title: 'op' },
+    { title: stored ? 'type' : 'op' },
     { title: 'shape' },
     { title: 'params', align: 'right' },
     ...(withWeights ? weightFormats.map((title) => ({ title, align: 'right' as const })) : []),
@@ -82,7 +84,7 @@ export function layerTable(report: AnalysisReport, formats?: readonly string[]):
   ];
   const rows = report.layers.map((layer) => [
     layer.name,
-    layer.depthwise ? `${layer.op} (depthwise)` : layer.op,
+    stored ? layer.dataType : layer.depthwise ? `${layer.op} (depthwise)` : layer.op,
     shapeText(layer.shape),
     shortCount(layer.params),
     ...(withWeights ? weightFormats.map((format) => marked(layer.weightSqnr?.[format])) : []),
