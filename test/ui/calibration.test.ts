@@ -140,6 +140,18 @@ describe('calibration panel', () => {
     await run(128);
     await until('the next run is done', async () => /Calibrated\s+128 samples/.test(await resultAfter(30)));
   });
+
+  it('takes a folder of pictures, decoded in the installed extension', async () => {
+    await openSettings();
+    await choose('data', 'Folder…');
+    await workbench.pickFile(path.join(workbench.folder, 'images'));
+    const source = panel.locator('#source-path');
+    await until('the folder is taken', async () => (await source.innerText()).endsWith('examples/images'));
+    await run(16);
+    await until('the pictures are measured', async () =>
+      /Calibrated\s+16 samples/.test(await resultAfter(30)),
+    );
+  });
 });
 
 /** Milliseconds from the click event on a button to the first frame in which its page shows a text. */
