@@ -124,7 +124,7 @@ const sentences: { readonly [C in IssueCode]: Sentence<C> } = {
   'data-none': ({ from }) =>
     `no data: activation ranges come from ${from === 'batch-norm' ? 'BatchNormalization statistics' : 'random noise'}. Calibrate on real samples for figures you can trust.`,
   'input-assumed': ({ input, min, max, from }) =>
-    `input ${quote(input)} is assumed to lie between ${min.toPrecision(3)} and ${max.toPrecision(3)}, ${from === 'batch-norm' ? 'as the first BatchNormalization suggests' : 'as standard normal noise does'}. State how pixels are scaled (--scale, --mean, --std), or calibrate on real samples.`,
+    `input ${quote(input)} is assumed to lie between ${min.toPrecision(3)} and ${max.toPrecision(3)}, ${from === 'batch-norm' ? 'as the first BatchNormalization suggests' : 'as standard normal noise does'}. State how pixels are scaled (preprocessing: scale, mean, standard deviation), or calibrate on real samples.`,
   'slower-than-float': ({ ratio, because, layers }) =>
     `the quantized model takes ${(1 / ratio).toFixed(2)}× the float model's time: ${slowReasons[because]}${layers.length > 0 ? ` (${layers.slice(0, 5).join(', ')}${layers.length > 5 ? ', …' : ''})` : ''}.`,
   'verify-failed': ({ path, sqnr }) =>

@@ -132,16 +132,19 @@ describe('calibration form', () => {
   });
 
   it('does not check preprocessing that does not apply, and does not send it', () => {
-    const none = { ...values, source: 'none', scale: 'wrong', crop: '224' };
-    expect(problemsOf(none)).toEqual({});
-    expect(requestOf(none)).toEqual({
+    const random = { ...values, source: 'random', scale: 'wrong', crop: '224' };
+    expect(problemsOf(random)).toEqual({});
+    expect(requestOf(random)).toEqual({
       modelUri: values.modelUri,
-      source: 'none',
+      source: 'random',
       scheme: 'w8a8',
       estimator: 'mse',
       samples: 32,
       seed: 0,
     });
+    // Without data the scale tells where the input lies.
+    check({ source: 'none', scale: 'wrong' }, { scale: 'number' });
+    expect(requestOf({ ...values, source: 'none', scale: '1/255' })).toMatchObject({ scale: '1/255' });
   });
 
   it('sends what is filled in and leaves the rest to the engine', () => {

@@ -3,7 +3,7 @@ import type { CalibrationRequest } from '../../../server/src/protocol/views';
 import { fill, make } from '../shared/dom';
 import { say } from '../shared/rpc';
 import { button, type Control, dropdown, type TextField, textField } from '../shared/toolkit';
-import { type FormValues, isPath, type Problems, problemsOf, requestOf } from './values';
+import { type FormValues, isPath, isPreprocessed, type Problems, problemsOf, requestOf } from './values';
 
 export type { FormValues } from './values';
 
@@ -238,7 +238,7 @@ export class Form {
     this.path.title = this.source;
     this.noData.hidden = hasPath;
     this.noData.textContent = hasPath ? '' : say(`noData.${this.source}`);
-    this.preprocessing.hidden = !hasPath;
+    this.preprocessing.hidden = !isPreprocessed(this.source);
     this.estimatorHelp.textContent = say(`estimator.${this.estimator.value()}`);
     this.schemeHelp.textContent = say(`scheme.${this.scheme.value()}`);
     const controls: readonly Control[] = [

@@ -22,9 +22,14 @@ export type Problems = Partial<Record<keyof FormValues, 'wholeNumber' | 'number'
 
 const decimal = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
 
-/** True for `none` and `random`, which need no preprocessing. */
+/** False for `none` and `random`, which read no data. */
 export function isPath(source: string): boolean {
   return source !== 'none' && source !== 'random';
+}
+
+/** Where preprocessing matters: for data, and without any it tells where the input lies. */
+export function isPreprocessed(source: string): boolean {
+  return source !== 'random';
 }
 
 /** What is wrong with the form; empty when it can run. */
@@ -32,7 +37,7 @@ export function problemsOf(values: FormValues): Problems {
   const problems: Problems = {};
   if (values.source === '') problems.source = 'chooseData';
   if (!isWholeNumber(values.samples)) problems.samples = 'wholeNumber';
-  if (!isPath(values.source)) return problems;
+  if (!isPreprocessed(values.source)) return problems;
   if (values.scale !== '' && !isFraction(values.scale)) problems.scale = 'number';
   if (values.mean !== '' && !areNumbers(values.mean)) problems.mean = 'numbers';
   if (values.std !== '' && !areNumbers(values.std, true)) problems.std = 'numbers';
@@ -45,7 +50,7 @@ export function problemsOf(values: FormValues): Problems {
 export function requestOf(values: FormValues): CalibrationRequest {
   const { modelUri, source, scheme, estimator } = values;
   const base = { modelUri, source, scheme, estimator, samples: Number(values.samples), seed: 0 };
-  if (!isPath(source)) return base;
+  if (!isPreprocessed(source)) return base;
   return {
     ...base,
     scale: text(values.scale),
