@@ -67,7 +67,7 @@ describe('recipe', () => {
       return all.length === 2 && all;
     });
     assert.match(shown.join('\n'), /^≥ 42\.6 dB · 20 layers · \d+ kB → \d+(\.\d)? kB$/m);
-    assert.match(shown.join('\n'), /^1 layer · 576 B → 576 B$/m);
+    assert.match(shown.join('\n'), /^1 layer · stays 576 B$/m);
   });
 
   it('completes layer names and patterns', async () => {
