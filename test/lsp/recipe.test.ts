@@ -132,7 +132,7 @@ describe('what a recipe does', () => {
     const hover = await client.at<Hover>('hover', opened, opened.at);
     const { value } = hover.contents as MarkupContent;
     expect(value).toMatch(/^\*\*2 layers\*\* match conv\\\*\n/);
-    expect(value).toMatch(/\| conv1 \| int4\.channel \| \d+\.\d dB \| 864 B → 140 B \|/);
+    expect(value).toMatch(/\| conv1 \| int4\.channel \| \d+\.\d dB \| 864 B → 144 B \|/);
   });
 
   it('hover on a rule for one layer is the layer’s', async () => {
@@ -151,8 +151,8 @@ describe('what a recipe does', () => {
       opened.text.slice(position.character - 1, position.character),
     ]);
     expect(shown).toEqual([
-      [expect.stringMatching(/^≥ \d+\.\d dB · 2 layers · 1\.2 kB → 208 B$/), '}'],
-      [expect.stringMatching(/^\d+\.\d dB · 1 layer · 320 B → 120 B$/), '}'],
+      [expect.stringMatching(/^≥ \d+\.\d dB · 2 layers · 1\.2 kB → 216 B$/), '}'],
+      [expect.stringMatching(/^\d+\.\d dB · 1 layer · 320 B → 130 B$/), '}'],
     ]);
   });
 

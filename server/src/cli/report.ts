@@ -93,10 +93,10 @@ export function layerTable(report: AnalysisReport, formats?: readonly string[]):
   return table(columns, rows);
 }
 
-/** `!` = bad (below 10 dB), `?` = watch (10 to 20 dB); the scale is explained by `--help` and docs/verdicts.md. */
+/** `✗` = bad (below 10 dB), `△` = watch (10 to 20 dB), as everywhere; docs/verdicts.md explains the scale. */
 function marked(db: LayerReport['weightSqnr'] extends undefined ? never : number | null | undefined): string {
   const verdict = verdictOf(db);
-  const mark = verdict === 'bad' ? ' !' : verdict === 'watch' ? ' ?' : '  ';
+  const mark = verdict === 'bad' ? ' ✗' : verdict === 'watch' ? ' △' : '  ';
   return `${decibels(db)}${mark}`;
 }
 

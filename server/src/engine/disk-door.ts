@@ -57,7 +57,7 @@ function entries(folder: string): { file: string; size: number; used: number }[]
   try {
     return fs
       .readdirSync(folder)
-      .filter((name) => /^[0-9a-f]{64}\.(json|\d+\.tmp)$/.test(name))
+      .filter((name) => /^([0-9a-f]{64}|ranges-[0-9a-f]{16})\.(json|\d+\.tmp)$/.test(name))
       .map((name) => {
         const file = path.join(folder, name);
         const stat = fs.statSync(file);

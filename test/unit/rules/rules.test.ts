@@ -6,7 +6,7 @@ import { parseRecipe } from '../../../server/src/engine/format/recipe';
 import type { LayerReport } from '../../../server/src/protocol/reports';
 import { findingsPage } from '../../../server/src/rules/docs';
 import { modelRules } from '../../../server/src/rules/index';
-import { findingsOf } from '../../../server/src/rules/model-view';
+import { findingsOf, plannedBytes, storedBytes } from '../../../server/src/rules/model-view';
 import { recipeIssues } from '../../../server/src/rules/recipe-issues';
 import { line } from '../../../server/src/rules/words';
 import { layer, report } from './fixtures';
@@ -156,4 +156,33 @@ describe('what a recipe asks for and this version cannot do', () => {
       [],
     ],
   ])('%s', (text, expected) => expect(known(text)).toEqual(expected));
+});
+
+describe('predicted bytes', () => {
+  const plan = (text: string) => parseRecipe(text).recipe ?? { default: {}, layers: [], methods: [] };
+
+  it('are the codes, a float32 scale and a zero point per scale', () => {
+    // 1152 weights, 16 channels: 1152 + 16·4 + 16; 576 + 16·4 + 8; groups of 32 over 72 inputs: 3 per channel.
+    expect(storedBytes(layer('a'), 'int8.channel')).toBe(1232);
+    expect(storedBytes(layer('a'), 'int4.channel')).toBe(648);
+    expect(storedBytes(layer('a'), 'int4.group32')).toBe(576 + 48 * 4 + 24);
+    expect(storedBytes(layer('a'), 'int8.tensor')).toBe(1157);
+    expect(storedBytes(layer('a'), 'float')).toBe(4608);
+  });
+
+  it('stay what they are when every layer is kept in float', () => {
+    expect(plannedBytes(report(layer('a')), plan('{"layers": [{"match": "*", "keep": "float"}]}'))).toBe(
+      20000,
+    );
+  });
+
+  it('count what quantized activations add to a layer', () => {
+    const weights = plannedBytes(
+      report(layer('a')),
+      plan('{"default": {"weights": "int8.channel", "activations": "float"}}'),
+    );
+    const both = plannedBytes(report(layer('a')), plan(perChannel));
+    expect(weights).toBeLessThan(both);
+    expect(both).toBeLessThan(20000);
+  });
 });

@@ -65,7 +65,7 @@ export function analyze(model: string, flags: AnalyzeFlags): Promise<number> {
         `\nno data: activation ranges come from ${report.data.noData === 'noise' ? 'noise' : 'BatchNormalization statistics'}`,
       );
     terminal.print(
-      `\nSQNR per layer (weight error: min-max, no data; ! below 10 dB, ? below 20 dB)\n${layerTable(report, options.value.weightFormats.length > 0 ? options.value.weightFormats : undefined)}`,
+      `\nSQNR per layer (weight error: min-max, no data; ✗ below 10 dB, △ below 20 dB)\n${layerTable(report, options.value.weightFormats.length > 0 ? options.value.weightFormats : undefined)}`,
     );
     const output = outputLines(report);
     if (output !== '') terminal.print(`\n${output}`);

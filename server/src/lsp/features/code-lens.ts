@@ -1,5 +1,6 @@
 /** Lenses: facts and actions on the graph, a line per layer, *Apply* on a recipe. Each kind has its switch. */
 import type { CodeLens, Command } from 'vscode-languageserver-types';
+import { hasErrors } from '../../engine/base/issue';
 import type { Recipe } from '../../engine/format/recipe';
 import { clientCommands } from '../../protocol/lsp-ext';
 import { plannedBytes, worstLayer } from '../../rules/model-view';
@@ -82,6 +83,8 @@ function recipeLenses(snapshot: RecipeSnapshot): CodeLens[] {
   const output = label(recipe.output ?? 'a new file');
   if (!report)
     return [lens(snapshot, span, { title: 'The model of this recipe cannot be read', command: noCommand })];
+  if (hasErrors(snapshot.parsed.issues))
+    return [lens(snapshot, span, { title: 'Fix the errors of this recipe to apply it', command: noCommand })];
   const bytes = plannedBytes(report, recipe);
   const worst = worstPlanned(snapshot);
   const predicted = [
