@@ -1,29 +1,15 @@
 /** A layer in a hover: one table of formats, what is estimated or measured, and links. */
 import { dataTypeByName } from '../engine/base/dtype';
 import { clientCommands } from '../protocol/lsp-ext';
-import type { LayerReport } from '../protocol/reports';
-import type { Effect, ErrorCell, Verdict } from '../protocol/views';
+import type { FixKind, LayerReport } from '../protocol/reports';
+import type { ErrorCell } from '../protocol/views';
 import { documentationUrl } from '../rules/docs';
 import { cells } from '../rules/model-view';
 import { decibels, shapeText, shortBytes, shortCount } from '../rules/numbers';
-import { sentence } from '../rules/words';
+import { editorWords, effectWords, fixTitles, sentence, verdictWords } from '../rules/words';
 import { commandLink, escapeMarkdown } from './convert';
 import type { Surroundings } from './snapshot';
 import type { ModelState } from './workspace';
-
-const effects: Readonly<Record<Effect, string>> = {
-  weight: 'weight',
-  local: 'local',
-  cumulative: 'cumulative',
-  output: 'output effect',
-};
-
-const verdicts: Readonly<Record<Verdict, string>> = {
-  good: '✓ good',
-  watch: '△ watch',
-  bad: '✗ bad',
-  unknown: '–',
-};
 
 /** False for weights that are stored quantized: nothing is left to plan. */
 export function isFloat({ dataType }: LayerReport): boolean {
@@ -47,7 +33,7 @@ export function layerMarkdown(
   { trusted, client }: Surroundings,
 ): string {
   const head = [
-    `**${escapeMarkdown(layer.name)}** · ${layer.depthwise ? 'depthwise ' : ''}${escapeMarkdown(layer.op)} · ${shapeText(layer.shape)}`,
+    `**${escapeMarkdown(layer.name)}** · ${layer.depthwise ? `${editorWords.depthwise} ` : ''}${escapeMarkdown(layer.op)} · ${shapeText(layer.shape)}`,
     facts(layer),
   ];
   const actions = client.own && isFloat(layer) ? [links(layer, model, trusted)] : [];
@@ -55,10 +41,10 @@ export function layerMarkdown(
 }
 
 function facts(layer: LayerReport): string {
-  const parts = [`${shortCount(layer.params)} parameters`, shortBytes(layer.bytes)];
-  if (layer.macs !== null) parts.push(`${shortCount(layer.macs)} MACs per sample`);
+  const parts = [editorWords.parameters(shortCount(layer.params)), shortBytes(layer.bytes)];
+  if (layer.macs !== null) parts.push(editorWords.macs(shortCount(layer.macs)));
   if (layer.weightRange)
-    parts.push(`range ${short(layer.weightRange.min)} … ${short(layer.weightRange.max)}`);
+    parts.push(editorWords.range(short(layer.weightRange.min), short(layer.weightRange.max)));
   return parts.join(' · ');
 }
 
@@ -69,36 +55,25 @@ function table(layer: LayerReport, model: ModelState): string {
   );
   const measured = all.filter((cell) => cell.effect !== 'weight');
   if (weights.length + measured.length === 0) {
-    if (!isFloat(layer)) return `*stored as ${escapeMarkdown(layer.dataType)}: quantized already*`;
-    return model.state === 'weights-running' ? '*measuring the weights…*' : '*not measured yet*';
+    if (!isFloat(layer)) return `*${editorWords.storedAs(escapeMarkdown(layer.dataType))}*`;
+    return `*${model.state === 'weights-running' ? editorWords.measuringNow : editorWords.notMeasured}*`;
   }
   const rows = [...weights, ...measured].map(row);
-  return [
-    '| format | error of | SQNR | verdict | size |',
-    '|---|---|--:|---|--:|',
-    ...rows,
-    '',
-    `*${basis(measured.length > 0, model)}*`,
-  ].join('\n');
+  return [...editorWords.errorTable, ...rows, '', `*${basis(measured.length > 0, model)}*`].join('\n');
 }
 
 function row(cell: ErrorCell): string {
   const size = cell.bytes === undefined ? '' : shortBytes(cell.bytes);
-  return `| ${escapeMarkdown(cell.format)} | ${effects[cell.effect]} | ${decibels(cell.db)} | ${verdicts[cell.verdict]} | ${size} |`;
+  return `| ${escapeMarkdown(cell.format)} | ${effectWords[cell.effect]} | ${decibels(cell.db)} | ${verdictWords[cell.verdict]} | ${size} |`;
 }
 
 /** What the figures stand on. */
 function basis(hasActivations: boolean, model: ModelState): string {
-  const weights = 'Weight error: measured on the weight, min-max ranges. Sizes: estimated.';
   const data = model.report?.data;
-  if (!hasActivations || !data)
-    return `${weights} Error of activations: not measured yet; calibrate to measure it.`;
-  if (data.noData) {
-    const from = data.noData === 'noise' ? 'random noise' : 'BatchNormalization statistics';
-    return `${weights} Local and cumulative error: estimated without data (${from}).`;
-  }
+  if (!hasActivations || !data) return editorWords.basisOfWeights;
+  if (data.noData) return editorWords.basisWithoutData(data.noData);
   const source = escapeMarkdown(data.source.split(/[\\/]/).pop() ?? data.source);
-  return `${weights} Local and cumulative error: measured on ${data.samples} samples of ${source}.`;
+  return editorWords.basisOfData(data.samples, source);
 }
 
 function findings(layer: LayerReport, model: ModelState): readonly string[] {
@@ -108,13 +83,13 @@ function findings(layer: LayerReport, model: ModelState): readonly string[] {
 }
 
 function links(layer: LayerReport, model: ModelState, trusted: boolean): string {
-  const edit = (title: string, kind: string) =>
-    commandLink(title, clientCommands.editRecipe, model.uri, [{ kind, layer: layer.name }]);
+  const edit = (kind: FixKind) =>
+    commandLink(fixTitles[kind], clientCommands.editRecipe, model.uri, [{ kind, layer: layer.name }]);
   const all = [
-    edit('Quantize to int4', 'quantize-int4'),
-    edit('Quantize to int8', 'quantize-int8'),
-    edit('Keep in float', 'keep-float'),
-    ...(trusted ? [commandLink('Calibrate…', clientCommands.calibrate, model.uri)] : []),
+    edit('quantize-int4'),
+    edit('quantize-int8'),
+    edit('keep-float'),
+    ...(trusted ? [commandLink(editorWords.calibrateMore, clientCommands.calibrate, model.uri)] : []),
   ];
   return all.join(' · ');
 }

@@ -5,10 +5,10 @@ import type { Issue } from '../protocol/issues';
 import type { AnalysisReport, Decibel, LayerReport, ModelSummary } from '../protocol/reports';
 import type { AnalysisState, Effect, ErrorCell, Fact, LayerRow, ModelView } from '../protocol/views';
 import { findings, type SeveritySettings } from './index';
-import { percent, shapeText, shortBytes, shortCount } from './numbers';
+import { decibels, percent, shapeText, shortBytes, shortCount } from './numbers';
 import { plannedFormats, plannedWeightFormat } from './planned';
 import { verdictOf } from './verdict';
-import { line, reported } from './words';
+import { effectWords, factWords, line, reported } from './words';
 
 /** Weight formats shown as columns, best first. */
 const shownWeightFormats = ['int8.tensor', 'int8.channel', 'int4.channel', 'int4.group32'] as const;
@@ -126,20 +126,27 @@ export function plannedBytes(report: AnalysisReport, recipe: Recipe): number {
 
 function facts(model: ModelSummary): readonly Fact[] {
   const all: (Fact | undefined)[] = [
-    { label: 'Format', value: model.format === 'onnx' ? `ONNX, opset ${model.opset ?? '?'}` : model.format },
-    model.producer ? { label: 'Producer', value: model.producer } : undefined,
-    { label: 'Parameters', value: shortCount(model.params), detail: String(model.params) },
-    { label: 'Size', value: shortBytes(model.bytes), detail: `${model.bytes} bytes, external data included` },
+    {
+      label: factWords.format,
+      value: model.format === 'onnx' ? factWords.onnx(String(model.opset ?? '?')) : model.format,
+    },
+    model.producer ? { label: factWords.producer, value: model.producer } : undefined,
+    { label: factWords.parameters, value: shortCount(model.params), detail: String(model.params) },
+    { label: factWords.size, value: shortBytes(model.bytes), detail: factWords.bytes(model.bytes) },
     model.macs === null
-      ? { label: 'MACs', value: '–', detail: model.macsReason }
-      : { label: 'MACs', value: `${shortCount(model.macs)} per sample`, detail: String(model.macs) },
-    { label: 'Nodes', value: String(model.nodes) },
+      ? { label: factWords.macs, value: '–', detail: model.macsReason }
+      : {
+          label: factWords.macs,
+          value: factWords.perSample(shortCount(model.macs)),
+          detail: String(model.macs),
+        },
+    { label: factWords.nodes, value: String(model.nodes) },
     ...model.inputs.map((input) => ({
-      label: `Input ${input.name}`,
+      label: factWords.input(input.name),
       value: typeText(input.type, input.shape),
     })),
     ...model.outputs.map((output) => ({
-      label: `Output ${output.name}`,
+      label: factWords.output(output.name),
       value: typeText(output.type, output.shape),
     })),
   ];
@@ -196,11 +203,15 @@ function columns(report: AnalysisReport): ModelView['columns'] {
   ];
   return [
     ...(report.layers.some((layer) => layer.weightSqnr) ? weight : []),
-    ...has('local').map((format) => ({ format, effect: 'local' as const, label: `${format} local` })),
+    ...has('local').map((format) => ({
+      format,
+      effect: 'local' as const,
+      label: `${format} ${effectWords.local}`,
+    })),
     ...has('cumulative').map((format) => ({
       format,
       effect: 'cumulative' as const,
-      label: `${format} cumulative`,
+      label: `${format} ${effectWords.cumulative}`,
     })),
     ...has('outputEffect').map((format) => ({
       format,
@@ -212,8 +223,8 @@ function columns(report: AnalysisReport): ModelView['columns'] {
 
 /** One sentence on a measured output, for notifications and results. */
 export function outputSentence(output: { sqnr: Decibel; topOneAgreement: number | null }): string {
-  const sqnr = output.sqnr === null ? 'output SQNR undefined' : `output ${output.sqnr.toFixed(1)} dB`;
+  const sqnr = factWords.outputFigure(output.sqnr === null ? undefined : decibels(output.sqnr));
   return output.topOneAgreement === null
     ? sqnr
-    : `${sqnr}, top-1 agreement ${percent(output.topOneAgreement)}`;
+    : `${sqnr}, ${factWords.agreement(percent(output.topOneAgreement))}`;
 }

@@ -3,7 +3,9 @@
  * next step. Facts come from `protocol/issues.ts`; the mapped type asks for a sentence per code.
  */
 import type { Anchor, Issue, IssueCode, IssueFacts } from '../protocol/issues';
-import type { ReportedIssue } from '../protocol/reports';
+import type { ProgressStage } from '../protocol/progress';
+import type { FixKind, ReportedIssue } from '../protocol/reports';
+import type { Effect, Verdict } from '../protocol/views';
 import { ruleOf } from './index';
 import { decibels } from './numbers';
 
@@ -205,3 +207,114 @@ function oneLine(text: string): string {
 function times(factor: number): string {
   return `${factor >= 100 ? Math.round(factor) : factor.toFixed(1)}×`;
 }
+
+/** Names of what a quick fix, link or lens does. */
+export const fixTitles: Readonly<Record<FixKind, string>> = {
+  'quantize-int4': 'Quantize to int4',
+  'quantize-int8': 'Quantize to int8',
+  'keep-float': 'Keep in float',
+  'per-channel-weights': 'Use per-channel weights',
+  'fold-batchnorm': 'Fold BatchNormalization',
+};
+
+/** Stages of a long job, as progress lines name them. */
+export const stageWords: Readonly<Record<ProgressStage, string>> = {
+  read: 'reading the model',
+  weights: 'analysing weights',
+  shapes: 'inferring shapes',
+  calibrate: 'calibrating',
+  measure: 'measuring layers',
+  quantize: 'quantizing',
+  export: 'writing the model',
+  verify: 'running the written model',
+  evaluate: 'evaluating',
+  compare: 'comparing',
+  fingerprint: 'fingerprinting',
+};
+
+export const effectWords: Readonly<Record<Effect, string>> = {
+  weight: 'weight',
+  local: 'local',
+  cumulative: 'cumulative',
+  output: 'output effect',
+};
+
+export const verdictWords: Readonly<Record<Verdict, string>> = {
+  good: '✓ good',
+  watch: '△ watch',
+  bad: '✗ bad',
+  unknown: '–',
+};
+
+const weightBasis = 'Weight error: measured on the weight, min-max ranges. Sizes: estimated.';
+
+/** Facts of a model, as the editor labels them. */
+export const factWords = {
+  format: 'Format',
+  onnx: (opset: string) => `ONNX, opset ${opset}`,
+  producer: 'Producer',
+  parameters: 'Parameters',
+  size: 'Size',
+  bytes: (bytes: number) => `${bytes} bytes, external data included`,
+  macs: 'MACs',
+  perSample: (count: string) => `${count} per sample`,
+  nodes: 'Nodes',
+  input: (name: string) => `Input ${name}`,
+  output: (name: string) => `Output ${name}`,
+  outputFigure: (db: string | undefined) => (db === undefined ? 'output SQNR undefined' : `output ${db}`),
+  agreement: (share: string) => `top-1 agreement ${share}`,
+} as const;
+
+/** Everything else the language server says. Names in arguments are made harmless by the caller. */
+export const editorWords = {
+  calibrate: 'Calibrate',
+  calibrateMore: 'Calibrate…',
+  openModel: 'Open model',
+  openRecipe: 'Open recipe',
+  measureWeights: 'Measure the weights',
+  measuringWeights: 'measuring weights…',
+  restrictedModel: 'Restricted Mode: static numbers only',
+  restrictedRecipe: 'Restricted Mode: trust the workspace to apply',
+  modelUnreadable: 'The model of this recipe cannot be read',
+  recipeBroken: 'Fix the errors of this recipe to apply it',
+  recipeBrokenReason: 'The recipe has errors; fix them first.',
+  newFile: 'a new file',
+  changeTo: (text: string) => `Change to ${text}`,
+  fixLayer: (kind: FixKind, layer: string) => `${fixTitles[kind]}: ${layer}`,
+  layers: (count: number) => `${count} ${count === 1 ? 'layer' : 'layers'}`,
+  layer: (name: string) => `layer ${name}`,
+  worstLayer: (name: string, db: string) => `worst layer ${name}: int8 ${db}`,
+  worstWeight: (text: string) => `worst weight ${text}`,
+  cumulative: (scheme: string, db: string) => `${scheme} cumulative ${db}`,
+  parameters: (count: string) => `${count} parameters`,
+  planned: (format: string) => `planned: ${format}`,
+  predicted: (after: string, before: string) => `≈ ${after} of ${before}`,
+  apply: (output: string, predicted: string) => `Apply → ${output} (${predicted})`,
+  sizeChange: (before: string, after: string) =>
+    before === after ? `stays ${before}` : `${before} → ${after}`,
+  ruleTooltip: (layers: string, worst: string | undefined) =>
+    `${layers}; weight SQNR${worst === undefined ? ' unknown until measured' : `, lowest on ${worst}`}; bytes of the weights before and after`,
+  plannedTooltip: 'Planned by the recipe beside the model; SQNR of the weight.',
+  noLayerMatches: 'No layer matches.',
+  matching: (count: number, pattern: string) => `**${count} layers** match ${pattern}`,
+  ruleTable: '| layer | planned | weight SQNR | size |\n|---|---|--:|--:|',
+  andMore: (count: number) => `… and ${count} more`,
+  depthwise: 'depthwise',
+  macs: (count: string) => `${count} MACs per sample`,
+  range: (minimum: string, maximum: string) => `range ${minimum} … ${maximum}`,
+  storedAs: (type: string) => `stored as ${type}: quantized already`,
+  measuringNow: 'measuring the weights…',
+  notMeasured: 'not measured yet',
+  errorTable: ['| format | error of | SQNR | verdict | size |', '|---|---|--:|---|--:|'],
+  basisOfWeights: `${weightBasis} Error of activations: not measured yet; calibrate to measure it.`,
+  basisWithoutData: (from: 'batch-norm' | 'noise') =>
+    `${weightBasis} Local and cumulative error: estimated without data (${from === 'noise' ? 'random noise' : 'BatchNormalization statistics'}).`,
+  basisOfData: (samples: number, source: string) =>
+    `${weightBasis} Local and cumulative error: measured on ${samples} samples of ${source}.`,
+  calibrating: (model: string) => `Calibrate ${model}`,
+  quantizing: (model: string) => `Quantize ${model}`,
+  written: (file: string, sizes: string, output: string, samples: number, noise: boolean) =>
+    `${file}: ${sizes}, ${output} against the float model on ${samples} samples${noise ? ' of noise' : ''}.`,
+  nothingWritten: 'Cancelled; nothing was written.',
+  failed: 'Failed.',
+} as const;

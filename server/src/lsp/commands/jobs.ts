@@ -20,7 +20,7 @@ import type { CalibrationRequest, CalibrationResult, QuantizeResult } from '../.
 import { outputSentence } from '../../rules/model-view';
 import { shortBytes } from '../../rules/numbers';
 import { verdictOf } from '../../rules/verdict';
-import { line } from '../../rules/words';
+import { editorWords, line } from '../../rules/words';
 import { pathOf, uriOf } from '../convert';
 import type { Workspace } from '../workspace';
 
@@ -66,58 +66,63 @@ export class Jobs {
   /** Calibrates, then measures local and cumulative error with the ranges; numbers arrive while it runs. */
   calibrate(params: CalibrateParams, signal: AbortSignal): Promise<CalibrationResult> {
     const model = pathOf(params.modelUri);
-    return this.track(params, signal, `Calibrate ${path.basename(model)}`, async (tracked, stream) => {
-      const began = performance.now();
-      const data = dataOf(params);
-      if (!data.value) return failed(data.issues, began);
-      const ranges = await this.host.engine.calibrate(
-        {
-          kind: 'calibrate',
-          model,
-          data: data.value,
-          estimator: params.estimator,
-          ...this.host.workspace.common(),
-          seed: params.seed,
-        },
-        { signal: tracked, progress: (progress) => stream(progress) },
-      );
-      this.host.ended(ranges.issues);
-      const kept = ranges.value ?? ranges.partial;
-      const rangesPath = kept && (await this.saveRanges(kept));
-      if (!ranges.value) return ended(ranges.issues, kept?.data.samples ?? 0, rangesPath, undefined, began);
-      const measured = await this.run(
-        {
-          kind: 'measure',
-          model,
-          data: data.value,
-          estimator: params.estimator,
-          schemes: [params.scheme],
-          metrics: ['local', 'cumulative'],
-          ranges: ranges.value,
-          ...this.host.workspace.common(),
-          seed: params.seed,
-        },
-        {
-          signal: tracked,
-          progress: (progress) => stream(progress),
-          partial: (report) => stream(undefined, layersOf(report, params.scheme)),
-        },
-      );
-      const report = measured.value ?? measured.partial;
-      if (report) this.host.workspace.remember(model, report);
-      return ended(
-        [...ranges.issues, ...measured.issues],
-        report?.data?.samples ?? ranges.value.data.samples,
-        rangesPath,
-        report && { report, scheme: params.scheme },
-        began,
-      );
-    });
+    return this.track(
+      params,
+      signal,
+      editorWords.calibrating(path.basename(model)),
+      async (tracked, stream) => {
+        const began = performance.now();
+        const data = dataOf(params);
+        if (!data.value) return failed(data.issues, began);
+        const ranges = await this.host.engine.calibrate(
+          {
+            kind: 'calibrate',
+            model,
+            data: data.value,
+            estimator: params.estimator,
+            ...this.host.workspace.common(),
+            seed: params.seed,
+          },
+          { signal: tracked, progress: (progress) => stream(progress) },
+        );
+        this.host.ended(ranges.issues);
+        const kept = ranges.value ?? ranges.partial;
+        const rangesPath = kept && (await this.saveRanges(kept));
+        if (!ranges.value) return ended(ranges.issues, kept?.data.samples ?? 0, rangesPath, undefined, began);
+        const measured = await this.run(
+          {
+            kind: 'measure',
+            model,
+            data: data.value,
+            estimator: params.estimator,
+            schemes: [params.scheme],
+            metrics: ['local', 'cumulative'],
+            ranges: ranges.value,
+            ...this.host.workspace.common(),
+            seed: params.seed,
+          },
+          {
+            signal: tracked,
+            progress: (progress) => stream(progress),
+            partial: (report) => stream(undefined, layersOf(report, params.scheme)),
+          },
+        );
+        const report = measured.value ?? measured.partial;
+        if (report) this.host.workspace.remember(model, report);
+        return ended(
+          [...ranges.issues, ...measured.issues],
+          report?.data?.samples ?? ranges.value.data.samples,
+          rangesPath,
+          report && { report, scheme: params.scheme },
+          began,
+        );
+      },
+    );
   }
 
   /** Quantizes by recipe or scheme; the written file was loaded, run and compared before this answers. */
   quantize(params: QuantizeParams, signal: AbortSignal): Promise<QuantizeResult> {
-    const title = `Quantize ${path.basename(pathOf(params.modelUri))}`;
+    const title = editorWords.quantizing(path.basename(pathOf(params.modelUri)));
     return this.track(params, signal, title, async (tracked, stream) => {
       const job = this.quantizeJob(params);
       if (!job.value) return quantizeFailed(job.issues);
@@ -134,7 +139,13 @@ export class Jobs {
         output: verification,
         samples: verification.samples,
         latency: report.latency,
-        summary: `${path.basename(report.output)}: ${shortBytes(report.bytesBefore)} → ${shortBytes(report.bytesAfter)}, ${outputSentence(verification)} against the float model on ${verification.samples} samples${verification.data === 'noise' ? ' of noise' : ''}.`,
+        summary: editorWords.written(
+          path.basename(report.output),
+          `${shortBytes(report.bytesBefore)} → ${shortBytes(report.bytesAfter)}`,
+          outputSentence(verification),
+          verification.samples,
+          verification.data === 'noise',
+        ),
         problems: report.issues.map(line),
       };
     });
@@ -336,7 +347,7 @@ function quantizeFailed(issues: readonly Issue[]): QuantizeResult {
   const problems = issues.filter((one) => one.severity === 'error' && one.code !== 'cancelled').map(line);
   return {
     state: cancelled ? 'cancelled' : 'failed',
-    summary: cancelled ? 'Cancelled; nothing was written.' : (problems[0] ?? 'Failed.'),
+    summary: cancelled ? editorWords.nothingWritten : (problems[0] ?? editorWords.failed),
     problems,
   };
 }

@@ -11,6 +11,7 @@ import { chooseLayer } from '../../engine/format/recipe-match';
 import { clientCommands } from '../../protocol/lsp-ext';
 import type { FixKind, LayerReport } from '../../protocol/reports';
 import { plannedWeightFormat } from '../../rules/planned';
+import { editorWords, fixTitles } from '../../rules/words';
 import { type DiagnosticData, label } from '../convert';
 import { isFloat } from '../layer-markdown';
 import { changesSomething, type ReadRecipe, recipeChange, workspaceEdit } from '../recipe-actions';
@@ -20,14 +21,6 @@ import type { Snapshot } from '../snapshot';
 export const quantizeKind = `${CodeActionKind.RefactorRewrite}.quantize`;
 
 export const codeActionKinds = [CodeActionKind.QuickFix, quantizeKind];
-
-const titles: Readonly<Record<FixKind, string>> = {
-  'quantize-int4': 'Quantize to int4',
-  'quantize-int8': 'Quantize to int8',
-  'keep-float': 'Keep in float',
-  'per-channel-weights': 'Use per-channel weights',
-  'fold-batchnorm': 'Fold BatchNormalization',
-};
 
 const layerKinds: readonly FixKind[] = ['quantize-int4', 'quantize-int8', 'keep-float'];
 
@@ -70,7 +63,7 @@ function correction({ document }: Snapshot, diagnostic: Diagnostic): CodeAction[
   const newText = JSON.stringify(replacement);
   return [
     {
-      title: `Change to ${label(newText)}`,
+      title: editorWords.changeTo(label(newText)),
       kind: CodeActionKind.QuickFix,
       diagnostics: [diagnostic],
       isPreferred: true,
@@ -88,7 +81,7 @@ function action(
 ): CodeAction[] {
   const { model, client } = snapshot;
   if (!model) return [];
-  const title = layer === undefined ? titles[kind] : `${titles[kind]}: ${label(layer)}`;
+  const title = layer === undefined ? fixTitles[kind] : editorWords.fixLayer(kind, label(layer));
   const recipeUri = snapshot.kind === 'recipe' ? snapshot.document.uri : undefined;
   const change = recipeChange({ model: model.path, recipeUri, actions: [{ kind, layer }] }, read);
   if (change.value) {
@@ -97,13 +90,15 @@ function action(
     return [{ title, ...parts, edit: workspaceEdit(change.value, client), ...showing(snapshot) }];
   }
   if (!client.disabledActions) return [];
-  return [{ title, ...parts, disabled: { reason: 'The recipe has errors; fix them first.' } }];
+  return [{ title, ...parts, disabled: { reason: editorWords.recipeBrokenReason } }];
 }
 
 /** From a text view the edit reaches another file, which is shown afterwards: that is where undo works. */
 function showing({ kind, client, model }: Snapshot): Pick<CodeAction, 'command'> {
   if (kind !== 'text' || !client.own) return {};
-  return { command: { title: 'Open recipe', command: clientCommands.openRecipe, arguments: [model?.uri] } };
+  return {
+    command: { title: editorWords.openRecipe, command: clientCommands.openRecipe, arguments: [model?.uri] },
+  };
 }
 
 /** Per-channel weights are offered where the plan has one scale per tensor. */
@@ -146,5 +141,5 @@ function dataOf(diagnostic: Diagnostic): { readonly layer?: string; readonly fix
 }
 
 function isFix(fix: unknown): fix is FixKind {
-  return typeof fix === 'string' && Object.hasOwn(titles, fix);
+  return typeof fix === 'string' && Object.hasOwn(fixTitles, fix);
 }

@@ -7,6 +7,7 @@ import { plannedBytes, worstLayer } from '../../rules/model-view';
 import { decibels, shortBytes, shortCount } from '../../rules/numbers';
 import { plannedWeightFormat } from '../../rules/planned';
 import { verdictOf } from '../../rules/verdict';
+import { editorWords, fixTitles } from '../../rules/words';
 import { label, rangeOf, type Span } from '../convert';
 import { recipeStart } from '../recipe-places';
 import type { LayerIndex, RecipeSnapshot, Snapshot, TextSnapshot } from '../snapshot';
@@ -31,20 +32,21 @@ function modelLenses(snapshot: TextSnapshot): CodeLens[] {
   const worst = worstLayer(report.layers);
   const facts = [
     shortBytes(report.model.bytes),
-    `${report.layers.length} layers`,
-    ...(state === 'weights-running' ? ['measuring weights…'] : []),
+    editorWords.layers(report.layers.length),
+    ...(state === 'weights-running' ? [editorWords.measuringWeights] : []),
     ...(worst?.weightSqnr
-      ? [`worst layer ${label(worst.name)}: int8 ${decibels(worst.weightSqnr['int8.channel'])}`]
+      ? [editorWords.worstLayer(label(worst.name), decibels(worst.weightSqnr['int8.channel']))]
       : []),
   ];
   const told = at(facts.join(' · '), worst ? clientCommands.openAsText : noCommand, uri, worst?.name);
-  if (state === 'too-large') return [told, at('Measure the weights', clientCommands.measureWeights, uri)];
-  if (!snapshot.trusted) return [told, at('Restricted Mode: static numbers only', 'workbench.trust.manage')];
+  if (state === 'too-large')
+    return [told, at(editorWords.measureWeights, clientCommands.measureWeights, uri)];
+  if (!snapshot.trusted) return [told, at(editorWords.restrictedModel, 'workbench.trust.manage')];
   return [
     told,
-    at('Calibrate', clientCommands.calibrate, uri),
-    at('Quantize to int8', clientCommands.quantize, uri, 'w8a8'),
-    at('Quantize to int4', clientCommands.quantize, uri, 'int4'),
+    at(editorWords.calibrate, clientCommands.calibrate, uri),
+    at(fixTitles['quantize-int8'], clientCommands.quantize, uri, 'w8a8'),
+    at(fixTitles['quantize-int4'], clientCommands.quantize, uri, 'int4'),
   ];
 }
 
@@ -67,9 +69,9 @@ function makeLayerLenses(snapshot: TextSnapshot, recipe: Recipe | undefined): Co
     const parts = [
       label(layer.name),
       ...(sqnr ? [`int8 ${marked(sqnr['int8.channel'])}`, `int4 ${marked(sqnr['int4.channel'])}`] : []),
-      ...(measured ? [`${label(measured[0])} cumulative ${marked(measured[1])}`] : []),
-      `${shortCount(layer.params)} parameters`,
-      ...(recipe ? [`planned: ${label(plannedWeightFormat(layer, recipe))}`] : []),
+      ...(measured ? [editorWords.cumulative(label(measured[0]), marked(measured[1]))] : []),
+      editorWords.parameters(shortCount(layer.params)),
+      ...(recipe ? [editorWords.planned(label(plannedWeightFormat(layer, recipe)))] : []),
     ];
     return lens(snapshot, node.opSpan, { title: parts.join(' · '), command: noCommand });
   });
@@ -80,27 +82,26 @@ function recipeLenses(snapshot: RecipeSnapshot): CodeLens[] {
   if (!recipe?.model) return [];
   const span = recipeStart(snapshot.parsed);
   const report = snapshot.model?.report;
-  const output = label(recipe.output ?? 'a new file');
-  if (!report)
-    return [lens(snapshot, span, { title: 'The model of this recipe cannot be read', command: noCommand })];
+  const output = label(recipe.output ?? editorWords.newFile);
+  if (!report) return [lens(snapshot, span, { title: editorWords.modelUnreadable, command: noCommand })];
   if (hasErrors(snapshot.parsed.issues))
-    return [lens(snapshot, span, { title: 'Fix the errors of this recipe to apply it', command: noCommand })];
+    return [lens(snapshot, span, { title: editorWords.recipeBroken, command: noCommand })];
   const bytes = plannedBytes(report, recipe);
   const worst = worstPlanned(snapshot);
   const predicted = [
-    `≈ ${shortBytes(bytes)} of ${shortBytes(report.model.bytes)}`,
-    ...(worst === undefined ? [] : [`worst weight ${worst}`]),
+    editorWords.predicted(shortBytes(bytes), shortBytes(report.model.bytes)),
+    ...(worst === undefined ? [] : [editorWords.worstWeight(worst)]),
   ];
-  const title = `Apply → ${output} (${predicted.join(', ')})`;
+  const title = editorWords.apply(output, predicted.join(', '));
   const openModel = {
-    title: 'Open model',
+    title: editorWords.openModel,
     command: clientCommands.openModel,
     arguments: [snapshot.model?.uri],
   };
   if (!snapshot.trusted)
     return [
       lens(snapshot, span, {
-        title: 'Restricted Mode: trust the workspace to apply',
+        title: editorWords.restrictedRecipe,
         command: 'workbench.trust.manage',
       }),
       lens(snapshot, span, openModel),

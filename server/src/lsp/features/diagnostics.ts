@@ -1,4 +1,5 @@
 /** Diagnostics: syntax, findings on the nodes of their layers, and what is wrong with a recipe's rules. */
+
 import type { Diagnostic, DiagnosticRelatedInformation, Location } from 'vscode-languageserver-types';
 import type { Outcome } from '../../engine/base/outcome';
 import { definitionOf, type SyntaxNode } from '../../engine/format/onnx-text';
@@ -7,6 +8,7 @@ import type { Issue, Severity } from '../../protocol/issues';
 import { textViewScheme } from '../../protocol/lsp-ext';
 import type { AnalysisReport } from '../../protocol/reports';
 import { recipeIssues } from '../../rules/recipe-issues';
+import { editorWords } from '../../rules/words';
 import { diagnosticOf, rangeOf, type Span } from '../convert';
 import { recipeStart } from '../recipe-places';
 import type { RecipeSnapshot, Snapshot, TextSnapshot } from '../snapshot';
@@ -89,7 +91,8 @@ function recipeDiagnostics(snapshot: RecipeSnapshot, { inspect, locate }: Diagno
     const { layer } = issue.anchor;
     const place =
       model && layer !== undefined && snapshot.client.relatedInformation ? locate(model, layer) : undefined;
-    const related = place ? [{ location: place, message: `layer ${layer}` }] : [];
+    const related =
+      place && layer !== undefined ? [{ location: place, message: editorWords.layer(layer) }] : [];
     return diagnosticOf(document, issue, ruleSpan(snapshot, issue) ?? start, related);
   });
   return [...found, ...planned];

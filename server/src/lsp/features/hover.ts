@@ -5,6 +5,7 @@ import { nodeAt, printType, symbolAt } from '../../engine/format/onnx-text';
 import { storedBytes } from '../../rules/model-view';
 import { decibels, shortBytes } from '../../rules/numbers';
 import { plannedWeightFormat } from '../../rules/planned';
+import { editorWords } from '../../rules/words';
 import { escapeMarkdown, plainText, rangeOf, type Span } from '../convert';
 import { layerMarkdown } from '../layer-markdown';
 import { ruleAt } from '../recipe-places';
@@ -67,9 +68,9 @@ function recipeHover(snapshot: RecipeSnapshot, position: Position): Hover | null
     const bytes = storedBytes(layer, format);
     return `| ${escapeMarkdown(layer.name)} | ${shown} | ${decibels(layer.weightSqnr?.[format])} | ${shortBytes(layer.bytes)} → ${bytes === undefined ? '–' : shortBytes(bytes)} |`;
   });
-  const more = matches.length > MAX_LISTED ? `\n\n… and ${matches.length - MAX_LISTED} more` : '';
-  const text = `**${matches.length} layers** match ${escapeMarkdown(pattern)}\n\n| layer | planned | weight SQNR | size |\n|---|---|--:|--:|\n${rows.join('\n')}${more}`;
-  return made(snapshot, rule.span, matches.length === 0 ? 'No layer matches.' : text);
+  const more = matches.length > MAX_LISTED ? `\n\n${editorWords.andMore(matches.length - MAX_LISTED)}` : '';
+  const text = `${editorWords.matching(matches.length, escapeMarkdown(pattern))}\n\n${editorWords.ruleTable}\n${rows.join('\n')}${more}`;
+  return made(snapshot, rule.span, matches.length === 0 ? editorWords.noLayerMatches : text);
 }
 
 function made(snapshot: Snapshot, span: Span, value: string): Hover {

@@ -6,6 +6,7 @@ import { storedBytes } from '../../rules/model-view';
 import { decibels, shortBytes } from '../../rules/numbers';
 import { plannedWeightFormat } from '../../rules/planned';
 import { verdictOf } from '../../rules/verdict';
+import { editorWords } from '../../rules/words';
 import { label } from '../convert';
 import type { RecipeSnapshot, Snapshot, TextSnapshot } from '../snapshot';
 
@@ -54,13 +55,12 @@ function recipeHints(snapshot: RecipeSnapshot): Hint[] {
       const db = layer.weightSqnr?.[format];
       if (typeof db === 'number' && (!worst || db < worst.db)) worst = { name: layer.name, db };
     }
-    const count = mine.length === 1 ? '1 layer' : `${mine.length} layers`;
+    const count = editorWords.layers(mine.length);
     const error = worst
       ? `${mine.length > 1 ? '≥ ' : ''}${decibels(worst.db)}${verdictOf(worst.db) === 'bad' ? ' ✗' : ''} · `
       : '';
-    const tooltip = `${count}; weight SQNR${worst ? `, lowest on ${label(worst.name)}` : ' unknown until measured'}; bytes of the weights before and after`;
-    const size =
-      before === after ? `stays ${shortBytes(before)}` : `${shortBytes(before)} → ${shortBytes(after)}`;
+    const tooltip = editorWords.ruleTooltip(count, worst && label(worst.name));
+    const size = editorWords.sizeChange(shortBytes(before), shortBytes(after));
     return [{ at, text: `${error}${count} · ${size}`, tooltip }];
   };
   return [
@@ -78,7 +78,7 @@ function textHints(snapshot: TextSnapshot): Hint[] {
     return {
       at: node.opSpan[1],
       text: label(db === undefined ? format : `${format} ${decibels(db)}`),
-      tooltip: 'Planned by the recipe beside the model; SQNR of the weight.',
+      tooltip: editorWords.plannedTooltip,
     };
   });
 }
