@@ -19,7 +19,7 @@ export function registerStatus(server: Server): vscode.Disposable {
   const listener = server.onStatus(({ health, quiescent, message }) => {
     item.severity = severities[health];
     item.busy = !quiescent;
-    item.detail = message;
+    item.detail = message || vscode.l10n.t('Ready');
   });
   return vscode.Disposable.from(item, listener);
 }

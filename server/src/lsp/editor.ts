@@ -6,6 +6,7 @@ import type { Diagnostic } from 'vscode-languageserver-types';
 import { modelViewChanged, type ServerStatusParams, serverStatus } from '../protocol/lsp-ext';
 import type { Progress } from '../protocol/progress';
 import type { ModelView } from '../protocol/views';
+import { editorWords } from '../rules/words';
 import type { ClientFacts } from './client-facts';
 import { progressText } from './progress-text';
 
@@ -133,7 +134,7 @@ export class Editor {
   private status(): void {
     if (!this.host.knowsUs()) return;
     const quiescent = !this.host.busy();
-    const message = quiescent ? (this.trouble ?? '') : 'measuring';
+    const message = quiescent ? (this.trouble ?? '') : editorWords.measuring;
     const params: ServerStatusParams = { health: this.trouble ? 'warning' : 'ok', quiescent, message };
     const text = JSON.stringify(params);
     if (text === this.told) return;

@@ -304,6 +304,7 @@ export const editorWords = {
   range: (minimum: string, maximum: string) => `range ${minimum} … ${maximum}`,
   storedAs: (type: string) => `stored as ${type}: quantized already`,
   measuringNow: 'measuring the weights…',
+  measuring: 'measuring',
   notMeasured: 'not measured yet',
   errorTable: ['| format | error of | SQNR | verdict | size |', '|---|---|--:|---|--:|'],
   basisOfWeights: `${weightBasis} Error of activations: not measured yet; calibrate to measure it.`,
