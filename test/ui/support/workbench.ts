@@ -17,6 +17,9 @@ const themeClasses = {
 
 export type ThemeName = keyof typeof themeClasses;
 
+/** How many looks in a row must see the same text before a dialog is trusted to have finished listing. */
+const STEADY_LOOKS = 8;
+
 /** One page with one folder open. Locators come back where a test wants to say itself what it expects. */
 export class Workbench {
   /** What the page wrote to its console, webviews included, each line with its level. */
@@ -166,12 +169,22 @@ export class Workbench {
     await this.page.keyboard.press('Enter');
   }
 
-  /** Answers the dialog for a file with an absolute path. While it lists its first folder it forgets what was typed. */
+  /**
+   * Answers the dialog for a file or folder with an absolute path. While it lists its first folder it forgets what was
+   * typed, and a folder dialog would then take that folder: Enter is pressed once the path has stayed for a while.
+   */
   async pickFile(file: string): Promise<void> {
     const widget = this.page.locator('.quick-input-widget');
+    const input = widget.locator('.quick-input-box input');
     await widget.waitFor();
+    await until('the dialog has listed its first folder', async () => (await input.inputValue()).length > 1);
     await until(`the dialog takes ${file}`, async () => {
-      await widget.locator('.quick-input-box input').fill(file, { timeout: 2000 });
+      let kept = 0;
+      await until(`the dialog keeps ${file}`, async () => {
+        kept = (await input.inputValue({ timeout: 2000 })) === file ? kept + 1 : 0;
+        if (kept === 0) await input.fill(file, { timeout: 2000 });
+        return kept >= STEADY_LOOKS;
+      });
       await this.page.keyboard.press('Enter');
       await widget.waitFor({ state: 'hidden', timeout: 2000 });
       return true;
