@@ -151,11 +151,6 @@ export function isActivationFormatName(name: string): boolean {
   return activationFormat.test(name);
 }
 
-/** True for what `--scheme` takes: `wXaY` or a weight format. */
-export function isSchemeName(name: string): boolean {
-  return schemePattern.test(name) || (name !== floatName && isWeightFormatName(name));
-}
-
 /** An estimator's name taken apart; what is not written is absent. */
 export interface ParsedEstimator {
   readonly name: EstimatorName;

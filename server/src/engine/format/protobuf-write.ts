@@ -30,11 +30,6 @@ export function concatChunks(chunks: readonly Chunk[]): Uint8Array {
   return bytes;
 }
 
-/** The bytes of a slice, or the bytes themselves. */
-export function chunkBytes(chunk: Chunk): Uint8Array {
-  return isSlice(chunk) ? chunk.source.read(chunk.offset, chunk.length) : chunk;
-}
-
 /** Bytes up to this length are copied into the running buffer; longer ones become a chunk of their own. */
 const COPY_LIMIT = 4 << 10;
 const FIRST_BUFFER = 4 << 10;

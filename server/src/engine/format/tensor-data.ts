@@ -79,12 +79,6 @@ export function tensorValues(tensor: TensorProto, external?: ExternalFiles): Out
   return value === undefined ? { value, issues } : ok(value.data, issues);
 }
 
-/** Bytes the elements of a tensor take packed, or `tensor-invalid` for impossible shapes and unknown types. */
-export function tensorByteLength(tensor: TensorProto): Outcome<number> {
-  const { value, issues } = checkTensor(tensor);
-  return value === undefined ? { value, issues } : ok(byteLength(value.type, value.count));
-}
-
 /** Elements as {@link readTensor} returns them, as float32. Not for complex types. */
 export function elementsToFloat32(type: DataType, data: TensorArray): Float32Array {
   if (data instanceof Float32Array) return data;

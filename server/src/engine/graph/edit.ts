@@ -3,7 +3,7 @@
  * `verify.ts` holds after every call.
  */
 import { defined, invariant } from '../base/invariant';
-import { Graph, Node, type NodeInit, Value } from './ir';
+import { type Graph, Node, type NodeInit, Value } from './ir';
 import type { Tensor } from './tensor';
 
 /** A name not yet used by a value of the graph or of the graphs around it: `base`, else `base_2`, `base_3`, … */
@@ -211,9 +211,4 @@ function dropUse(value: Value, node: Node, index: number): void {
   const at = value.uses.findIndex((use) => use.node === node && use.index === index);
   invariant(at >= 0, `use of ${value.name} is recorded`);
   value.uses.splice(at, 1);
-}
-
-/** An empty graph; for code that builds graphs from nothing. */
-export function newGraph(name: string): Graph {
-  return new Graph(name);
 }

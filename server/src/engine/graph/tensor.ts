@@ -117,8 +117,3 @@ export function scalarOf(tensor: Tensor): number | undefined {
   if (tensor.size !== 1) return undefined;
   return tensor.toFloat32().value?.[0];
 }
-
-/** float32 scalar (rank 0) in memory. */
-export function scalarTensor(value: number): Tensor {
-  return floatTensor([], Float32Array.of(value));
-}
