@@ -31,6 +31,8 @@ export interface WeightsJob extends CommonOptions {
   readonly model: string;
   /** Further weight formats beside the standard ones. */
   readonly formats: readonly string[];
+  /** Only these layers; missing = all. */
+  readonly layers?: readonly string[];
 }
 
 export interface CalibrateJob extends CommonOptions {
@@ -74,6 +76,22 @@ export interface CompareJob extends CommonOptions {
   readonly float: string;
   readonly quantized: string;
   readonly data: DataSpec;
+}
+
+/** Distributions and channel errors of one layer, float against quantized. */
+export interface LayerDetailJob extends CommonOptions {
+  readonly kind: 'layer-detail';
+  readonly float: string;
+  readonly quantized: string;
+  readonly layer: string;
+  readonly data: DataSpec;
+}
+
+/** What an already quantized file tells of itself, without its float original; data is optional. */
+export interface DebugJob extends CommonOptions {
+  readonly kind: 'debug';
+  readonly model: string;
+  readonly data?: DataSpec;
 }
 
 export interface EvaluateJob extends CommonOptions {

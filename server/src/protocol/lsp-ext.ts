@@ -4,7 +4,18 @@
  */
 
 import type { Progress } from './progress';
-import type { CalibrationRequest, CalibrationResult, ModelView, QuantizeResult, RecipeAction } from './views';
+import type {
+  CalibrationRequest,
+  CalibrationResult,
+  CompareView,
+  LayerDetailView,
+  ModelView,
+  QuantizeResult,
+  RecipeAction,
+  RunRecord,
+  WhatIfAnswer,
+  WhatIfQuestion,
+} from './views';
 
 /** URI scheme of the server's text view of a binary model: `quantlens-text:/abs/model.onnx.onnxtxt?file:///abs/model.onnx`. */
 export const textViewScheme = 'quantlens-text';
@@ -77,6 +88,48 @@ export interface RecipeEditReply {
   readonly edit: unknown;
   readonly problems: readonly string[];
 }
+
+/** Client → server: weight error of one layer in formats of the user's choice; static, answered at once. */
+export const whatIfRequest = 'quantlens/whatIf';
+export type WhatIfParams = WhatIfQuestion;
+export type WhatIfReply = WhatIfAnswer;
+
+/** Client → server: measure a quantized file (or a scheme) against its float original; streams {@link compareChanged}. */
+export const compareRequest = 'quantlens/compare';
+export interface CompareParams {
+  readonly jobId: string;
+  readonly floatUri: string;
+  readonly quantizedUri: string;
+  /** As in {@link CalibrationRequest.source}; missing = seeded noise. */
+  readonly source?: string;
+  readonly samples?: number;
+  readonly workDoneToken?: string | number;
+}
+export type CompareReply = CompareView;
+
+/** Server → client while a comparison runs. */
+export const compareChanged = 'quantlens/compareChanged';
+export interface CompareChangedParams {
+  readonly jobId: string;
+  readonly view: CompareView;
+}
+
+/** Client → server: distributions and channels of one layer of a comparison. */
+export const layerDetailRequest = 'quantlens/layerDetail';
+export interface LayerDetailParams extends CompareParams {
+  readonly layer: string;
+}
+export type LayerDetailReply = LayerDetailView;
+
+/** Client → server: finished runs, newest first, of one model or of all. */
+export const historyRequest = 'quantlens/history';
+export interface HistoryParams {
+  readonly modelUri?: string;
+}
+export type HistoryReply = readonly RunRecord[];
+
+/** Server → client: the history has a new run. */
+export const historyChanged = 'quantlens/historyChanged';
 
 /** Client → server: the workspace became trusted. */
 export const trustChanged = 'quantlens/trustChanged';

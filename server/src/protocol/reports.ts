@@ -54,6 +54,19 @@ export interface ValueSummary {
 export type Basis = 'estimated' | 'measured';
 export type Execution = 'simulated' | 'deployed';
 
+/** Figures beside an SQNR, because each of them alone has a blind spot (cosine a gain, Pearson gain and offset). */
+export interface ErrorMetrics {
+  /** Mean of (x − x̂)². */
+  readonly mse: number | null;
+  readonly cosine: number | null;
+  /** ‖x̂‖ / ‖x‖; 1 = no gain error. */
+  readonly normRatio: number | null;
+  /** mean(x̂ − x) / std(x) over all elements; 0 = unbiased. */
+  readonly meanShift: number | null;
+  /** At model outputs that are class scores only: mean KL(softmax x ‖ softmax x̂) in nats. */
+  readonly kl?: number | null;
+}
+
 export interface LayerReport {
   readonly name: string;
   /** Node name, or `OpType_index` where the file has none. */
@@ -74,8 +87,90 @@ export interface LayerReport {
   readonly localActivations?: Readonly<Record<string, Decibel>>;
   readonly cumulative?: Readonly<Record<string, Decibel>>;
   readonly outputEffect?: Readonly<Record<string, Decibel>>;
+  /** Where an output effect stands: `estimated` from noise gains until a segment measured it. Missing = measured. */
+  readonly outputEffectBasis?: Readonly<Record<string, Basis>>;
+  /** Of the local comparison, per scheme. */
+  readonly metrics?: Readonly<Record<string, ErrorMetrics>>;
+  readonly cumulativeMetrics?: Readonly<Record<string, ErrorMetrics>>;
+  /** Of a layer that is quantized already: what its codes and scales tell without the float original. */
+  readonly quantized?: QuantizedLayerFacts;
+  /** Of the activation this layer reads and the output it makes; measured on data. */
+  readonly activation?: ActivationFacts;
   readonly facts?: LayerFacts;
   readonly issues: readonly string[];
+}
+
+/** What codes and scales of an already quantized layer tell, with or without data. */
+export interface QuantizedLayerFacts {
+  /** How it is written in the file. */
+  readonly form: 'qdq' | 'qoperator' | 'matmul-n-bits' | 'blocked-qdq' | 'dynamic';
+  readonly weightBits: number;
+  readonly weightSigned: boolean;
+  readonly granularity: 'tensor' | 'channel' | 'group';
+  readonly groupSize?: number;
+  /** Distinct weight codes that occur, of 2^bits. */
+  readonly codesUsed: number;
+  /** exp(entropy of the codes): levels that do work. */
+  readonly effectiveLevels: number;
+  /** Share of weight codes at the two ends of the range. */
+  readonly saturatedShare: number;
+  readonly zeroPointNonZero: boolean;
+  /** Output channels whose scale is 0, subnormal or not finite. */
+  readonly badScales: number;
+  /** Largest channel scale divided by the smallest; 1 for one scale. */
+  readonly scaleSpread: number;
+  /** Largest Σ|w_q|·q_max over output channels, against 2^31−1. */
+  readonly accumulatorPeak: number;
+  /** Largest 255·|w1 + w2| over adjacent codes along the reduction, against 32767 (VPMADDUBSW). */
+  readonly pairSumPeak?: number;
+  /** Largest |bias scale / (input scale · weight scale) − 1| and bias codes at the int32 ends. */
+  readonly bias?: { readonly scaleError: number; readonly saturated: number };
+  /** True when onnxruntime runs it as an integer operator at its full optimisation level. */
+  readonly fused?: boolean;
+  /** Measured on data: share of the input activation's codes at the ends, and distinct codes used. */
+  readonly input?: { readonly clippedShare: number; readonly codesUsed: number; readonly levels: number };
+}
+
+/** Of one activation tensor, measured on data. */
+export interface ActivationFacts {
+  readonly tensor: string;
+  readonly min: number;
+  readonly max: number;
+  readonly mean: number;
+  readonly std: number;
+  /** 99.99th percentile of |x|, from a histogram. */
+  readonly p9999: number;
+  /** Share of elements outside the planned range. */
+  readonly clippedShare?: number;
+  /** exp(entropy of the codes) under the planned range, and the number of levels it has. */
+  readonly effectiveLevels?: number;
+  readonly levels?: number;
+  /** Standard deviation over batches of the batch range, divided by its mean. */
+  readonly rangeVariation?: number;
+}
+
+/** Equal-width bins over [min, max] of two versions of one tensor. */
+export interface Histogram {
+  readonly min: number;
+  readonly max: number;
+  /** Counts of the float and the quantized tensor. */
+  readonly float: readonly number[];
+  readonly quantized: readonly number[];
+}
+
+/** Distributions of one layer before and after quantization, and its channels by error. */
+export interface LayerDetail {
+  readonly name: string;
+  readonly weight?: Histogram;
+  /** Layer output on the data, float against quantized (cumulative). */
+  readonly output?: Histogram;
+  /** Output channels, worst first; at most 32. */
+  readonly channels: readonly {
+    readonly channel: number;
+    readonly weightSqnr: Decibel;
+    readonly outputSqnr?: Decibel;
+    readonly floatRange: readonly [number, number];
+  }[];
 }
 
 /** What the findings need to know of one layer's weight; measured on the weight itself, no data involved. */
@@ -111,6 +206,7 @@ export interface OutputReport {
   readonly topOneAgreement: number | null;
   readonly execution: Execution;
   readonly basis?: Basis;
+  readonly metrics?: ErrorMetrics;
 }
 
 export interface DataReport {

@@ -2,7 +2,15 @@
  * What the editor surfaces show of one model: plain data with words and verdicts already made by the server, so
  * that custom editor, tree and panel only lay it out.
  */
-import type { DataReport, Decibel, FixKind, OutputReport, ReportedIssue } from './reports';
+import type {
+  DataReport,
+  Decibel,
+  ErrorMetrics,
+  FixKind,
+  LayerDetail,
+  OutputReport,
+  ReportedIssue,
+} from './reports';
 
 /** In dB: good from 20 on (noise ≤ 1 % of the signal power), watch from 10, bad below; docs/verdicts.md has the source. */
 export const verdictScale = { goodFrom: 20, watchFrom: 10 } as const;
@@ -131,3 +139,64 @@ export interface QuantizeResult {
 }
 
 export type RecipeAction = { readonly kind: FixKind; readonly layer?: string };
+
+/** A what-if question on one layer's weight; answered from the weight alone. */
+export interface WhatIfQuestion {
+  readonly modelUri: string;
+  readonly layer: string;
+  /** Weight format names, `int5.group64` or `nf4`. */
+  readonly formats: readonly string[];
+}
+
+export interface WhatIfAnswer {
+  readonly cells: readonly ErrorCell[];
+  readonly problems: readonly string[];
+}
+
+/** Float against quantized, layer by layer; for the compare view. */
+export interface CompareView {
+  readonly state: 'running' | 'done' | 'cancelled' | 'failed';
+  readonly floatName: string;
+  readonly quantizedName: string;
+  readonly data: DataReport | null;
+  readonly output?: OutputReport;
+  /** In graph order. */
+  readonly layers: readonly {
+    readonly name: string;
+    readonly op: string;
+    readonly local: Decibel;
+    readonly cumulative: Decibel;
+    readonly localWeights?: Decibel;
+    readonly localActivations?: Decibel;
+    readonly metrics?: ErrorMetrics;
+    readonly verdict: Verdict;
+    readonly findings: readonly string[];
+  }[];
+  readonly findings: readonly ReportedIssue[];
+  readonly problems: readonly string[];
+}
+
+/** Answer to a click on one bar of the compare view. */
+export interface LayerDetailView {
+  readonly detail?: LayerDetail;
+  readonly problems: readonly string[];
+}
+
+/** One finished run, newest first in the history. */
+export interface RunRecord {
+  readonly id: string;
+  readonly kind: 'calibrate' | 'quantize' | 'compare';
+  readonly modelUri: string;
+  /** Milliseconds since 1970. */
+  readonly finishedAt: number;
+  readonly seconds: number;
+  readonly state: 'done' | 'cancelled' | 'failed';
+  readonly scheme?: string;
+  readonly estimator?: string;
+  readonly source?: string;
+  readonly samples?: number;
+  readonly output?: OutputReport;
+  readonly outputUri?: string;
+  /** One sentence. */
+  readonly summary: string;
+}
