@@ -13,12 +13,14 @@ import { type OpenModel, openModel } from './graph/open';
 import {
   type CalibrateJob,
   type CommonOptions,
+  type CompareJob,
+  isNative,
   type Job,
   type JobContext,
   type JobPartials,
   type JobResults,
   jobProtocolVersion,
-  nativeJobs,
+  type LayerDetailJob,
 } from './jobs';
 import { fingerprintModel } from './model-fingerprint';
 import { Pool } from './runtime/pool';
@@ -133,9 +135,10 @@ export class Engine {
     job: Extract<Job, { kind: K }>,
     context: JobContext<K> = {},
   ): Promise<JobEnd<K>> {
-    if (nativeJobs[job.kind] && !this.options.trusted()) return fail(issue('not-trusted', {}));
+    const native = isNative(job);
+    if (native && !this.options.trusted()) return fail(issue('not-trusted', {}));
     const end = await this.pool.run<JobResults[K]>(job, {
-      lane: nativeJobs[job.kind] ? 'native' : 'static',
+      lane: native ? 'native' : 'static',
       label: job.kind,
       signal: context.signal,
       progress: context.progress,
@@ -161,6 +164,19 @@ export class Engine {
     return end;
   }
 
+  /** Float against quantized, from the store when neither files nor data changed since with the same options. */
+  compare(job: CompareJob, context: JobContext<'compare'> = {}): Promise<JobEnd<'compare'>> {
+    return this.stored(this.comparisonKey(job), job, context);
+  }
+
+  /** Distributions and channels of one layer of a comparison; stored like it. */
+  layerDetail(
+    job: LayerDetailJob,
+    context: JobContext<'layer-detail'> = {},
+  ): Promise<JobEnd<'layer-detail'>> {
+    return this.stored(this.comparisonKey(job), job, context);
+  }
+
   /** Remembers a measured report as the best known for a file. */
   remember(path: string, report: AnalysisReport): void {
     const stamp = stampOf(path);
@@ -182,6 +198,31 @@ export class Engine {
   async dispose(): Promise<void> {
     this.open.clear();
     await this.pool.dispose();
+  }
+
+  /** Runs a job unless its result is known; `key` is undefined when a file is not there. */
+  private async stored<K extends Job['kind']>(
+    key: string | undefined,
+    job: Extract<Job, { kind: K }>,
+    context: JobContext<K>,
+  ): Promise<JobEnd<K>> {
+    const allowed = this.options.trusted() || !isNative(job);
+    const known = key === undefined || !allowed ? undefined : this.store.get<JobEnd<K>>(key);
+    if (known) return known;
+    const end = await this.run<K>(job, context);
+    if (key !== undefined && end.value) this.store.put(key, { value: end.value, issues: end.issues });
+    return end;
+  }
+
+  private comparisonKey(job: CompareJob | LayerDetailJob): string | undefined {
+    const stamps = [job.float, job.quantized].map((file) => stampOf(file));
+    const files = stamps.filter((stamp) => stamp !== undefined);
+    // Threads change the time, not the figures.
+    const { threads: _threads, ...options } = job;
+    const data = job.data === undefined ? [] : dataStamps(job.data.source);
+    return files.length === stamps.length
+      ? this.store.key(job.kind, [...files, ...data], options)
+      : undefined;
   }
 
   private keep(path: string, stamp: FileStamp, report: AnalysisReport): AnalysisReport {

@@ -8,6 +8,7 @@ import type { Outcome } from './base/outcome';
 import { calibrateHandler } from './handlers/calibrate';
 import { compareHandler } from './handlers/compare';
 import { evaluateHandler } from './handlers/evaluate';
+import { layerDetailHandler } from './handlers/layer-detail';
 import { measureHandler } from './handlers/measure';
 import { quantizeHandler } from './handlers/quantize';
 import { weightsHandler } from './handlers/weights';
@@ -26,6 +27,8 @@ function handle(job: Job, context: ServedContext): Promise<Outcome<unknown>> {
       return quantizeHandler(job, context);
     case 'compare':
       return compareHandler(job, context);
+    case 'layer-detail':
+      return layerDetailHandler(job, context);
     case 'evaluate':
       return evaluateHandler(job, context);
     default:

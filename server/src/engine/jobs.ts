@@ -8,6 +8,7 @@ import type {
   AnalysisReport,
   DataSpec,
   EvaluationReport,
+  LayerDetail,
   QuantizeReport,
   RangesFile,
 } from '../protocol/reports';
@@ -31,7 +32,7 @@ export interface WeightsJob extends CommonOptions {
   readonly model: string;
   /** Further weight formats beside the standard ones. */
   readonly formats: readonly string[];
-  /** Only these layers; missing = all. */
+  /** Only these layers, and only `formats` of each, without the figures findings need; missing = all layers. */
   readonly layers?: readonly string[];
 }
 
@@ -84,7 +85,8 @@ export interface LayerDetailJob extends CommonOptions {
   readonly float: string;
   readonly quantized: string;
   readonly layer: string;
-  readonly data: DataSpec;
+  /** Missing: the weight alone, without native inference. */
+  readonly data?: DataSpec;
 }
 
 /** What an already quantized file tells of itself, without its float original; data is optional. */
@@ -103,7 +105,14 @@ export interface EvaluateJob extends CommonOptions {
   readonly task: 'classify' | 'next-token';
 }
 
-export type Job = WeightsJob | CalibrateJob | MeasureJob | QuantizeJob | CompareJob | EvaluateJob;
+export type Job =
+  | WeightsJob
+  | CalibrateJob
+  | MeasureJob
+  | QuantizeJob
+  | CompareJob
+  | LayerDetailJob
+  | EvaluateJob;
 
 /** Result per job kind. */
 export interface JobResults {
@@ -112,6 +121,7 @@ export interface JobResults {
   readonly measure: AnalysisReport;
   readonly quantize: QuantizeReport;
   readonly compare: AnalysisReport;
+  readonly 'layer-detail': LayerDetail;
   readonly evaluate: EvaluationReport;
 }
 
@@ -122,6 +132,7 @@ export interface JobPartials {
   readonly measure: AnalysisReport;
   readonly quantize: never;
   readonly compare: AnalysisReport;
+  readonly 'layer-detail': LayerDetail;
   readonly evaluate: EvaluationReport;
 }
 
@@ -132,8 +143,14 @@ export const nativeJobs = {
   measure: true,
   quantize: true,
   compare: true,
+  'layer-detail': true,
   evaluate: true,
 } as const satisfies Record<Job['kind'], boolean>;
+
+/** True when this job starts onnxruntime: of a layer's detail, its weight is read without. */
+export function isNative(job: Job): boolean {
+  return nativeJobs[job.kind] && !(job.kind === 'layer-detail' && job.data === undefined);
+}
 
 /** What a caller gives with a job. */
 export interface JobContext<K extends Job['kind'] = Job['kind']> {

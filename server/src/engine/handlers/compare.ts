@@ -78,7 +78,7 @@ function withFigures(layer: LayerReport, result: ShadowResult): LayerReport {
 }
 
 /** What keeps two models from running on the same inputs, in words; `undefined` = nothing. */
-function differentInputs(float: Model, quantized: Model): string | undefined {
+export function differentInputs(float: Model, quantized: Model): string | undefined {
   const ours = float.graph.dataInputs;
   const theirs = quantized.graph.dataInputs;
   if (ours.length !== theirs.length) return `${ours.length} inputs against ${theirs.length}`;
