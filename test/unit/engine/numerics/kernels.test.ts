@@ -35,9 +35,19 @@ describe('transpose', () => {
       from[i] = i;
     });
     const result = new Float32Array(kernels.memory.buffer, to, count + 1).fill(-1);
-    kernels.transpose(0, rows, columns, to);
+    kernels.transpose(0, 4 * columns, rows, columns, to);
     const expected = Array.from({ length: count }, (_, i) => (i % rows) * columns + Math.floor(i / rows));
     expect(Array.from(result)).toEqual([...expected, -1]);
+  });
+
+  test('takes a strip out of longer rows', () => {
+    const kernels = loadKernels();
+    if (kernels === undefined) throw new Error('no SIMD');
+    reserve(kernels, 1024);
+    new Float32Array(kernels.memory.buffer, 0, 60).set(Array.from({ length: 60 }, (_, i) => i));
+    kernels.transpose(8, 40, 6, 5, 512);
+    const expected = [2, 3, 4, 5, 6].flatMap((column) => [0, 1, 2, 3, 4, 5].map((row) => 10 * row + column));
+    expect(Array.from(new Float32Array(kernels.memory.buffer, 512, 30))).toEqual(expected);
   });
 });
 

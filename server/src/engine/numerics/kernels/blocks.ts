@@ -20,6 +20,10 @@ const USUAL = 1 << 19;
 /** The same where blocks are transposed: longer rows of channels are worth more than the cache. */
 const USUAL_TRANSPOSED = 1 << 20;
 
+/** Elements of a strip of a transposed block, 256 KB; at least the columns of one cache line. */
+const STRIP = 1 << 16;
+const LINE = 16;
+
 /** Elements a block may have where groups force it to be larger: 16 MB. */
 const LARGEST = 1 << 22;
 
@@ -54,6 +58,19 @@ export function planBlocks(view: ChannelView, group: number): readonly Block[] {
     blocks.push({ channel, rows: Math.min(height, channels - channel), k: 0, len: perChannel });
   }
   return blocks;
+}
+
+/**
+ * Cuts a block that has to be transposed into strips of channels that stay in the cache through all formats; the block
+ * itself when it need not be.
+ */
+export function stripsOf(view: ChannelView, block: Block): readonly Block[] {
+  if (!isTransposed(view)) return [block];
+  const width = Math.min(block.rows, Math.max(Math.floor(STRIP / block.len), LINE));
+  return Array.from({ length: Math.ceil(block.rows / width) }, (_, index) => {
+    const first = index * width;
+    return { ...block, channel: block.channel + first, rows: Math.min(width, block.rows - first) };
+  });
 }
 
 /** True when blocks arrive row by row of the weight and have to be transposed. */

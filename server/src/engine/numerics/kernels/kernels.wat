@@ -123,11 +123,10 @@
     (v128.store (i32.add (local.get $q) (local.get $pitch))
       (i8x16.shuffle 8 9 10 11 12 13 14 15 24 25 26 27 28 29 30 31 (local.get $a) (local.get $c))))
 
-  ;; to[column][row] = from[row][column]. Goes down strips of 16 columns, one cache line, because the rows of a large
-  ;; weight often lie a power of two apart and evict each other.
-  (func (export "transpose") (param $from i32) (param $rows i32) (param $columns i32) (param $to i32)
-    (local $row i32) (local $column i32) (local $last i32) (local $c i32) (local $stride i32) (local $pitch i32)
-    (local.set $stride (i32.shl (local.get $columns) (i32.const 2)))
+  ;; to[column][row] = from[row][column], rows of `from` being `stride` bytes apart. Goes down strips of 16 columns, one
+  ;; cache line, because the rows of a large weight often lie a power of two apart and evict each other.
+  (func (export "transpose") (param $from i32) (param $stride i32) (param $rows i32) (param $columns i32) (param $to i32)
+    (local $row i32) (local $column i32) (local $last i32) (local $c i32) (local $pitch i32)
     (local.set $pitch (i32.shl (local.get $rows) (i32.const 2)))
     (block $done
       (loop $strip

@@ -9,7 +9,7 @@ export interface Kernels {
   readonly memory: WebAssembly.Memory;
   absMax(p: number, len: number, rows: number, group: number, out: number): void;
   absMaxColumns(p: number, rows: number, columns: number, out: number): void;
-  transpose(from: number, rows: number, columns: number, to: number): void;
+  transpose(from: number, stride: number, rows: number, columns: number, to: number): void;
   moments(
     p: number,
     len: number,

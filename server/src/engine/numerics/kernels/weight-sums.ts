@@ -11,7 +11,7 @@ import {
   type WeightReader,
   type WeightSums,
 } from '../weight-error-reference';
-import { type Block, isTransposed, loadBlock, loadRaw, planBlocks } from './blocks';
+import { type Block, isTransposed, loadBlock, loadRaw, planBlocks, stripsOf } from './blocks';
 import { type Kernels, loadKernels, reserve } from './module';
 import { SMALLEST, setSmallRowsAside } from './small-rows';
 
@@ -72,19 +72,26 @@ export function fastWeightSums(
   const once = whole && !isTransposed(view) && !schemes.some(({ granularity }) => granularity === 'tensor');
   if (!once) {
     for (const block of blocks) {
-      load(pass, block, signed);
+      load(pass, block);
       if (!addAbsMax(pass, block)) return undefined;
-      addRanges(pass, block);
+      if (!signed) continue;
+      for (const strip of stripsOf(view, block)) {
+        bringOver(pass, block, strip);
+        addRanges(pass, strip);
+      }
     }
   }
   const tensor = once ? { min: 0, max: 0 } : tensorRange(pass);
   for (const block of blocks) {
-    load(pass, block, true);
+    load(pass, block);
     if (once) {
       if (!addAbsMax(pass, block)) return undefined;
       addRanges(pass, block);
     }
-    addErrors(pass, block, tensor);
+    for (const strip of stripsOf(view, block)) {
+      bringOver(pass, block, strip);
+      addErrors(pass, strip, tensor);
+    }
   }
   const { min, max } = pass.sums;
   return Math.max(-min, max) < SMALLEST && min !== max ? undefined : pass.sums;
@@ -111,7 +118,8 @@ function layOut(
   smallestGroup: number,
   signed: boolean,
 ): Regions {
-  const elements = blocks.reduce((most, { rows, len }) => Math.max(most, rows * len), 0);
+  const loaded = largest(blocks);
+  const elements = largest(blocks.flatMap((block) => stripsOf(view, block)));
   const rows = blocks.reduce((most, block) => Math.max(most, block.rows), 0);
   const scopes = elements / smallestGroup + rows;
   let next = 0;
@@ -121,7 +129,7 @@ function layOut(
     return start;
   };
   return {
-    raw: region(isTransposed(view) ? elements * 4 : 0),
+    raw: region(isTransposed(view) ? loaded * 4 : 0),
     block: region(elements * 4),
     absMax: region((1 + rows) * 4),
     groups: region(scopes * 4),
@@ -134,14 +142,22 @@ function layOut(
   };
 }
 
-/** Brings a block into memory; `channelMajor` = also transposed where the layout asks for it. */
-function load({ kernels, reader, view, regions }: Pass, block: Block, channelMajor: boolean): void {
-  if (!isTransposed(view)) {
-    loadBlock(kernels, reader, view, block, regions.block);
-    return;
-  }
-  loadRaw(kernels, reader, view, block, regions.raw);
-  if (channelMajor) kernels.transpose(regions.raw, block.len, block.rows, regions.block);
+/** Elements of the largest block. */
+function largest(blocks: readonly Block[]): number {
+  return blocks.reduce((most, { rows, len }) => Math.max(most, rows * len), 0);
+}
+
+/** Brings a block into memory: channel-major, or as the weight holds it where it has to be transposed. */
+function load({ kernels, reader, view, regions }: Pass, block: Block): void {
+  if (isTransposed(view)) loadRaw(kernels, reader, view, block, regions.raw);
+  else loadBlock(kernels, reader, view, block, regions.block);
+}
+
+/** Transposes a strip of a loaded block where the layout asks for it. */
+function bringOver({ kernels, view, regions }: Pass, block: Block, strip: Block): void {
+  if (!isTransposed(view)) return;
+  const from = regions.raw + 4 * (strip.channel - block.channel);
+  kernels.transpose(from, 4 * block.rows, block.len, strip.rows, regions.block);
 }
 
 /** Adds a block to the channels' max|x|; false when the weight is for the reference. */
