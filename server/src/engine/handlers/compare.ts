@@ -1,6 +1,7 @@
 /** Job `compare`: local and cumulative error per layer of a quantized file against its float original. */
-import type { AnalysisReport, Decibel, LayerReport } from '../../protocol/reports';
+import type { AnalysisReport, DataReport, Decibel, LayerReport } from '../../protocol/reports';
 import { matchedPairs } from '../analysis/layer-pairs';
+import { openLikelyFeeds } from '../analysis/likely-noise';
 import { openModelFacts } from '../analysis/model-facts';
 import type { ShadowResult } from '../analysis/run-shadow';
 import { issue } from '../base/issue';
@@ -9,7 +10,6 @@ import { defaultOpset, type Model } from '../graph/ir';
 import type { CompareJob } from '../jobs';
 import { raiseObstacle, raiseOpset } from '../methods/opset';
 import type { ServedContext } from '../runtime/child';
-import { openFeeds } from '../runtime/feeds';
 import { type PreparedModel, withModel } from './open';
 import { outputReport, simulate } from './simulate';
 
@@ -35,11 +35,11 @@ async function compare(
   const { pairs, unmatched } = matchedPairs(float, quantized);
   const base = openModelFacts(floatFile.open, { dimensions: job.dimensions });
   const issues = unmatched.map((layer) => issue('layer-unmatched', { layer }, { layer }, 'warning'));
-  const feeds = await openFeeds(job.data, floatFile.folded());
+  const feeds = await openLikelyFeeds(job.data, floatFile.folded(), floatFile.open.model);
   if (!feeds.value) return fail(...feeds.issues);
   const report = (result: ShadowResult): AnalysisReport => ({
     model: base.model,
-    data: { source: job.data.source, samples: result.samples },
+    data: dataReport(job.data.source, result.samples),
     layers: base.layers.map((layer) => withFigures(layer, result)),
     output: { [KEY]: outputReport(result, 'simulated') },
     issues: [...feeds.issues, ...issues],
@@ -61,6 +61,10 @@ async function compare(
   } finally {
     feeds.value.close();
   }
+}
+
+function dataReport(source: string, samples: number): DataReport {
+  return source === 'none' ? { source, samples, noData: 'noise' } : { source, samples };
 }
 
 function withFigures(layer: LayerReport, result: ShadowResult): LayerReport {
