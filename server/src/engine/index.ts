@@ -3,12 +3,13 @@
  * process; whatever reads weights or runs a model is a job in a forked child. Results are kept by file state.
  */
 import { LRUCache } from 'lru-cache';
-import type { AnalysisReport, RangesFile } from '../protocol/reports';
+import type { AnalysisReport, LayerReport, RangesFile } from '../protocol/reports';
 import { modelFacts } from './analysis/model-facts';
 import type { WeightReport } from './analysis/weight-reports';
-import { type Issue, issue } from './base/issue';
+import { issue } from './base/issue';
 import { fail, type Outcome, ok } from './base/outcome';
 import { removeTemporaries } from './export/write';
+import { type Figures, FormatFigures, gridFormats } from './format-figures';
 import { type OpenModel, openModel } from './graph/open';
 import {
   type CalibrateJob,
@@ -22,8 +23,10 @@ import {
   jobProtocolVersion,
   type LayerDetailJob,
 } from './jobs';
+import { mergeReports, withoutActivations, withWeights } from './merge-reports';
 import { fingerprintModel } from './model-fingerprint';
-import { Pool } from './runtime/pool';
+import { ModelStamps } from './model-stamps';
+import { type Lane, Pool } from './runtime/pool';
 import { dataStamps, sameStamp, stampOf } from './stamps';
 import { type DiskDoor, type FileStamp, Store } from './store';
 
@@ -52,6 +55,8 @@ export class Engine {
     max: 8,
     dispose: (entry) => entry.model.close(),
   });
+  private readonly stamps = new ModelStamps();
+  private readonly figures = new FormatFigures();
   private readonly reports = new LRUCache<string, { stamp: FileStamp; report: AnalysisReport }>({ max: 64 });
 
   constructor(private readonly options: EngineOptions) {
@@ -66,13 +71,25 @@ export class Engine {
 
   /** The parsed model, kept open while its file stays the same. Do not close it. */
   model(path: string): Outcome<OpenModel> {
-    const stamp = stampOf(path);
     const held = this.open.get(path);
-    if (held && stamp && sameStamp(held.stamp, stamp)) return ok(held.model);
+    if (held && sameStamp(held.stamp, this.stamp(path) ?? gone)) return ok(held.model);
     if (held) this.open.delete(path);
+    const own = stampOf(path);
     const opened = openModel(path);
+    if (own) this.stamps.learn(path, own, opened);
+    const stamp = this.stamp(path);
     if (opened.value && stamp) this.open.set(path, { stamp, model: opened.value });
     return opened;
+  }
+
+  /** State of a model file and of the external data it points to; `undefined` when the file is not there. */
+  stamp(path: string): FileStamp | undefined {
+    return this.stamps.of(path);
+  }
+
+  /** Files that a model's weights lie in beside itself. */
+  externalFiles(path: string): readonly string[] {
+    return this.stamps.externalFiles(path);
   }
 
   /** Facts and layers from headers alone; no weight is read, no inference started. */
@@ -91,8 +108,7 @@ export class Engine {
   /** The best report known for the file's present state; answers from memory, at once. */
   report(path: string): AnalysisReport | undefined {
     const held = this.reports.get(path);
-    const stamp = stampOf(path);
-    return held && stamp && sameStamp(held.stamp, stamp) ? held.report : undefined;
+    return held && sameStamp(held.stamp, this.stamp(path) ?? gone) ? held.report : undefined;
   }
 
   /**
@@ -110,7 +126,7 @@ export class Engine {
     } = {},
   ): Promise<Outcome<AnalysisReport>> {
     const inspected = this.inspect(path, common.dimensions);
-    const stamp = stampOf(path);
+    const stamp = this.stamp(path);
     if (!inspected.value || !stamp) return inspected;
     const base = inspected.value;
     const key = this.store.key('weights', [stamp], context.formats ?? []);
@@ -137,8 +153,16 @@ export class Engine {
   ): Promise<JobEnd<K>> {
     const native = isNative(job);
     if (native && !this.options.trusted()) return fail(issue('not-trusted', {}));
+    return this.send(job, { lane: native ? 'native' : 'static' }, context);
+  }
+
+  private async send<K extends Job['kind']>(
+    job: Extract<Job, { kind: K }>,
+    where: { readonly lane: Lane; readonly priority?: number },
+    context: JobContext<K>,
+  ): Promise<JobEnd<K>> {
     const end = await this.pool.run<JobResults[K]>(job, {
-      lane: native ? 'native' : 'static',
+      ...where,
       label: job.kind,
       signal: context.signal,
       progress: context.progress,
@@ -153,7 +177,7 @@ export class Engine {
    * same options. Noise and `none` depend on the seed alone and are stored too.
    */
   async calibrate(job: CalibrateJob, context: JobContext<'calibrate'> = {}): Promise<JobEnd<'calibrate'>> {
-    const stamp = stampOf(job.model);
+    const stamp = this.stamp(job.model);
     // Threads change the time, not the ranges.
     const { model: _model, threads: _threads, ...options } = job;
     const key = stamp && this.store.key('calibrate', [stamp, ...dataStamps(job.data.source)], options);
@@ -177,15 +201,75 @@ export class Engine {
     return this.stored(this.comparisonKey(job), job, context);
   }
 
-  /** Remembers a measured report as the best known for a file. */
-  remember(path: string, report: AnalysisReport): void {
-    const stamp = stampOf(path);
-    if (stamp) this.keep(path, stamp, report);
+  /**
+   * What is known of a layer's weight in any format, from memory: the report's figures and what {@link whatIf} and
+   * {@link grid} measured.
+   */
+  weightFigures(path: string, layer: Pick<LayerReport, 'name' | 'weightSqnr'>): Figures {
+    const stamp = this.stamp(path);
+    return { ...(stamp ? this.figures.of(stamp, layer.name) : {}), ...layer.weightSqnr };
+  }
+
+  /**
+   * Weight error of one layer in formats of the caller's choice, with all that is known of it. What is not known is
+   * measured in a process of its own lane, so that no analysis keeps the answer waiting.
+   */
+  async whatIf(
+    path: string,
+    layer: string,
+    formats: readonly string[],
+    common: CommonOptions,
+    signal?: AbortSignal,
+  ): Promise<Outcome<Figures>> {
+    const stamp = this.stamp(path);
+    if (!stamp) return fail(issue('file-not-found', { path }, { path }));
+    const reported = this.report(path)?.layers.find(({ name }) => name === layer);
+    const known = () => ({ ...this.figures.of(stamp, layer), ...reported?.weightSqnr });
+    const missing = formats.filter((format) => !(format in known()));
+    if (missing.length === 0) return ok(known());
+    const job = { kind: 'weights', model: path, formats: missing, layers: [layer], ...common } as const;
+    const end = await this.send<'weights'>(job, { lane: 'quick' }, { signal });
+    if (!end.value) return fail(...end.issues);
+    this.figures.keep(stamp, end.value);
+    return ok(known(), end.issues);
+  }
+
+  /** Measures {@link gridFormats} of all layers, behind every other analysis; see {@link weightFigures}. */
+  async grid(path: string, common: CommonOptions, signal?: AbortSignal): Promise<void> {
+    const stamp = this.stamp(path);
+    const measured = this.report(path)?.layers.filter(({ weightSqnr }) => weightSqnr) ?? [];
+    const formats = gridFormats.filter((format) =>
+      measured.some((one) => !(format in (one.weightSqnr ?? {}))),
+    );
+    if (!stamp || formats.length === 0) return;
+    const key = this.store.key('grid', [stamp], formats);
+    const stored = this.store.get<{ layers: readonly WeightReport[] }>(key);
+    const layers = measured.map(({ name }) => name);
+    const job = { kind: 'weights', model: path, formats, layers, ...common } as const;
+    const found = stored ?? {
+      layers: (await this.send<'weights'>(job, { lane: 'static', priority: -1 }, { signal })).value,
+    };
+    if (!found.layers) return;
+    this.figures.keep(stamp, found.layers);
+    if (!stored) this.store.put(key, found);
+  }
+
+  /**
+   * Remembers a measured report as the best known for a file.
+   * @param stamp state of the file that was measured; when the file changed since, the report is dropped.
+   * @param fresh true for the first report of a run: figures of an earlier run with other data or settings go.
+   */
+  remember(path: string, report: AnalysisReport, stamp = this.stamp(path), fresh = false): void {
+    if (!stamp || !sameStamp(stamp, this.stamp(path) ?? gone)) return;
+    const held = this.reports.get(path);
+    if (fresh && held) this.reports.set(path, { ...held, report: withoutActivations(held.report) });
+    this.keep(path, stamp, report);
   }
 
   /** Forgets results in memory and on disk; returns the number of bytes freed on disk. */
   clear(): number {
     this.reports.clear();
+    this.figures.clear();
     return this.store.clear();
   }
 
@@ -215,7 +299,7 @@ export class Engine {
   }
 
   private comparisonKey(job: CompareJob | LayerDetailJob): string | undefined {
-    const stamps = [job.float, job.quantized].map((file) => stampOf(file));
+    const stamps = [job.float, job.quantized].map((file) => this.stamp(file));
     const files = stamps.filter((stamp) => stamp !== undefined);
     // Threads change the time, not the figures.
     const { threads: _threads, ...options } = job;
@@ -234,32 +318,5 @@ export class Engine {
   }
 }
 
-function withWeights(
-  base: AnalysisReport,
-  layers: readonly WeightReport[],
-  issues: AnalysisReport['issues'] = [],
-): AnalysisReport {
-  const byName = new Map(layers.map((layer) => [layer.name, layer]));
-  return {
-    ...base,
-    layers: base.layers.map((layer) => ({ ...layer, ...byName.get(layer.name) })),
-    // The job opens the model too and finds again what the header told.
-    issues: [...base.issues, ...issues.filter((one) => !base.issues.some((known) => sameIssue(known, one)))],
-  };
-}
-
-function sameIssue(one: Issue, other: Issue): boolean {
-  return one.code === other.code && JSON.stringify(one) === JSON.stringify(other);
-}
-
-/** The newer report over the older one, layer by layer, so that weight errors stay when activations are measured. */
-function mergeReports(older: AnalysisReport, newer: AnalysisReport): AnalysisReport {
-  const byName = new Map(older.layers.map((layer) => [layer.name, layer]));
-  return {
-    ...older,
-    ...newer,
-    data: newer.data ?? older.data,
-    output: newer.output ?? older.output,
-    layers: newer.layers.map((layer) => ({ ...byName.get(layer.name), ...layer })),
-  };
-}
+/** Equals the state of no file. */
+const gone: FileStamp = { path: '', size: -1, modified: -1 };

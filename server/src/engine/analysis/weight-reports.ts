@@ -63,6 +63,28 @@ export async function weightReports(input: WeightReportsInput): Promise<WeightRe
   return { reports, issues };
 }
 
+/**
+ * Errors of some layers in formats of the caller's choice, and nothing else. Layers that are stored quantized or do
+ * not exist are left out.
+ */
+export async function namedErrors(
+  names: readonly string[],
+  { model, formats, signal, progress, partial }: Omit<WeightReportsInput, 'folded'>,
+): Promise<WeightReportsResult> {
+  const wanted = new Set(names);
+  const layers = listLayers(model).filter((layer) => !layer.quantized && wanted.has(layer.name));
+  const reports: WeightReport[] = [];
+  const issues: Issue[] = [];
+  for (const [index, layer] of layers.entries()) {
+    await checkpoint(signal);
+    const errors = measure(layer, formats, issues);
+    if (errors) reports.push({ name: layer.name, weightSqnr: errors.sqnr });
+    progress({ stage: 'weights', done: index + 1, total: layers.length, unit: 'layers', detail: layer.name });
+    partial?.(reports);
+  }
+  return { reports, issues };
+}
+
 function reportOf(
   layer: Layer,
   twin: Layer | undefined,

@@ -1,5 +1,5 @@
 /** Job `weights`: weight error of every layer, of a model or of a weight file without a graph. */
-import { type WeightReport, weightReports } from '../analysis/weight-reports';
+import { namedErrors, type WeightReport, weightReports } from '../analysis/weight-reports';
 import { issue } from '../base/issue';
 import { fail, type Outcome, ok } from '../base/outcome';
 import { isWeightFile, openWeights } from '../graph/from-weights';
@@ -13,19 +13,21 @@ type Reports = Outcome<readonly WeightReport[]>;
 
 export function weightsHandler(job: WeightsJob, context: ServedContext): Promise<Reports> {
   const partial = spaced(context.partial);
-  const measure = async (model: Model, folded: Model): Promise<Reports> => {
-    const result = await weightReports({
+  const measure = async (model: Model, folded: () => Model): Promise<Reports> => {
+    const input = {
       model,
-      folded,
       formats: job.formats,
       signal: context.signal,
       progress: context.progress,
-      partial: (reports) => partial(() => reports),
-    });
+      partial: (reports: readonly WeightReport[]) => partial(() => reports),
+    };
+    const result = job.layers
+      ? await namedErrors(job.layers, input)
+      : await weightReports({ ...input, folded: folded() });
     return ok(result.reports, result.issues);
   };
-  if (isWeightFile(job.model)) return measureWeightFile(job.model, (model) => measure(model, model));
-  return withModel(job.model, (prepared) => measure(prepared.open.model, prepared.folded()));
+  if (isWeightFile(job.model)) return measureWeightFile(job.model, (model) => measure(model, () => model));
+  return withModel(job.model, (prepared) => measure(prepared.open.model, prepared.folded));
 }
 
 async function measureWeightFile(

@@ -1,7 +1,7 @@
 /**
  * Pool of forked children that run jobs: native inference can crash, hang or block, and only a process can be ended
- * safely (esbuild's service protocol is the model for the bookkeeping). Two lanes keep quick static work from
- * waiting behind inference. Every job ends with exactly one outcome, whatever happens to its child.
+ * safely (esbuild's service protocol is the model for the bookkeeping). Lanes keep static work from waiting behind
+ * inference, and questions on one layer from waiting behind the analysis of all. Every job ends with exactly one outcome, whatever happens to its child.
  */
 import { assertNever } from '../base/invariant';
 import { issue } from '../base/issue';
@@ -10,8 +10,10 @@ import type { Progress } from '../base/progress';
 import { PoolChild } from './pool-child';
 import type { PoolFromChild } from './pool-messages';
 
-/** `static` never loads onnxruntime; `native` may. */
-export type Lane = 'static' | 'native';
+/** `static` and `quick` never load onnxruntime; `native` may. A job of `quick` takes no time worth waiting for. */
+export type Lane = (typeof lanes)[number];
+
+const lanes = ['static', 'native', 'quick'] as const;
 
 export interface PoolOptions {
   /** Path of the script that calls `serveJobs`. */
@@ -88,7 +90,7 @@ export class Pool {
         idle: undefined,
         grace: undefined,
       }));
-    this.slots = [...slots('static'), ...slots('native')];
+    this.slots = lanes.flatMap(slots);
   }
 
   /**
@@ -151,7 +153,7 @@ export class Pool {
 
   /** Gives waiting jobs to free slots, starting children where none runs yet. Warm children come first. */
   private pump(): void {
-    for (const lane of ['static', 'native'] as const) {
+    for (const lane of lanes) {
       const free = this.slots.filter((slot) => slot.lane === lane && slot.task === undefined);
       free.sort((a, b) => Number(b.child?.ready ?? false) - Number(a.child?.ready ?? false));
       for (const slot of free) {

@@ -1,0 +1,56 @@
+/** Reports of one model put together: header, weights, and what was measured on data. */
+import type { AnalysisReport, LayerReport } from '../protocol/reports';
+import type { WeightReport } from './analysis/weight-reports';
+import type { Issue } from './base/issue';
+
+/** The header's report with what is known of the weights. */
+export function withWeights(
+  base: AnalysisReport,
+  layers: readonly WeightReport[],
+  issues: AnalysisReport['issues'] = [],
+): AnalysisReport {
+  const byName = new Map(layers.map((layer) => [layer.name, layer]));
+  return {
+    ...base,
+    layers: base.layers.map((layer) => ({ ...layer, ...byName.get(layer.name) })),
+    // The job opens the model too and finds again what the header told.
+    issues: [...base.issues, ...issues.filter((one) => !base.issues.some((known) => sameIssue(known, one)))],
+  };
+}
+
+function sameIssue(one: Issue, other: Issue): boolean {
+  return one.code === other.code && JSON.stringify(one) === JSON.stringify(other);
+}
+
+/** The newer report over the older one, layer by layer, so that weight errors stay when activations are measured. */
+export function mergeReports(older: AnalysisReport, newer: AnalysisReport): AnalysisReport {
+  const byName = new Map(older.layers.map((layer) => [layer.name, layer]));
+  return {
+    ...older,
+    ...newer,
+    data: newer.data ?? older.data,
+    output: newer.output ?? older.output,
+    layers: newer.layers.map((layer) => ({ ...byName.get(layer.name), ...layer })),
+  };
+}
+
+/** A report as it was before data was run through the model. */
+export function withoutActivations(report: AnalysisReport): AnalysisReport {
+  return { ...report, layers: report.layers.map(bare), data: null, output: undefined };
+}
+
+function bare(layer: LayerReport): LayerReport {
+  const {
+    local: _local,
+    localWeights: _localWeights,
+    localActivations: _localActivations,
+    cumulative: _cumulative,
+    outputEffect: _outputEffect,
+    outputEffectBasis: _outputEffectBasis,
+    metrics: _metrics,
+    cumulativeMetrics: _cumulativeMetrics,
+    activation: _activation,
+    ...rest
+  } = layer;
+  return rest;
+}
