@@ -27,11 +27,16 @@ import { Engine } from '../engine/index';
 import {
   type CalibrateParams,
   type CancelJobParams,
+  type CompareParams,
   calibrateRequest,
   cancelJob,
   clearCacheRequest,
+  compareChanged,
+  compareRequest,
   defaultSettings,
   jobProgress,
+  type LayerDetailParams,
+  layerDetailRequest,
   type ModelViewParams,
   modelViewRequest,
   type QuantizeParams,
@@ -152,6 +157,7 @@ class Server {
       workspace: this.workspace,
       cacheDirectory: () => this.client.cacheDirectory,
       notify: (params) => void connection.sendNotification(jobProgress, params).catch(() => {}),
+      compareChanged: (params) => void connection.sendNotification(compareChanged, params).catch(() => {}),
       progress: (title, token) => this.editor.progress(title, token),
       ended: (issues) => {
         const trouble = issues.find(
@@ -233,6 +239,12 @@ class Server {
     );
     connection.onRequest(quantizeRequest, (params: QuantizeParams, token: CancellationToken) =>
       cancellable(token, (signal) => this.tracked(this.jobs.quantize(params, signal))),
+    );
+    connection.onRequest(compareRequest, (params: CompareParams, token: CancellationToken) =>
+      cancellable(token, (signal) => this.tracked(this.jobs.compare(params, signal))),
+    );
+    connection.onRequest(layerDetailRequest, (params: LayerDetailParams, token: CancellationToken) =>
+      cancellable(token, (signal) => this.tracked(this.jobs.layerDetail(params, signal))),
     );
     connection.onNotification(cancelJob, ({ jobId }: CancelJobParams) => this.jobs.cancel(jobId));
     connection.onRequest(recipeEditRequest, (params: RecipeEditParams) => this.recipeEdit(params));

@@ -76,6 +76,15 @@ export class Workspace {
     return [...this.entries.values()].some((entry) => entry.running !== undefined);
   }
 
+  get trusted(): boolean {
+    return this.host.trusted();
+  }
+
+  /** Severity of findings by code, where the user chose one. */
+  get severities(): Settings['severity'] {
+    return this.host.settings().severity;
+  }
+
   common(): CommonOptions {
     return { threads: this.host.settings().threads || defaultThreads(), seed: 0, dimensions: {} };
   }

@@ -10,6 +10,7 @@ import type {
   CompareView,
   LayerDetailView,
   ModelView,
+  Preprocessing,
   QuantizeResult,
   RecipeAction,
   RunRecord,
@@ -100,9 +101,10 @@ export interface CompareParams {
   readonly jobId: string;
   readonly floatUri: string;
   readonly quantizedUri: string;
-  /** As in {@link CalibrationRequest.source}; missing = seeded noise. */
+  /** As in {@link CalibrationRequest}; missing = seeded noise. */
   readonly source?: string;
   readonly samples?: number;
+  readonly preprocessing?: Preprocessing;
   readonly workDoneToken?: string | number;
 }
 export type CompareReply = CompareView;
@@ -118,6 +120,8 @@ export interface CompareChangedParams {
 export const layerDetailRequest = 'quantlens/layerDetail';
 export interface LayerDetailParams extends CompareParams {
   readonly layer: string;
+  /** Only the weight: answered without native inference, also in Restricted Mode. */
+  readonly weightOnly?: boolean;
 }
 export type LayerDetailReply = LayerDetailView;
 
@@ -128,8 +132,33 @@ export interface HistoryParams {
 }
 export type HistoryReply = readonly RunRecord[];
 
-/** Server → client: the history has a new run. */
+/** Server → client: the history has a new run, or fewer. */
 export const historyChanged = 'quantlens/historyChanged';
+
+/** Client → server: forget some runs, or all. */
+export const forgetRunsRequest = 'quantlens/forgetRuns';
+export interface ForgetRunsParams {
+  /** Missing = all. */
+  readonly ids?: readonly string[];
+}
+
+/**
+ * Client → server: measure what each layer alone does to the model output, on the data, scheme and ranges of the last
+ * calibration of the model, else w8a8 without data. Figures arrive by {@link modelViewChanged}, first estimated ones.
+ */
+export const outputEffectRequest = 'quantlens/outputEffect';
+export interface OutputEffectParams {
+  readonly jobId: string;
+  readonly modelUri: string;
+  readonly workDoneToken?: string | number;
+}
+export interface OutputEffectReply {
+  readonly state: 'done' | 'cancelled' | 'failed';
+  /** Layers whose effect was measured. */
+  readonly layers: number;
+  readonly seconds: number;
+  readonly problems: readonly string[];
+}
 
 /** Client → server: the workspace became trusted. */
 export const trustChanged = 'quantlens/trustChanged';
@@ -154,6 +183,8 @@ export interface InitializationOptions {
   readonly trusted: boolean;
   /** Folder for the disk cache; undefined = memory only. */
   readonly cacheDirectory?: string;
+  /** Folder for the history of runs; undefined = it ends with the session. */
+  readonly historyDirectory?: string;
   /** The editor completes recipes from their JSON schema; the server then completes layer names only. */
   readonly recipeSchema?: boolean;
   /** Locale of the editor, BCP 47. */
@@ -178,6 +209,10 @@ export const clientCommands = {
   openRecipe: 'quantlens.openRecipe',
   /** [modelUri] */
   measureWeights: 'quantlens.measureWeights',
+  /** [modelUri, layerName?] asks what a layer's weight costs in other formats */
+  whatIf: 'quantlens.whatIf',
+  /** [modelUri] */
+  measureOutputEffect: 'quantlens.measureOutputEffect',
 } as const;
 
 /** Settings under `quantlens.`; defaults are compared with package.json by a test. */
@@ -192,6 +227,8 @@ export interface Settings {
   readonly analyzeOnOpen: number;
   readonly codeLens: { readonly model: boolean; readonly layer: boolean; readonly recipe: boolean };
   readonly inlayHints: boolean;
+  /** Measure the output effect of every layer behind each calibration, while nothing else runs. */
+  readonly outputEffectAfterCalibration: boolean;
   /** Severity per finding code: `error | warning | information | hint | off`. */
   readonly severity: Readonly<Record<string, string>>;
 }
@@ -203,5 +240,6 @@ export const defaultSettings: Settings = {
   analyzeOnOpen: 256,
   codeLens: { model: true, layer: true, recipe: true },
   inlayHints: true,
+  outputEffectAfterCalibration: false,
   severity: {},
 };

@@ -43,6 +43,8 @@ export interface LayerRow {
   readonly depthwise: boolean;
   readonly range?: { readonly min: number; readonly max: number };
   readonly cells: readonly ErrorCell[];
+  /** Type of the weight when it is not stored as float: quantized already, nothing to plan. */
+  readonly storedAs?: string;
   /** Format the recipe beside the model plans for it, `float` when kept, undefined without a recipe. */
   readonly planned?: string;
   /** Codes of findings on this layer. */
@@ -88,15 +90,8 @@ export interface ModelView {
   readonly worstLayer?: string;
 }
 
-/** One run of the calibration panel. */
-export interface CalibrationRequest {
-  readonly modelUri: string;
-  /** Path, `random` or `none`. */
-  readonly source: string;
-  readonly samples: number;
-  readonly estimator: string;
-  readonly scheme: string;
-  readonly seed: number;
+/** How pixels become inputs, as fields of a form. */
+export interface Preprocessing {
   readonly scale?: string;
   readonly mean?: string;
   readonly std?: string;
@@ -104,6 +99,17 @@ export interface CalibrationRequest {
   readonly crop?: number;
   readonly layout?: 'nchw' | 'nhwc';
   readonly color?: 'rgb' | 'bgr';
+}
+
+/** One run of the calibration panel. */
+export interface CalibrationRequest extends Preprocessing {
+  readonly modelUri: string;
+  /** Path, `random` or `none`. */
+  readonly source: string;
+  readonly samples: number;
+  readonly estimator: string;
+  readonly scheme: string;
+  readonly seed: number;
 }
 
 export interface CalibrationResult {
@@ -138,7 +144,10 @@ export interface QuantizeResult {
   readonly problems: readonly string[];
 }
 
-export type RecipeAction = { readonly kind: FixKind; readonly layer?: string };
+export type RecipeAction =
+  | { readonly kind: FixKind; readonly layer?: string }
+  /** A weight format for one layer; its activations stay as the recipe has them. */
+  | { readonly kind: 'weights'; readonly layer: string; readonly weights: string };
 
 /** A what-if question on one layer's weight; answered from the weight alone. */
 export interface WhatIfQuestion {
@@ -149,15 +158,23 @@ export interface WhatIfQuestion {
 }
 
 export interface WhatIfAnswer {
+  /** In the order asked; formats that nobody can measure are left out and named in `problems`. */
   readonly cells: readonly ErrorCell[];
+  /** Why a format cannot be put into a recipe, by format; missing = it can. */
+  readonly notExported: Readonly<Record<string, string>>;
   readonly problems: readonly string[];
 }
 
 /** Float against quantized, layer by layer; for the compare view. */
 export interface CompareView {
   readonly state: 'running' | 'done' | 'cancelled' | 'failed';
+  /** False in Restricted Mode: nothing runs, only weights can be looked at. */
+  readonly trusted: boolean;
   readonly floatName: string;
   readonly quantizedName: string;
+  /** Bytes of both, external data included; missing when a file cannot be read. */
+  readonly floatBytes?: number;
+  readonly quantizedBytes?: number;
   readonly data: DataReport | null;
   readonly output?: OutputReport;
   /** In graph order. */
@@ -168,7 +185,10 @@ export interface CompareView {
     readonly cumulative: Decibel;
     readonly localWeights?: Decibel;
     readonly localActivations?: Decibel;
+    /** Of the local error. */
     readonly metrics?: ErrorMetrics;
+    readonly cumulativeMetrics?: ErrorMetrics;
+    /** Of the cumulative error, else of the local one. */
     readonly verdict: Verdict;
     readonly findings: readonly string[];
   }[];
@@ -182,10 +202,25 @@ export interface LayerDetailView {
   readonly problems: readonly string[];
 }
 
+/** What a run was asked: enough to ask it again. */
+export type RunRequest =
+  | { readonly kind: 'calibrate'; readonly calibration: CalibrationRequest }
+  | {
+      readonly kind: 'quantize';
+      readonly recipeUri?: string;
+      readonly scheme?: string;
+      readonly outputPath?: string;
+      readonly calibration?: CalibrationRequest;
+    }
+  | { readonly kind: 'compare'; readonly source?: string; readonly samples?: number }
+  | { readonly kind: 'output-effect' };
+
 /** One finished run, newest first in the history. */
 export interface RunRecord {
   readonly id: string;
-  readonly kind: 'calibrate' | 'quantize' | 'compare';
+  readonly kind: RunRequest['kind'];
+  /** Missing in records of an earlier version. */
+  readonly request?: RunRequest;
   readonly modelUri: string;
   /** Milliseconds since 1970. */
   readonly finishedAt: number;

@@ -319,3 +319,4 @@ export const editorWords = {
   nothingWritten: 'Cancelled; nothing was written.',
   failed: 'Failed.',
 } as const;
+  comparing: (float: string, quantized: string) => `Compare ${float} with ${quantized}`,

@@ -13,16 +13,25 @@ import type { Job, JobContext } from '../../engine/jobs';
 import { readRangesFile } from '../../engine/ranges-file';
 import { recipeData, recipePath } from '../../engine/recipe-data';
 import type { Issue } from '../../protocol/issues';
-import type { CalibrateParams, JobProgressParams, QuantizeParams } from '../../protocol/lsp-ext';
+import type {
+  CalibrateParams,
+  CompareChangedParams,
+  CompareParams,
+  JobProgressParams,
+  LayerDetailParams,
+  QuantizeParams,
+} from '../../protocol/lsp-ext';
 import type { Progress } from '../../protocol/progress';
-import type { AnalysisReport, DataSpec, RangesFile } from '../../protocol/reports';
-import type { CalibrationRequest, CalibrationResult, QuantizeResult } from '../../protocol/views';
+import type { AnalysisReport, RangesFile } from '../../protocol/reports';
+import type { CalibrationResult, CompareView, LayerDetailView, QuantizeResult } from '../../protocol/views';
 import { outputSentence } from '../../rules/model-view';
 import { shortBytes } from '../../rules/numbers';
 import { verdictOf } from '../../rules/verdict';
 import { editorWords, line } from '../../rules/words';
 import { pathOf, uriOf } from '../convert';
 import type { Workspace } from '../workspace';
+import { compareFiles, detailOfLayer } from './compare';
+import { dataOf } from './data';
 
 /** Progress notifications a second. */
 const INTERVAL = 100;
@@ -33,6 +42,8 @@ export interface JobHost {
   /** Folder for ranges files; undefined = the system's temporary folder. */
   cacheDirectory(): string | undefined;
   notify(params: JobProgressParams): void;
+  /** A comparison has measured more. */
+  compareChanged(params: CompareChangedParams): void;
   /** Standard progress under the token of a request, when it brought one. */
   progress(
     title: string,
@@ -151,6 +162,28 @@ export class Jobs {
     });
   }
 
+  /** Compares a quantized file with its float original; the view arrives while it runs. */
+  compare(params: CompareParams, signal: AbortSignal): Promise<CompareView> {
+    const title = editorWords.comparing(
+      path.basename(pathOf(params.floatUri)),
+      path.basename(pathOf(params.quantizedUri)),
+    );
+    return this.track(params, signal, title, (tracked, stream) =>
+      compareFiles(this.host, params, {
+        signal: tracked,
+        progress: (progress) => stream(progress),
+        changed: (view) => this.host.compareChanged({ jobId: params.jobId, view }),
+      }),
+    );
+  }
+
+  /** One layer of a comparison. */
+  layerDetail(params: LayerDetailParams, signal: AbortSignal): Promise<LayerDetailView> {
+    return this.track(params, signal, editorWords.layer(params.layer), (tracked, stream) =>
+      detailOfLayer(this.host, params, { signal: tracked, progress: (progress) => stream(progress) }),
+    );
+  }
+
   private quantizeJob(params: QuantizeParams): {
     readonly value?: Extract<Job, { kind: 'quantize' }>;
     readonly issues: readonly Issue[];
@@ -257,50 +290,6 @@ export class Jobs {
     const written = await writeText(file, JSON.stringify(ranges), []);
     return written.value && file;
   }
-}
-
-/** Panel fields as a data spec; numbers that are none are issues naming their field. */
-function dataOf(request: CalibrationRequest): {
-  readonly value?: DataSpec;
-  readonly issues: readonly Issue[];
-} {
-  const issues: Issue[] = [];
-  const numbers = (key: string, text: string | undefined): readonly number[] | undefined => {
-    if (text === undefined || text.trim() === '') return undefined;
-    const values = text.split(',').map(toNumber);
-    if (values.every(Number.isFinite)) return values;
-    issues.push(
-      issue('recipe-value', {
-        key,
-        reason: `${text} is not a number`,
-        expected: 'numbers such as 0.485 or 1/255, separated by commas',
-      }),
-    );
-    return undefined;
-  };
-  const scale = numbers('scale', request.scale);
-  const mean = numbers('mean', request.mean);
-  const std = numbers('std', request.std);
-  if (issues.length > 0) return { issues };
-  const { source, samples, seed, resize, crop, layout, color } = request;
-  return {
-    issues,
-    value: {
-      source,
-      samples,
-      seed,
-      dimensions: {},
-      preprocessing: { scale: scale?.[0], mean, std, resize, crop, layout, color },
-    },
-  };
-}
-
-function toNumber(text: string): number {
-  const [numerator, denominator, ...rest] = text
-    .split('/')
-    .map((part) => (part.trim() === '' ? Number.NaN : Number(part)));
-  if (numerator === undefined || rest.length > 0) return Number.NaN;
-  return denominator === undefined ? numerator : numerator / denominator;
 }
 
 function defaultOutput(model: string, scheme: string): string {
