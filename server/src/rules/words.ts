@@ -314,9 +314,9 @@ export const editorWords = {
     `${weightBasis} Local and cumulative error: measured on ${samples} samples of ${source}.`,
   calibrating: (model: string) => `Calibrate ${model}`,
   quantizing: (model: string) => `Quantize ${model}`,
+  comparing: (float: string, quantized: string) => `Compare ${float} with ${quantized}`,
   written: (file: string, sizes: string, output: string, samples: number, noise: boolean) =>
     `${file}: ${sizes}, ${output} against the float model on ${samples} samples${noise ? ' of noise' : ''}.`,
   nothingWritten: 'Cancelled; nothing was written.',
   failed: 'Failed.',
 } as const;
-  comparing: (float: string, quantized: string) => `Compare ${float} with ${quantized}`,
