@@ -12,6 +12,7 @@ import type { Model, Value } from '../graph/ir';
 import { countConstants, type Layer, listLayers } from '../graph/layers';
 import { type OpenModel, openModel } from '../graph/open';
 import { allNodes } from '../graph/walk';
+import { becomesOf } from './becomes';
 import { countMacs } from './macs';
 import { weightFileFacts } from './weight-file-facts';
 
@@ -87,12 +88,13 @@ export function layerReport(layer: Layer, macs: number | null): LayerReport {
     node: layer.node.label,
     op: layer.op,
     weight: layer.weight.name,
-    shape: layer.shape,
+    shape: layer.statedShape,
     params: layer.params,
     bytes: type ? byteLength(type, layer.tensor.size) : 0,
     macs,
     dataType: type?.name ?? 'unknown',
     ...(layer.depthwise ? { depthwise: true } : {}),
+    ...(layer.quantized ? {} : { becomes: becomesOf(layer) }),
     issues: [],
   };
 }

@@ -47,7 +47,8 @@ function clippedMoments(mu: number, sigma: number, a: number, b: number): { mean
  */
 export function throughLayer(layer: Layer, input: Moments): Moments | undefined {
   const { op, shape, groups } = layer;
-  if ((op !== 'Conv' && op !== 'Gemm') || layer.through.length > 0 || layer.quantized) return undefined;
+  if ((op !== 'Conv' && op !== 'Gemm') || layer.weightInput !== 1) return undefined;
+  if (layer.through.length > 0 || layer.quantized) return undefined;
   const weight = layer.tensor.toFloat32().value;
   const bias = layer.bias?.tensor?.toFloat32().value;
   const outputs = shape[layer.channelAxis] ?? 0;

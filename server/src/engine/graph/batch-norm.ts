@@ -112,6 +112,7 @@ function isFoldable(layer: Layer): boolean {
     return false;
   // Behind a Cast the stored type is narrower than the computation; folding would round twice.
   if (layer.through.some((node) => node.op !== 'Transpose')) return false;
+  if (layer.computed || layer.weightInput !== 1) return false;
   const bias = layer.node.input(2);
   return bias === undefined || (bias === layer.bias && bias.tensor !== undefined);
 }

@@ -4,8 +4,8 @@
  */
 import { defined } from '../base/invariant';
 import type { Dimension } from '../format/onnx-types';
+import { permutation } from './constant-source';
 import type { Node } from './ir';
-import { permutation } from './layers';
 import { eachIndex, isIntegerType, SMALL_LIMIT, type SmallTensor, stridesOf } from './small-tensor';
 
 /** What is known about a node's inputs. */

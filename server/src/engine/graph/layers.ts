@@ -1,12 +1,22 @@
 /**
- * The layers of a model: Conv, ConvTranspose, Gemm and MatMul with a constant weight, with the names, channel axes
- * and sizes that reports print. Nothing of the weights is read.
+ * The layers of a model: every constant of two or more axes that an operator multiplies with, looks up in or steps
+ * through time with, with the names, channel axes and sizes that reports print. Nothing of the weights is read.
  */
-import { dataTypeByCode } from '../base/dtype';
+import { type DataType, dataTypeByCode } from '../base/dtype';
+import { constantExpression } from './constant-expression';
+import {
+  type ConstantSource,
+  constantSource,
+  isReshaped,
+  permutation,
+  shapesThrough,
+} from './constant-source';
 import type { Graph, Model, Node, Value } from './ir';
-import { opFacts, type WeightFacts } from './ops';
+import { opFacts, type WeightFacts, weightFacts } from './ops';
 import type { Tensor } from './tensor';
 import { allGraphs } from './walk';
+
+export { constantSource, isReshaped, permutation, shapesThrough, sliceOf } from './constant-source';
 
 export interface Layer {
   /** Unique; see {@link listLayers}. */
@@ -17,8 +27,14 @@ export interface Layer {
   /** Initializer or Constant output that holds the weight, also when Transpose, Cast or DequantizeLinear follow. */
   readonly weight: Value;
   readonly tensor: Tensor;
-  /** Shape of the weight as stored; of MatMulNBits the logical [N, K]; of codes in blocks or rows, that at the layer. */
+  /**
+   * Shape of the weight as stored; of MatMulNBits the logical [N, K]; of codes in blocks or rows, and of weights
+   * computed from constants, that at the layer. Where channels span several axes (directions and gates, experts and
+   * outputs) these axes are one.
+   */
   readonly shape: readonly number[];
+  /** The same before axes were made one: what reports print. */
+  readonly statedShape: readonly number[];
   /** Axis of the output channels in `shape`. */
   readonly channelAxis: number;
   /** Weight elements. */
@@ -37,9 +53,13 @@ export interface Layer {
   readonly quantized: boolean;
   /**
    * Nodes between the stored weight and the layer, from the weight on: Identity, Cast, Transpose, DequantizeLinear;
-   * behind DequantizeLinear also Reshape and Slice.
+   * behind DequantizeLinear also Reshape and Slice. Of computed weights all nodes that compute it.
    */
   readonly through: readonly Node[];
+  /** The graph computes the weight from constants; `tensor` holds what the layer reads, behind all of `through`. */
+  readonly computed: boolean;
+  /** Rows are picked by indices: nothing is multiplied, and the activation input holds integers. */
+  readonly lookup: boolean;
 }
 
 /**
@@ -53,30 +73,33 @@ export function listLayers(model: Model): readonly Layer[] {
   const layers: Layer[] = [];
   const names = new Set<string>();
   for (const node of executionOrder(model.graph)) {
-    const facts = opFacts(node).weight;
-    const found = facts && weightOf(node, facts);
-    if (!facts || !found) continue;
-    const bias = facts.bias === undefined ? undefined : constantSource(node.input(facts.bias))?.value;
-    const groups = facts.grouped ? Math.max(1, node.int('group', 1)) : 1;
-    const name = uniqueName(layerName(node, found.value), names);
-    layers.push({
-      name,
-      node,
-      op: node.op,
-      weight: found.value,
-      tensor: found.tensor,
-      shape: found.shape,
-      channelAxis: found.channelAxis,
-      params: found.shape.reduce((product, dimension) => product * dimension, 1),
-      depthwise: groups > 1 && isDepthwise(node, found.shape, groups),
-      groups,
-      index: layers.length,
-      weightInput: facts.input,
-      activationInput: facts.activation,
-      bias,
-      quantized: found.quantized,
-      through: found.through,
-    });
+    for (const facts of weightFacts(node)) {
+      const found = weightOf(node, facts);
+      if (!found) continue;
+      const bias = facts.bias === undefined ? undefined : constantSource(node.input(facts.bias))?.value;
+      const groups = facts.grouped ? Math.max(1, node.int('group', 1)) : 1;
+      layers.push({
+        name: uniqueName(layerName(node, found.value), names),
+        node,
+        op: node.op,
+        weight: found.value,
+        tensor: found.tensor,
+        shape: found.shape,
+        statedShape: found.statedShape,
+        channelAxis: found.channelAxis,
+        params: found.shape.reduce((product, dimension) => product * dimension, 1),
+        depthwise: groups > 1 && isDepthwise(node, found.shape, groups),
+        groups,
+        index: layers.length,
+        weightInput: facts.input,
+        activationInput: facts.activation,
+        bias,
+        quantized: found.quantized,
+        through: found.through,
+        computed: found.computed,
+        lookup: facts.lookup === true,
+      });
+    }
   }
   return layers;
 }
@@ -98,141 +121,83 @@ export function layerName(node: Node, weight: Value): string {
   return name === '' ? `${node.opType}_${node.index}` : name;
 }
 
-interface Source {
-  readonly value: Value;
-  readonly tensor: Tensor;
-  readonly through: readonly Node[];
-}
-
-/** Operators through which a weight stays a weight. */
-const TRANSPARENT: ReadonlySet<string> = new Set([
-  'Identity',
-  'Cast',
-  'Transpose',
-  'DequantizeLinear',
-  'com.microsoft.DequantizeLinear',
-]);
-
-/** Operators that bring codes stored in blocks or rows back to the weight's shape. */
-const RESHAPING: ReadonlySet<string> = new Set(['Reshape', 'Slice']);
-
-/**
- * The constant behind a value, looking through nodes that only convert or transpose it; when it is dequantized on the
- * way, also through nodes that reshape it afterwards.
- */
-export function constantSource(value: Value | undefined): Source | undefined {
-  const through: Node[] = [];
-  let reshaped = false;
-  for (let at = value; at; at = through.at(-1)?.input(0)) {
-    if (at.tensor) return reshaped ? undefined : { value: at, tensor: at.tensor, through: through.reverse() };
-    const node = at.producer;
-    if (!node) return undefined;
-    if (RESHAPING.has(node.op)) reshaped = true;
-    else if (!TRANSPARENT.has(node.op)) return undefined;
-    else if (node.opType === 'DequantizeLinear') reshaped = false;
-    through.push(node);
-  }
-  return undefined;
-}
-
-/** True when {@link shapesThrough} are needed to tell the layer's shape from the stored one. */
-export function isReshaped(through: readonly Node[]): boolean {
-  return through.some((node) => RESHAPING.has(node.op));
-}
-
-/**
- * Shapes of a constant of shape `stored` behind each of the nodes; `undefined` when a shape or a bound is not constant
- * or does not fit.
- */
-export function shapesThrough(
-  stored: readonly number[],
-  through: readonly Node[],
-): readonly (readonly number[])[] | undefined {
-  const shapes: (readonly number[])[] = [];
-  let shape: readonly number[] | undefined = stored;
-  for (const node of through) {
-    shape = shapeAfter(node, shape);
-    if (!shape) return undefined;
-    shapes.push(shape);
-  }
-  return shapes;
-}
-
-/** What a Slice along one axis keeps of a constant of this shape; `undefined` for other ones. */
-export function sliceOf(
-  node: Node,
-  shape: readonly number[],
-): { readonly axis: number; readonly start: number; readonly end: number } | undefined {
-  const single = (index: number) => {
-    const values = node.input(index)?.tensor?.toIntegers().value;
-    return values?.length === 1 ? Number(values[0]) : undefined;
-  };
-  const [from, to, along] = [single(1), single(2), single(3)];
-  if (from === undefined || to === undefined || along === undefined) return undefined;
-  if (node.input(4) && single(4) !== 1) return undefined;
-  const axis = along < 0 ? along + shape.length : along;
-  const size = shape[axis];
-  if (size === undefined) return undefined;
-  const clamp = (bound: number) => Math.min(size, Math.max(0, bound < 0 ? bound + size : bound));
-  return { axis, start: clamp(from), end: clamp(to) };
-}
-
-function shapeAfter(node: Node, shape: readonly number[]): readonly number[] | undefined {
-  if (node.op === 'Transpose') return permutation(node, shape.length)?.map((axis) => shape[axis] ?? 0);
-  if (node.op === 'Slice') {
-    const kept = sliceOf(node, shape);
-    return (
-      kept && shape.map((size, axis) => (axis === kept.axis ? Math.max(0, kept.end - kept.start) : size))
-    );
-  }
-  if (node.op !== 'Reshape') return shape;
-  const stated = node.input(1)?.tensor?.toIntegers().value;
-  if (!stated) return undefined;
-  const sizes = Array.from(stated, (size, axis) => (Number(size) === 0 ? (shape[axis] ?? 0) : Number(size)));
-  const product = (list: readonly number[]) => list.reduce((all, size) => all * size, 1);
-  const known = product(sizes.filter((size) => size !== -1));
-  const whole = sizes.map((size) => (size === -1 ? product(shape) / known : size));
-  return product(whole) === product(shape) && whole.every(Number.isInteger) ? whole : undefined;
-}
-
-interface FoundWeight extends Source {
+interface FoundWeight extends ConstantSource {
   readonly shape: readonly number[];
+  readonly statedShape: readonly number[];
   readonly channelAxis: number;
   readonly quantized: boolean;
+  readonly computed: boolean;
 }
 
 function weightOf(node: Node, facts: WeightFacts): FoundWeight | undefined {
-  const source = constantSource(node.input(facts.input));
+  const input = node.input(facts.input);
+  const source = constantSource(input);
+  const expression = source ? undefined : constantExpression(input);
+  const found =
+    source ??
+    (expression && { value: expression.value, tensor: expression.tensor, through: expression.nodes });
   // Two constants multiplied are a constant, not a layer.
-  if (!source || constantSource(node.input(facts.activation))) return undefined;
-  const shape = shapeOf(node, source);
-  if (!shape || shape.length < facts.minimumRank) return undefined;
-  const dequantized = source.through.some((one) => opFacts(one).quantized);
-  const quantized = dequantized || opFacts(node).quantized === true;
-  if (!quantized && dataTypeByCode(source.tensor.dataType)?.kind !== 'float') return undefined;
-  // The axis is known at the layer; undo the transpositions on the way back to the stored weight.
-  let channelAxis = facts.channelAxis(node, shape.length);
-  if (isReshaped(source.through)) return { ...source, shape, channelAxis, quantized };
-  for (const one of [...source.through].reverse()) {
-    if (one.opType !== 'Transpose') continue;
-    const axis = permutation(one, shape.length)?.[channelAxis];
-    if (axis === undefined) return undefined;
-    channelAxis = axis;
-  }
-  return { ...source, shape, channelAxis, quantized };
+  if (!found || isConstant(node.input(facts.activation))) return undefined;
+  const statedShape = source ? shapeOf(node, source) : found.tensor.shape;
+  if (!statedShape || statedShape.length < facts.minimumRank) return undefined;
+  const type = dataTypeByCode(found.tensor.dataType);
+  const quantized = isQuantized(node, facts, found, type);
+  if (!quantized && type?.kind !== 'float') return undefined;
+  const shape = facts.merged?.(node, statedShape) ?? statedShape;
+  const channelAxis = facts.channelAxis(node, shape.length);
+  const computed = expression !== undefined;
+  const whole = { ...found, shape, statedShape, quantized, computed };
+  if (!source || isReshaped(source.through)) return { ...whole, channelAxis };
+  const transposed = source.through.some((one) => one.opType === 'Transpose');
+  // Axes are made one in the weight as the layer reads it; a transposition in front keeps them apart.
+  if (transposed && shape !== statedShape) return undefined;
+  const stored = storedAxis(source.through, channelAxis, shape.length);
+  return stored === undefined ? undefined : { ...whole, channelAxis: stored };
 }
 
-function shapeOf(node: Node, { tensor, through }: Source): readonly number[] | undefined {
-  if (node.op === 'com.microsoft.MatMulNBits') return [node.int('N', 0), node.int('K', 0)];
+function isConstant(value: Value | undefined): boolean {
+  return constantSource(value) !== undefined || constantExpression(value) !== undefined;
+}
+
+/** Codes: dequantized on the way, in the operator, or, as integers, behind it. */
+function isQuantized(
+  node: Node,
+  facts: WeightFacts,
+  { through }: ConstantSource,
+  type: DataType | undefined,
+): boolean {
+  if (opFacts(node).quantized || through.some((one) => opFacts(one).quantized)) return true;
+  const integer = (type?.kind === 'int' || type?.kind === 'uint') && type.bits <= 8;
+  if (!integer) return false;
+  if (facts.lookup) return node.output()?.uses.some((use) => use.node.opType === 'DequantizeLinear') === true;
+  return through.some((one) => one.opType === 'Cast');
+}
+
+/** The axis is known at the layer; undoes the transpositions on the way back to the stored weight. */
+function storedAxis(through: readonly Node[], axis: number, rank: number): number | undefined {
+  let stored: number | undefined = axis;
+  for (const one of [...through].reverse()) {
+    if (one.opType !== 'Transpose' || stored === undefined) continue;
+    stored = permutation(one, rank)?.[stored];
+  }
+  return stored;
+}
+
+/** Operators whose weight is packed in bytes or a blob and says its size itself. */
+function shapeOf(node: Node, { tensor, through }: ConstantSource): readonly number[] | undefined {
+  const { op } = node;
+  if (op === 'com.microsoft.MatMulNBits' || op === 'com.microsoft.MatMulBnb4')
+    return [node.int('N', 0), node.int('K', 0)];
+  const packed = dataTypeByCode(tensor.dataType)?.name === 'uint8';
+  if (op === 'com.microsoft.GatherBlockQuantized' && packed)
+    return unpackedLast(tensor.shape, 8 / node.int('bits', 4));
+  if (op === 'com.microsoft.QMoE' && packed)
+    return unpackedLast(tensor.shape, 8 / node.int('expert_weight_bits', 4));
   return isReshaped(through) ? shapesThrough(tensor.shape, through)?.at(-1) : tensor.shape;
 }
 
-/** Permutation of a Transpose node; default reverses the axes. `undefined` when it is none of `rank` axes. */
-export function permutation(node: Node, rank: number): readonly number[] | undefined {
-  const stated = node.ints('perm');
-  if (!stated) return Array.from({ length: rank }, (_, axis) => rank - 1 - axis);
-  const valid = stated.length === rank && stated.every((_, axis) => stated.includes(axis));
-  return valid ? stated : undefined;
+function unpackedLast(shape: readonly number[], factor: number): readonly number[] {
+  return shape.map((size, axis) => (axis === shape.length - 1 ? size * factor : size));
 }
 
 function isDepthwise(node: Node, shape: readonly number[], groups: number): boolean {

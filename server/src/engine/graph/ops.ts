@@ -5,10 +5,38 @@
  * and its QDQ transformer (core/optimizer/qdq_transformer/selectors_actions).
  */
 import type { Node } from './ir';
+import {
+  attention,
+  blockTable,
+  conv,
+  convTranspose,
+  einsum,
+  embeddings,
+  experts,
+  fusedMatMul,
+  gemm,
+  leftFusedMatMul,
+  leftGemm,
+  leftMatMul,
+  matMul,
+  quantizedExperts,
+  recurrent,
+  rowMajor,
+  table,
+  transposedRecurrent,
+  type WeightFacts,
+} from './op-weights';
+
+export type { WeightFacts } from './op-weights';
 
 export interface OpFacts {
   /** Multiplies a weight with an activation and sums: a layer when the weight is constant. */
   readonly weight?: WeightFacts;
+  /**
+   * Further constants that are layers: tables that are looked up, gates, projections inside an operator, a factor on
+   * the other side.
+   */
+  readonly weights?: readonly WeightFacts[];
   /**
    * Output values are values of the data inputs, moved, repeated or dropped, so a scale of the input serves the
    * output. The predicate says whether this holds for a node.
@@ -31,38 +59,6 @@ export interface OpFacts {
   readonly positivelyHomogeneous?: true;
 }
 
-export interface WeightFacts {
-  /** Input position of the weight. */
-  readonly input: number;
-  /** Input position of the activation. */
-  readonly activation: number;
-  /** Input position of the bias, when the operator has one. */
-  readonly bias?: number;
-  /** Axis of the weight's output channels, given the weight's rank. */
-  readonly channelAxis: (node: Node, rank: number) => number;
-  /** Smallest rank at which the weight has output channels. */
-  readonly minimumRank: number;
-  /** The weight's channels are split in groups (attribute `group`). */
-  readonly grouped?: true;
-}
-
-const first = () => 0;
-const second = () => 1;
-const last = (_node: Node, rank: number) => rank - 1;
-const gemmAxis = (node: Node) => (node.int('transB', 0) !== 0 ? 0 : 1);
-const fusedMatMulAxis = (node: Node, rank: number) => (node.int('transB', 0) !== 0 ? rank - 2 : rank - 1);
-
-const conv: WeightFacts = {
-  input: 1,
-  activation: 0,
-  bias: 2,
-  channelAxis: first,
-  minimumRank: 3,
-  grouped: true,
-};
-const gemm: WeightFacts = { input: 1, activation: 0, bias: 2, channelAxis: gemmAxis, minimumRank: 2 };
-const matMul: WeightFacts = { input: 1, activation: 0, channelAxis: last, minimumRank: 2 };
-
 const moves = { passThrough: true, ortCpu: 'moves', positivelyHomogeneous: true } as const;
 const passes = { passThrough: true, positivelyHomogeneous: true } as const;
 const kernel = { ortCpu: 'kernel' } as const;
@@ -72,26 +68,38 @@ const bounded = { activation: true } as const;
 export const opTable = {
   // Layers
   Conv: { weight: conv, ...kernel },
-  ConvTranspose: { weight: { ...conv, channelAxis: second } },
-  Gemm: { weight: gemm, ...kernel },
-  MatMul: { weight: matMul, ...kernel },
+  ConvTranspose: { weight: convTranspose },
+  Gemm: { weight: gemm, weights: [leftGemm], ...kernel },
+  MatMul: { weight: matMul, weights: [leftMatMul], ...kernel },
+  DeformConv: { weight: { ...conv, bias: 3 } },
   // Layers on quantized weights
   QLinearConv: { weight: { ...conv, input: 3, bias: 8 }, quantized: true },
   QLinearMatMul: { weight: { ...matMul, input: 3 }, quantized: true },
   ConvInteger: { weight: { ...conv, bias: undefined }, quantized: true },
   MatMulInteger: { weight: matMul, quantized: true },
   'com.microsoft.QGemm': { weight: { ...gemm, input: 3, bias: 6 }, quantized: true },
-  'com.microsoft.MatMulNBits': { weight: { ...matMul, channelAxis: first, bias: 5 }, quantized: true },
+  'com.microsoft.MatMulNBits': { weight: { ...rowMajor, bias: 5 }, quantized: true },
+  'com.microsoft.MatMulBnb4': { weight: { ...rowMajor, minimumRank: 1 }, quantized: true },
+  'com.microsoft.QLinearConv': { weight: { ...conv, input: 3, bias: 8 }, quantized: true },
+  'com.microsoft.QAttention': { weight: attention, quantized: true },
+  'com.microsoft.DynamicQuantizeLSTM': { weights: transposedRecurrent, quantized: true },
+  'com.microsoft.QEmbedLayerNormalization': { weights: embeddings, quantized: true },
+  'com.microsoft.QMoE': { weights: quantizedExperts, quantized: true },
   'com.microsoft.MatMulIntegerToFloat': { weight: { ...matMul, bias: 6 }, quantized: true },
   'com.microsoft.DynamicQuantizeMatMul': { weight: { ...matMul, bias: 4 }, quantized: true },
   // Layers fused by onnxruntime
   'com.microsoft.FusedConv': { weight: conv },
   'com.microsoft.FusedGemm': { weight: gemm },
-  'com.microsoft.FusedMatMul': { weight: { ...matMul, channelAxis: fusedMatMulAxis } },
+  'com.microsoft.FusedMatMul': { weight: fusedMatMul, weights: [leftFusedMatMul] },
+  'com.microsoft.TransposeMatMul': { weight: fusedMatMul, weights: [leftFusedMatMul] },
+  'com.microsoft.FusedMatMulActivation': { weight: fusedMatMul, weights: [leftFusedMatMul] },
+  'com.microsoft.GemmFastGelu': { weight: { ...matMul, bias: 2 } },
+  'com.microsoft.NhwcConv': { weight: conv },
+  'com.microsoft.NhwcFusedConv': { weight: conv },
   'com.microsoft.nchwc.Conv': {},
   // Stand-ins of weight files without a graph: [out, in, …], as PyTorch and GGUF store weights
-  'quantlens.Weight': { weight: { ...matMul, channelAxis: first } },
-  'quantlens.BlockWeight': { weight: { ...matMul, channelAxis: first }, quantized: true },
+  'quantlens.Weight': { weight: rowMajor },
+  'quantlens.BlockWeight': { weight: rowMajor, quantized: true },
   // Values moved, repeated or dropped
   Identity: moves,
   Reshape: moves,
@@ -100,7 +108,7 @@ export const opTable = {
   Squeeze: moves,
   Unsqueeze: moves,
   Slice: moves,
-  Gather: moves,
+  Gather: { ...moves, weights: [table] },
   GatherElements: passes,
   GatherND: passes,
   Split: moves,
@@ -210,7 +218,7 @@ export const opTable = {
   CumSum: {},
   CumProd: {},
   Det: {},
-  Einsum: {},
+  Einsum: { weights: einsum },
   // Comparison and logic
   And: {},
   Or: {},
@@ -239,17 +247,29 @@ export const opTable = {
   'com.microsoft.SkipLayerNormalization': {},
   SimplifiedLayerNormalization: {},
   'com.microsoft.SkipSimplifiedLayerNormalization': {},
-  'com.microsoft.EmbedLayerNormalization': {},
+  'com.microsoft.EmbedLayerNormalization': { weights: embeddings },
   // Attention and recurrence
   Attention: {},
   RotaryEmbedding: {},
-  'com.microsoft.Attention': {},
+  'com.microsoft.Attention': { weights: [attention] },
+  'com.microsoft.PackedAttention': { weights: [attention] },
+  'com.microsoft.DecoderMaskedSelfAttention': { weights: [attention] },
+  'com.microsoft.LongformerAttention': {
+    weights: [attention, { ...attention, input: 4, bias: 5 }],
+  },
+  'com.microsoft.DecoderAttention': {
+    weights: [
+      { ...matMul, input: 2 },
+      { ...matMul, input: 3, activation: 1 },
+    ],
+  },
+  'com.microsoft.MoE': { weights: experts },
   'com.microsoft.MultiHeadAttention': {},
   'com.microsoft.GroupQueryAttention': {},
   'com.microsoft.RotaryEmbedding': {},
-  LSTM: {},
-  GRU: {},
-  RNN: {},
+  LSTM: { weights: recurrent },
+  GRU: { weights: recurrent },
+  RNN: { weights: recurrent },
   // Quantization
   QuantizeLinear: { quantized: true },
   DequantizeLinear: { quantized: true },
@@ -266,7 +286,7 @@ export const opTable = {
   'com.microsoft.QLinearSoftmax': { quantized: true },
   'com.microsoft.QLinearWhere': { quantized: true },
   'com.microsoft.QLinearReduceMean': { quantized: true },
-  'com.microsoft.GatherBlockQuantized': { quantized: true },
+  'com.microsoft.GatherBlockQuantized': { weights: [blockTable], quantized: true },
   // Types, shapes, constants
   Cast: {},
   CastLike: {},
@@ -290,7 +310,6 @@ export const opTable = {
   AffineGrid: {},
   CenterCropPad: {},
   Col2Im: {},
-  DeformConv: {},
   DFT: {},
   STFT: {},
   MelWeightMatrix: {},
@@ -338,6 +357,12 @@ const none: OpFacts = {};
 /** Facts of a node's operator; empty for operators this program does not know. */
 export function opFacts(node: Node): OpFacts {
   return facts.get(node.op) ?? none;
+}
+
+/** Every place where the node may carry a weight, the one it multiplies with first. */
+export function weightFacts(node: Node): readonly WeightFacts[] {
+  const { weight, weights = [] } = opFacts(node);
+  return weight ? [weight, ...weights] : weights;
 }
 
 /** True when the table has a row for the operator. */

@@ -3,6 +3,7 @@
  * set, and how many bytes that takes.
  */
 
+import { unwritableReason } from '../analysis/becomes';
 import { dataTypeByCode } from '../base/dtype';
 import { floatName } from '../base/format-names';
 import type { Issue, Severity } from '../base/issue';
@@ -63,9 +64,15 @@ export function chooseForm(
       draft.keep('layer', choice.weights, 'the weight is quantized already', 'warning');
     return draft.finish(layer, undefined, undefined, opset);
   }
+  const unwritable = unwritableReason(layer, target.name);
+  if (unwritable !== undefined) {
+    if (choice.weights !== floatName) draft.keep('layer', choice.weights, unwritable, 'warning');
+    return draft.finish(layer, undefined, undefined, opset);
+  }
   const lowest = settled ? opset : Number.POSITIVE_INFINITY;
   const asked = chooseWeights(layer, choice.weights, target, lowest, draft);
-  const activations = chooseActivations(layer, choice.activations, lowest, draft);
+  // A lookup reads indices: there is no activation to quantize.
+  const activations = layer.lookup ? undefined : chooseActivations(layer, choice.activations, lowest, draft);
   const weights = asked && activations ? runnable(layer, asked, target, activations, draft) : asked;
   const kernel =
     weights?.form === 'dequantize' && hasIntegerKernel(layer, target, weights.scheme, activations, opset);

@@ -255,6 +255,7 @@ describe('modelFacts', () => {
       macs: 72 * 64,
       dataType: 'float',
       depthwise: true,
+      becomes: { 'ort-cpu': expect.any(Array) },
       issues: [],
     });
   });

@@ -7,7 +7,7 @@ import { defined } from '../../base/invariant';
 import type { Issue } from '../../base/issue';
 import { removeNode, replaceTensor, replaceUses } from '../edit';
 import { type Layer, listLayers, permutation } from '../layers';
-import { eachIndex, stridesOf } from '../small-tensor';
+import { permuted } from '../rearrange';
 import { realTensor, type Tensor } from '../tensor';
 import type { Pass } from './pass';
 
@@ -43,30 +43,4 @@ function transposed(layer: Layer, order: readonly number[], issues: Issue[]): Te
   if (!values) return undefined;
   const shape = order.map((axis) => defined(layer.shape[axis], 'permuted axis'));
   return realTensor(layer.tensor.dataType, shape, permuted(values, layer.shape, order));
-}
-
-/** Elements of a tensor of `shape` after permuting its axes. */
-export function permuted(
-  values: Float32Array,
-  shape: readonly number[],
-  order: readonly number[],
-): Float32Array {
-  const result = new Float32Array(values.length);
-  const [rows, columns] = shape;
-  if (shape.length === 2 && rows !== undefined && columns !== undefined && order[0] === 1) {
-    for (let row = 0; row < rows; row++) {
-      for (let column = 0; column < columns; column++) {
-        result[column * rows + row] = values[row * columns + column] ?? 0;
-      }
-    }
-    return result;
-  }
-  const strides = stridesOf(shape);
-  const target = order.map((axis) => shape[axis] ?? 0);
-  let next = 0;
-  eachIndex(target, (index) => {
-    const from = index.reduce((sum, at, axis) => sum + at * (strides[order[axis] ?? 0] ?? 0), 0);
-    result[next++] = values[from] ?? 0;
-  });
-  return result;
 }

@@ -19,6 +19,8 @@ export const unshareWeights: Pass = {
     let modified = false;
     const taken = new Set<Value>();
     for (const layer of listLayers(model)) {
+      // Nothing rewrites tables and computed weights, and a copy of an embedding is a large thing.
+      if (layer.lookup || layer.computed) continue;
       if (!taken.has(layer.weight)) taken.add(layer.weight);
       else if (!layer.quantized) {
         giveOwnWeight(model, layer);
