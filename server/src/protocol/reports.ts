@@ -97,7 +97,24 @@ export interface LayerReport {
   /** Of the activation this layer reads and the output it makes; measured on data. */
   readonly activation?: ActivationFacts;
   readonly facts?: LayerFacts;
+  /** What the layer may become, per target; an empty list = it stays float. Absent for quantized layers. */
+  readonly becomes?: Readonly<Record<string, readonly Becoming[]>>;
   readonly issues: readonly string[];
+}
+
+/** One form in which a target takes a layer's weight. */
+export interface Becoming {
+  /**
+   * `integer`: Q/DQ around the operator that fuse into an integer kernel · `qoperator`: that kernel written out ·
+   * `blocks`: codes with a scale per block, float activations · `dynamic`: activations quantized while it runs ·
+   * `dequantized`: codes in the file, computed in float.
+   */
+  readonly form: 'integer' | 'qoperator' | 'blocks' | 'dynamic' | 'dequantized';
+  /** Operator it turns into; absent when it stays the same. */
+  readonly operator?: string;
+  readonly weightBits: readonly number[];
+  /** Whether `quantize` writes this form. */
+  readonly written: boolean;
 }
 
 /** What codes and scales of an already quantized layer tell, with or without data. */

@@ -8,7 +8,7 @@ import { issue } from '../base/issue';
 import { fail, type Outcome, ok } from '../base/outcome';
 import type { Node } from '../graph/ir';
 import { isReshaped, type Layer, permutation, shapesThrough, sliceOf } from '../graph/layers';
-import { permuted } from '../graph/passes/transpose-weights';
+import { permuted } from '../graph/rearrange';
 import type { Tensor } from '../graph/tensor';
 import { type ChannelView, channelView, gatherChannel } from '../numerics/layout';
 import { unpackMatMulNBits } from '../numerics/pack';
