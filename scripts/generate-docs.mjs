@@ -1,5 +1,5 @@
-// Writes the documentation pages that are generated from typed tables. `npm run docs`.
-import { writeFileSync } from 'node:fs';
+// Writes what is generated from the rules: documentation pages, and the settings of package.json. `npm run docs`.
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -20,5 +20,34 @@ new Function('module', 'exports', 'require', built.outputFiles[0].text)(
   module.exports,
   createRequire(import.meta.url),
 );
-writeFileSync(path.join(root, 'docs/findings.md'), module.exports.findingsPage());
-console.log('docs/findings.md written');
+for (const [name, text] of Object.entries(module.exports.findingPages())) {
+  const file = path.join(root, 'docs', name);
+  mkdirSync(path.dirname(file), { recursive: true });
+  writeFileSync(file, text);
+  console.log(`docs/${name} written`);
+}
+
+const { severity, thresholds, words } = module.exports.manifestSettings();
+edit('package.json', (manifest) => {
+  const { properties } = manifest.contributes.configuration;
+  properties['quantlens.severity'].properties = severity;
+  properties['quantlens.thresholds'].properties = thresholds;
+});
+edit('package.nls.json', (texts) => {
+  const own = /^setting\.(severity|thresholds)\./;
+  const entries = Object.entries(texts).filter(([key]) => !own.test(key));
+  for (const group of ['severity', 'thresholds']) {
+    const at = entries.findIndex(([key]) => key === `setting.${group}`) + 1;
+    entries.splice(at, 0, ...Object.entries(words).filter(([key]) => key.startsWith(`setting.${group}.`)));
+  }
+  return Object.fromEntries(entries);
+});
+
+/** Changes a JSON file; `change` edits the data or returns new data. */
+function edit(name, change) {
+  const file = path.join(root, name);
+  const data = JSON.parse(readFileSync(file, 'utf8'));
+  const after = change(data) ?? data;
+  writeFileSync(file, `${JSON.stringify(after, null, 2)}\n`);
+  console.log(`${name} settings written`);
+}

@@ -67,7 +67,6 @@ export class ModelEditorProvider implements vscode.CustomReadonlyEditorProvider 
       name: 'model',
       title: baseName(uri),
       words: modelPanelWords(),
-      data: { findings: findingsPage(this.context) },
     });
   }
 
@@ -119,13 +118,6 @@ export class ModelEditorProvider implements vscode.CustomReadonlyEditorProvider 
 
 function isWebAddress(href: string): boolean {
   return href.startsWith('https://');
-}
-
-/** Address of the page that explains findings by code. */
-function findingsPage(context: vscode.ExtensionContext): string {
-  const manifest = context.extension.packageJSON as { readonly repository?: { readonly url?: string } };
-  const repository = (manifest.repository?.url ?? '').replace(/\.git$/, '');
-  return `${repository}/blob/main/docs/findings.md`;
 }
 
 function baseName(uri: vscode.Uri): string {

@@ -19,5 +19,6 @@ export function readSettings(): Settings {
     },
     inlayHints: get('inlayHints', defaultSettings.inlayHints),
     severity: get('severity', defaultSettings.severity),
+    thresholds: get('thresholds', defaultSettings.thresholds),
   };
 }

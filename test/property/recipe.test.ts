@@ -168,9 +168,10 @@ describe('recipes', () => {
         }: NonNullable<typeof after>) => others;
         expect(after && rest(after)).toEqual(before && rest(before));
         // Rules of other layers stay, in their order.
-        if ('layer' in change) {
+        if ('layer' in change && change.layer !== undefined) {
+          const { layer } = change;
           const others = (rules: NonNullable<typeof after>['layers']) =>
-            rules.filter(({ match }) => match !== escapeLayerName(change.layer) && match !== change.layer);
+            rules.filter(({ match }) => match !== escapeLayerName(layer) && match !== layer);
           expect(others(after?.layers ?? [])).toEqual(others(before?.layers ?? []));
         }
       }),

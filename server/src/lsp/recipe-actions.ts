@@ -8,6 +8,7 @@ import type { TextEdit, WorkspaceEdit } from 'vscode-languageserver-types';
 import { hasErrors, type Issue, issue } from '../engine/base/issue';
 import { fail, type Outcome, ok } from '../engine/base/outcome';
 import { editRecipeAll, type RecipeEdit } from '../engine/format/recipe-edit';
+import { fixEdits } from '../engine/format/recipe-fix';
 import { newRecipe } from '../engine/format/recipe-new';
 import type { RecipeAction } from '../protocol/views';
 import type { ClientFacts } from './client-facts';
@@ -53,7 +54,7 @@ export function recipeChange(input: RecipeChangeInput, read: ReadRecipe): Outcom
   }
   const recipeUri = input.recipeUri ?? uriOf(recipePathOf(model));
   const file = input.recipeUri === undefined ? recipePathOf(model) : pathOf(recipeUri);
-  const changes = input.actions.flatMap(recipeEdit);
+  const changes = input.actions.flatMap(editsOf);
   const present = read(recipeUri, file);
   const edited = editRecipeAll(present?.text ?? startOf(model), changes);
   if (hasErrors(edited.issues)) return fail(...withPath(edited.issues, file));
@@ -92,26 +93,9 @@ function startOf(modelPath: string): string {
   return newRecipe({ model, output: model.replace(/(\.[^.]+)?$/, '.int8.onnx'), data: { source: 'none' } });
 }
 
-function recipeEdit(action: RecipeAction): RecipeEdit[] {
-  const { kind, layer } = action;
-  switch (kind) {
-    case 'quantize-int4':
-      return layer === undefined
-        ? [{ kind: 'set-default', weights: 'int4', activations: 'float' }]
-        : [{ kind: 'set-rule', layer, weights: 'int4', activations: 'float' }];
-    case 'quantize-int8':
-      return layer === undefined
-        ? [{ kind: 'set-default', weights: 'int8.channel', activations: 'uint8.tensor' }]
-        : [{ kind: 'set-rule', layer, weights: 'int8.channel', activations: 'uint8.tensor' }];
-    case 'keep-float':
-      return layer === undefined ? [] : [{ kind: 'keep-float', layer }];
-    case 'per-channel-weights':
-      return layer === undefined
-        ? [{ kind: 'set-default', weights: 'int8.channel' }]
-        : [{ kind: 'per-channel', layer }];
-    case 'fold-batchnorm':
-      return [{ kind: 'add-method', method: 'fold-batchnorm' }];
-  }
+function editsOf(action: RecipeAction): readonly RecipeEdit[] {
+  if (action.kind !== 'weights') return fixEdits(action.kind, action.layer);
+  return [{ kind: 'set-weights', layer: action.layer, weights: action.weights }];
 }
 
 function withPath(issues: readonly Issue[], file: string): Issue[] {

@@ -19,6 +19,7 @@ const schema = z.object({
     .catch(defaultSettings.codeLens),
   inlayHints: flag(defaultSettings.inlayHints),
   severity: z.record(z.string(), z.string()).catch({}),
+  thresholds: z.record(z.string(), z.number()).catch({}),
 });
 
 /** Settings from the `quantlens` section; `undefined` and wrong types mean the defaults. */

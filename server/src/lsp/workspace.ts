@@ -7,13 +7,14 @@ import * as path from 'node:path';
 import { hasErrors, type Issue } from '../engine/base/issue';
 import type { Outcome } from '../engine/base/outcome';
 import { type ParsedRecipe, parseRecipe } from '../engine/format/recipe';
+import type { Figures } from '../engine/format-figures';
 import type { OpenModel } from '../engine/graph/open';
 import { type Engine, stampOf } from '../engine/index';
 import type { CommonOptions } from '../engine/jobs';
 import { defaultThreads } from '../engine/threads';
 import type { Settings } from '../protocol/lsp-ext';
 import type { Progress } from '../protocol/progress';
-import type { AnalysisReport } from '../protocol/reports';
+import type { AnalysisReport, LayerReport } from '../protocol/reports';
 import type { AnalysisState, ModelView } from '../protocol/views';
 import { findingsOf, modelView } from '../rules/model-view';
 import { recipePathOf, uriOf } from './convert';
@@ -29,6 +30,15 @@ export interface ModelState {
   readonly findings: readonly Issue[];
   /** Why the file cannot be read or measured. */
   readonly problems: readonly Issue[];
+  /** Weight errors known of a layer in any format, those that {@link AnalysisReport} does not list included. */
+  figures(layer: LayerReport): Figures;
+}
+
+/** Takes the reports of one measuring run; they are void once the file changed. */
+export interface MeasuringRun {
+  readonly take: (report: AnalysisReport) => void;
+  /** The run's own or last report; undefined when it had none. */
+  end(report: AnalysisReport | undefined): void;
 }
 
 /** A recipe with its address. */
@@ -38,13 +48,19 @@ export interface PlacedRecipe {
 }
 
 interface Entry {
-  /** Size and mtime the entry belongs to, as text. */
+  /** Size and mtime the entry belongs to, external data included, as text. */
   readonly stamp: string;
   readonly header: Outcome<AnalysisReport>;
+  readonly readable: boolean;
+  /** Ends what runs for the entry once its file changed. */
+  readonly life: AbortController;
   /** Why the last analysis failed. */
   failure: readonly Issue[];
-  state: AnalysisState;
-  running: AbortController | undefined;
+  weights: 'none' | 'running' | 'done' | 'failed' | 'too-large';
+  /** Figures on data have arrived. */
+  measured: boolean;
+  /** Runs that measure the model on data now. */
+  measuring: number;
 }
 
 export interface WorkspaceHost {
@@ -54,11 +70,13 @@ export interface WorkspaceHost {
   /** Text of a recipe that is open in the editor, saved or not. */
   openText(uri: string): { readonly text: string; readonly version: number } | undefined;
   log(line: string): void;
+  /** A model reads external data from these files: whoever can shall tell when they change. */
+  reads(files: readonly string[]): void;
   /** Shows progress of an analysis; the answer ends it. */
   progress(title: string): { report(progress: Progress): void; end(): void };
 }
 
-/** Reports from partial weight results are announced at most this often, milliseconds. */
+/** Partial results are announced at most this often, milliseconds; the editor spaces them further when they are long. */
 const ANNOUNCE_INTERVAL = 250;
 
 export class Workspace {
@@ -73,7 +91,7 @@ export class Workspace {
   ) {}
 
   get busy(): boolean {
-    return [...this.entries.values()].some((entry) => entry.running !== undefined);
+    return [...this.entries.values()].some(({ weights }) => weights === 'running');
   }
 
   get trusted(): boolean {
@@ -83,6 +101,16 @@ export class Workspace {
   /** Severity of findings by code, where the user chose one. */
   get severities(): Settings['severity'] {
     return this.host.settings().severity;
+  }
+
+  /** Numbers that findings compare with, where the user chose one. */
+  get thresholds(): Settings['thresholds'] {
+    return this.host.settings().thresholds;
+  }
+
+  /** Output effects are measured behind every calibration. */
+  get measuresEffects(): boolean {
+    return this.host.settings().outputEffectAfterCalibration;
   }
 
   common(): CommonOptions {
@@ -109,12 +137,13 @@ export class Workspace {
     return {
       path: file,
       uri: uriOf(file),
-      state: entry.state,
+      state: stateOf(entry),
       report,
       recipe: recipe?.parsed,
       recipeUri: recipe?.uri,
       findings: report ? this.findings(report, recipe?.parsed) : [],
       problems: [...(entry.header.value ? [] : entry.header.issues), ...entry.failure],
+      figures: (layer) => this.host.engine.weightFigures(file, layer),
     };
   }
 
@@ -130,6 +159,7 @@ export class Workspace {
       recipe: recipe?.recipe,
       recipeUri,
       severities: this.host.settings().severity,
+      thresholds: this.host.settings().thresholds,
       problems,
     });
   }
@@ -137,18 +167,16 @@ export class Workspace {
   /** Starts the weight analysis of a model unless it ran, runs, or the file is larger than the setting allows. */
   analyze(file: string, force = false): void {
     const entry = this.entry(file);
-    const { header } = entry;
-    if (!header.value || hasErrors(header.issues) || entry.running) return;
-    if (entry.state === 'weights' || entry.state === 'measured' || (entry.state === 'failed' && !force))
-      return;
+    const { header, weights } = entry;
+    if (!header.value || !entry.readable || weights === 'running' || weights === 'done') return;
+    if (weights === 'failed' && !force) return;
     if (!force && header.value.model.bytes > this.host.settings().analyzeOnOpen * 1e6) {
-      entry.state = 'too-large';
+      entry.weights = 'too-large';
       return;
     }
-    entry.running = new AbortController();
-    entry.state = 'weights-running';
+    entry.weights = 'running';
     entry.failure = [];
-    void this.runWeights(file, entry, entry.running.signal);
+    void this.runWeights(file, entry);
   }
 
   /** A recipe document or file, parsed once per version; `undefined` when it does not exist. */
@@ -180,13 +208,15 @@ export class Workspace {
       for (const model of this.entries.keys()) if (recipePathOf(model) === file) this.onChanged(model);
       return;
     }
-    const entry = this.entries.get(file);
-    if (!entry || entry.stamp === stampText(file)) return;
-    entry.running?.abort();
-    this.entries.delete(file);
-    // Whoever watches the old numbers wants the new ones.
-    if (wasMeasured(entry)) this.analyze(file);
-    this.onChanged(file);
+    // The file may be the external data of any model.
+    for (const [model, entry] of [...this.entries]) {
+      if (entry.stamp === this.stampText(model)) continue;
+      entry.life.abort();
+      this.entries.delete(model);
+      // Whoever watches the old numbers wants the new ones.
+      if (wasMeasured(entry)) this.analyze(model);
+      this.onChanged(model);
+    }
   }
 
   /** Announces every known model again: settings, trust or cache changed. */
@@ -198,7 +228,7 @@ export class Workspace {
   /** Forgets results; what was measured is measured anew. */
   clear(): void {
     const known = [...this.entries];
-    for (const [, entry] of known) entry.running?.abort();
+    for (const [, entry] of known) entry.life.abort();
     this.entries.clear();
     for (const [file, entry] of known) {
       if (wasMeasured(entry)) this.analyze(file);
@@ -206,25 +236,59 @@ export class Workspace {
     }
   }
 
-  /** A measured report arrived from a job. */
-  remember(file: string, report: AnalysisReport): void {
-    this.host.engine.remember(file, report);
-    this.entry(file).state = 'measured';
+  /**
+   * A run on data begins; its reports appear everywhere while it goes on.
+   * @param fresh figures of earlier runs, with other data or settings, go when the first report comes.
+   */
+  measuring(file: string, fresh: boolean): MeasuringRun {
+    const { engine } = this.host;
+    const entry = this.entry(file);
+    const stamp = engine.stamp(file);
+    let replaces = fresh;
+    let announced = 0;
+    const remember = (report: AnalysisReport) => {
+      engine.remember(file, report, stamp, replaces);
+      replaces = false;
+      entry.measured = true;
+    };
+    const isCurrent = () => this.entries.get(file) === entry;
+    entry.measuring++;
     this.onChanged(file);
+    return {
+      take: (report) => {
+        if (!isCurrent() || performance.now() - announced < ANNOUNCE_INTERVAL) return;
+        announced = performance.now();
+        remember(report);
+        this.onChanged(file);
+      },
+      end: (report) => {
+        entry.measuring--;
+        if (report && isCurrent()) remember(report);
+        this.onChanged(file);
+      },
+    };
   }
 
   private entry(file: string): Entry {
-    const stamp = stampText(file);
+    const stamp = this.stampText(file);
     const held = this.entries.get(file);
     if (held?.stamp === stamp) return held;
-    held?.running?.abort();
+    held?.life.abort();
     const header = this.host.engine.inspect(file);
-    const known = this.host.engine.report(file);
-    const readable = header.value && !hasErrors(header.issues);
-    const measured = known?.layers.some((layer) => layer.weightSqnr);
-    const state = readable ? (measured ? 'weights' : 'header') : 'failed';
-    const entry: Entry = { stamp, header, failure: [], state, running: undefined };
+    const known = this.host.engine.report(file)?.layers ?? [];
+    const entry: Entry = {
+      stamp,
+      header,
+      readable: header.value !== undefined && !hasErrors(header.issues),
+      life: new AbortController(),
+      failure: [],
+      weights: known.some((layer) => layer.weightSqnr) ? 'done' : 'none',
+      measured: known.some((layer) => layer.local ?? layer.cumulative ?? layer.outputEffect),
+      measuring: 0,
+    };
     this.entries.set(file, entry);
+    const external = this.host.engine.externalFiles(file);
+    if (external.length > 0) this.host.reads(external);
     // Asked before the watcher told: whoever has shown the old file must hear of the new one all the same.
     if (held)
       setImmediate(() => {
@@ -234,11 +298,13 @@ export class Workspace {
     return entry;
   }
 
-  private async runWeights(file: string, entry: Entry, signal: AbortSignal): Promise<void> {
+  private async runWeights(file: string, entry: Entry): Promise<void> {
+    const { engine } = this.host;
+    const { signal } = entry.life;
     let announced = 0;
     this.onChanged(file);
     const progress = this.host.progress(path.basename(file));
-    const outcome = await this.host.engine.weights(file, this.common(), {
+    const outcome = await engine.weights(file, this.common(), {
       signal,
       progress: progress.report,
       partial: () => {
@@ -248,16 +314,21 @@ export class Workspace {
       },
     });
     progress.end();
-    entry.running = undefined;
+    entry.weights = outcome.value ? 'done' : 'failed';
     // The file changed meanwhile: another entry stands in its place and has its own run.
     if (this.entries.get(file) !== entry) return;
-    // A calibration may have ended first; its report has the weights too.
-    if (entry.state === 'weights-running') entry.state = outcome.value ? 'weights' : 'failed';
     if (!outcome.value) {
       entry.failure = outcome.issues;
       this.host.log(`weights of ${file}: ${outcome.issues.map((one) => one.code).join(', ')}`);
     }
     this.onChanged(file);
+    // Hovers show it once it is there; nobody waits for it.
+    if (outcome.value) await engine.grid(file, this.common(), signal);
+  }
+
+  /** State of the model's file and of the external data it reads. */
+  private stampText(file: string): string {
+    return JSON.stringify(this.host.engine.stamp(file) ?? null);
   }
 
   private recipeBeside(file: string): PlacedRecipe | undefined {
@@ -271,7 +342,8 @@ export class Workspace {
     const held = this.findingsHeld.get(report) ?? [];
     const known = held.find((one) => one.recipe === recipe);
     if (known) return known.list;
-    const list = [...findingsOf(report, recipe?.recipe, this.host.settings().severity)];
+    const { severity, thresholds } = this.host.settings();
+    const list = [...findingsOf(report, recipe?.recipe, severity, thresholds)];
     // One text view and one recipe look at a report; older versions of the recipe are of no use.
     this.findingsHeld.set(report, [{ recipe, list }, ...held.slice(0, MAX_PLANS - 1)]);
     return list;
@@ -281,12 +353,18 @@ export class Workspace {
 /** Plans whose findings are kept per report. */
 const MAX_PLANS = 4;
 
-function wasMeasured({ state }: Entry): boolean {
-  return state !== 'header' && state !== 'too-large';
+/** The state as the user sees it, from what runs and what is known. */
+function stateOf({ readable, weights, measured, measuring }: Entry): AnalysisState {
+  if (!readable) return 'failed';
+  if (measuring > 0) return 'measuring';
+  if (weights === 'running') return 'weights-running';
+  if (measured) return 'measured';
+  if (weights === 'none') return 'header';
+  return weights === 'done' ? 'weights' : weights;
 }
 
-function stampText(file: string): string {
-  return JSON.stringify(stampOf(file) ?? null);
+function wasMeasured({ readable, weights, measured }: Entry): boolean {
+  return !readable || measured || (weights !== 'none' && weights !== 'too-large');
 }
 
 function readText(file: string): string {

@@ -19,6 +19,19 @@ export interface Anchor {
   readonly span?: readonly [number, number];
 }
 
+/** What a remedy gains, in dB, measured; `data` is missing for figures of weights alone. */
+export interface Gain {
+  readonly of: 'weight' | 'local' | 'output';
+  readonly before: number;
+  readonly after: number;
+  readonly data?: { readonly source: string; readonly samples: number };
+}
+
+/** Facts of a finding whose remedy may have been measured; empty or missing = nothing was. */
+interface Measured {
+  readonly gains?: readonly Gain[];
+}
+
 /** Facts per code. Adding an issue = one line here and one in `rules/words.ts`; the compiler asks for both. */
 export interface IssueFacts {
   // --- files -------------------------------------------------------------------------------------------
@@ -119,10 +132,12 @@ export interface IssueFacts {
   };
   'verify-failed': { readonly path: string; readonly sqnr: number | null };
   // --- findings on models (methods-ptq §6) ------------------------------------------------------------
-  M01: {
+  M01: Measured & {
     /** max over channels of |w| range divided by the median channel's. */
     readonly spread: number;
     readonly channel: number;
+    /** What `channel` is: the widest, or the one that keeps the least. */
+    readonly because: 'spread' | 'weakest';
     /** SQNR in dB of the worst channel under one scale for the whole tensor at `bits`. */
     readonly worstChannelSqnr: number;
     readonly bitsLost: number;
@@ -131,16 +146,54 @@ export interface IssueFacts {
     readonly tensorSqnr: number;
     readonly channelSqnr: number;
   };
-  M02: {
+  M02: Measured & {
     readonly kurtosisBefore: number;
     readonly kurtosisAfter: number;
     readonly gammaSpread: number;
     readonly channel: number;
   };
   M03: { readonly batchNorm: string };
+  M07: Measured & {
+    readonly min: number;
+    readonly max: number;
+    /** `offset`: 0 lies far outside the data; `symmetric`: one-sided data under a symmetric format. */
+    readonly because: 'offset' | 'symmetric';
+    readonly bitsLost: number;
+  };
   M13: { readonly channels: readonly number[]; readonly total: number };
-  M16: { readonly depthwise: number; readonly total: number; readonly gain: number };
-  M17: {
+  M14: Measured & {
+    readonly clippedShare?: number;
+    /** max |x| over the 99.99th percentile of |x|. */
+    readonly peakRatio: number;
+    readonly peak: number;
+    readonly p9999: number;
+  };
+  M15: Measured & {
+    readonly effectiveLevels: number;
+    readonly levels: number;
+    readonly bitsLost: number;
+  };
+  M16: Measured & { readonly depthwise: number; readonly total: number; readonly gain: number };
+  M18: Measured & { readonly bits: number; readonly count: number };
+  M19: Measured & { readonly op: string; readonly bits: number };
+  M20: { readonly tau: number; readonly rows: number; readonly matrices: number };
+  M22: { readonly spread: number; readonly bits: number };
+  M24: Measured & {
+    readonly scheme: string;
+    /** |E(ŷ − y)| / std(y) of the channel, or over all elements without one. */
+    readonly shift: number;
+    readonly channel?: number;
+  };
+  M25: {
+    readonly samples: number;
+    readonly minimum: number;
+    /** Standard deviation of the range over batches, divided by its mean; of the layer it varies most on. */
+    readonly variation?: number;
+    readonly unstable: number;
+  };
+  M26: { readonly scheme: string; readonly cosine: number; readonly normRatio: number };
+  M27: { readonly scheme: string; readonly r2: number };
+  M17: Measured & {
     readonly position: 'first' | 'last';
     readonly bits: number;
     readonly sqnr: number;

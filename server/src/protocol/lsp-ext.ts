@@ -231,6 +231,8 @@ export interface Settings {
   readonly outputEffectAfterCalibration: boolean;
   /** Severity per finding code: `error | warning | information | hint | off`. */
   readonly severity: Readonly<Record<string, string>>;
+  /** Number per threshold, `M01.spread`; what is missing or out of bounds keeps its default. */
+  readonly thresholds: Readonly<Record<string, number>>;
 }
 
 export const defaultSettings: Settings = {
@@ -242,4 +244,5 @@ export const defaultSettings: Settings = {
   inlayHints: true,
   outputEffectAfterCalibration: false,
   severity: {},
+  thresholds: {},
 };

@@ -3,7 +3,16 @@
  * state: it shows the last `ModelView` and sends what the user did.
  */
 import type { Progress } from './progress';
-import type { CalibrationRequest, CalibrationResult, ModelView, QuantizeResult, RecipeAction } from './views';
+import type {
+  CalibrationRequest,
+  CalibrationResult,
+  CompareView,
+  LayerDetailView,
+  ModelView,
+  Preprocessing,
+  QuantizeResult,
+  RecipeAction,
+} from './views';
 
 /** Extension host → model editor webview. */
 export type ToModelPanel =
@@ -19,7 +28,9 @@ export type FromModelPanel =
   | { readonly type: 'measure' }
   | { readonly type: 'open-recipe' }
   | { readonly type: 'open-link'; readonly href: string }
-  | { readonly type: 'recipe'; readonly actions: readonly RecipeAction[] };
+  | { readonly type: 'recipe'; readonly actions: readonly RecipeAction[] }
+  | { readonly type: 'compare' }
+  | CopyMessage;
 
 /** Extension host → calibration panel. */
 export type ToCalibrationPanel =
@@ -45,7 +56,54 @@ export type FromCalibrationPanel =
   | { readonly type: 'cancel' }
   | { readonly type: 'quantize'; readonly scheme: string }
   | { readonly type: 'reveal'; readonly layer: string }
-  | { readonly type: 'manage-trust' };
+  | { readonly type: 'manage-trust' }
+  | CopyMessage;
+
+/** What a compare view compares; the page keeps it, so that it comes back with the window. */
+export interface CompareTarget {
+  readonly floatUri: string;
+  readonly quantizedUri: string;
+  /** As in {@link CalibrationRequest}; missing = seeded noise. */
+  readonly source?: string;
+  readonly samples?: number;
+  readonly preprocessing?: Preprocessing;
+}
+
+/** Extension host → compare view. */
+export type ToComparePanel =
+  | { readonly type: 'target'; readonly target: CompareTarget }
+  | { readonly type: 'view'; readonly view: CompareView }
+  | { readonly type: 'progress'; readonly progress: Progress }
+  /** First the weight alone, then everything: `complete`. */
+  | {
+      readonly type: 'detail';
+      readonly layer: string;
+      readonly view: LayerDetailView;
+      readonly complete: boolean;
+    };
+
+/** Compare view → extension host. */
+export type FromComparePanel =
+  | { readonly type: 'ready' }
+  | { readonly type: 'run' }
+  | { readonly type: 'cancel' }
+  | { readonly type: 'swap' }
+  | { readonly type: 'pick-data'; readonly kind: 'folder' | 'file' }
+  | { readonly type: 'no-data' }
+  | { readonly type: 'detail'; readonly layer: string }
+  | { readonly type: 'reveal'; readonly layer: string }
+  | { readonly type: 'compare-as-text' }
+  | { readonly type: 'open'; readonly which: 'float' | 'quantized' }
+  | { readonly type: 'recipe'; readonly actions: readonly RecipeAction[] }
+  | { readonly type: 'open-link'; readonly href: string }
+  | { readonly type: 'manage-trust' }
+  | CopyMessage;
+
+/** Any page → extension host: text for the clipboard. */
+export interface CopyMessage {
+  readonly type: 'copy';
+  readonly text: string;
+}
 
 /** Words of a webview, translated by the extension host and handed over in the page's `data-words` attribute. */
 export type PanelWords = Readonly<Record<string, string>>;

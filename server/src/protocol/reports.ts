@@ -2,9 +2,12 @@
  * Report types that cross processes and are printed as JSON (design contract: report). Plain data only.
  * dB means 10·log10(Σx²/Σe²) over all samples and elements, clamped to ±120; `null` = undefined.
  */
-import type { Issue } from './issues';
+import type { Gain, Issue } from './issues';
 
 export type Decibel = number | null;
+
+/** Runtimes that files are made for. */
+export type TargetName = 'ort-cpu';
 
 /** Weight format names always present in `weightSqnr`. */
 export const standardWeightFormats = [
@@ -65,6 +68,10 @@ export interface ErrorMetrics {
   readonly meanShift: number | null;
   /** At model outputs that are class scores only: mean KL(softmax x ‖ softmax x̂) in nats. */
   readonly kl?: number | null;
+  /** Largest |E(x̂ − x)| / std(x) over output channels, and its channel. */
+  readonly channelShift?: { readonly channel: number; readonly shift: number };
+  /** dB that subtracting every channel's mean error gains here, exact from the channel means. */
+  readonly biasCorrectionGain?: number;
 }
 
 export interface LayerReport {
@@ -146,6 +153,84 @@ export interface QuantizedLayerFacts {
   readonly fused?: boolean;
   /** Measured on data: share of the input activation's codes at the ends, and distinct codes used. */
   readonly input?: { readonly clippedShare: number; readonly codesUsed: number; readonly levels: number };
+  /** Quantizer of the activation this layer reads; missing = it reads real numbers. */
+  readonly inputQuantizer?: ActivationQuantizer;
+  /** Smallest and largest weight code. */
+  readonly lowestCode: number;
+  readonly highestCode: number;
+  /** Zero points of the channels or groups are not all the same. */
+  readonly zeroPointsDiffer: boolean;
+  /** Weight scales below zero. */
+  readonly negativeScales: number;
+  /** Zero points that are no integers: the real number 0 has no code. */
+  readonly fractionalZeroPoints: number;
+  /** Elements of one output channel, over which a group runs. */
+  readonly reduction: number;
+  /** Codes that a channel's largest weight is away from zero: of the median channel, and of the one that uses least. */
+  readonly reach: { readonly median: number; readonly least: number; readonly channel: number };
+  /** The activation function behind the layer is no node of its own: its output quantizer clips in its place. */
+  readonly clippedBy?: { readonly min: number; readonly max: number };
+  /** Against the float original, when there is one: dB of the weight as stored, and its worst channel. */
+  readonly weightSqnr?: Decibel;
+  readonly worstChannel?: { readonly channel: number; readonly sqnr: Decibel };
+}
+
+/** How an activation is quantized in a file. */
+export interface ActivationQuantizer {
+  readonly tensor: string;
+  readonly bits: number;
+  readonly signed: boolean;
+  /** null where it is computed at run time. */
+  readonly scale: number | null;
+  readonly zeroPoint: number | null;
+}
+
+/** What the graph of an already quantized model tells as a whole; from its structure and scales alone. */
+export interface QuantizedModelFacts {
+  /** The runtime whose own operators the file uses; missing = any. */
+  readonly target?: TargetName;
+  /** QuantizeLinear nodes on activations. */
+  readonly quantizers: number;
+  /** Quantizers between an operator and the activation function that belongs to it. */
+  readonly separated: readonly { readonly node: string; readonly op: string; readonly activation: string }[];
+  /** Operators that join operands of different scale. */
+  readonly operands: readonly {
+    readonly node: string;
+    readonly op: string;
+    /** One per operand, in order. */
+    readonly scales: readonly number[];
+  }[];
+  /** Tensors on which the real number 0 does not come back as 0. */
+  readonly zeros: readonly {
+    readonly node: string;
+    readonly tensor: string;
+    /** What 0 becomes. */
+    readonly becomes: number;
+    readonly because: 'pair' | 'padding';
+  }[];
+  /** From the runtime's optimised graph: what stays float although it stands between quantizers. */
+  readonly unfused?: readonly UnfusedNode[];
+}
+
+/** Why an operator between quantizers gets no integer kernel, as far as the graph tells. */
+export type UnfusedReason =
+  | 'output-not-quantized'
+  | 'input-not-quantized'
+  | 'weight-not-quantized'
+  | 'bias-not-integer'
+  | 'activation-kept'
+  | 'shared-output'
+  | 'zero-points-differ'
+  | 'scales-per-channel'
+  | 'types-differ'
+  | 'no-kernel'
+  | 'unknown';
+
+export interface UnfusedNode {
+  readonly node: string;
+  readonly op: string;
+  readonly layer?: string;
+  readonly reason: UnfusedReason;
 }
 
 /** Of one activation tensor, measured on data. */
@@ -164,6 +249,8 @@ export interface ActivationFacts {
   readonly levels?: number;
   /** Standard deviation over batches of the batch range, divided by its mean. */
   readonly rangeVariation?: number;
+  /** Largest standard deviation of one sample divided by the smallest. */
+  readonly sampleSpread?: number;
 }
 
 /** Equal-width bins over [min, max] of two versions of one tensor. */
@@ -216,6 +303,8 @@ export interface LayerFacts {
   };
   /** Upper bound of a Clip that follows the layer (6 for ReLU6). */
   readonly clipMaximum?: number;
+  /** Operator that makes the activation the layer reads, seen through operators that only move data. */
+  readonly inputFrom?: string;
 }
 
 export interface OutputReport {
@@ -248,13 +337,43 @@ export type FixKind =
   | 'quantize-int8'
   | 'keep-float'
   | 'per-channel-weights'
-  | 'fold-batchnorm';
+  | 'fold-batchnorm'
+  | 'weights-8-bit'
+  | 'activations-8-bit'
+  | 'asymmetric-activations'
+  | 'estimator-mse';
+
+/** What one remedy brings, measured by running the plan with and without it. */
+export interface RemedyGain {
+  readonly fix: FixKind;
+  /** Layers the remedy changes; missing = the recipe's default. */
+  readonly layers?: readonly string[];
+  /** At the model output. */
+  readonly output: Gain;
+  /** Per layer at its own output, where the remedy changes it. */
+  readonly local?: Readonly<Record<string, Gain>>;
+}
+
+/** How far quantization reorders the rows of one attention matrix. */
+export interface AttentionOrder {
+  /** The Softmax node. */
+  readonly node: string;
+  /** Mean Kendall τ-b between rows of the float and the quantized network. */
+  readonly tau: number;
+  readonly rows: number;
+}
 
 export interface AnalysisReport {
   readonly model: ModelSummary;
   readonly data: DataReport | null;
   readonly layers: readonly LayerReport[];
   readonly output?: Readonly<Record<string, OutputReport>>;
+  /** Per scheme: share of the output noise that the sum of the layers' own effects explains (R² of the additive fit). */
+  readonly additivity?: Readonly<Record<string, { readonly r2: number }>>;
+  readonly remedies?: readonly RemedyGain[];
+  readonly attention?: readonly AttentionOrder[];
+  /** Of a model that is quantized already. */
+  readonly quantization?: QuantizedModelFacts;
   readonly issues: readonly Issue[];
 }
 

@@ -101,6 +101,9 @@ export interface Preprocessing {
   readonly color?: 'rgb' | 'bgr';
 }
 
+/** Scheme of a calibration that measures what the recipe beside the model plans. */
+export const recipeScheme = 'recipe';
+
 /** One run of the calibration panel. */
 export interface CalibrationRequest extends Preprocessing {
   readonly modelUri: string;

@@ -1,44 +1,170 @@
-/** The documentation page of the findings, generated from the rules; a test holds docs/findings.md to it. */
+/**
+ * The documentation pages of the findings, one per family with an anchor per code, and their index; generated from the
+ * rules by `npm run docs`. A test holds docs/findings.md and docs/findings/ to it.
+ */
+
+import { type Family, findingFamilies } from '../protocol/families';
+import type { Issue, IssueCode } from '../protocol/issues';
+import { examples } from './examples';
 import { modelRules } from './index';
+import { recipeFindings } from './recipe-documentation';
+import type { ModelRule } from './rule';
+import { thresholdTable } from './thresholds';
+import { fixTitles, sentence } from './words';
 
-const repository = 'https://github.com/quantlens/quantlens/blob/main';
+export { findingUrl as documentationUrl } from '../protocol/families';
 
-/** Address of a finding's documentation, for diagnostics and SARIF. */
-export function documentationUrl(code: string): string {
-  return `${repository}/docs/findings.md#${code.toLowerCase()}`;
+const titles: Readonly<Record<Family, string>> = {
+  weights: 'Findings on weights',
+  activations: 'Findings on activations and measured error',
+  graph: 'Findings on the graph',
+  execution: 'Findings on execution',
+  recipe: 'Findings on recipes',
+};
+
+const openings: Readonly<Record<Family, string>> = {
+  weights:
+    'What the weights alone show: no data is needed, and the gain of a remedy is measured on the weight. With data the gain at the output is measured too.',
+  activations:
+    'What only data shows: ranges, clipping, levels, the mean and the length of what a layer gives. Needs `analyze --data` or a calibration in the editor; without data these findings are silent.',
+  graph: 'How operators stand together.',
+  execution: 'What kernels do with the codes: saturation, overflow, operators that run in float.',
+  recipe: 'What is wrong with a recipe (`NAME.quant.json`), with or without its model.',
+};
+
+type Documented = Pick<ModelRule, 'severity' | 'title' | 'documentation'> & {
+  readonly code: IssueCode;
+} & Partial<Pick<ModelRule, 'thresholds' | 'fixes'>>;
+
+/** Text per file name below docs/. */
+export function findingPages(): Readonly<Record<string, string>> {
+  const pages = Object.keys(findingFamilies).map((name) => {
+    const family = name as Family;
+    const sections = documented(family).map(section);
+    const head = [
+      `# ${titles[family]}`,
+      'Generated from `server/src/rules/`; do not edit.',
+      `${openings[family]} [All findings](../findings.md).`,
+    ];
+    return [`findings/${family}.md`, page([...head, ...sections])] as const;
+  });
+  return { 'findings.md': indexPage(), ...Object.fromEntries(pages) };
 }
 
-const fixTexts = {
-  'quantize-int4': 'Quantize to int4',
-  'quantize-int8': 'Quantize to int8',
-  'keep-float': 'Keep in float',
-  'per-channel-weights': 'Use per-channel weights',
-  'fold-batchnorm': 'Fold BatchNormalization',
-} as const;
+function documented(family: Family): readonly Documented[] {
+  const all: readonly Documented[] = [...modelRules, ...recipeFindings];
+  return all
+    .filter(({ code }) => findingFamilies[family].includes(code))
+    .sort((one, other) => one.code.localeCompare(other.code));
+}
 
-/** Markdown of docs/findings.md. */
-export function findingsPage(): string {
-  const sections = [...modelRules]
-    .sort((one, other) => one.code.localeCompare(other.code))
-    .map((rule) => {
-      const { trigger, why, remedy, source } = rule.documentation;
-      const fixes = rule.fixes.map((fix) => `*${fixTexts[fix]}*`).join(', ');
-      return [
-        `## ${rule.code}`,
-        `**${rule.title}** · default severity with a recipe: ${rule.severity}`,
-        `**When.** ${trigger}`,
-        `**Why.** ${why}`,
-        `**What to do.** ${remedy}`,
-        ...(fixes === '' ? [] : [`**Quick fixes.** ${fixes}`]),
-        `**Source.** ${source}`,
-      ].join('\n\n');
-    });
-  const head = [
-    '# Findings on models',
-    'Generated from `server/src/rules/model/`; do not edit.',
+function indexPage(): string {
+  const rows = (Object.keys(findingFamilies) as Family[]).flatMap((family) =>
+    documented(family).map(
+      ({ code, title, severity }) =>
+        `| [${code}](findings/${family}.md#${code.toLowerCase()}) | ${title} | ${severity} |`,
+    ),
+  );
+  return page([
+    '# Findings',
+    'Generated from `server/src/rules/`; do not edit.',
     'Without a recipe a float model is judged against w8a8 with one weight scale per tensor, and findings are information. ' +
-      'With a recipe beside the model they are judged against its plan. Severities are set per code in `quantlens.severity`; `off` removes a finding. ' +
-      'A gain is stated only where it was measured.',
-  ];
-  return `${[...head, ...sections].join('\n\n')}\n`;
+      'With a recipe beside the model they are judged against its plan, and a file that is quantized already against itself. ' +
+      'A gain is stated only where it was measured; where nothing was measured nothing is claimed.',
+    ['| code | finding | severity with a recipe |', '|---|---|---|', ...rows].join('\n'),
+    configuration,
+  ]);
+}
+
+const configuration = `## Severities, thresholds, suppression
+| what | in the editor | on the command line |
+|---|---|---|
+| severity of a code: \`error\`, \`warning\`, \`information\`, \`hint\`, \`off\` | \`"quantlens.severity": {"M21": "off"}\` | \`lint --config FILE\` |
+| threshold of a finding, \`CODE.name\` as its section lists | \`"quantlens.thresholds": {"M01.spread": 12}\` | \`lint --config FILE\` |
+| one finding in one place | a comment in the recipe | the same comment |
+
+\`FILE\` is JSON with comments and holds \`{"severity": {…}, "thresholds": {…}}\`; a \`.vscode/settings.json\` with the editor's own keys
+is accepted too, so that editor and pipeline can share one file. A value outside its bounds or an unknown key is an error.
+
+\`// quantlens: ignore[M01, R03]\` in a recipe silences these codes for the rule or key on its own line or, alone on a line, on
+the next one; above the opening brace, for the whole recipe and its model. Findings on a layer belong to the rule that
+decides about the layer, else to \`default\`. \`ignore\` without brackets silences every finding there.
+
+\`lint\` exits with 0 when nothing of severity error was found, 1 when something was, 2 on bad usage or unreadable input,
+3 when the tool itself failed, 130 when cancelled.`;
+
+function section(rule: Documented): string {
+  const { trigger, why, remedy, gain, source } = rule.documentation;
+  const fixes = (rule.fixes ?? []).map((fix) => `*${fixTitles[fix]}*`).join(', ');
+  const limits = Object.entries(rule.thresholds ?? {}).map(
+    ([name, limit]) =>
+      `| \`${rule.code}.${name}\` | ${limit.description} | ${limit.default} | ${limit.minimum} … ${limit.maximum} |`,
+  );
+  const example = exampleOf(rule.code);
+  return [
+    `## ${rule.code}`,
+    `**${rule.title}** · default severity with a recipe: ${rule.severity}`,
+    `**When.** ${trigger}`,
+    `**Why.** ${why}`,
+    `**What to do.** ${remedy}`,
+    `**Gain.** ${gain === undefined ? 'None is stated: the remedy cannot be tried without changing the network or the data.' : `Measured: ${gain}`}`,
+    ...(fixes === '' ? [] : [`**Quick fixes.** ${fixes}`]),
+    ...(example === undefined ? [] : [`**Example.** ${example}`]),
+    ...(limits.length === 0
+      ? []
+      : [['| threshold | compared with | default | bounds |', '|---|---|--:|---|', ...limits].join('\n')]),
+    `**Source.** ${source}`,
+  ].join('\n\n');
+}
+
+function exampleOf(code: IssueCode): string | undefined {
+  const facts = examples[code];
+  if (facts === undefined) return undefined;
+  // The table pairs codes with their facts; TypeScript cannot follow that through the union.
+  return sentence({ code, facts, anchor: {}, severity: 'warning' } as Issue);
+}
+
+function page(parts: readonly string[]): string {
+  return `${parts.join('\n\n')}\n`;
+}
+
+/** The settings that follow from the rules, as package.json and package.nls.json hold them; also kept by `npm run docs`. */
+export function manifestSettings(): {
+  readonly severity: Readonly<Record<string, object>>;
+  readonly thresholds: Readonly<Record<string, object>>;
+  readonly words: Readonly<Record<string, string>>;
+} {
+  const documents: readonly Documented[] = [...modelRules, ...recipeFindings];
+  const found = [...documents].sort((one, other) => one.code.localeCompare(other.code));
+  const limits = Object.entries(thresholdTable(modelRules)).sort(([one], [other]) =>
+    one.localeCompare(other),
+  );
+  const levels = ['error', 'warning', 'information', 'hint', 'off'];
+  return {
+    severity: Object.fromEntries(
+      found.map(({ code }) => [
+        code,
+        { type: 'string', enum: levels, description: `%setting.severity.${code}%` },
+      ]),
+    ),
+    thresholds: Object.fromEntries(
+      limits.map(([key, limit]) => [
+        key,
+        {
+          type: 'number',
+          default: limit.default,
+          minimum: limit.minimum,
+          maximum: limit.maximum,
+          description: `%setting.thresholds.${key}%`,
+        },
+      ]),
+    ),
+    words: Object.fromEntries([
+      ...found.map(({ code, title }) => [`setting.severity.${code}`, title]),
+      ...limits.map(([key, { description }]) => [
+        `setting.thresholds.${key}`,
+        `${description.charAt(0).toUpperCase()}${description.slice(1)}`,
+      ]),
+    ]),
+  };
 }

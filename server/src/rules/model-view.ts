@@ -4,9 +4,11 @@ import { parseQuantScheme } from '../engine/numerics/scheme';
 import type { Issue } from '../protocol/issues';
 import type { AnalysisReport, Decibel, LayerReport, ModelSummary } from '../protocol/reports';
 import type { AnalysisState, Effect, ErrorCell, Fact, LayerRow, ModelView } from '../protocol/views';
+import { withoutIgnored } from './ignored';
 import { findings, type SeveritySettings } from './index';
 import { decibels, percent, shapeText, shortBytes, shortCount } from './numbers';
 import { plannedFormats, plannedWeightFormat } from './planned';
+import type { ThresholdSettings } from './thresholds';
 import { verdictOf } from './verdict';
 import { effectWords, factWords, line, reported } from './words';
 
@@ -22,6 +24,7 @@ export interface ViewInput {
   readonly recipe: Recipe | undefined;
   readonly recipeUri: string | undefined;
   readonly severities: SeveritySettings;
+  readonly thresholds?: ThresholdSettings;
   /** Issues of reading the file. */
   readonly problems: readonly Issue[];
 }
@@ -31,13 +34,15 @@ export function findingsOf(
   report: AnalysisReport,
   recipe: Recipe | undefined,
   severities: SeveritySettings = {},
+  thresholds: ThresholdSettings = {},
 ): readonly Issue[] {
-  return findings({ report, plan: plannedFormats(report.layers, recipe) }, severities);
+  const plan = plannedFormats(report.layers, recipe);
+  return withoutIgnored(findings({ report, plan }, severities, thresholds), recipe);
 }
 
 export function modelView(input: ViewInput): ModelView {
   const { report, recipe } = input;
-  const found = report ? findingsOf(report, recipe, input.severities) : [];
+  const found = report ? findingsOf(report, recipe, input.severities, input.thresholds) : [];
   const layers = report?.layers ?? [];
   const byLayer = new Map<string, string[]>();
   for (const one of found) {

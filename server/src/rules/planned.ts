@@ -8,19 +8,30 @@ import { parseActivationFormat, parseWeightFormat, weightSchemeFor } from '../en
 import type { LayerReport } from '../protocol/reports';
 import type { PlannedFormat, PlannedFormats } from './rule';
 
-const withoutRecipe: PlannedFormat = { bits: 8, granularity: 'tensor', activations: true };
+const withoutRecipe: PlannedFormat = {
+  bits: 8,
+  granularity: 'tensor',
+  activations: true,
+  activationBits: 8,
+  activationSymmetric: false,
+};
 const keptFloat: PlannedFormat = { bits: 32, granularity: 'float', activations: false };
 
 /** Planned formats of all layers. */
 export function plannedFormats(layers: readonly LayerReport[], recipe: Recipe | undefined): PlannedFormats {
   const entries = layers.map(
-    (layer) => [layer.name, recipe ? plannedByRecipe(layer, recipe) : withoutRecipe] as const,
+    (layer) =>
+      [
+        layer.name,
+        plannedByFile(layer) ?? (recipe ? plannedByRecipe(layer, recipe) : withoutRecipe),
+      ] as const,
   );
   const folds =
     !recipe ||
     recipe.methods.length === 0 ||
     recipe.methods.some((method) => method.name === 'fold-batchnorm');
-  return { fromRecipe: recipe !== undefined, folds, layers: new Map(entries) };
+  const stated = recipe !== undefined || layers.some((layer) => layer.quantized !== undefined);
+  return { fromRecipe: stated, folds, layers: new Map(entries) };
 }
 
 /** The complete weight format a recipe gives a layer (`int4.channel`), or `float`. */
@@ -39,10 +50,26 @@ function plannedByRecipe(layer: LayerReport, recipe: Recipe): PlannedFormat {
   if (choice.keep || choice.weights === undefined || choice.weights === 'float') return keptFloat;
   const scheme = schemeFor(layer, choice.weights);
   if (!scheme) return keptFloat;
-  const activations =
-    choice.activations !== undefined && parseActivationFormat(choice.activations).value !== 'float';
+  const read = choice.activations === undefined ? 'float' : parseActivationFormat(choice.activations).value;
   const granularity = typeof scheme.granularity === 'string' ? scheme.granularity : 'group';
-  return { bits: scheme.bits, granularity, activations };
+  // A name that cannot be read is reported elsewhere; what was meant is some quantized format.
+  const activations = read !== 'float';
+  if (read === undefined || read === 'float') return { bits: scheme.bits, granularity, activations };
+  return {
+    bits: scheme.bits,
+    granularity,
+    activations,
+    activationBits: read.bits,
+    activationSymmetric: read.symmetric,
+  };
+}
+
+/** What a file that is quantized already made of a layer. */
+function plannedByFile({ quantized }: LayerReport): PlannedFormat | undefined {
+  if (!quantized) return undefined;
+  const { weightBits: bits, granularity, form } = quantized;
+  const activations = form === 'qdq' || form === 'qoperator' || form === 'dynamic';
+  return { bits, granularity, activations, ...(activations ? { activationBits: 8 } : {}) };
 }
 
 function schemeFor(layer: LayerReport, format: string) {

@@ -8,11 +8,19 @@ import { createEstimator } from '../engine/numerics/ranges';
 import { parseWeightFormat } from '../engine/numerics/scheme';
 import type { Issue } from '../protocol/issues';
 import type { AnalysisReport } from '../protocol/reports';
+import { withoutIgnored } from './ignored';
 
 /**
  * @param inspect headers of the model the recipe names, by the path written there.
  */
 export function recipeIssues(
+  parsed: ParsedRecipe,
+  inspect: (model: string) => Outcome<AnalysisReport>,
+): readonly Issue[] {
+  return withoutIgnored(allIssues(parsed, inspect), parsed.recipe);
+}
+
+function allIssues(
   parsed: ParsedRecipe,
   inspect: (model: string) => Outcome<AnalysisReport>,
 ): readonly Issue[] {

@@ -2,7 +2,7 @@
  * A finding on models: id, default severity, what it needs, and a check over plain facts. One rule a file, one line in
  * `rules/index.ts`. Thresholds are the defaults of the methods table (first-hand sources named in each file).
  */
-import type { Issue, IssueCode, Severity } from '../protocol/issues';
+import type { Gain, Issue, IssueCode, Severity } from '../protocol/issues';
 import type { AnalysisReport, FixKind, LayerReport } from '../protocol/reports';
 
 /** What a rule sees of a model. */
@@ -13,7 +13,7 @@ export interface ModelFacts {
 
 /** What shall become of each layer: from the recipe, or the default w8a8 with per-tensor weights without one. */
 export interface PlannedFormats {
-  /** False without a recipe: findings are then information only. */
+  /** False when neither a recipe nor the file itself states formats: findings are then information only. */
   readonly fromRecipe: boolean;
   /** BatchNormalization is folded before quantizing; true by default. */
   readonly folds: boolean;
@@ -24,23 +24,43 @@ export interface PlannedFormat {
   readonly bits: number;
   readonly granularity: 'tensor' | 'channel' | 'group' | 'float';
   readonly activations: boolean;
+  /** Of the activation the layer reads; missing when it stays float. */
+  readonly activationBits?: number;
+  readonly activationSymmetric?: boolean;
 }
 
-export interface ModelRule<C extends IssueCode = IssueCode> {
+/** One number a user may set, with the default of its source. */
+export interface Threshold {
+  readonly default: number;
+  readonly minimum: number;
+  readonly maximum: number;
+  /** What is compared with it: noun phrase for settings and documentation. */
+  readonly description: string;
+}
+
+/** @typeParam T names of the rule's thresholds. */
+export interface ModelRule<C extends IssueCode = IssueCode, T extends string = string> {
   readonly code: C;
   /** Severity with a recipe; without one every finding is `information`. */
   readonly severity: Severity;
   /** One line for settings and documentation. */
   readonly title: string;
-  /** What triggers it, why it matters, what to do; sources named. Markdown paragraphs for docs/findings.md. */
+  /** Markdown paragraphs for the page of its family. */
   readonly documentation: {
+    /** What triggers it, default thresholds included. */
     readonly trigger: string;
+    /** Why it matters. */
     readonly why: string;
     readonly remedy: string;
+    /** What the gain it states is measured on; missing when none is stated. */
+    readonly gain?: string;
     readonly source: string;
   };
+  /** Settings `quantlens.thresholds` → `CODE.name`. */
+  readonly thresholds?: Readonly<Record<T, Threshold>>;
   readonly fixes: readonly FixKind[];
-  check(facts: ModelFacts): readonly Issue[];
+  /** @param limits the thresholds in force: the user's, else the defaults. */
+  check(facts: ModelFacts, limits: Readonly<Record<T, number>>): readonly Issue[];
 }
 
 /** Severity of a finding under the plan at hand. */
@@ -54,4 +74,16 @@ export function* quantizedLayers(facts: ModelFacts): Iterable<{ layer: LayerRepo
     const plan = facts.plan.layers.get(layer.name);
     if (plan && plan.granularity !== 'float') yield { layer, plan };
   }
+}
+
+/** Gains that were measured for the first of these remedies that was; nothing measured, nothing claimed. */
+export function measuredGains(facts: ModelFacts, fixes: readonly FixKind[], layer?: string): readonly Gain[] {
+  const known = facts.report.remedies?.find(
+    (one) =>
+      fixes.includes(one.fix) &&
+      (layer === undefined || one.layers === undefined || one.layers.includes(layer)),
+  );
+  if (!known) return [];
+  const local = layer === undefined ? undefined : known.local?.[layer];
+  return local ? [local, known.output] : [known.output];
 }

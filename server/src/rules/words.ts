@@ -2,12 +2,12 @@
  * All wording of issues, for editor and command line alike: one sentence that names the file, node or tensor, and the
  * next step. Facts come from `protocol/issues.ts`; the mapped type asks for a sentence per code.
  */
-import type { Anchor, Issue, IssueCode, IssueFacts } from '../protocol/issues';
+import type { Anchor, Gain, Issue, IssueCode, IssueFacts } from '../protocol/issues';
 import type { ProgressStage } from '../protocol/progress';
 import type { FixKind, ReportedIssue } from '../protocol/reports';
 import type { Effect, Verdict } from '../protocol/views';
 import { ruleOf } from './index';
-import { decibels } from './numbers';
+import { decibels, percent } from './numbers';
 
 type Sentence<C extends IssueCode> = (facts: IssueFacts[C], anchor: Anchor) => string;
 
@@ -133,23 +133,60 @@ const sentences: { readonly [C in IssueCode]: Sentence<C> } = {
     `${path}: the exported model does not compute what the plan says (output ${sqnr === null ? 'undefined' : decibels(sqnr)}). It was not kept.`,
 
   M01: (f) =>
-    (f.spread > 8
+    (f.because === 'spread'
       ? `per-tensor int${f.bits} loses ${f.bitsLost.toFixed(1)} bits: channel ${f.channel} is ${times(f.spread)} the median channel. `
       : `under one scale for the tensor, channel ${f.channel} keeps only ${decibels(f.worstChannelSqnr)} at 8 bits. `) +
-    `Per-channel weights: ${decibels(f.tensorSqnr)} → ${decibels(f.channelSqnr)} (measured on the weight).`,
+    `Per-channel weights: ${decibels(f.tensorSqnr)} → ${decibels(f.channelSqnr)} (measured on the weight).${measuredOutput(f.gains)}`,
   M02: (f) =>
     `folding BatchNormalization makes outliers: kurtosis ${f.kurtosisBefore.toFixed(1)} → ${f.kurtosisAfter.toFixed(1)}, ` +
-    `|γ/σ| of channel ${f.channel} is ${times(f.gammaSpread)} the median. Use per-channel weights.`,
+    `|γ/σ| of channel ${f.channel} is ${times(f.gammaSpread)} the median. Use per-channel weights${gained(':', f.gains)}.`,
   M03: (f) => `${quote(f.batchNorm)} is not folded into this layer. Fold it before quantizing.`,
+  M07: (f) =>
+    `the activation lies between ${f.min.toPrecision(3)} and ${f.max.toPrecision(3)}: ` +
+    (f.because === 'offset'
+      ? `zero is far outside, so ${bits(f.bitsLost)} of the codes' range are wasted. Subtract the offset and fold it into the bias.`
+      : `a symmetric format wastes ${bits(f.bitsLost)}. Use asymmetric activations${gained(':', f.gains)}.`),
   M13: (f) =>
     `${f.channels.length} of ${f.total} channels are dead (all weights zero): ${f.channels.slice(0, 8).join(', ')}${f.channels.length > 8 ? ', …' : ''}.`,
+  M14: (f) =>
+    (f.clippedShare !== undefined && f.clippedShare > 0
+      ? `${percent(f.clippedShare)} of the activation's values lie outside the planned range; its peak ${f.peak.toPrecision(3)} is ${times(f.peakRatio)} the 99.99th percentile. `
+      : `the activation's peak ${f.peak.toPrecision(3)} is ${times(f.peakRatio)} its 99.99th percentile ${f.p9999.toPrecision(3)}. `) +
+    `Estimate ranges by mse${gained(':', f.gains)}.`,
+  M15: (f) =>
+    `${Math.round(f.effectiveLevels)} of ${f.levels} levels do the work: ${bits(f.bitsLost)} wasted. ` +
+    `Estimate ranges by mse${gained(':', f.gains)}.`,
   M16: (f) =>
     `${f.depthwise} of ${f.total} quantized layers are depthwise with one weight scale each. ` +
-    `Per-channel weights gain ${decibels(f.gain)} on average (measured on the weights).`,
+    `Per-channel weights gain ${decibels(f.gain)} on average (measured on the weights).${measuredOutput(f.gains)}`,
   M17: (f) =>
-    `the ${f.position} layer is planned with ${f.bits} bits: ${decibels(f.sqnr)} against ${decibels(f.sqnrAtEight)} at 8 bits (measured on the weight). Keep it at 8 bits.`,
+    `the ${f.position} layer is planned with ${f.bits} bits: ${decibels(f.sqnr)} against ${decibels(f.sqnrAtEight)} at 8 bits (measured on the weight). Keep it at 8 bits.${measuredOutput(f.gains)}`,
+  M18: (f) =>
+    `${f.count === 1 ? 'its activations are' : `activations of ${f.count} layers are`} planned with ${f.bits} bits and no reconstruction. ` +
+    `Use 8-bit activations${gained(':', f.gains)}.`,
+  M19: (f) =>
+    `the output of ${f.op} is quantized to ${f.bits} uniform bits. Use 8-bit activations or keep the layer in float${gained(':', f.gains)}.`,
+  M20: (f) =>
+    `quantization reorders attention: Kendall τ ${f.tau.toFixed(2)} on average over ${f.rows} rows. Keep the layers that make queries and keys at 8 bits or in float.`,
   M21: (f) =>
     `${f.count} ${f.count === 1 ? 'layer is' : 'layers are'} followed by Clip(0, ${f.maximum}). The bound is used as the range; when retraining, plain ReLU does better.`,
+  M22: (f) =>
+    `a regression network without normalisation: the activation's standard deviation differs ${times(f.spread)} between samples under one fixed ${f.bits}-bit range. Use 16-bit activations or keep it in float.`,
+  M24: (f) =>
+    `${f.scheme} shifts the mean${f.channel === undefined ? '' : ` of channel ${f.channel}`} by ${f.shift.toFixed(2)} standard deviations. Correct the bias${gained(':', f.gains)}.`,
+  M25: (f) => {
+    const few = f.samples < f.minimum ? [`${f.samples} samples were used; take ${f.minimum} or more`] : [];
+    const what = f.unstable === 1 ? 'this activation' : `${f.unstable} activations`;
+    const moving =
+      f.variation === undefined
+        ? []
+        : [`the range of ${what} varies by up to ${percent(f.variation)} from batch to batch`];
+    return `${[...few, ...moving].join('; ')}. Add samples like those of the application.`;
+  },
+  M26: (f) =>
+    `${f.scheme}: cosine ${f.cosine.toFixed(4)} looks fine, yet the output is ${f.normRatio.toFixed(3)}× as long as it should be. Judge it by SQNR; look for clipping.`,
+  M27: (f) =>
+    `${f.scheme}: the layers' own effects explain only ${percent(Math.max(0, f.r2))} of the output noise. Choose formats by runs of the whole network, or raise the bits.`,
 };
 
 const slowReasons = {
@@ -208,6 +245,38 @@ function times(factor: number): string {
   return `${factor >= 100 ? Math.round(factor) : factor.toFixed(1)}×`;
 }
 
+function bits(count: number): string {
+  return `${count.toFixed(1)} bits`;
+}
+
+/** ` output 4.1 dB → 24.0 dB (measured on 32 samples of images)` per gain after a separator; empty when none. */
+function gained(separator: string, gains: readonly Gain[] | undefined): string {
+  if (!gains || gains.length === 0) return '';
+  const each = gains.map(({ of, before, after, data }) => {
+    const on =
+      data === undefined
+        ? 'measured on the weight'
+        : `measured on ${data.samples} ${data.samples === 1 ? 'sample' : 'samples'} of ${data.source}`;
+    return `${gainWords[of]} ${decibels(before)} → ${decibels(after)} (${on})`;
+  });
+  return `${separator} ${each.join(', ')}`;
+}
+
+const gainWords: Readonly<Record<Gain['of'], string>> = {
+  weight: 'weight',
+  local: 'at this layer',
+  output: 'at the output',
+};
+
+/** A further sentence on what the remedy does at the output; empty when that was not measured. */
+function measuredOutput(gains: readonly Gain[] | undefined): string {
+  const seen = gained(
+    '',
+    (gains ?? []).filter((gain) => gain.of !== 'weight'),
+  ).trimStart();
+  return seen === '' ? '' : ` ${seen.charAt(0).toUpperCase()}${seen.slice(1)}.`;
+}
+
 /** Names of what a quick fix, link or lens does. */
 export const fixTitles: Readonly<Record<FixKind, string>> = {
   'quantize-int4': 'Quantize to int4',
@@ -215,6 +284,10 @@ export const fixTitles: Readonly<Record<FixKind, string>> = {
   'keep-float': 'Keep in float',
   'per-channel-weights': 'Use per-channel weights',
   'fold-batchnorm': 'Fold BatchNormalization',
+  'weights-8-bit': 'Use 8-bit weights',
+  'activations-8-bit': 'Use 8-bit activations',
+  'asymmetric-activations': 'Use asymmetric activations',
+  'estimator-mse': 'Estimate ranges by mse',
 };
 
 /** Stages of a long job, as progress lines name them. */
@@ -317,6 +390,22 @@ export const editorWords = {
   comparing: (float: string, quantized: string) => `Compare ${float} with ${quantized}`,
   written: (file: string, sizes: string, output: string, samples: number, noise: boolean) =>
     `${file}: ${sizes}, ${output} against the float model on ${samples} samples${noise ? ' of noise' : ''}.`,
+  outputEffect: 'Output effect of every layer',
+  outputEffectMore: 'Measure output effect',
+  measuringLayers: 'measuring layers…',
+  effectsMeasured: (layers: number) => `output effect of ${layers} ${layers === 1 ? 'layer' : 'layers'}`,
+  outputEffectOf: (scheme: string, db: string) => `${scheme} output effect ${db}`,
+  estimated: 'estimated',
+  basisOfEffect: (estimated: boolean) =>
+    estimated
+      ? 'Output effect: this layer alone quantized; estimated from noise gains until it is measured.'
+      : 'Output effect: this layer alone quantized, measured at the model output.',
+  recipe: 'recipe',
+  noFigures: 'no figures',
+  whatIf: 'What if…',
+  whatIfTitle: 'What if: SQNR of the weight, bytes as stored',
+  noSuchLayer: (layer: string) => `${quote(layer)} is no layer of this model.`,
+  whatIfFormats: 'a weight format such as int5.channel, int4.group32, nf4 or mxfp4',
   nothingWritten: 'Cancelled; nothing was written.',
   failed: 'Failed.',
 } as const;

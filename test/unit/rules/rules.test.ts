@@ -2,9 +2,11 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { describe, expect, it } from 'vitest';
+import manifest from '../../../package.json';
+import translations from '../../../package.nls.json';
 import { parseRecipe } from '../../../server/src/engine/format/recipe';
 import type { LayerReport } from '../../../server/src/protocol/reports';
-import { findingsPage } from '../../../server/src/rules/docs';
+import { findingPages, manifestSettings } from '../../../server/src/rules/docs';
 import { modelRules } from '../../../server/src/rules/index';
 import { findingsOf, plannedBytes, storedBytes } from '../../../server/src/rules/model-view';
 import { recipeIssues } from '../../../server/src/rules/recipe-issues';
@@ -58,7 +60,7 @@ describe('M02 BatchNormalization folding makes outliers', () => {
   const batchNorm = { node: '/bn', gammaSpread: 45, channel: 4, kurtosisBefore: 3, kurtosisAfter: 30 };
   it('speaks when γ/σ spreads', () =>
     checkFindings([layer('a', {}, { batchNorm })], perTensor, [
-      'warning M02 a: folding BatchNormalization makes outliers: kurtosis 3.0 → 30.0, |γ/σ| of channel 4 is 45.0× the median. Use per-channel weights.',
+      'warning M02 a: folding BatchNormalization makes outliers: kurtosis 3.0 → 30.0, |γ/σ| of channel 4 is 45.0× the median. Use per-channel weights: weight 38.0 dB → 42.0 dB (measured on the weight).',
     ]));
   it('is silent on an even BatchNormalization', () =>
     checkFindings(
@@ -131,9 +133,15 @@ describe('the rule list', () => {
     expect(findingsOf(noisy, undefined, { M01: 'error' })[0]?.severity).toBe('error');
     expect(findingsOf(noisy, undefined, { M01: 'loud' })[0]?.severity).toBe('information');
   });
-  it('is what docs/findings.md says', () => {
-    const file = path.resolve(__dirname, '../../../docs/findings.md');
-    expect(fs.readFileSync(file, 'utf8')).toBe(findingsPage());
+  it.each(Object.entries(findingPages()))('is what docs/%s says', (name, text) => {
+    expect(fs.readFileSync(path.resolve(__dirname, '../../../docs', name), 'utf8')).toBe(text);
+  });
+  it('is what the settings of the manifest offer', () => {
+    const { properties } = manifest.contributes.configuration;
+    const { severity, thresholds, words } = manifestSettings();
+    expect(properties['quantlens.severity'].properties).toEqual(severity);
+    expect(properties['quantlens.thresholds'].properties).toEqual(thresholds);
+    expect(translations).toMatchObject(words);
   });
 });
 

@@ -1,4 +1,5 @@
 /** The findings: cause with its figures, where, and buttons for the remedies. */
+import { findingUrl } from '../../../server/src/protocol/families';
 import type { FromModelPanel } from '../../../server/src/protocol/panel';
 import type { ReportedIssue } from '../../../server/src/protocol/reports';
 import type { ModelView } from '../../../server/src/protocol/views';
@@ -15,8 +16,6 @@ export interface FindingsOptions {
   readonly post: (message: FromModelPanel) => void;
   readonly reveal: (layer: string) => void;
   readonly showAll: () => void;
-  /** Address of the page that explains findings. */
-  readonly page: string;
 }
 
 export function findingsList(view: ModelView, all: boolean, options: FindingsOptions): readonly Child[] {
@@ -36,7 +35,7 @@ export function findingsList(view: ModelView, all: boolean, options: FindingsOpt
 
 function item(finding: ReportedIssue, view: ModelView, options: FindingsOptions): HTMLElement {
   const { code, severity, layer, message, fixes } = finding;
-  const href = `${options.page}#${code.toLowerCase()}`;
+  const href = findingUrl(code);
   return make(
     'li',
     { class: `finding ${severity}`, attributes: { 'data-code': code } },

@@ -87,7 +87,6 @@ function render(): void {
         post: host.post,
         reveal: revealLayer,
         showAll,
-        page: document.body.dataset.findings ?? '',
       }),
     );
   }

@@ -186,6 +186,13 @@ export function withChannelScope(name: string): string {
   return `${integer.signed ? 'int' : 'uint'}${integer.bits}.channel${symmetry}`;
 }
 
+/** The same format of activations, unsigned with a zero point; other formats are returned unchanged. */
+export function withoutSymmetry(name: string): string {
+  const integer = parseIntegerFormat(name);
+  if (!integer) return name;
+  return `uint${integer.bits}.${integer.scope === 'channel' ? 'channel' : 'tensor'}`;
+}
+
 /** The entry of `names` closest to `wanted` (edit distance at most a third of its length), if any. */
 export function nearestName(wanted: string, names: readonly string[]): string | undefined {
   // A name far longer than every entry is near to none; comparing it would only cost time.

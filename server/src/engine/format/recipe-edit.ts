@@ -3,12 +3,12 @@
  * gives no edits, so applying one twice equals applying it once.
  */
 import type { Node } from 'jsonc-parser';
-import { withChannelScope } from '../base/format-names';
+import { withChannelScope, withoutSymmetry } from '../base/format-names';
 import type { Issue } from '../base/issue';
 import { ArrayEditor, applyTextEdits, ObjectEditor, type TextEdit } from './json-edit';
 import { escapeLayerName } from './layer-glob';
-import { parseRecipe, type Recipe, readTree } from './recipe';
-import { matchLayer } from './recipe-match';
+import { parseRecipe, type Recipe, type RecipeRule, readTree } from './recipe';
+import { chooseLayer, matchLayer } from './recipe-match';
 
 export type { TextEdit } from './json-edit';
 
@@ -24,6 +24,11 @@ export type RecipeEdit =
   | { readonly kind: 'keep-float'; readonly layer: string }
   /** The layer's present weight format (its rule's or the default's; `int8` if none) with one scale per channel. */
   | { readonly kind: 'per-channel'; readonly layer: string }
+  /** One half of the formats of a layer, or of the default without one; the other half stays what it was. */
+  | { readonly kind: 'set-weights'; readonly layer?: string; readonly weights: string }
+  | { readonly kind: 'set-activations'; readonly layer?: string; readonly activations: string }
+  /** The present activation format (`uint8.tensor` if none) without symmetry around zero. */
+  | { readonly kind: 'asymmetric-activations'; readonly layer?: string }
   | {
       readonly kind: 'set-default';
       readonly weights?: string;
@@ -82,6 +87,14 @@ function editTree(text: string, root: Node, edit: RecipeEdit): TextEdit[] {
       const weights = withChannelScope(rule?.weights ?? recipe?.default.weights ?? 'int8');
       return setRule(text, object, edit.layer, { weights, activations: rule?.activations }, ['keep']);
     }
+    case 'set-weights':
+      return setHalf(text, object, edit.layer, { weights: edit.weights });
+    case 'set-activations':
+      return setHalf(text, object, edit.layer, { activations: edit.activations });
+    case 'asymmetric-activations': {
+      const present = presentFormats(text, edit.layer).activations ?? 'uint8.tensor';
+      return setHalf(text, object, edit.layer, { activations: withoutSymmetry(present) });
+    }
     case 'set-default': {
       const { weights, activations, estimator } = edit;
       return object.setIn('default', withoutMissing({ weights, activations, estimator }));
@@ -91,6 +104,28 @@ function editTree(text: string, root: Node, edit: RecipeEdit): TextEdit[] {
     case 'set':
       return object.set(edit.key, edit.value);
   }
+}
+
+/** What the winning rule of a layer says and, where that is silent, the default; without a layer the default. */
+function presentFormats(
+  text: string,
+  layer: string | undefined,
+): Pick<RecipeRule, 'weights' | 'activations'> {
+  const { recipe } = parseRecipe(text);
+  if (recipe === undefined || layer === undefined) return recipe?.default ?? {};
+  const { weights, activations } = chooseLayer(recipe, layer);
+  return withoutMissing({ weights, activations });
+}
+
+function setHalf(
+  text: string,
+  root: ObjectEditor,
+  layer: string | undefined,
+  half: Pick<RecipeRule, 'weights' | 'activations'>,
+): TextEdit[] {
+  if (layer === undefined) return root.setIn('default', { ...half });
+  // A new rule hides the one that won so far, so it takes over what that said.
+  return setRule(text, root, layer, { ...presentFormats(text, layer), ...half }, ['keep']);
 }
 
 /**

@@ -14,6 +14,7 @@ import {
   targetNames,
   weightFormatPattern,
 } from '../base/format-names';
+import type { Ignore } from './recipe-ignore';
 
 /** One number or one per channel. */
 const perChannel = (what: string, smallest: number | undefined) => {
@@ -168,6 +169,16 @@ export interface Recipe {
   readonly methods: readonly RecipeMethod[];
   readonly goal?: RecipeGoal;
   readonly gates?: RecipeGates;
+  /** Comments that silence findings; missing = none. */
+  readonly ignores?: readonly RecipeIgnore[];
+}
+
+/** One comment `quantlens: ignore[…]`, with what it stands at. */
+export interface RecipeIgnore extends Ignore {
+  /** Indices in `layers` of the rules it speaks of. */
+  readonly rules: readonly number[];
+  /** True when it speaks of `default`. */
+  readonly default: boolean;
 }
 
 /** Keys at the top of a recipe, in the order of the contract. */

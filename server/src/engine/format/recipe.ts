@@ -14,7 +14,8 @@ import {
 import type * as z from 'zod';
 import { nearestName } from '../base/format-names';
 import { type Issue, issue, type Severity } from '../base/issue';
-import type { Recipe, RecipeMethod, RecipeRule } from './recipe-schema';
+import { readIgnores } from './recipe-ignore';
+import type { Recipe, RecipeIgnore, RecipeMethod, RecipeRule } from './recipe-schema';
 import {
   dataSchema,
   defaultSchema,
@@ -32,6 +33,7 @@ export type {
   RecipeDefault,
   RecipeGates,
   RecipeGoal,
+  RecipeIgnore,
   RecipeMethod,
   RecipeRule,
 } from './recipe-schema';
@@ -91,7 +93,13 @@ export function parseRecipe(text: string): ParsedRecipe {
   const reader = new Reader();
   const root = readTree(text, reader);
   if (root === undefined) return { recipe: undefined, spans: reader.spans(undefined), issues: reader.issues };
-  return { recipe: reader.recipe(root), spans: reader.spans(spanOf(root)), issues: reader.issues };
+  const recipe = reader.recipe(root);
+  const ignores = reader.ignores(text);
+  return {
+    recipe: ignores.length === 0 ? recipe : { ...recipe, ignores },
+    spans: reader.spans(spanOf(root)),
+    issues: reader.issues,
+  };
 }
 
 /** Where in the document an offset stands, for completion and hover. */
@@ -188,6 +196,19 @@ class Reader {
       ...optional('goal', this.object(goalSchema, at('goal'), 'goal')),
       ...optional('gates', this.object(gatesSchema, at('gates'), 'gates')),
     };
+  }
+
+  /** Comments that silence findings, after everything was read. */
+  ignores(text: string): readonly RecipeIgnore[] {
+    const base = this.values.get('default');
+    return readIgnores(text).map((one) => {
+      const covers = (span: Span | undefined) =>
+        span !== undefined && span[0] >= one.span[0] && span[0] < one.span[1];
+      const rules = this.rules.flatMap(({ span, match }, index) =>
+        covers(span) || covers(match) ? [index] : [],
+      );
+      return { ...one, rules, default: covers(base?.key ?? base?.value) };
+    });
   }
 
   private readRules(node: Node | undefined): RecipeRule[] {

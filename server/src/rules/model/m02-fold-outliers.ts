@@ -1,29 +1,45 @@
 /** M02: folding BatchNormalization into the weight creates outlier channels. */
 import { issue } from '../../engine/base/issue';
-import { type ModelRule, quantizedLayers, severityOf } from '../rule';
+import type { Gain } from '../../protocol/issues';
+import type { LayerFacts } from '../../protocol/reports';
+import { type ModelRule, measuredGains, quantizedLayers, severityOf } from '../rule';
 
-const MAXIMUM_KURTOSIS_RATIO = 3;
-const MAXIMUM_GAMMA_SPREAD = 30;
+const thresholds = {
+  kurtosisRatio: {
+    default: 3,
+    minimum: 1,
+    maximum: 1e6,
+    description: 'kurtosis of the weight after folding divided by that before',
+  },
+  gammaSpread: {
+    default: 30,
+    minimum: 1,
+    maximum: 1e6,
+    description: 'largest |γ/σ| of a channel divided by the median',
+  },
+} as const;
 
-export const m02: ModelRule<'M02'> = {
+export const m02: ModelRule<'M02', keyof typeof thresholds> = {
   code: 'M02',
   severity: 'warning',
   title: 'BatchNormalization folding makes weight outliers',
   documentation: {
-    trigger: `The kurtosis of the weight grows more than ${MAXIMUM_KURTOSIS_RATIO} times when the BatchNormalization behind it is folded, or max |γ/σ| is more than ${MAXIMUM_GAMMA_SPREAD} times the median.`,
+    trigger: `The kurtosis of the weight grows more than ${thresholds.kurtosisRatio.default} times when the BatchNormalization behind it is folded, or max |γ/σ| is more than ${thresholds.gammaSpread.default} times the median.`,
     why: 'Folding multiplies each output channel by γ/σ. Where one channel has a tiny σ its weights dominate the range of the whole tensor.',
     remedy:
       'Per-channel scales remove the effect; cross-layer equalisation with bias absorption reduces it where only per-tensor weights are possible.',
+    gain: 'SQNR of the folded weight with one scale for the tensor and one per channel; with data also the output SQNR of the whole network under both.',
     source: 'Krishnamoorthi 2018 (arXiv 1806.08342), section 3.1.2 and appendix A.',
   },
+  thresholds,
   fixes: ['per-channel-weights', 'keep-float'],
-  check(facts) {
+  check(facts, limits) {
     const found = [];
     for (const { layer, plan } of quantizedLayers(facts)) {
       const fold = layer.facts?.batchNorm;
       if (!fold || plan.granularity !== 'tensor') continue;
       const ratio = fold.kurtosisBefore > 0 ? fold.kurtosisAfter / fold.kurtosisBefore : 0;
-      if (ratio <= MAXIMUM_KURTOSIS_RATIO && fold.gammaSpread <= MAXIMUM_GAMMA_SPREAD) continue;
+      if (ratio <= limits.kurtosisRatio && fold.gammaSpread <= limits.gammaSpread) continue;
       found.push(
         issue(
           'M02',
@@ -32,6 +48,10 @@ export const m02: ModelRule<'M02'> = {
             kurtosisAfter: fold.kurtosisAfter,
             gammaSpread: fold.gammaSpread,
             channel: fold.channel,
+            gains: [
+              ...weightGain(layer.facts, plan.bits),
+              ...measuredGains(facts, ['per-channel-weights'], layer.name),
+            ],
           },
           { layer: layer.name, node: layer.node, tensor: layer.weight },
           severityOf(m02, facts.plan),
@@ -41,3 +61,9 @@ export const m02: ModelRule<'M02'> = {
     return found;
   },
 };
+
+function weightGain(known: LayerFacts | undefined, bits: number): readonly Gain[] {
+  const before = known?.folded[bits <= 4 ? 'int4.tensor' : 'int8.tensor'];
+  const after = known?.folded[bits <= 4 ? 'int4.channel' : 'int8.channel'];
+  return typeof before === 'number' && typeof after === 'number' ? [{ of: 'weight', before, after }] : [];
+}

@@ -1,22 +1,30 @@
 /** M16: a network with many depthwise convolutions under per-tensor weights. */
 import { issue } from '../../engine/base/issue';
-import { type ModelRule, quantizedLayers, severityOf } from '../rule';
+import { type ModelRule, measuredGains, quantizedLayers, severityOf } from '../rule';
 
-const MINIMUM_SHARE = 0.2;
+const thresholds = {
+  share: {
+    default: 0.2,
+    minimum: 0,
+    maximum: 1,
+    description: 'share of depthwise layers with one weight scale among the quantized layers',
+  },
+} as const;
 
-export const m16: ModelRule<'M16'> = {
+export const m16: ModelRule<'M16', keyof typeof thresholds> = {
   code: 'M16',
   severity: 'warning',
   title: 'Depthwise network with per-tensor weights',
   documentation: {
-    trigger: `More than ${MINIMUM_SHARE * 100} % of the quantized layers are depthwise convolutions with one weight scale per tensor at 8 bit or less.`,
+    trigger: `More than ${thresholds.share.default * 100} % of the quantized layers are depthwise convolutions with one weight scale per tensor at 8 bit or less.`,
     why: 'A depthwise filter has few weights per channel and channels of very different range. Small depthwise networks lose most under per-tensor weights (MobileNet: 0.1 % top-1).',
-    remedy:
-      'Per-channel weights, or quantization-aware training. The gain shown is the mean weight SQNR gained over the depthwise layers, measured.',
+    remedy: 'Per-channel weights, or quantization-aware training.',
+    gain: 'mean weight SQNR gained over the depthwise layers; with data also the output SQNR of the whole network with one scale per tensor and one per channel.',
     source: 'Krishnamoorthi 2018 (arXiv 1806.08342), tables 2–3, observations 3–4.',
   },
+  thresholds,
   fixes: ['per-channel-weights'],
-  check(facts) {
+  check(facts, limits) {
     let total = 0;
     const gains: number[] = [];
     for (const { layer, plan } of quantizedLayers(facts)) {
@@ -25,8 +33,16 @@ export const m16: ModelRule<'M16'> = {
       if (!layer.depthwise || plan.granularity !== 'tensor' || plan.bits > 8 || !folded) continue;
       gains.push((folded['int8.channel'] ?? 0) - (folded['int8.tensor'] ?? 0));
     }
-    if (gains.length === 0 || gains.length / total <= MINIMUM_SHARE) return [];
+    if (gains.length === 0 || gains.length / total <= limits.share) return [];
     const gain = gains.reduce((sum, value) => sum + value, 0) / gains.length;
-    return [issue('M16', { depthwise: gains.length, total, gain }, {}, severityOf(m16, facts.plan))];
+    const measured = measuredGains(facts, ['per-channel-weights']);
+    return [
+      issue(
+        'M16',
+        { depthwise: gains.length, total, gain, gains: measured },
+        {},
+        severityOf(m16, facts.plan),
+      ),
+    ];
   },
 };

@@ -1,19 +1,25 @@
 /** M17: first or last layer at four bits or less. */
 import { issue } from '../../engine/base/issue';
-import { type ModelRule, severityOf } from '../rule';
+import { type ModelRule, measuredGains, severityOf } from '../rule';
 
-export const m17: ModelRule<'M17'> = {
+const thresholds = {
+  bits: { default: 4, minimum: 1, maximum: 8, description: 'weight bits of the first or last layer' },
+} as const;
+
+export const m17: ModelRule<'M17', keyof typeof thresholds> = {
   code: 'M17',
   severity: 'warning',
   title: 'First or last layer at 4 bits or less',
   documentation: {
-    trigger: 'The first or the last layer of the network is planned with 4 weight bits or less.',
+    trigger: `The first or the last layer of the network is planned with ${thresholds.bits.default} weight bits or less.`,
     why: 'The first layer sees the raw input and has few weights; errors of the last one reach the output directly. Both cost little at 8 bit.',
     remedy: 'Keep both at 8 bit: every low-bit method of the literature does.',
+    gain: 'SQNR of the weight at both widths; with data also the output SQNR of the whole network.',
     source: 'ACIQ (arXiv 1810.05723) section 5, AdaRound, BRECQ, PD-Quant: first and last layer at 8 bit.',
   },
-  fixes: ['quantize-int8', 'keep-float'],
-  check(facts) {
+  thresholds,
+  fixes: ['weights-8-bit', 'keep-float'],
+  check(facts, limits) {
     const layers = facts.report.layers;
     const ends = [
       { layer: layers[0], position: 'first' as const },
@@ -21,14 +27,23 @@ export const m17: ModelRule<'M17'> = {
     ];
     return ends.flatMap(({ layer, position }) => {
       const plan = layer && facts.plan.layers.get(layer.name);
-      if (!layer || !plan || plan.granularity === 'float' || plan.bits > 4) return [];
+      if (!layer || !plan || plan.granularity === 'float' || plan.bits > limits.bits) return [];
       const sqnr = layer.weightSqnr?.[`int${plan.bits}.channel`];
       const sqnrAtEight = layer.weightSqnr?.['int8.channel'];
       if (typeof sqnr !== 'number' || typeof sqnrAtEight !== 'number') return [];
       return [
         issue(
           'M17',
-          { position, bits: plan.bits, sqnr, sqnrAtEight },
+          {
+            position,
+            bits: plan.bits,
+            sqnr,
+            sqnrAtEight,
+            gains: [
+              { of: 'weight', before: sqnr, after: sqnrAtEight },
+              ...measuredGains(facts, ['weights-8-bit'], layer.name),
+            ],
+          },
           { layer: layer.name, node: layer.node, tensor: layer.weight },
           severityOf(m17, facts.plan),
         ),

@@ -1,0 +1,60 @@
+/** M14: the planned range cuts off part of an activation, or rare peaks decide it. */
+import { issue } from '../../engine/base/issue';
+import { type ModelRule, measuredGains, quantizedLayers, severityOf } from '../rule';
+
+const thresholds = {
+  clippedShare: {
+    default: 0.01,
+    minimum: 0,
+    maximum: 1,
+    description: 'share of the values of an activation outside its planned range',
+  },
+  peakRatio: {
+    default: 10,
+    minimum: 1,
+    maximum: 1e6,
+    description: 'largest magnitude of an activation divided by its 99.99th percentile',
+  },
+} as const;
+
+export const m14: ModelRule<'M14', keyof typeof thresholds> = {
+  code: 'M14',
+  severity: 'warning',
+  title: 'Activation range clips values or follows rare peaks',
+  documentation: {
+    trigger: `More than ${thresholds.clippedShare.default * 100} % of the values of an activation lie outside its planned range, or the largest magnitude is more than ${thresholds.peakRatio.default} times the 99.99th percentile.`,
+    why: 'A range that is too narrow distorts the values beyond it; a range that reaches for one peak leaves all others a few codes.',
+    remedy:
+      'Let the `mse` estimator weigh both errors. When the same channels peak on every sample, move the range into the weights (SmoothQuant).',
+    gain: 'local SQNR of the layer (activations only) and output SQNR of the whole network, under the present estimator and under `mse`.',
+    source:
+      'Banner et al. 2019 (arXiv 1810.05723), section 3; Krishnamoorthi 2018 (arXiv 1806.08342), section 2; Xiao et al. 2023 (arXiv 2211.10438).',
+  },
+  thresholds,
+  fixes: ['estimator-mse', 'keep-float'],
+  check(facts, limits) {
+    const found = [];
+    for (const { layer, plan } of quantizedLayers(facts)) {
+      const known = layer.activation;
+      if (!known || !plan.activations) continue;
+      const peak = Math.max(Math.abs(known.min), Math.abs(known.max));
+      const peakRatio = known.p9999 > 0 ? peak / known.p9999 : 1;
+      if (!((known.clippedShare ?? 0) > limits.clippedShare) && !(peakRatio > limits.peakRatio)) continue;
+      found.push(
+        issue(
+          'M14',
+          {
+            clippedShare: known.clippedShare,
+            peakRatio,
+            peak,
+            p9999: known.p9999,
+            gains: measuredGains(facts, ['estimator-mse'], layer.name),
+          },
+          { layer: layer.name, node: layer.node, tensor: known.tensor },
+          severityOf(m14, facts.plan),
+        ),
+      );
+    }
+    return found;
+  },
+};

@@ -1,0 +1,52 @@
+/** M22: a network without normalisation that gives images, whose activations differ widely from sample to sample. */
+import { issue } from '../../engine/base/issue';
+import { type ModelRule, quantizedLayers, severityOf } from '../rule';
+
+const thresholds = {
+  spread: {
+    default: 3,
+    minimum: 1,
+    maximum: 1e6,
+    description: 'largest standard deviation of an activation over one sample divided by the smallest',
+  },
+} as const;
+
+const normalisations = [
+  'BatchNormalization',
+  'InstanceNormalization',
+  'LayerNormalization',
+  'GroupNormalization',
+];
+
+export const m22: ModelRule<'M22', keyof typeof thresholds> = {
+  code: 'M22',
+  severity: 'warning',
+  title: 'Regression network without normalisation under fixed ranges',
+  documentation: {
+    trigger: `The network has no normalisation, its output is an image or field (rank 4), and the standard deviation of an activation differs more than ${thresholds.spread.default} times between samples. The widest such layer is named.`,
+    why: 'One fixed range fits the samples with large values and leaves the others a few levels. Super-resolution networks drop BatchNormalization and show exactly this; their output is judged by error, not by class, so there is nothing to absorb it.',
+    remedy:
+      'Keep activations at 16 bits or in float (`"activations": "uint16.tensor"`), or quantize them per sample where the runtime can.',
+    source:
+      'Hong et al. 2022 (DAQ, arXiv 2012.11230), section 3; Krishnamoorthi 2018 (arXiv 1806.08342), section 7.',
+  },
+  thresholds,
+  fixes: ['keep-float'],
+  check(facts, limits) {
+    const { ops, outputs } = facts.report.model;
+    if (normalisations.some((op) => (ops[op] ?? 0) > 0)) return [];
+    if (!outputs.some((output) => output.shape?.length === 4)) return [];
+    let widest: { readonly layer: string; readonly node: string; readonly tensor: string } | undefined;
+    let spread = limits.spread;
+    let bits = 8;
+    for (const { layer, plan } of quantizedLayers(facts)) {
+      const known = layer.activation;
+      if (!known || plan.activationBits === undefined || plan.activationBits > 8) continue;
+      if (known.sampleSpread === undefined || !(known.sampleSpread > spread)) continue;
+      spread = known.sampleSpread;
+      bits = plan.activationBits;
+      widest = { layer: layer.name, node: layer.node, tensor: known.tensor };
+    }
+    return widest ? [issue('M22', { spread, bits }, widest, severityOf(m22, facts.plan))] : [];
+  },
+};

@@ -1,0 +1,54 @@
+/** M24: quantization moves the mean of a layer's output. */
+import { issue } from '../../engine/base/issue';
+import type { Gain } from '../../protocol/issues';
+import { type ModelRule, severityOf } from '../rule';
+
+const thresholds = {
+  shift: {
+    default: 0.1,
+    minimum: 0,
+    maximum: 1e6,
+    description: 'mean error of an output channel divided by its standard deviation',
+  },
+} as const;
+
+export const m24: ModelRule<'M24', keyof typeof thresholds> = {
+  code: 'M24',
+  severity: 'warning',
+  title: 'Quantization shifts the mean of a channel',
+  documentation: {
+    trigger: `|E(ŷ − y)| of an output channel is more than ${thresholds.shift.default} times the standard deviation of y, at the layer's own output (local error). Measured on data.`,
+    why: 'An error with a mean is not noise: it does not average out in the next layer, it moves every sample the same way. Layers with few weights per channel (depthwise) show it most.',
+    remedy: 'Bias correction: subtract the mean error from the bias. Exact, and free at inference.',
+    gain: 'SQNR at the output of this layer before and after subtracting every channel’s mean error, exact from the channel means.',
+    source:
+      'Nagel et al. 2019 (arXiv 1906.04721), section 4.2; Banner et al. 2019 (arXiv 1810.05723), section 5.',
+  },
+  thresholds,
+  fixes: ['keep-float'],
+  check(facts, limits) {
+    const { report } = facts;
+    return report.layers.flatMap((layer) => {
+      for (const [scheme, figures] of Object.entries(layer.metrics ?? {})) {
+        const shift = figures.channelShift?.shift ?? Math.abs(figures.meanShift ?? 0);
+        if (!(shift > limits.shift)) continue;
+        const before = layer.local?.[scheme];
+        const gain = figures.biasCorrectionGain;
+        const gains: readonly Gain[] =
+          typeof before === 'number' && gain !== undefined
+            ? [{ of: 'local', before, after: before + gain, data: report.data ?? undefined }]
+            : [];
+        const channel = figures.channelShift?.channel;
+        return [
+          issue(
+            'M24',
+            { scheme, shift, channel, gains },
+            { layer: layer.name, node: layer.node, tensor: layer.weight },
+            severityOf(m24, facts.plan),
+          ),
+        ];
+      }
+      return [];
+    });
+  },
+};

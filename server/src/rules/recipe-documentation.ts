@@ -1,0 +1,62 @@
+/** What the documentation says of the findings on recipes (`recipe-issues.ts` and `methods/plan.ts` make them). */
+import type { Severity } from '../protocol/issues';
+import type { ModelRule } from './rule';
+
+export interface RecipeFinding {
+  readonly code: 'R01' | 'R02' | 'R03' | 'R04';
+  readonly severity: Severity;
+  readonly title: string;
+  readonly documentation: ModelRule['documentation'];
+}
+
+export const recipeFindings: readonly RecipeFinding[] = [
+  {
+    code: 'R01',
+    severity: 'warning',
+    title: 'A rule matches no layer',
+    documentation: {
+      trigger: 'The `match` of a rule in `layers` fits no layer name of the recipe’s model.',
+      why: 'The layer that was meant falls back to the default, silently: a layer that should stay in float gets quantized.',
+      remedy:
+        'Take the name from the layer table or from `quantlens inspect MODEL`. The quick fix writes the nearest name.',
+      source:
+        'Recipe reference: `*` stands for any characters, `?` for one; the last rule that matches wins.',
+    },
+  },
+  {
+    code: 'R02',
+    severity: 'error',
+    title: 'A format cannot be exported',
+    documentation: {
+      trigger:
+        'A rule or the default names a weight format that the target cannot store, or a bit width that it lacks.',
+      why: '`quantize` would refuse the recipe or leave the layer in float.',
+      remedy:
+        'Use the nearest format that can be exported; the message names the reason. docs/formats.md lists all.',
+      source:
+        'ONNX QuantizeLinear and DequantizeLinear type tables; onnxruntime contrib operator MatMulNBits.',
+    },
+  },
+  {
+    code: 'R03',
+    severity: 'warning',
+    title: 'A rule has no effect',
+    documentation: {
+      trigger: 'Every layer that a rule matches is decided by a later rule.',
+      why: 'The last rule that matches wins. A rule that never wins reads as if it did something.',
+      remedy: 'Move the rule behind the one that hides it, or remove it.',
+      source: 'Recipe reference: the last rule that matches wins.',
+    },
+  },
+  {
+    code: 'R04',
+    severity: 'error',
+    title: 'The model does not exist',
+    documentation: {
+      trigger: 'The path in `model` names no file.',
+      why: 'Nothing can be checked, measured or quantized.',
+      remedy: 'Correct the path; it is relative to the recipe, not to the working directory.',
+      source: 'Recipe reference.',
+    },
+  },
+];
