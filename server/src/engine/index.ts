@@ -96,8 +96,7 @@ export class Engine {
   inspect(path: string, dimensions: Readonly<Record<string, number>> = {}): Outcome<AnalysisReport> {
     const facts = modelFacts(path, { dimensions });
     if (!facts.value) return fail(...facts.issues);
-    const { model, layers } = facts.value;
-    return ok({ model, data: null, layers, issues: facts.issues }, facts.issues);
+    return ok({ ...facts.value, data: null, issues: facts.issues }, facts.issues);
   }
 
   /** SHA-256 of the model's content, external data included. Issues: whatever opening it finds. */

@@ -2,7 +2,7 @@
  * Structure, sizes and operator counts of a model, and its layers without errors: what `inspect` prints and an
  * editor shows at once. From headers alone; nothing here reads a weight.
  */
-import type { LayerReport, ModelSummary, ValueSummary } from '../../protocol/reports';
+import type { LayerReport, ModelSummary, QuantizedModelFacts, ValueSummary } from '../../protocol/reports';
 import { openFile } from '../base/byte-source';
 import { byteLength, dataTypeByCode } from '../base/dtype';
 import { fail, type Outcome, ok } from '../base/outcome';
@@ -14,11 +14,14 @@ import { type OpenModel, openModel } from '../graph/open';
 import { allNodes } from '../graph/walk';
 import { becomesOf } from './becomes';
 import { countMacs } from './macs';
+import { quantizedGraphFacts } from './quantized-graph';
 import { weightFileFacts } from './weight-file-facts';
 
 export interface ModelFacts {
   readonly model: ModelSummary;
   readonly layers: readonly LayerReport[];
+  /** Of a model that is quantized already: scales and structure, no weight. */
+  readonly quantization?: QuantizedModelFacts;
 }
 
 export interface FactsOptions {
@@ -74,7 +77,9 @@ export function openModelFacts(open: OpenModel, options: FactsOptions = {}): Mod
     ...(options.fingerprint === undefined ? {} : { fingerprint: options.fingerprint }),
     ...metadataOf(model),
   };
+  const quantization = quantizedGraphFacts(model);
   return {
+    ...(quantization ? { quantization } : {}),
     model: summary,
     layers: listLayers(model).map((layer) => layerReport(layer, macs.perNode.get(layer.node) ?? null)),
   };

@@ -20,7 +20,7 @@ const MAX_LISTED_CHANNELS = 64;
 const INACTIVE_RATIO = 8;
 
 /** The weight part of a layer report, merged over the header's by name. */
-export type WeightReport = Pick<LayerReport, 'name' | 'weightSqnr' | 'weightRange' | 'facts'>;
+export type WeightReport = Pick<LayerReport, 'name' | 'weightSqnr' | 'weightRange' | 'facts' | 'quantized'>;
 
 export interface WeightReportsInput {
   /** The model as the file holds it. */

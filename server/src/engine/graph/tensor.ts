@@ -4,11 +4,12 @@
  */
 import { type DataType, DataTypeCode, dataTypeByCode, elementCount } from '../base/dtype';
 import { defined, invariant } from '../base/invariant';
+import { issue } from '../base/issue';
 import { floatToLowFloat } from '../base/lowfloat';
-import type { Outcome } from '../base/outcome';
+import { fail, type Outcome } from '../base/outcome';
 import type { ExternalFiles } from '../format/onnx-external';
 import type { TensorProto } from '../format/onnx-types';
-import { tensorIntegers, tensorToFloat32 } from '../format/tensor-data';
+import { type TensorArray, tensorIntegers, tensorToFloat32, tensorValues } from '../format/tensor-data';
 
 export interface Tensor {
   readonly shape: readonly number[];
@@ -102,9 +103,22 @@ class ProtoTensor implements Tensor {
     return tensorIntegers(this.proto, this.external);
   }
 
+  elements(): Outcome<TensorArray> {
+    return tensorValues(this.proto, this.external);
+  }
+
   toProto(name: string): TensorProto {
     return { ...this.proto, name };
   }
+}
+
+/**
+ * Elements in their own width, one array entry each: the codes of a quantized weight without a float copy of them.
+ * @returns `tensor-invalid` for tensors that are no wire tensors, such as block types of weight files.
+ */
+export function elementsOf(tensor: Tensor): Outcome<TensorArray> {
+  if (tensor instanceof ProtoTensor) return tensor.elements();
+  return fail(issue('tensor-invalid', { tensor: '', reason: 'its elements have no form of their own' }));
 }
 
 /** Data type facts of a tensor, `undefined` for numbers this program does not know. */

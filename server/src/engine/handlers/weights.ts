@@ -1,4 +1,5 @@
 /** Job `weights`: weight error of every layer, of a model or of a weight file without a graph. */
+import { quantizedFacts } from '../analysis/quantized-facts';
 import { namedErrors, type WeightReport, weightReports } from '../analysis/weight-reports';
 import { issue } from '../base/issue';
 import { fail, type Outcome, ok } from '../base/outcome';
@@ -21,10 +22,17 @@ export function weightsHandler(job: WeightsJob, context: ServedContext): Promise
       progress: context.progress,
       partial: (reports: readonly WeightReport[]) => partial(() => reports),
     };
-    const result = job.layers
-      ? await namedErrors(job.layers, input)
-      : await weightReports({ ...input, folded: folded() });
-    return ok(result.reports, result.issues);
+    if (job.layers) {
+      const named = await namedErrors(job.layers, input);
+      return ok(named.reports, named.issues);
+    }
+    const result = await weightReports({ ...input, folded: folded() });
+    // Layers that are stored quantized: what their codes tell.
+    const facts = await quantizedFacts(model, {
+      ...input,
+      partial: (some) => input.partial([...result.reports, ...some]),
+    });
+    return ok([...result.reports, ...facts], result.issues);
   };
   if (isWeightFile(job.model)) return measureWeightFile(job.model, (model) => measure(model, () => model));
   return withModel(job.model, (prepared) => measure(prepared.open.model, prepared.folded));

@@ -1,0 +1,358 @@
+/**
+ * The codes of a layer whose weight is stored quantized, channel by channel, with the scale and zero point of every
+ * element: DequantizeLinear per tensor, per axis and in blocks (ONNX operator specification), QOperator forms,
+ * MatMulInteger and its relatives, MatMulNBits (onnxruntime ContribOperators). Codes stay in their stored width.
+ */
+import type { QuantizedLayerFacts } from '../../protocol/reports';
+import { type DataType, DataTypeCode, dataTypeByCode } from '../base/dtype';
+import { unpackUnsigned } from '../base/pack';
+import { isReshaped, permutation, shapesThrough, sliceOf } from '../graph/constant-source';
+import type { Node } from '../graph/ir';
+import type { Layer } from '../graph/layers';
+import { permuted } from '../graph/rearrange';
+import { elementsOf, type Tensor } from '../graph/tensor';
+import { roundHalfEven } from '../numerics/affine';
+import { type ChannelView, channelView, elementIndex } from '../numerics/layout';
+
+/** Codes of one weight; `read` gives one output channel at a time. */
+export interface QuantizedWeight {
+  readonly form: QuantizedLayerFacts['form'];
+  readonly bits: number;
+  readonly signed: boolean;
+  readonly granularity: QuantizedLayerFacts['granularity'];
+  readonly groupSize: number | undefined;
+  readonly channels: number;
+  /** Codes of one output channel. */
+  readonly perChannel: number;
+  readonly scales: Float32Array;
+  /** One per scale, in their order; one for all; `undefined` = the operator's own. */
+  readonly zeroPoints: ArrayLike<number> | undefined;
+  /** Zero point where none is stored: 0, or the middle of MatMulNBits codes. */
+  readonly defaultZero: number;
+  /** Writes the codes of a channel into `codes` and the positions of their scales into `parameters`. */
+  read(channel: number, codes: Int32Array, parameters: Int32Array): void;
+}
+
+/** Input positions of scale and zero point of the weight on operators that carry them themselves. */
+const ownParameters: Readonly<
+  Record<
+    string,
+    { readonly form: 'qoperator' | 'dynamic'; readonly at: readonly [number | undefined, number] }
+  >
+> = {
+  QLinearConv: { form: 'qoperator', at: [4, 5] },
+  QLinearMatMul: { form: 'qoperator', at: [4, 5] },
+  'com.microsoft.QGemm': { form: 'qoperator', at: [4, 5] },
+  'com.microsoft.MatMulIntegerToFloat': { form: 'dynamic', at: [3, 5] },
+  'com.microsoft.DynamicQuantizeMatMul': { form: 'dynamic', at: [2, 3] },
+  // Their scale is multiplied in behind the operator.
+  MatMulInteger: { form: 'dynamic', at: [undefined, 3] },
+  ConvInteger: { form: 'dynamic', at: [undefined, 3] },
+};
+
+/** Opens the codes of a layer; `undefined` when its weight is float, not readable, or stored in no integer type. */
+export function quantizedWeight(layer: Layer): QuantizedWeight | undefined {
+  if (!layer.quantized) return undefined;
+  if (layer.op === 'com.microsoft.MatMulNBits') return nBitsWeight(layer);
+  const dequantize = layer.through.find((node) => node.opType === 'DequantizeLinear');
+  const quantize = layer.through.find((node) => node.opType === 'QuantizeLinear');
+  const type = dataTypeByCode(quantize ? codeType(quantize) : layer.tensor.dataType);
+  if (!type || !isInteger(type)) return undefined;
+  if (dequantize) return dequantizedWeight(layer, type, dequantize, quantize);
+  const own = ownParameters[layer.op];
+  if (!own) return undefined;
+  const codes = integersOf(layer.tensor);
+  if (!codes) return undefined;
+  const [scaleAt, zeroAt] = own.at;
+  const scales = scaleAt === undefined ? dynamicScale(layer.node) : floats(layer.node.input(scaleAt)?.tensor);
+  if (!scales || (scaleAt !== undefined && scales.length === 0)) return undefined;
+  const zeros = layer.node.input(zeroAt)?.tensor;
+  return {
+    ...common(layer, type, own.form, scales.length > 1 ? 'channel' : 'tensor'),
+    groupSize: undefined,
+    scales,
+    zeroPoints: floats(zeros),
+    read: reader(codes, channelView(layer.shape, layer.channelAxis), (channel) =>
+      scales.length > 1 ? channel : 0,
+    ),
+  };
+}
+
+function isInteger(type: DataType): boolean {
+  return (type.kind === 'int' || type.kind === 'uint') && type.bits <= 16;
+}
+
+function common(
+  layer: Layer,
+  type: DataType,
+  form: QuantizedWeight['form'],
+  granularity: QuantizedWeight['granularity'],
+) {
+  const view = channelView(layer.shape, layer.channelAxis);
+  return {
+    form,
+    granularity,
+    bits: type.bits,
+    signed: type.kind === 'int',
+    channels: view.channels,
+    perChannel: view.perChannel,
+    defaultZero: 0,
+  };
+}
+
+function dequantizedWeight(
+  layer: Layer,
+  type: DataType,
+  node: Node,
+  quantize: Node | undefined,
+): QuantizedWeight | undefined {
+  const codes = quantize ? quantizedNow(layer, type, quantize) : integersOf(layer.tensor);
+  const scales = floats(node.input(1)?.tensor);
+  if (!codes || !scales || scales.length === 0) return undefined;
+  const zeroTensor = node.input(2)?.tensor;
+  const stored = layer.tensor.shape;
+  const block = node.int('block_size', 0);
+  const parameter = parameterOf(stored, node.int('axis', 1), block, scales.length);
+  const rest = { scales, zeroPoints: floats(zeroTensor) };
+  if (!isReshaped(layer.through)) {
+    const view = channelView(layer.shape, layer.channelAxis);
+    const granularity = scales.length === 1 ? 'tensor' : block > 0 ? 'group' : 'channel';
+    return {
+      ...common(layer, type, block > 0 ? 'blocked-qdq' : 'qdq', granularity),
+      ...rest,
+      groupSize: granularity === 'group' ? block : undefined,
+      read: (channel, into, parameters) => {
+        copyChannel(codes, view, channel, into);
+        if (scales.length === 1) parameters.fill(0);
+        else
+          for (let k = 0; k < view.perChannel; k++) parameters[k] = parameter(elementIndex(view, channel, k));
+      },
+    };
+  }
+  // Codes stored in blocks or rows: bring codes and the positions of their scales to the layer's shape together.
+  const whole = reshapedCodes(Float32Array.from(codes), layer);
+  const positions = reshapedCodes(
+    Float32Array.from({ length: codes.length }, (_, at) => parameter(at)),
+    layer,
+  );
+  const row = layer.tensor.size / Math.max(1, scales.length);
+  const view = channelView(layer.shape, layer.channelAxis);
+  const grouped = scales.length > 1 && (block > 0 || scales.length !== view.channels);
+  return {
+    ...common(
+      layer,
+      type,
+      grouped ? 'blocked-qdq' : 'qdq',
+      grouped ? 'group' : scales.length === 1 ? 'tensor' : 'channel',
+    ),
+    ...rest,
+    groupSize: grouped ? block || row : undefined,
+    read: (channel, into, parameters) => {
+      for (let k = 0; k < view.perChannel; k++) {
+        const at = elementIndex(view, channel, k);
+        into[k] = whole[at] ?? 0;
+        parameters[k] = positions[at] ?? 0;
+      }
+    },
+  };
+}
+
+/** (code − zero point) · scale of every element, output channel first. A weight without known scale keeps scale 1. */
+export function dequantized(weight: QuantizedWeight): Float32Array {
+  const { channels, perChannel, scales, zeroPoints, defaultZero } = weight;
+  const values = new Float32Array(channels * perChannel);
+  const codes = new Int32Array(perChannel);
+  const parameters = new Int32Array(perChannel);
+  for (let channel = 0, at = 0; channel < channels; channel++) {
+    weight.read(channel, codes, parameters);
+    for (let k = 0; k < perChannel; k++, at++) {
+      const parameter = parameters[k] ?? 0;
+      const zero = zeroPoints ? (zeroPoints[parameter] ?? zeroPoints[0] ?? 0) : defaultZero;
+      const scale = scales.length === 0 ? 1 : (scales[parameter] ?? 0);
+      values[at] = ((codes[k] ?? 0) - zero) * scale;
+    }
+  }
+  return values;
+}
+
+/** A constant in the layer's shape, from one that was stored in blocks or rows. */
+export function reshapedCodes(data: Float32Array, { tensor, through }: Layer): Float32Array {
+  const shapes = [tensor.shape, ...(shapesThrough(tensor.shape, through) ?? [])];
+  let values = data;
+  through.forEach((node, index) => {
+    const shape = shapes[index] ?? [];
+    const order = node.op === 'Transpose' ? permutation(node, shape.length) : undefined;
+    if (order) values = permuted(values, shape, order);
+    const kept = node.op === 'Slice' ? sliceOf(node, shape) : undefined;
+    if (kept) values = sliced(values, shape, kept);
+  });
+  return values;
+}
+
+function sliced(
+  data: Float32Array,
+  shape: readonly number[],
+  { axis, start, end }: { readonly axis: number; readonly start: number; readonly end: number },
+): Float32Array {
+  const inner = shape.slice(axis + 1).reduce((product, size) => product * size, 1);
+  const row = (shape[axis] ?? 0) * inner;
+  const kept = Math.max(0, end - start) * inner;
+  const rows = row > 0 ? data.length / row : 0;
+  const result = new Float32Array(rows * kept);
+  for (let at = 0; at < rows; at++) {
+    const from = at * row + start * inner;
+    result.set(data.subarray(from, from + kept), at * kept);
+  }
+  return result;
+}
+
+/** Element type that a QuantizeLinear makes: its zero point's, the one it states, uint8 without both. */
+function codeType(node: Node): number {
+  return node.input(2)?.elementType || node.int('output_dtype', DataTypeCode.uint8);
+}
+
+/** Codes of a float weight that the file quantizes at every run. */
+function quantizedNow(layer: Layer, type: DataType, node: Node): Int32Array | undefined {
+  const values = layer.tensor.toFloat32().value;
+  const scales = floats(node.input(1)?.tensor);
+  if (!values || !scales) return undefined;
+  const zeros = floats(node.input(2)?.tensor);
+  const block = node.int('block_size', 0);
+  const position = parameterOf(layer.tensor.shape, node.int('axis', 1), block, scales.length);
+  const lowest = type.kind === 'int' ? -(2 ** (type.bits - 1)) : 0;
+  const highest = lowest + 2 ** type.bits - 1;
+  return Int32Array.from(values, (value, index) => {
+    const at = position(index);
+    const code = roundHalfEven(value / (scales[at] ?? 1)) + (zeros?.[at] ?? 0);
+    return Math.min(highest, Math.max(lowest, code));
+  });
+}
+
+/** Position of an element's scale, as DequantizeLinear finds it. */
+export function parameterOf(
+  shape: readonly number[],
+  axis: number,
+  block: number,
+  count: number,
+): (index: number) => number {
+  if (count === 1) return () => 0;
+  const at = axis < 0 ? axis + shape.length : axis;
+  const size = shape[at] ?? 1;
+  const inner = shape.slice(at + 1).reduce((product, dimension) => product * dimension, 1);
+  if (block <= 0) return (index) => Math.floor(index / inner) % size;
+  const blocks = Math.ceil(size / block);
+  return (index) => {
+    const along = Math.floor(index / inner) % size;
+    return (
+      (Math.floor(index / (inner * size)) * blocks + Math.floor(along / block)) * inner + (index % inner)
+    );
+  };
+}
+
+/** Reads whole channels of codes whose scale is one for the tensor or one per channel. */
+function reader(
+  codes: ArrayLike<number>,
+  view: ChannelView,
+  parameter: (channel: number) => number,
+): QuantizedWeight['read'] {
+  return (channel, into, parameters) => {
+    copyChannel(codes, view, channel, into);
+    parameters.fill(parameter(channel));
+  };
+}
+
+/** One output channel in order of `k`. */
+function copyChannel(codes: ArrayLike<number>, view: ChannelView, channel: number, into: Int32Array): void {
+  const { outer, channels, inner } = view;
+  for (let o = 0, k = 0; o < outer; o++) {
+    const start = (o * channels + channel) * inner;
+    for (let at = start; at < start + inner; at++, k++) into[k] = codes[at] ?? 0;
+  }
+}
+
+function nBitsWeight(layer: Layer): QuantizedWeight | undefined {
+  const { node } = layer;
+  const [channels = 0, perChannel = 0] = layer.shape;
+  const bits = node.int('bits', 4);
+  const block = node.int('block_size', 32);
+  const blocks = Math.ceil(perChannel / Math.max(1, block));
+  const packed = elementsOf(layer.tensor).value;
+  const scales = floats(node.input(2)?.tensor);
+  const rowBytes = Math.ceil((blocks * block * bits) / 8);
+  if (!(packed instanceof Uint8Array) || !scales || packed.length < channels * rowBytes) return undefined;
+  const zeroTensor = node.input(3)?.tensor;
+  return {
+    form: 'matmul-n-bits',
+    bits,
+    signed: false,
+    granularity: 'group',
+    groupSize: block,
+    channels,
+    perChannel,
+    scales,
+    zeroPoints: zeroTensor && nBitsZeros(zeroTensor, channels, blocks, bits),
+    defaultZero: 2 ** (bits - 1),
+    read: (channel, into, parameters) => {
+      const row = unpackUnsigned(
+        packed.subarray(channel * rowBytes, (channel + 1) * rowBytes),
+        blocks * block,
+        bits,
+      );
+      for (let k = 0; k < perChannel; k++) {
+        into[k] = row[k] ?? 0;
+        parameters[k] = channel * blocks + Math.floor(k / block);
+      }
+    },
+  };
+}
+
+/** Zero points of MatMulNBits, one per block: packed like the codes, or floats. */
+function nBitsZeros(
+  tensor: Tensor,
+  channels: number,
+  blocks: number,
+  bits: number,
+): ArrayLike<number> | undefined {
+  const stored = elementsOf(tensor).value;
+  if (!(stored instanceof Uint8Array)) return tensor.toFloat32().value;
+  const rowBytes = Math.ceil((blocks * bits) / 8);
+  const zeros = new Uint8Array(channels * blocks);
+  for (let channel = 0; channel < channels; channel++) {
+    const row = unpackUnsigned(stored.subarray(channel * rowBytes, (channel + 1) * rowBytes), blocks, bits);
+    zeros.set(row, channel * blocks);
+  }
+  return zeros;
+}
+
+/**
+ * Scale of the weight of a MatMulInteger or ConvInteger: the constant that is multiplied with the activation's scale
+ * in front of the final Mul. Empty when the graph does not tell.
+ */
+export function dynamicScale(node: Node): Float32Array {
+  const none = new Float32Array(0);
+  let value = node.output();
+  for (let steps = 0; value && steps < 2; steps++) {
+    const next: Node | undefined = value.uses.length === 1 ? value.uses[0]?.node : undefined;
+    if (next?.opType === 'Cast') {
+      value = next.output();
+      continue;
+    }
+    if (next?.opType !== 'Mul') return none;
+    const factor = next.inputs.find((input) => input !== value);
+    if (factor?.tensor) return floats(factor.tensor) ?? none;
+    const product = factor?.producer;
+    const constant = product?.opType === 'Mul' ? product.inputs.find((input) => input?.tensor) : undefined;
+    return floats(constant?.tensor) ?? none;
+  }
+  return none;
+}
+
+/** Codes in their own width. */
+function integersOf(tensor: Tensor): ArrayLike<number> | undefined {
+  const codes = elementsOf(tensor).value;
+  return codes instanceof BigInt64Array || codes instanceof BigUint64Array ? undefined : codes;
+}
+
+function floats(tensor: Tensor | undefined): Float32Array | undefined {
+  return tensor?.toFloat32().value;
+}
