@@ -1,4 +1,5 @@
 /** Pairs the layers of a float network with those of its quantized form, as {@link LayerPair}s for the shadow graph. */
+import { DataTypeCode } from '../base/dtype';
 import type { Model, Node, Value } from '../graph/ir';
 import { type Layer, listLayers } from '../graph/layers';
 import { opFacts } from '../graph/ops';
@@ -19,7 +20,7 @@ export function exportedPairs(float: Model, exported: Model): readonly LayerPair
     const output = layer.node.output();
     if (!twin || !output || layer.node.graph !== float.graph || twin.node.graph !== exported.graph) return [];
     const ends = endsOf(twin, output.name);
-    return ends ? [{ name: layer.name, float: floatEnds(layer, output), quantized: ends }] : [];
+    return ends ? [{ ...pairFacts(layer), float: floatEnds(layer, output), quantized: ends }] : [];
   });
 }
 
@@ -51,7 +52,7 @@ export function matchedPairs(float: Model, quantized: Model): FoundPairs {
 
 function plainPair(layer: Layer, output: Value, twin: Layer): LayerPair | undefined {
   const quantized = endsOf(twin, undefined, layer.bias !== undefined);
-  return quantized && { name: layer.name, float: floatEnds(layer, output), quantized };
+  return quantized && { ...pairFacts(layer), float: floatEnds(layer, output), quantized };
 }
 
 /** A QOperator layer has its activation function inside: its codes cannot say what was below zero. */
@@ -65,8 +66,30 @@ function qOperatorPair(layer: Layer, output: Value, twin: Layer, dequantize: Nod
     activation && activated
       ? { chain: [layer.node, activation], activationInput: layer.activationInput, output: activated }
       : floatEnds(layer, output);
-  return { name: layer.name, float, quantized };
+  return { ...pairFacts(layer), float, quantized };
 }
+
+/** Name, channels and type of a float layer. */
+function pairFacts(layer: Layer): Pick<LayerPair, 'name' | 'channels' | 'single'> {
+  const { name, op, shape, channelAxis, weightInput, tensor } = layer;
+  const casts = layer.through.some((node) => node.opType === 'Cast');
+  const facts = { name, single: tensor.dataType === DataTypeCode.float && !casts };
+  const count = shape[channelAxis];
+  // A constant on the left has its channels before the last axis.
+  const place = convolutions.has(op) ? 'second' : products.has(op) && weightInput === 1 ? 'last' : undefined;
+  return place === undefined || !count || (place === 'last' && channelAxis !== lastOf(layer))
+    ? facts
+    : { ...facts, channels: { place, count } };
+}
+
+/** Axis of the weight that becomes the last of the output; stored matrices may be transposed on the way. */
+function lastOf(layer: Layer): number {
+  return layer.shape.length === 2 ? layer.channelAxis : layer.shape.length - 1;
+}
+
+const convolutions: ReadonlySet<string> = new Set(['Conv', 'ConvTranspose', 'com.microsoft.FusedConv']);
+
+const products: ReadonlySet<string> = new Set(['Gemm', 'MatMul', 'com.microsoft.FusedMatMul']);
 
 function floatEnds(layer: Layer, output: Value): LayerEnds {
   return { chain: [layer.node], activationInput: layer.activationInput, output };

@@ -1,12 +1,19 @@
 /** Runs a {@link ShadowModel} over samples and adds up its scalars; memory does not grow with the samples. */
-import type { Decibel } from '../../protocol/reports';
+import type { Decibel, ErrorMetrics } from '../../protocol/reports';
 import { checkpoint } from '../base/cancel';
 import { type Outcome, ok } from '../base/outcome';
 import type { ProgressSink, ProgressStage } from '../base/progress';
-import { sqnr } from '../numerics/metrics';
+import { klDivergence, topOneAgreement } from '../numerics/metrics';
 import type { Feeds } from '../runtime/feeds';
 import type { RuntimeTensor, Session } from '../runtime/ort';
-import type { ComparisonKind, ShadowModel } from './shadow';
+import { ComparisonSums, scalar } from './comparisons';
+import {
+  type Comparison,
+  type ComparisonKind,
+  comparisonKinds,
+  type ScoreOutputs,
+  type ShadowModel,
+} from './shadow';
 
 export interface ShadowResult {
   readonly samples: number;
@@ -14,6 +21,10 @@ export interface ShadowResult {
   readonly sqnr: Readonly<Record<ComparisonKind, Readonly<Record<string, Decibel>>>>;
   /** Share of rows (samples, or sample positions) with the same top class; null without class scores. */
   readonly topOneAgreement: number | null;
+  /** Beside the dB, per comparison kind and name. */
+  readonly metrics: Readonly<Record<ComparisonKind, Readonly<Record<string, ErrorMetrics>>>>;
+  /** Mean KL(softmax x ‖ softmax x̂) in nats at the output that holds class scores; null without one. */
+  readonly divergence: number | null;
 }
 
 export interface RunShadowInput {
@@ -30,27 +41,15 @@ export interface RunShadowInput {
 
 export async function runShadow(input: RunShadowInput): Promise<Outcome<ShadowResult>> {
   const { shadow, session, feeds } = input;
-  const sums = shadow.comparisons.map(() => ({ signal: 0, noise: 0 }));
-  const classes = { rows: 0, same: 0 };
+  const figures = new ShadowFigures(shadow.comparisons, shadow.topOne);
   let samples = 0;
-  const result = (): ShadowResult => ({
-    samples,
-    sqnr: grouped(shadow, sums),
-    topOneAgreement: classes.rows > 0 ? classes.same / classes.rows : null,
-  });
+  const result = (): ShadowResult => ({ samples, ...figures.result() });
   for await (const batch of feeds.batches(input.batchSize)) {
     await checkpoint(input.signal);
     if (!batch.value) return { value: undefined, issues: batch.issues };
     const ran = await session.run(batch.value.feeds);
     if (!ran.value) return { value: undefined, issues: ran.issues };
-    const outputs = ran.value;
-    shadow.comparisons.forEach((comparison, index) => {
-      const sum = sums[index];
-      if (!sum) return;
-      sum.signal += scalar(outputs[comparison.signal]);
-      sum.noise += scalar(outputs[comparison.noise]);
-    });
-    if (shadow.topOne) addAgreement(classes, outputs[shadow.topOne.float], outputs[shadow.topOne.quantized]);
+    figures.add(ran.value);
     samples += batch.value.count;
     input.progress({ stage: input.stage, done: samples, total: feeds.count, unit: 'samples' });
     input.partial?.(result());
@@ -58,36 +57,67 @@ export async function runShadow(input: RunShadowInput): Promise<Outcome<ShadowRe
   return ok(result());
 }
 
-function grouped(
-  shadow: ShadowModel,
-  sums: readonly { readonly signal: number; readonly noise: number }[],
-): ShadowResult['sqnr'] {
-  const groups: Record<ComparisonKind, Record<string, Decibel>> = {
-    local: {},
-    localWeights: {},
-    localActivations: {},
-    cumulative: {},
-    output: {},
-  };
-  shadow.comparisons.forEach(({ kind, name }, index) => {
-    const sum = sums[index];
-    groups[kind][name] = sum && Number.isFinite(sum.signal + sum.noise) ? sqnr(sum) : null;
-  });
-  return groups;
+/** Adds up the outputs of a session that makes comparisons. */
+export class ShadowFigures {
+  private readonly sums: readonly ComparisonSums[];
+  private readonly scored = { rows: 0, agreeing: 0, divergence: 0 };
+
+  constructor(
+    private readonly comparisons: readonly Comparison[],
+    private readonly scores?: ScoreOutputs,
+  ) {
+    this.sums = comparisons.map(() => new ComparisonSums());
+  }
+
+  add(outputs: Readonly<Record<string, RuntimeTensor>>): void {
+    this.comparisons.forEach((comparison, index) => {
+      this.sums[index]?.add(outputs, comparison);
+    });
+    const { scores, scored } = this;
+    if (!scores) return;
+    addAgreement(scored, outputs[scores.float], outputs[scores.quantized]);
+    if (scores.divergence !== undefined) scored.divergence += scalar(outputs[scores.divergence]);
+  }
+
+  result(): Omit<ShadowResult, 'samples'> {
+    const db = byKind<Decibel>();
+    const metrics = byKind<ErrorMetrics>();
+    this.comparisons.forEach(({ kind, name }, index) => {
+      const sums = this.sums[index];
+      db[kind][name] = sums?.sqnr ?? null;
+      const figures = sums?.metrics;
+      if (figures) metrics[kind][name] = figures;
+    });
+    return {
+      sqnr: db,
+      metrics,
+      topOneAgreement: topOneAgreement(this.scored),
+      divergence: this.scores?.divergence === undefined ? null : divergenceOf(this.scored),
+    };
+  }
 }
 
-function scalar(tensor: RuntimeTensor | undefined): number {
-  return Number(tensor?.data[0] ?? Number.NaN);
+/** Rounding of float32 terms may leave a tiny negative number; the divergence never is. */
+function divergenceOf(scored: { readonly rows: number; readonly divergence: number }): number | null {
+  const mean = klDivergence(scored);
+  return mean === null ? null : Math.max(mean, 0);
+}
+
+function byKind<T>(): Record<ComparisonKind, Record<string, T>> {
+  return Object.fromEntries(comparisonKinds.map((kind) => [kind, {}])) as Record<
+    ComparisonKind,
+    Record<string, T>
+  >;
 }
 
 function addAgreement(
-  classes: { rows: number; same: number },
+  scored: { rows: number; agreeing: number },
   one: RuntimeTensor | undefined,
   other: RuntimeTensor | undefined,
 ): void {
   if (!one || !other) return;
   for (let index = 0; index < one.data.length; index++) {
-    classes.rows++;
-    if (one.data[index] === other.data[index]) classes.same++;
+    scored.rows++;
+    if (one.data[index] === other.data[index]) scored.agreeing++;
   }
 }

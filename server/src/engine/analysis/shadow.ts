@@ -1,6 +1,6 @@
 /**
  * One graph that computes a float network and its quantized twin on the same inputs and reduces their differences to
- * two scalars per comparison inside the session: Σx² and Σ(x − x̂)². Nothing large leaves native code.
+ * sums inside the session (`comparisons.ts`). Nothing large leaves native code.
  *
  *   cumulative: y_l of the float net against ŷ_l of the quantized net (everything before it quantized)
  *   local:      y_l against f̂_l(Q(x_l)) where x_l is the float input, so only layer l's own noise
@@ -11,14 +11,20 @@ import { DataTypeCode } from '../base/dtype';
 import { defined } from '../base/invariant';
 import { cloneInto, cloneNode } from '../graph/clone';
 import { addNode, addValue } from '../graph/edit';
-import type { Graph, Model, Node, Value } from '../graph/ir';
+import { defaultOpset, type Graph, type Model, type Node, type Value } from '../graph/ir';
+import { type ChannelPlace, type ComparisonOutputs, ComparisonWriter } from './comparisons';
 import { activationParameters } from './expand-qoperator';
+import { GraphBuilder } from './reductions';
 
 /** One layer in both networks. */
 export interface LayerPair {
   readonly name: string;
   readonly float: LayerEnds;
   readonly quantized: LayerEnds;
+  /** Output channels, where the operator has them at a known place. */
+  readonly channels?: { readonly place: ChannelPlace; readonly count: number };
+  /** The layer computes in float32; other real types are cast before they are summed. */
+  readonly single?: boolean;
 }
 
 /** The stretch of a network that computes one layer's output, before any activation function. */
@@ -30,22 +36,32 @@ export interface LayerEnds {
   readonly output: Value;
 }
 
-export type ComparisonKind = 'local' | 'localWeights' | 'localActivations' | 'cumulative' | 'output';
+/** What is compared; figures are grouped by it. */
+export const comparisonKinds = ['local', 'localWeights', 'localActivations', 'cumulative', 'output'] as const;
 
-/** Names of the two scalar outputs of one comparison. */
-export interface Comparison {
+export type ComparisonKind = (typeof comparisonKinds)[number];
+
+/** One comparison and the names of its outputs. */
+export interface Comparison extends ComparisonOutputs {
   readonly kind: ComparisonKind;
   /** Layer name, or output name for `output`. */
   readonly name: string;
-  readonly signal: string;
-  readonly noise: string;
+}
+
+/** Outputs that compare class scores. */
+export interface ScoreOutputs {
+  /** ArgMax over the last axis: float net, quantized net. */
+  readonly float: string;
+  readonly quantized: string;
+  /** Σ KL(softmax x ‖ softmax x̂) over all rows. */
+  readonly divergence?: string;
 }
 
 export interface ShadowModel {
   readonly model: Model;
   readonly comparisons: readonly Comparison[];
-  /** ArgMax over the last axis of the first float output: float net, quantized net. */
-  readonly topOne: { readonly float: string; readonly quantized: string } | undefined;
+  /** Of the first float output that holds class scores. */
+  readonly topOne: ScoreOutputs | undefined;
 }
 
 export interface ShadowOptions {
@@ -80,16 +96,25 @@ export function shadowModel(
   }
   float.irVersion = Math.max(float.irVersion, quantized.irVersion);
 
+  const builder = new GraphBuilder(graph, defaultOpset(float));
+  const writer = new ComparisonWriter(builder);
   const comparisons: Comparison[] = [];
   graph.outputs.length = 0;
-  const compare = (kind: ComparisonKind, name: string, signal: Value, approximation: Value) => {
-    comparisons.push(addComparison(graph, kind, name, signal, approximation));
+  const compare: Compare = (kind, name, signal, approximation, layer) => {
+    const place = layer?.channels;
+    const single = layer?.single ?? true;
+    const real = (what: string, value: Value) =>
+      single ? value : builder.float(`${kind}/${name}/${what}`, value);
+    const exact = real('exact', signal);
+    const error = builder.node('Sub', `${kind}/${name}/error`, [real('close', approximation), exact]);
+    const outputs = writer.add(`${kind}/${name}`, exact, error, place?.place, place?.count);
+    comparisons.push({ kind, name, ...outputs });
   };
   for (const pair of pairs) {
     if (options.local) addLocal(graph, pair, copies, compare);
     const approximation = copies.get(pair.quantized.output);
     if (options.cumulative && approximation)
-      compare('cumulative', pair.name, pair.float.output, approximation);
+      compare('cumulative', pair.name, pair.float.output, approximation, pair);
   }
   let topOne: ShadowModel['topOne'];
   if (options.output) {
@@ -99,38 +124,38 @@ export function shadowModel(
       if (!exact || !approximation || exact.elementType !== DataTypeCode.float) return;
       compare('output', exact.name, exact, approximation);
       if (topOne === undefined && rankAllowsClasses(exact)) {
-        topOne = { float: addArgMax(graph, exact), quantized: addArgMax(graph, approximation) };
+        topOne = addScores(builder, exact, approximation);
       }
     });
   }
   return { model: float, comparisons, topOne };
 }
 
+type Compare = (
+  kind: ComparisonKind,
+  name: string,
+  signal: Value,
+  approximation: Value,
+  layer?: LayerPair,
+) => void;
+
 /** The layer's own noise: its quantized form on the float input, quantized as the twin quantizes it. */
-function addLocal(
-  graph: Graph,
-  pair: LayerPair,
-  copies: ReadonlyMap<Value, Value>,
-  compare: (kind: ComparisonKind, name: string, signal: Value, approximation: Value) => void,
-): void {
+function addLocal(graph: Graph, pair: LayerPair, copies: ReadonlyMap<Value, Value>, compare: Compare): void {
   const exactInput = activationOf(pair.float);
   const twinInput = activationOf(pair.quantized);
   if (!exactInput || !twinInput) return;
   const input = requantize(graph, pair, exactInput, twinInput, copies);
   const exact = pair.float.output;
   const quantized = rerun(graph, pair.quantized, input?.forQuantized ?? exactInput, copies, 'local');
-  compare('local', pair.name, exact, quantized);
+  compare('local', pair.name, exact, quantized, pair);
   if (!input) return;
   // Integer operators cannot run on a float input, so their weights' share is not separated.
   if (input.forQuantized === input.real) {
-    compare('localWeights', pair.name, exact, rerun(graph, pair.quantized, exactInput, copies, 'weights'));
+    const weights = rerun(graph, pair.quantized, exactInput, copies, 'weights');
+    compare('localWeights', pair.name, exact, weights, pair);
   }
-  compare(
-    'localActivations',
-    pair.name,
-    exact,
-    rerun(graph, pair.float, input.real, undefined, 'activations'),
-  );
+  const activations = rerun(graph, pair.float, input.real, undefined, 'activations');
+  compare('localActivations', pair.name, exact, activations, pair);
 }
 
 function activationOf(ends: LayerEnds): Value | undefined {
@@ -186,57 +211,30 @@ function requantize(
   return { forQuantized: own ? codes : real, real };
 }
 
-function addComparison(
-  graph: Graph,
-  kind: ComparisonKind,
-  name: string,
-  signal: Value,
-  approximation: Value,
-): Comparison {
-  const difference = addNode(graph, {
-    opType: 'Sub',
-    inputs: [signal, approximation],
-    outputs: [`${kind}/${name}/difference`],
-  });
-  return {
-    kind,
-    name,
-    signal: sumOfSquares(graph, `${kind}/${name}/signal`, signal),
-    noise: sumOfSquares(graph, `${kind}/${name}/noise`, defined(difference.output(), 'difference')),
+/** Top class of both, and the divergence of what softmax makes of them. */
+export function addScores(builder: GraphBuilder, exact: Value, approximation: Value): ScoreOutputs {
+  const rank = exact.shape?.length ?? 2;
+  const best = (value: Value) =>
+    builder.output(
+      builder.node('ArgMax', `${value.name}/class`, [value], { axis: rank - 1, keepdims: 0 }),
+      DataTypeCode.int64,
+    );
+  // Probabilities are their own softmax: their logarithms are scores.
+  const probabilities = exact.producer?.opType === 'Softmax';
+  const logarithms = (value: Value) => {
+    const scores = probabilities ? builder.node('Log', `${value.name}/log`, [value]) : value;
+    return builder.node('LogSoftmax', `${value.name}/log_softmax`, [scores], { axis: rank - 1 });
   };
-}
-
-function sumOfSquares(graph: Graph, name: string, value: Value): string {
-  const node = addNode(graph, {
-    opType: 'ReduceSumSquare',
-    inputs: [value],
-    outputs: [name],
-    attributes: [['keepdims', { type: 'int', value: 0n }]],
-  });
-  return addOutput(graph, defined(node.output(), 'sum'), DataTypeCode.float);
-}
-
-function addArgMax(graph: Graph, value: Value): string {
-  const node = addNode(graph, {
-    opType: 'ArgMax',
-    inputs: [value],
-    outputs: [`${value.name}/class`],
-    attributes: [
-      ['axis', { type: 'int', value: -1n }],
-      ['keepdims', { type: 'int', value: 0n }],
-    ],
-  });
-  return addOutput(graph, defined(node.output(), 'class'), DataTypeCode.int64);
-}
-
-function addOutput(graph: Graph, value: Value, elementType: number): string {
-  value.elementType = elementType;
-  graph.outputs.push(value);
-  return value.name;
+  const [p, q] = [logarithms(exact), logarithms(approximation)];
+  const difference = builder.node('Sub', `${exact.name}/log_ratio`, [p, q]);
+  const share = builder.node('Exp', `${exact.name}/probability`, [p]);
+  const terms = builder.node('Mul', `${exact.name}/divergences`, [share, difference]);
+  const divergence = builder.output(builder.reduce('ReduceSum', `${exact.name}/divergence`, terms));
+  return { float: best(exact), quantized: best(approximation), divergence };
 }
 
 /** Scores over classes: (N, C) or (N, T, C) with more than one class, or an unknown last dimension. */
-function rankAllowsClasses(output: Value): boolean {
+export function rankAllowsClasses(output: Value): boolean {
   const rank = output.shape?.length ?? 0;
   if (rank !== 2 && rank !== 3) return false;
   const classes = output.shape?.[rank - 1];

@@ -73,5 +73,13 @@ export function quantizedTwin(
 /** The first model output's figures. */
 export function outputReport(result: ShadowResult, execution: OutputReport['execution']): OutputReport {
   const [sqnr] = Object.values(result.sqnr.output);
-  return { sqnr: sqnr ?? null, topOneAgreement: result.topOneAgreement, execution, basis: 'measured' };
+  const [metrics] = Object.values(result.metrics.output);
+  const { topOneAgreement, divergence } = result;
+  return {
+    sqnr: sqnr ?? null,
+    topOneAgreement,
+    execution,
+    basis: 'measured',
+    ...(metrics ? { metrics: { ...metrics, ...(divergence === null ? {} : { kl: divergence }) } } : {}),
+  };
 }

@@ -2,6 +2,7 @@
  * Error metrics between a reference x and an approximation y = x + e, as mergeable sums and their closing formulas.
  * Every metric that is undefined for its data is `null`.
  */
+import type { ErrorMetrics } from '../../protocol/reports';
 import { DECIBEL_LIMIT } from './tolerances';
 
 /** Sums over elements; sums of parts add up to the sums of the whole. */
@@ -87,6 +88,87 @@ export function normRatio(sums: Pick<ErrorSums, 'signal' | 'energy'>): number | 
 /** Mean of y − x; null without elements. */
 export function meanShift(sums: Pick<ErrorSums, 'count' | 'shift'>): number | null {
   return finite(sums.shift / sums.count);
+}
+
+/** Sums over the elements of each channel. */
+export interface ChannelSums {
+  /** Elements of one channel. */
+  count: number;
+  /** Σx, Σx² and Σe by channel. */
+  readonly sum: Float64Array;
+  readonly square: Float64Array;
+  readonly shift: Float64Array;
+}
+
+/** Sums of an error e against x, from which every figure beside the SQNR follows. */
+export interface ComparedSums {
+  readonly count: number;
+  /** Σx², Σe², Σxe */
+  readonly signal: number;
+  readonly noise: number;
+  readonly cross: number;
+  readonly channels?: Readonly<ChannelSums>;
+}
+
+/**
+ * The figures beside an SQNR. With y = x + e: Σxy = Σx² + Σxe and Σy² = Σx² + 2Σxe + Σe², so neither needs y. Bias
+ * correction takes each channel's mean error away, which is exactly Σ_c (Σe)²/n_c of the noise power.
+ */
+export function errorMetrics(sums: ComparedSums): ErrorMetrics {
+  const { signal, noise, cross, channels } = sums;
+  const energy = Math.max(signal + 2 * cross + noise, 0);
+  const figures = {
+    mse: mse(sums),
+    cosine: cosine({ signal, dot: signal + cross, energy }),
+    normRatio: normRatio({ signal, energy }),
+    meanShift: channels ? relativeShift(channels) : null,
+  };
+  if (!channels || !Number.isFinite(noise)) return figures;
+  const worst = worstShift(channels);
+  const gain = biasCorrectionGain(noise, channels);
+  return {
+    ...figures,
+    ...(worst ? { channelShift: worst } : {}),
+    ...(gain === undefined ? {} : { biasCorrectionGain: gain }),
+  };
+}
+
+/** mean(e) / std(x) over all channels; null where x is constant. */
+function relativeShift({ count, sum, square, shift }: Readonly<ChannelSums>): number | null {
+  const elements = count * sum.length;
+  const mean = total(sum) / elements;
+  const deviation = Math.sqrt(Math.max(total(square) / elements - mean * mean, 0));
+  return finite(total(shift) / elements / deviation);
+}
+
+/** The channel with the largest |E(e)| / std(x); channels that hardly vary have no scale to judge by. */
+function worstShift({ count, sum, square, shift }: Readonly<ChannelSums>): ErrorMetrics['channelShift'] {
+  let worst: ErrorMetrics['channelShift'];
+  const power = total(square) / sum.length / count;
+  for (let channel = 0; channel < sum.length; channel++) {
+    const mean = (sum[channel] ?? 0) / count;
+    const variance = (square[channel] ?? 0) / count - mean * mean;
+    // Below this share of the tensor's power a variance is rounding of the sums it is taken from.
+    if (!(variance > power * CONSTANT_CHANNEL)) continue;
+    const relative = Math.abs((shift[channel] ?? 0) / count) / Math.sqrt(variance);
+    if (relative > (worst?.shift ?? Number.NEGATIVE_INFINITY)) worst = { channel, shift: relative };
+  }
+  return worst;
+}
+
+/** Variance of a channel, relative to the power of its tensor, below which it counts as constant. */
+const CONSTANT_CHANNEL = 1e-5;
+
+/** 10·log10(Σe² / (Σe² − Σ_c (Σe)²/n_c)) in dB, clamped; undefined without noise. */
+function biasCorrectionGain(noise: number, { count, shift }: Readonly<ChannelSums>): number | undefined {
+  if (!(noise > 0)) return undefined;
+  const removed = shift.reduce((all, one) => all + (one * one) / count, 0);
+  const left = Math.max(noise - removed, 0);
+  return Math.min(10 * (Math.log10(noise) - Math.log10(left)), DECIBEL_LIMIT);
+}
+
+function total(values: Float64Array): number {
+  return values.reduce((all, one) => all + one, 0);
 }
 
 /** Sums over rows of class scores. */

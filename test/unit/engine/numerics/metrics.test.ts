@@ -5,6 +5,7 @@ import {
   argMax,
   cosine,
   emptySums,
+  errorMetrics,
   errorSums,
   klDivergence,
   meanShift,
@@ -106,5 +107,74 @@ describe('classes', () => {
     expect(argMax([1, 3, 3])).toBe(1);
     expect(argMax([Number.NaN, 3, 2])).toBe(1);
     expect(argMax([9, 1, 2, 3], 1, 3)).toBe(2);
+  });
+});
+
+describe('figures beside the SQNR', () => {
+  /** Sums of two tensors whose rows are channels. */
+  function compared(x: readonly (readonly number[])[], y: readonly (readonly number[])[]) {
+    const each = <T>(f: (a: number, b: number) => T) =>
+      x.map((row, channel) => row.map((a, at) => f(a, y[channel]?.[at] ?? 0)));
+    const sum = (rows: readonly (readonly number[])[]) => rows.map((row) => row.reduce((s, v) => s + v, 0));
+    const all = (rows: readonly (readonly number[])[]) => sum(rows).reduce((s, v) => s + v, 0);
+    return {
+      count: x.flat().length,
+      signal: all(each((a) => a * a)),
+      noise: all(each((a, b) => (b - a) ** 2)),
+      cross: all(each((a, b) => a * (b - a))),
+      channels: {
+        count: x[0]?.length ?? 0,
+        sum: Float64Array.from(sum(x)),
+        square: Float64Array.from(sum(each((a) => a * a))),
+        shift: Float64Array.from(sum(each((a, b) => b - a))),
+      },
+    };
+  }
+
+  test('follow from sums of x and e alone', () => {
+    const x = [
+      [1, -2, 3, 0.5],
+      [0.1, 0.4, -0.3, 2],
+    ];
+    const y = [
+      [1.1, -2.2, 2.9, 0.6],
+      [0.3, 0.5, -0.1, 2.3],
+    ];
+    const figures = errorMetrics(compared(x, y));
+    const sums = errorSums(x.flat(), y.flat());
+    expect(figures.mse).toBeCloseTo(mse(sums) ?? Number.NaN, 12);
+    expect(figures.cosine).toBeCloseTo(cosine(sums) ?? Number.NaN, 12);
+    expect(figures.normRatio).toBeCloseTo(normRatio(sums) ?? Number.NaN, 12);
+    const mean = 4.7 / 8;
+    const deviation = Math.sqrt(sums.signal / 8 - mean * mean);
+    expect(figures.meanShift).toBeCloseTo((meanShift(sums) ?? Number.NaN) / deviation, 12);
+    // Channel 1 moves by 0.2 on average, channel 0 by −0.025.
+    const second = Math.sqrt(4.26 / 4 - (2.2 / 4) ** 2);
+    expect(figures.channelShift).toEqual({ channel: 1, shift: expect.closeTo(0.2 / second, 12) });
+    const noise = 0.07 + 0.18;
+    const left = noise - (4 * 0.025 ** 2 + 4 * 0.2 ** 2);
+    expect(figures.biasCorrectionGain).toBeCloseTo(10 * Math.log10(noise / left), 10);
+  });
+
+  test('see what the SQNR alone does not: twice the signal has cosine 1 and norm ratio 2', () => {
+    const x = [[1, -2, 3]];
+    const figures = errorMetrics(compared(x, [[2, -4, 6]]));
+    expect(figures).toMatchObject({ cosine: 1, normRatio: 2 });
+    expect(sqnr(compared(x, [[2, -4, 6]]))).toBe(0);
+  });
+
+  test('see a pure offset: correcting it takes all noise away', () => {
+    const figures = errorMetrics(compared([[1, -1, 2]], [[1.25, -0.75, 2.25]]));
+    expect(figures.biasCorrectionGain).toBe(120);
+    expect(figures.meanShift).toBeCloseTo(0.25 / Math.sqrt(2 - 4 / 9), 12);
+  });
+
+  test('are undefined where the data say nothing', () => {
+    const constant = errorMetrics(compared([[2, 2]], [[2.5, 2.5]]));
+    expect(constant.channelShift).toBeUndefined();
+    expect(constant.meanShift).toBeNull();
+    const exact = errorMetrics(compared([[1, 2]], [[1, 2]]));
+    expect(exact).toMatchObject({ mse: 0, cosine: 1, normRatio: 1, meanShift: 0 });
+    expect(exact.biasCorrectionGain).toBeUndefined();
   });
 });
