@@ -18,6 +18,10 @@ export function readSettings(): Settings {
       recipe: get('codeLens.recipe', lens.recipe),
     },
     inlayHints: get('inlayHints', defaultSettings.inlayHints),
+    outputEffectAfterCalibration: get(
+      'outputEffectAfterCalibration',
+      defaultSettings.outputEffectAfterCalibration,
+    ),
     severity: get('severity', defaultSettings.severity),
     thresholds: get('thresholds', defaultSettings.thresholds),
   };

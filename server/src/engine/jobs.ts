@@ -7,6 +7,7 @@
 import type {
   AnalysisReport,
   DataSpec,
+  EncodingsReport,
   EvaluationReport,
   LayerDetail,
   QuantizeReport,
@@ -54,12 +55,24 @@ export interface MeasureJob extends CommonOptions {
   readonly metrics: readonly MetricName[];
   /** Ranges calibrated just now on the same model and data; otherwise they are calibrated first. */
   readonly ranges?: RangesFile;
+  /** Text of the recipe that the scheme named `recipe` stands for. */
+  readonly recipe?: string;
 }
 
-export interface QuantizeJob extends CommonOptions {
-  readonly kind: 'quantize';
+/** Activation ranges that another tool chose, and what else its file holds. */
+export interface EncodingRanges {
+  readonly path: string;
+  /** Keyed by tensor name. */
+  readonly ranges: RangesFile['ranges'];
+  /** Encodings of weights; weights keep their own min-max scales. */
+  readonly weights: number;
+  /** Tensors whose encodings are no integers with a scale. */
+  readonly skipped: readonly string[];
+}
+
+/** What makes a plan and the ranges that it needs. */
+export interface PlanningJob extends CommonOptions {
   readonly model: string;
-  readonly output: string;
   /** Text of a recipe, or undefined: then `scheme` says what all layers become. Flags win over the recipe. */
   readonly recipe?: string;
   readonly scheme?: string;
@@ -70,6 +83,24 @@ export interface QuantizeJob extends CommonOptions {
   /** Content of a ranges file, already parsed and checked to be fresh by the child. */
   readonly ranges?: RangesFile;
   readonly rangesPath?: string;
+  /** They win over calibrated ranges; with `data` all other tensors are calibrated. */
+  readonly encodings?: EncodingRanges;
+}
+
+export interface QuantizeJob extends PlanningJob {
+  readonly kind: 'quantize';
+  readonly output: string;
+}
+
+/** Formats in which other tools take scales and zero points. */
+export const encodingFormats = ['ort', 'aimet-0.6.1', 'aimet-1.0.0', 'aimet-2.0.0'] as const;
+export type EncodingFormat = (typeof encodingFormats)[number];
+
+/** Scales and zero points of a plan, written for another tool. */
+export interface EncodingsJob extends PlanningJob {
+  readonly kind: 'encodings';
+  readonly output: string;
+  readonly format: EncodingFormat;
 }
 
 export interface CompareJob extends CommonOptions {
@@ -110,6 +141,7 @@ export type Job =
   | CalibrateJob
   | MeasureJob
   | QuantizeJob
+  | EncodingsJob
   | CompareJob
   | LayerDetailJob
   | EvaluateJob;
@@ -120,6 +152,7 @@ export interface JobResults {
   readonly calibrate: RangesFile;
   readonly measure: AnalysisReport;
   readonly quantize: QuantizeReport;
+  readonly encodings: EncodingsReport;
   readonly compare: AnalysisReport;
   readonly 'layer-detail': LayerDetail;
   readonly evaluate: EvaluationReport;
@@ -131,6 +164,7 @@ export interface JobPartials {
   readonly calibrate: RangesFile;
   readonly measure: AnalysisReport;
   readonly quantize: never;
+  readonly encodings: never;
   readonly compare: AnalysisReport;
   readonly 'layer-detail': LayerDetail;
   readonly evaluate: EvaluationReport;
@@ -142,6 +176,7 @@ export const nativeJobs = {
   calibrate: true,
   measure: true,
   quantize: true,
+  encodings: true,
   compare: true,
   'layer-detail': true,
   evaluate: true,

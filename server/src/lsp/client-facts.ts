@@ -40,6 +40,8 @@ export interface ClientFacts {
   /** False until the client says that the workspace is trusted; other editors leave that to their users. */
   readonly trusted: boolean;
   readonly cacheDirectory: string | undefined;
+  /** Folder for the history of runs. */
+  readonly historyDirectory: string | undefined;
   /** The editor validates and completes recipes by their JSON schema. */
   readonly recipeSchema: boolean;
   readonly markdown: boolean;
@@ -70,6 +72,7 @@ export function clientFacts({ capabilities, initializationOptions }: GivenByClie
     own: given !== undefined,
     trusted: given?.trusted ?? true,
     cacheDirectory: given?.cacheDirectory,
+    historyDirectory: given?.historyDirectory,
     recipeSchema: given?.recipeSchema ?? false,
     markdown: textDocument?.hover?.contentFormat?.includes('markdown') ?? false,
     relatedInformation: textDocument?.publishDiagnostics?.relatedInformation ?? false,
@@ -88,11 +91,17 @@ export function clientFacts({ capabilities, initializationOptions }: GivenByClie
 
 function ownOptions(options: unknown): InitializationOptions | undefined {
   if (typeof options !== 'object' || options === null) return undefined;
-  const { trusted, cacheDirectory, recipeSchema } = options as Partial<InitializationOptions>;
+  const { trusted, cacheDirectory, historyDirectory, recipeSchema } =
+    options as Partial<InitializationOptions>;
   if (typeof trusted !== 'boolean') return undefined;
   return {
     trusted,
-    cacheDirectory: typeof cacheDirectory === 'string' ? cacheDirectory : undefined,
+    cacheDirectory: text(cacheDirectory),
+    historyDirectory: text(historyDirectory),
     recipeSchema: recipeSchema === true,
   };
+}
+
+function text(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined;
 }

@@ -9,6 +9,8 @@ import {
 } from 'vscode-languageserver';
 import { Cancelled } from '../engine/base/cancel';
 
+export type { CancellationToken } from 'vscode-languageserver';
+
 /** Cancelled requests that still wait in the queue are not even looked at. */
 export const connectionStrategy: ConnectionStrategy = {
   cancelUndispatched: (message, next) =>

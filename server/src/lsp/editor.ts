@@ -30,10 +30,18 @@ export interface EditorHost {
 /** Changes are gathered this long, milliseconds. */
 const DELAY = 100;
 
+/** At most four rounds of news a second: figures that arrive one by one would make texts flicker. */
+const INTERVAL = 250;
+
+/** News of a large model take long to make; they may take this share of the time, for questions come in between. */
+const SHARE = 1 / 8;
+
 export class Editor {
   private readonly files = new Set<string>();
   private timer: NodeJS.Timeout | undefined;
   private stale = false;
+  /** Before this time nothing more is told. */
+  private earliest = 0;
   private told = '';
   private trouble: string | undefined;
   private progressCount = 0;
@@ -112,11 +120,12 @@ export class Editor {
   }
 
   private schedule(): void {
-    this.timer ??= setTimeout(() => this.flush(), DELAY);
+    this.timer ??= setTimeout(() => this.flush(), Math.max(DELAY, this.earliest - performance.now()));
   }
 
   private flush(): void {
     this.timer = undefined;
+    const began = performance.now();
     const client = this.host.client();
     if (this.host.knowsUs()) {
       for (const file of this.files) this.door.notify(modelViewChanged, this.host.view(file));
@@ -129,6 +138,8 @@ export class Editor {
         this.door.notify('textDocument/publishDiagnostics', { uri, version, diagnostics: items });
     }
     this.status();
+    const took = performance.now() - began;
+    this.earliest = began + Math.max(INTERVAL, took / SHARE);
   }
 
   private status(): void {

@@ -1,20 +1,16 @@
 /** A layer in a hover: one table of formats, what is estimated or measured, and links. */
-import { dataTypeByName } from '../engine/base/dtype';
+import { gridBits, gridScopes } from '../engine/format-figures';
 import { clientCommands } from '../protocol/lsp-ext';
 import type { FixKind, LayerReport } from '../protocol/reports';
 import type { ErrorCell } from '../protocol/views';
 import { documentationUrl } from '../rules/docs';
-import { cells } from '../rules/model-view';
+import { cells, isFloat, storedBytes } from '../rules/model-view';
 import { decibels, shapeText, shortBytes, shortCount } from '../rules/numbers';
-import { editorWords, effectWords, fixTitles, sentence, verdictWords } from '../rules/words';
+import { verdictOf } from '../rules/verdict';
+import { editorWords, effectWords, fixTitles, sentence, verdictMarks, verdictWords } from '../rules/words';
 import { commandLink, escapeMarkdown } from './convert';
 import type { Surroundings } from './snapshot';
 import type { ModelState } from './workspace';
-
-/** False for weights that are stored quantized: nothing is left to plan. */
-export function isFloat({ dataType }: LayerReport): boolean {
-  return dataTypeByName(dataType)?.kind === 'float';
-}
 
 /** Formats of the hover table, in this order; measured figures follow. */
 const shownWeights = [
@@ -37,7 +33,13 @@ export function layerMarkdown(
     facts(layer),
   ];
   const actions = client.own && isFloat(layer) ? [links(layer, model, trusted)] : [];
-  return [...head, table(layer, model), ...findings(layer, model), ...actions].join('\n\n');
+  return [
+    ...head,
+    table(layer, model),
+    ...whatIfTable(layer, model),
+    ...findings(layer, model),
+    ...actions,
+  ].join('\n\n');
 }
 
 function facts(layer: LayerReport): string {
@@ -59,18 +61,56 @@ function table(layer: LayerReport, model: ModelState): string {
     return `*${model.state === 'weights-running' ? editorWords.measuringNow : editorWords.notMeasured}*`;
   }
   const rows = [...weights, ...measured].map(row);
-  return [...editorWords.errorTable, ...rows, '', `*${basis(measured.length > 0, model)}*`].join('\n');
+  return [...editorWords.errorTable, ...rows, '', `*${basis(measured, model)}*`].join('\n');
 }
 
 function row(cell: ErrorCell): string {
   const size = cell.bytes === undefined ? '' : shortBytes(cell.bytes);
-  return `| ${escapeMarkdown(cell.format)} | ${effectWords[cell.effect]} | ${decibels(cell.db)} | ${verdictWords[cell.verdict]} | ${size} |`;
+  const estimated = cell.basis === 'estimated';
+  const figure = estimated ? `≈ ${decibels(cell.db)}` : decibels(cell.db);
+  const verdict = estimated ? editorWords.estimatedVerdict(cell.verdict) : verdictWords[cell.verdict];
+  return `| ${escapeMarkdown(cell.format)} | ${effectWords[cell.effect]} | ${figure} | ${verdict} | ${size} |`;
+}
+
+/** Bits by granularity, once they are measured. Eight bits and four per channel stand in the table above as well. */
+function whatIfTable(layer: LayerReport, model: ModelState): readonly string[] {
+  if (!layer.weightSqnr || !isFloat(layer)) return [];
+  const figures = model.figures(layer);
+  const cell = (format: string) => {
+    const db = figures[format];
+    if (db === undefined) return undefined;
+    const bytes = storedBytes(layer, format);
+    return `${decibels(db)} ${verdictMarks[verdictOf(db)]}${bytes === undefined ? '' : ` ${shortBytes(bytes)}`}`;
+  };
+  const rows = gridBits.map((bits) => ({
+    bits,
+    cells: gridScopes.map((scope) => cell(`int${bits}.${scope}`)),
+  }));
+  if (rows.some((one) => one.cells.includes(undefined))) return [];
+  return [
+    [
+      `**${editorWords.whatIfTitle}**\n`,
+      `| | ${gridScopes.join(' | ')} |`,
+      `|---|${gridScopes.map(() => '--:|').join('')}`,
+      ...rows.map((one) => `| int${one.bits} | ${one.cells.join(' | ')} |`),
+    ].join('\n'),
+  ];
 }
 
 /** What the figures stand on. */
-function basis(hasActivations: boolean, model: ModelState): string {
-  const data = model.report?.data;
-  if (!hasActivations || !data) return editorWords.basisOfWeights;
+function basis(measured: readonly ErrorCell[], model: ModelState): string {
+  const effects = measured.filter((cell) => cell.effect === 'output');
+  const ofEffect =
+    effects.length === 0
+      ? ''
+      : ` ${editorWords.basisOfEffect(effects.some((cell) => cell.basis === 'estimated'))}`;
+  return `${basisOfData(measured.length > 0, model)}${ofEffect}`;
+}
+
+function basisOfData(hasActivations: boolean, { report, state }: ModelState): string {
+  const data = report?.data;
+  if (!hasActivations || !data)
+    return state === 'measuring' ? editorWords.basisWhileMeasuring : editorWords.basisOfWeights;
   if (data.noData) return editorWords.basisWithoutData(data.noData);
   const source = escapeMarkdown(data.source.split(/[\\/]/).pop() ?? data.source);
   return editorWords.basisOfData(data.samples, source);
@@ -89,6 +129,7 @@ function links(layer: LayerReport, model: ModelState, trusted: boolean): string 
     edit('quantize-int4'),
     edit('quantize-int8'),
     edit('keep-float'),
+    commandLink(editorWords.whatIf, clientCommands.whatIf, model.uri, layer.name),
     ...(trusted ? [commandLink(editorWords.calibrateMore, clientCommands.calibrate, model.uri)] : []),
   ];
   return all.join(' · ');

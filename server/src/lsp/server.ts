@@ -25,41 +25,28 @@ import { fingerprintOf } from '../engine/base/fingerprint';
 import { openDiskDoor } from '../engine/disk-door';
 import { Engine } from '../engine/index';
 import {
-  type CalibrateParams,
-  type CancelJobParams,
-  type CompareParams,
-  calibrateRequest,
-  cancelJob,
-  clearCacheRequest,
   compareChanged,
-  compareRequest,
   defaultSettings,
+  historyChanged,
   jobProgress,
-  type LayerDetailParams,
-  layerDetailRequest,
-  type ModelViewParams,
-  modelViewRequest,
-  type QuantizeParams,
-  quantizeRequest,
   type RecipeEditParams,
   type RecipeEditReply,
-  recipeEditRequest,
   type Settings,
-  type TrustChangedParams,
   textViewScheme,
-  trustChanged,
 } from '../protocol/lsp-ext';
 import { line } from '../rules/words';
 import { clientFacts } from './client-facts';
 import { Jobs } from './commands/jobs';
-import { fileOf, pathOf } from './convert';
-import { cancellable, connectionStrategy, guarded, outdated, pause } from './dispatch';
+import { fileOf, pathOf, uriOf } from './convert';
+import { connectionStrategy, guarded, outdated, pause } from './dispatch';
 import { Editor } from './editor';
 import { type DocumentParams, type FeatureServices, features } from './features';
 import { codeActionKinds } from './features/code-action';
 import { diagnostics } from './features/diagnostics';
 import { semanticLegend } from './features/semantic-tokens';
+import { History } from './history';
 import { type RecipeText, recipeChange, workspaceEdit } from './recipe-actions';
+import { listenRequests } from './requests';
 import { readSettings } from './settings';
 import { Snapshots } from './snapshots';
 import { Workspace } from './workspace';
@@ -102,6 +89,7 @@ class Server {
   private readonly workspace: Workspace;
   private readonly snapshots: Snapshots;
   private readonly jobs: Jobs;
+  private readonly history: History;
   private readonly services: FeatureServices;
   private settings: Settings = defaultSettings;
   private trusted = false;
@@ -109,6 +97,8 @@ class Server {
   private engine: Engine;
   /** Settings changed that an engine gets when it is made. */
   private engineOutdated = false;
+  /** Files of external data that the editor was asked to watch. */
+  private readonly watched = new Set<string>();
   /** Own notifications go to the own client, and to others once they send an own request. */
   private knowsUs = false;
 
@@ -142,8 +132,18 @@ class Server {
         openText: (uri) => this.openText(uri),
         log: (text) => connection.console.info(text),
         progress: (title) => this.editor.progress(title),
+        reads: (files) => this.watch(files),
       },
       (file) => this.editor.modelChanged(file),
+    );
+    this.history = new History(
+      {
+        directory: () => this.client.historyDirectory,
+        log: (text) => connection.console.warn(text),
+      },
+      () => {
+        if (this.knowsUs) void connection.sendNotification(historyChanged).catch(() => {});
+      },
     );
     this.snapshots = new Snapshots(this.workspace, () => ({
       settings: this.settings,
@@ -165,6 +165,8 @@ class Server {
         );
         this.editor.setTrouble(trouble && line(trouble));
       },
+      record: (run) => this.history.add(run),
+      log: (text) => connection.console.info(text),
     });
     this.services = {
       inspect: (file) => this.workspace.header(file),
@@ -175,6 +177,7 @@ class Server {
 
   listen(): void {
     const { connection, documents } = this;
+    const engine = () => this.engine;
     connection.onInitialize((params) => this.initialize(params));
     connection.onInitialized(() => void this.initialized());
     connection.onShutdown(() => this.shutdown());
@@ -202,7 +205,31 @@ class Server {
       );
     }
     this.listenDiagnostics();
-    this.listenRequests();
+    connection.workspace.textDocumentContent.on(({ uri }) =>
+      guarded(connection.console, 'textDocumentContent', { text: '# internal error: see the log\n' }, () => ({
+        text: this.snapshots.text(pathOf(uri)),
+      })),
+    );
+    listenRequests(connection, {
+      jobs: this.jobs,
+      history: this.history,
+      workspace: this.workspace,
+      get engine() {
+        return engine();
+      },
+      known: () => {
+        this.knowsUs = true;
+      },
+      activityChanged: () => {
+        this.renewEngine();
+        this.editor.activityChanged();
+      },
+      recipeEdit: (edit) => this.recipeEdit(edit),
+      trust: (trusted) => {
+        this.trusted = trusted;
+        this.workspace.refreshAll();
+      },
+    });
     documents.listen(connection);
     connection.listen();
   }
@@ -219,44 +246,6 @@ class Server {
           : report;
       }),
     );
-  }
-
-  private listenRequests(): void {
-    const { connection } = this;
-    connection.workspace.textDocumentContent.on(({ uri }) =>
-      guarded(connection.console, 'textDocumentContent', { text: '# internal error: see the log\n' }, () => ({
-        text: this.snapshots.text(pathOf(uri)),
-      })),
-    );
-    connection.onRequest(modelViewRequest, (params: ModelViewParams) => {
-      this.knowsUs = true;
-      const file = pathOf(params.uri);
-      this.workspace.analyze(file, params.measure ?? false);
-      return this.workspace.view(file);
-    });
-    connection.onRequest(calibrateRequest, (params: CalibrateParams, token: CancellationToken) =>
-      cancellable(token, (signal) => this.tracked(this.jobs.calibrate(params, signal))),
-    );
-    connection.onRequest(quantizeRequest, (params: QuantizeParams, token: CancellationToken) =>
-      cancellable(token, (signal) => this.tracked(this.jobs.quantize(params, signal))),
-    );
-    connection.onRequest(compareRequest, (params: CompareParams, token: CancellationToken) =>
-      cancellable(token, (signal) => this.tracked(this.jobs.compare(params, signal))),
-    );
-    connection.onRequest(layerDetailRequest, (params: LayerDetailParams, token: CancellationToken) =>
-      cancellable(token, (signal) => this.tracked(this.jobs.layerDetail(params, signal))),
-    );
-    connection.onNotification(cancelJob, ({ jobId }: CancelJobParams) => this.jobs.cancel(jobId));
-    connection.onRequest(recipeEditRequest, (params: RecipeEditParams) => this.recipeEdit(params));
-    connection.onNotification(trustChanged, ({ trusted }: TrustChangedParams) => {
-      this.trusted = trusted;
-      this.workspace.refreshAll();
-    });
-    connection.onRequest(clearCacheRequest, () => {
-      const freed = this.engine.clear();
-      this.workspace.clear();
-      return freed;
-    });
   }
 
   private initialize(params: InitializeParams): InitializeResult {
@@ -308,7 +297,7 @@ class Server {
   private async shutdown(): Promise<void> {
     this.editor.dispose();
     this.jobs.cancelAll();
-    await this.engine.dispose();
+    await Promise.all([this.engine.dispose(), this.history.saved()]);
   }
 
   private makeEngine(): Engine {
@@ -395,6 +384,19 @@ class Server {
     };
   }
 
+  /** Has the editor watch files of external data, which lie under any name. */
+  private watch(files: readonly string[]): void {
+    const fresh = files.filter((file) => !this.watched.has(file));
+    if (fresh.length === 0 || !this.client.registersWatchers) return;
+    for (const file of fresh) this.watched.add(file);
+    const watchers = fresh.map((file) => ({
+      globPattern: { baseUri: uriOf(path.dirname(file)), pattern: escapeGlob(path.basename(file)) },
+    }));
+    void this.connection.client
+      .register(DidChangeWatchedFilesNotification.type, { watchers })
+      .catch(() => {});
+  }
+
   /** Asks for the text of views again whose models changed on disk. */
   private refreshTexts(): void {
     if (!this.client.showsContent) return;
@@ -404,17 +406,11 @@ class Server {
         this.connection.workspace.textDocumentContent.refresh(uri).catch(() => {});
     }
   }
+}
 
-  private async tracked<T>(job: Promise<T>): Promise<T> {
-    this.knowsUs = true;
-    this.editor.activityChanged();
-    try {
-      return await job;
-    } finally {
-      this.renewEngine();
-      this.editor.activityChanged();
-    }
-  }
+/** A file's name as a pattern that matches nothing else. */
+function escapeGlob(name: string): string {
+  return name.replace(/[*?{}[\]]/g, '[$&]');
 }
 
 function full(items: ReturnType<typeof diagnostics>): FullDocumentDiagnosticReport {

@@ -18,6 +18,7 @@ const schema = z.object({
     })
     .catch(defaultSettings.codeLens),
   inlayHints: flag(defaultSettings.inlayHints),
+  outputEffectAfterCalibration: flag(defaultSettings.outputEffectAfterCalibration),
   severity: z.record(z.string(), z.string()).catch({}),
   thresholds: z.record(z.string(), z.number()).catch({}),
 });

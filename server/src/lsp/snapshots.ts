@@ -3,7 +3,6 @@ import * as path from 'node:path';
 import { LRUCache } from 'lru-cache';
 import { TextDocument } from 'vscode-languageserver-textdocument';
 import type { Location } from 'vscode-languageserver-types';
-import { stampOf } from '../engine/index';
 import { printModelText } from '../engine/model-text';
 import { recipePath } from '../engine/recipe-data';
 import { line } from '../rules/words';
@@ -68,7 +67,7 @@ export class Snapshots {
   /** True when the text of a model was printed and its file has changed since. */
   isOutdated(file: string): boolean {
     const held = this.printed.get(file);
-    return held !== undefined && held.stamp !== stampText(file);
+    return held !== undefined && held.stamp !== this.stampText(file);
   }
 
   /** Where a layer's operator stands in a model's text; without a layer, where the text begins. */
@@ -80,8 +79,12 @@ export class Snapshots {
     return node && { uri: document.uri, range: rangeOf(document, node.opSpan) };
   }
 
+  private stampText(file: string): string {
+    return JSON.stringify(this.workspace.stamp(file) ?? null);
+  }
+
   private print(file: string): PrintedText {
-    const stamp = stampText(file);
+    const stamp = this.stampText(file);
     const held = this.printed.get(file);
     if (held?.stamp === stamp) return held;
     const opened = this.workspace.open(file);
@@ -110,8 +113,4 @@ function namedModel(recipeFile: string, named: string): string {
   // No file call takes a NUL, and no share is contacted on a file's word; the empty path is reported as missing.
   const refused = named.includes('\0') || (process.platform === 'win32' && /^[\\/]{2}/.test(named));
   return refused ? '' : recipePath(path.dirname(recipeFile), named);
-}
-
-function stampText(file: string): string {
-  return JSON.stringify(stampOf(file) ?? null);
 }

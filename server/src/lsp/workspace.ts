@@ -11,6 +11,7 @@ import type { Figures } from '../engine/format-figures';
 import type { OpenModel } from '../engine/graph/open';
 import { type Engine, stampOf } from '../engine/index';
 import type { CommonOptions } from '../engine/jobs';
+import type { FileStamp } from '../engine/store';
 import { defaultThreads } from '../engine/threads';
 import type { Settings } from '../protocol/lsp-ext';
 import type { Progress } from '../protocol/progress';
@@ -327,8 +328,12 @@ export class Workspace {
   }
 
   /** State of the model's file and of the external data it reads. */
+  stamp(file: string): FileStamp | undefined {
+    return this.host.engine.stamp(file);
+  }
+
   private stampText(file: string): string {
-    return JSON.stringify(this.host.engine.stamp(file) ?? null);
+    return JSON.stringify(this.stamp(file) ?? null);
   }
 
   private recipeBeside(file: string): PlacedRecipe | undefined {

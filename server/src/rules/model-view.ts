@@ -1,4 +1,5 @@
 /** From a report and a recipe to what the editor shows: words, verdicts, columns. Pure; no I/O. */
+import { dataTypeByName } from '../engine/base/dtype';
 import type { Recipe } from '../engine/format/recipe';
 import { parseQuantScheme } from '../engine/numerics/scheme';
 import type { Issue } from '../protocol/issues';
@@ -174,9 +175,15 @@ function row(layer: LayerReport, codes: readonly string[], recipe: Recipe | unde
     depthwise: layer.depthwise ?? false,
     range: layer.weightRange,
     cells: cells(layer),
+    ...(isFloat(layer) ? {} : { storedAs: layer.dataType }),
     planned: recipe && plannedWeightFormat(layer, recipe),
     findings: codes,
   };
+}
+
+/** False for weights that are stored quantized: nothing is left to plan. */
+export function isFloat({ dataType }: LayerReport): boolean {
+  return dataTypeByName(dataType)?.kind === 'float';
 }
 
 /** Every dB figure of a layer, weight errors first. */
@@ -197,7 +204,10 @@ export function cells(layer: LayerReport): readonly ErrorCell[] {
     ...weight,
     ...measured('local', layer.local),
     ...measured('cumulative', layer.cumulative),
-    ...measured('output', layer.outputEffect),
+    ...measured('output', layer.outputEffect).map((cell) => ({
+      ...cell,
+      basis: layer.outputEffectBasis?.[cell.format] ?? cell.basis,
+    })),
   ];
 }
 
@@ -221,7 +231,7 @@ function columns(report: AnalysisReport): ModelView['columns'] {
     ...has('outputEffect').map((format) => ({
       format,
       effect: 'output' as const,
-      label: `${format} output`,
+      label: `${format} ${effectWords.output}`,
     })),
   ];
 }

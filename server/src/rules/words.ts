@@ -94,6 +94,24 @@ const sentences: { readonly [C in IssueCode]: Sentence<C> } = {
     what === 'version'
       ? `${path}: written by another version. Calibrate again.`
       : `${path}: belongs to another ${what === 'model' ? 'model (its content changed)' : 'set of data'}. Calibrate again.`,
+  'encodings-unused': ({ unknown, skipped, weights }) =>
+    [
+      ...(unknown.length > 0 ? [`${some(unknown, 'tensor')} not in the model`] : []),
+      ...(skipped.length > 0 ? [`${some(skipped, 'encoding')} without integer form here`] : []),
+      ...(weights > 0 ? [`${weights} of weights, which keep their own scales`] : []),
+    ]
+      .join('; ')
+      .replace(/^/, 'encodings not used: ')
+      .replace(/$/, '.'),
+  'encodings-left-out': ({ tensors, why }) =>
+    why === 'groups'
+      ? `${some(tensors, 'weight')} left out: the file cannot hold scales of groups there.`
+      : `${some(tensors, 'weight')} left out: onnxruntime would meet them before BatchNormalization is folded. Fold it first (quant_pre_process) to have them written.`,
+  'importance-unmatched': ({ covered, layers, mismatched }) =>
+    `the importance matrix covers ${plural(covered, 'layer')}; ${[
+      ...(layers.length > 0 ? [`${some(layers, 'layer')} not in it`] : []),
+      ...(mismatched.length > 0 ? [`${some(mismatched, 'layer')} with another number of columns`] : []),
+    ].join('; ')}.`,
   'range-missing': ({ tensor }) => `tensor ${quote(tensor)}: has no activation range. Calibrate again.`,
 
   'recipe-syntax': ({ reason }) => `the recipe is not valid JSON: ${reason}.`,
@@ -319,6 +337,9 @@ export const verdictWords: Readonly<Record<Verdict, string>> = {
   unknown: '–',
 };
 
+/** A verdict in a narrow place. */
+export const verdictMarks: Readonly<Record<Verdict, string>> = { good: '✓', watch: '△', bad: '✗', unknown: '' };
+
 const weightBasis = 'Weight error: measured on the weight, min-max ranges. Sizes: estimated.';
 
 /** Facts of a model, as the editor labels them. */
@@ -395,7 +416,8 @@ export const editorWords = {
   measuringLayers: 'measuring layers…',
   effectsMeasured: (layers: number) => `output effect of ${layers} ${layers === 1 ? 'layer' : 'layers'}`,
   outputEffectOf: (scheme: string, db: string) => `${scheme} output effect ${db}`,
-  estimated: 'estimated',
+  estimatedVerdict: (verdict: Verdict) => `○ estimated: ${verdictWords[verdict].slice(2)}`,
+  basisWhileMeasuring: `${weightBasis} Error of activations: being measured.`,
   basisOfEffect: (estimated: boolean) =>
     estimated
       ? 'Output effect: this layer alone quantized; estimated from noise gains until it is measured.'

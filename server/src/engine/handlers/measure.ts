@@ -1,11 +1,13 @@
 /** Job `measure`: activation and output error per scheme, on data or on ranges made without data. */
 import type { AnalysisReport, Decibel, LayerReport, OutputReport, RangesFile } from '../../protocol/reports';
+import { recipeScheme } from '../../protocol/views';
 import { exportedPairs } from '../analysis/layer-pairs';
 import { openLikelyFeeds } from '../analysis/likely-noise';
 import { type ModelFacts, openModelFacts } from '../analysis/model-facts';
 import type { ShadowResult } from '../analysis/run-shadow';
 import { hasErrors, type Issue } from '../base/issue';
 import { fail, type Outcome, ok } from '../base/outcome';
+import { parseRecipe } from '../format/recipe';
 import { listLayers } from '../graph/layers';
 import type { MeasureJob } from '../jobs';
 import { makePlan, type QuantPlan } from '../methods/plan';
@@ -72,7 +74,7 @@ class Collector {
 
   private async measureScheme(scheme: string, feeds: Feeds): Promise<readonly Issue[] | undefined> {
     const { job, prepared } = this;
-    const plan = planFor(prepared, scheme);
+    const plan = planFor(prepared, scheme, job.recipe);
     if (!plan.value) return plan.issues;
     this.issues.push(...plan.issues);
     const result = await this.simulatePlan(
@@ -103,7 +105,7 @@ class Collector {
     const quantized = plan.layers.filter((layer) => layer.form !== 'float');
     for (const [index, layer] of quantized.entries()) {
       const keepFloat = plan.layers.filter((other) => other.name !== layer.name).map((other) => other.name);
-      const alone = planFor(this.prepared, scheme, keepFloat);
+      const alone = planFor(this.prepared, scheme, this.job.recipe, keepFloat);
       if (!alone.value) return alone.issues;
       const quiet = { signal: this.context.signal, progress: () => {} };
       const result = await this.simulatePlan(
@@ -190,10 +192,15 @@ const noiseSamples = 16;
 function planFor(
   prepared: PreparedModel,
   scheme: string,
+  recipe: string | undefined,
   keepFloat: readonly string[] = [],
 ): Outcome<QuantPlan> {
   const model = prepared.folded();
-  return makePlan({ model, layers: listLayers(model), scheme, keepFloat });
+  const layers = listLayers(model);
+  if (recipe === undefined || scheme !== recipeScheme) return makePlan({ model, layers, scheme, keepFloat });
+  const parsed = parseRecipe(recipe);
+  if (!parsed.recipe || hasErrors(parsed.issues)) return fail(...parsed.issues);
+  return makePlan({ model, layers, recipe: parsed.recipe, keepFloat });
 }
 
 function needsRanges(scheme: string): boolean {

@@ -3,6 +3,7 @@ import type { CodeLens, Command } from 'vscode-languageserver-types';
 import { hasErrors } from '../../engine/base/issue';
 import type { Recipe } from '../../engine/format/recipe';
 import { clientCommands } from '../../protocol/lsp-ext';
+import type { LayerReport } from '../../protocol/reports';
 import { plannedBytes, worstLayer } from '../../rules/model-view';
 import { decibels, shortBytes, shortCount } from '../../rules/numbers';
 import { plannedWeightFormat } from '../../rules/planned';
@@ -34,6 +35,7 @@ function modelLenses(snapshot: TextSnapshot): CodeLens[] {
     shortBytes(report.model.bytes),
     editorWords.layers(report.layers.length),
     ...(state === 'weights-running' ? [editorWords.measuringWeights] : []),
+    ...(state === 'measuring' ? [editorWords.measuringLayers] : []),
     ...(worst?.weightSqnr
       ? [editorWords.worstLayer(label(worst.name), decibels(worst.weightSqnr['int8.channel']))]
       : []),
@@ -70,10 +72,19 @@ function makeLayerLenses(snapshot: TextSnapshot, recipe: Recipe | undefined): Co
       label(layer.name),
       ...(sqnr ? [`int8 ${marked(sqnr['int8.channel'])}`, `int4 ${marked(sqnr['int4.channel'])}`] : []),
       ...(measured ? [editorWords.cumulative(label(measured[0]), marked(measured[1]))] : []),
+      ...effect(layer),
       editorWords.parameters(shortCount(layer.params)),
       ...(recipe ? [editorWords.planned(label(plannedWeightFormat(layer, recipe)))] : []),
     ];
     return lens(snapshot, node.opSpan, { title: parts.join(' · '), command: noCommand });
+  });
+}
+
+/** Effect of this layer alone on the model output, marked as an estimate until it is measured. */
+function effect({ outputEffect, outputEffectBasis }: LayerReport): readonly string[] {
+  return Object.entries(outputEffect ?? {}).map(([scheme, db]) => {
+    const figure = outputEffectBasis?.[scheme] === 'estimated' ? `≈ ${decibels(db)} ○` : marked(db);
+    return editorWords.outputEffectOf(label(scheme), figure);
   });
 }
 
