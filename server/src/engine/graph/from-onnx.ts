@@ -26,9 +26,14 @@ const MAX_ISSUES = 20;
 /**
  * Builds the graph of a model. Nodes out of order are sorted, with a warning.
  * @param external resolves external data when elements are read; without it such tensors are unreadable.
+ * @param positions node positions to report where they differ from those in the list.
  * @returns no value when the graph is invalid; then the issues say where.
  */
-export function fromOnnx(proto: ModelProto, external?: ExternalFiles): Outcome<Model> {
+export function fromOnnx(
+  proto: ModelProto,
+  external?: ExternalFiles,
+  positions: ReadonlyMap<NodeProto, number> = new Map(),
+): Outcome<Model> {
   const issues: Issue[] = [];
   if (!proto.graph) return { value: undefined, issues: [issue('graph-empty', {})] };
   const opsets = new Map<string, number>();
@@ -37,7 +42,7 @@ export function fromOnnx(proto: ModelProto, external?: ExternalFiles): Outcome<M
     opsets.set(key, Math.max(version, opsets.get(key) ?? 0));
   }
   if (opsets.size === 0) issues.push(issue('opset-missing', {}, {}, 'warning'));
-  const graph = new GraphReader(external, issues).read(proto.graph, undefined);
+  const graph = new GraphReader(external, issues, positions).read(proto.graph, undefined);
   if (issues.some((one) => one.severity === 'error')) return { value: undefined, issues };
   if (graph.nodes.length === 0) issues.push(issue('graph-empty', {}, {}, 'warning'));
   const value: Model = {
@@ -60,6 +65,7 @@ class GraphReader {
   constructor(
     private readonly external: ExternalFiles | undefined,
     private readonly issues: Issue[],
+    private readonly positions: ReadonlyMap<NodeProto, number>,
   ) {}
 
   read(proto: GraphProto, parent: Graph | undefined): Graph {
@@ -187,7 +193,8 @@ class GraphReader {
         this.invalid(`node ${node} has attribute ${attribute.name} twice`, { node });
       attributes.set(attribute.name, this.readAttribute(graph, attribute, subgraphs));
     }
-    const made = new Node({ ...proto, inputs, outputs, attributes, fileIndex: index });
+    const fileIndex = this.positions.get(proto) ?? index;
+    const made = new Node({ ...proto, inputs, outputs, attributes, fileIndex });
     made.graph = graph;
     made.extra = {
       ...(proto.docString === undefined ? {} : { docString: proto.docString }),

@@ -13,6 +13,7 @@ import { parseOnnxText } from '../format/onnx-text-parse';
 import type { ModelProto, TensorProto } from '../format/onnx-types';
 import { sniff } from '../format/sniff';
 import { fromOnnx } from './from-onnx';
+import { inlineFunctions } from './inline-functions';
 import type { Model } from './ir';
 import { allGraphs } from './walk';
 
@@ -21,8 +22,9 @@ export interface OpenModel {
   /** As the user gave it. */
   readonly path: string;
   readonly format: 'onnx' | 'onnxtxt';
+  /** As the file states it. */
   readonly proto: ModelProto;
-  /** Shared by everyone who holds the open model: `cloneModel` before running passes or editing. */
+  /** Calls of model-local functions are replaced by their bodies. Shared by everyone who holds the open model: `cloneModel` before running passes or editing. */
   readonly model: Model;
   readonly source: ByteSource;
   readonly external: ExternalFiles;
@@ -53,7 +55,9 @@ export function openModel(file: string): Outcome<OpenModel> {
   };
   const format = keep(sniff(source));
   const proto = format && keep(readProto(source, format));
-  const model = proto && keep(fromOnnx(proto, external));
+  const inlined = proto && inlineFunctions(proto);
+  if (inlined) issues.push(...inlined.issues.map((one) => anchored(one, { path: file })));
+  const model = inlined && keep(fromOnnx(inlined.proto, external, inlined.positions));
   if (model) keep({ value: model, issues: checkExternal(model, external) });
   if (!model || !proto || (format !== 'onnx' && format !== 'onnxtxt') || hasErrors(issues)) {
     source.close();
