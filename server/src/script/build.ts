@@ -1,0 +1,216 @@
+/** Syntax tree of tree-sitter-python → statements as plain data. Broken code keeps what could be read inside it. */
+import type { Node } from 'web-tree-sitter';
+import { callArguments, expression, meaningful, parameters, spanOf } from './build-expressions';
+import type { Comment, Expression, Module, Span, Statement } from './syntax';
+
+/** Builds the whole program from the root of a tree. */
+export function buildModule(root: Node): Module {
+  const comments: Comment[] = root
+    .descendantsOfType('comment')
+    .map((node) => ({ text: node.text.slice(1), span: spanOf(node) }));
+  return { statements: block(root), comments, complete: !root.hasError };
+}
+
+function block(node: Node | null): readonly Statement[] {
+  return node ? meaningful(node).flatMap(statement) : [];
+}
+
+function statement(node: Node): readonly Statement[] {
+  const build = builders[node.type];
+  return build ? build(node) : [unknown(node)];
+}
+
+/** Not read further, but calls and blocks inside it are seen. */
+function unknown(node: Node): Statement {
+  const expressions: Expression[] = [];
+  const body: Statement[] = [];
+  for (const child of meaningful(node)) {
+    if (child.type === 'block') body.push(...block(child));
+    else if (child.type in builders || child.type.endsWith('_clause')) body.push(...statement(child));
+    else expressions.push(expression(child));
+  }
+  return { kind: 'other', type: node.type, expressions, body, span: spanOf(node) };
+}
+
+const builders: Readonly<Record<string, (node: Node) => readonly Statement[]>> = {
+  import_statement: (node) => [
+    {
+      kind: 'import',
+      modules: meaningful(node).map((child) => {
+        const alias = child.childForFieldName('alias')?.text;
+        const path = (child.childForFieldName('name') ?? child).text;
+        return alias ? { path, alias } : { path };
+      }),
+      span: spanOf(node),
+    },
+  ],
+  import_from_statement: fromImport,
+  future_import_statement: () => [],
+  expression_statement: (node) => {
+    const [first, ...more] = meaningful(node);
+    const span = spanOf(node);
+    if (!first) return [];
+    if (more.length === 0) return simple(first, span);
+    return [
+      { kind: 'expression', value: { kind: 'tuple', items: [first, ...more].map(expression), span }, span },
+    ];
+  },
+  return_statement: (node) => {
+    const value = meaningful(node)[0];
+    return [{ kind: 'return', ...(value && { value: expression(value) }), span: spanOf(node) }];
+  },
+  if_statement: ifStatement,
+  for_statement: (node) => [
+    {
+      kind: 'for',
+      target: field(node, 'left'),
+      iterable: field(node, 'right'),
+      body: block(node.childForFieldName('body')),
+      orElse: orElse(node),
+      span: spanOf(node),
+    },
+  ],
+  while_statement: (node) => [
+    {
+      kind: 'while',
+      test: field(node, 'condition'),
+      body: block(node.childForFieldName('body')),
+      orElse: orElse(node),
+      span: spanOf(node),
+    },
+  ],
+  with_statement: (node) => [
+    {
+      kind: 'with',
+      items: node.descendantsOfType('with_item').flatMap((item) => {
+        const inside = enclosingWith(item)?.id === node.id ? item.childForFieldName('value') : null;
+        return inside ? [withItem(inside)] : [];
+      }),
+      body: block(node.childForFieldName('body')),
+      span: spanOf(node),
+    },
+  ],
+  try_statement: (node) => [
+    {
+      kind: 'try',
+      body: block(node.childForFieldName('body')),
+      handlers: clauses(node, 'except_clause', 'except_group_clause').map(lastBlock),
+      orElse: orElse(node),
+      finally: clauses(node, 'finally_clause').flatMap(lastBlock),
+      span: spanOf(node),
+    },
+  ],
+  function_definition: (node) => definition(node, []),
+  class_definition: (node) => definition(node, []),
+  decorated_definition: (node) => {
+    const inside = node.childForFieldName('definition');
+    const decorators = clauses(node, 'decorator').flatMap((one) => meaningful(one).map(expression));
+    return inside ? definition(inside, decorators) : [];
+  },
+  pass_statement: () => [],
+  break_statement: (node) => [unknown(node)],
+  continue_statement: (node) => [unknown(node)],
+  block: (node) => block(node),
+};
+
+function field(node: Node, name: string): Expression {
+  const child = node.childForFieldName(name);
+  return child
+    ? expression(child)
+    : { kind: 'other', type: 'missing', parts: [], span: [node.endIndex, node.endIndex] };
+}
+
+/** An expression statement holds an assignment, an augmented one, or an expression. */
+function simple(node: Node, span: Span): readonly Statement[] {
+  if (node.type === 'augmented_assignment') {
+    const operator = node.childForFieldName('operator')?.text.replace(/=$/, '') ?? '';
+    return [{ kind: 'assign', targets: [field(node, 'left')], value: field(node, 'right'), operator, span }];
+  }
+  if (node.type !== 'assignment') return [{ kind: 'expression', value: expression(node), span }];
+  const targets: Expression[] = [];
+  let current: Node | null = node;
+  while (current?.type === 'assignment') {
+    targets.push(field(current, 'left'));
+    current = current.childForFieldName('right');
+  }
+  return [{ kind: 'assign', targets, ...(current && { value: expression(current) }), span }];
+}
+
+function fromImport(node: Node): readonly Statement[] {
+  const source = node.childForFieldName('module_name');
+  const prefix = source?.type === 'relative_import' ? source.namedChildren[0]?.text.trim() : undefined;
+  const dotted = source?.type === 'relative_import' ? source.namedChildren[1] : source;
+  const names = node.childrenForFieldName('name').map((child) => {
+    const alias = child.childForFieldName('alias')?.text;
+    const name = (child.childForFieldName('name') ?? child).text;
+    return { name, ...(alias && { alias }), span: spanOf(child) };
+  });
+  return [
+    {
+      kind: 'from-import',
+      module: dotted?.text ?? '',
+      level: prefix?.replaceAll(/[^.]/g, '').length ?? 0,
+      names,
+      star: clauses(node, 'wildcard_import').length > 0,
+      span: spanOf(node),
+    },
+  ];
+}
+
+/** The chain of `elif` and `else` clauses nests from the right. */
+function ifStatement(node: Node): readonly Statement[] {
+  let rest: readonly Statement[] = [];
+  for (const clause of node.childrenForFieldName('alternative').reverse()) {
+    if (clause.type === 'else_clause') rest = lastBlock(clause);
+    else rest = [branch(clause, rest)];
+  }
+  return [branch(node, rest)];
+}
+
+function branch(node: Node, rest: readonly Statement[]): Statement {
+  return {
+    kind: 'if',
+    test: field(node, 'condition'),
+    body: block(node.childForFieldName('consequence')),
+    orElse: rest,
+    span: spanOf(node),
+  };
+}
+
+function orElse(node: Node): readonly Statement[] {
+  return clauses(node, 'else_clause').flatMap(lastBlock);
+}
+
+function clauses(node: Node, ...types: readonly string[]): readonly Node[] {
+  return node.namedChildren.filter((child) => types.includes(child.type));
+}
+
+function lastBlock(clause: Node): readonly Statement[] {
+  return clauses(clause, 'block').flatMap(block);
+}
+
+function enclosingWith(node: Node): Node | null {
+  let current = node.parent;
+  while (current && current.type !== 'with_statement') current = current.parent;
+  return current;
+}
+
+function withItem(value: Node): { context: Expression; target?: Expression } {
+  const alias = value.type === 'as_pattern' ? value.childForFieldName('alias') : null;
+  return { context: expression(value), ...(alias && { target: expression(alias) }) };
+}
+
+function definition(node: Node, decorators: readonly Expression[]): readonly Statement[] {
+  const name = node.childForFieldName('name');
+  const list = node.childForFieldName('parameters') ?? node.childForFieldName('superclasses');
+  const shared = {
+    name: name?.text ?? '',
+    nameSpan: name ? spanOf(name) : spanOf(node),
+    decorators,
+    body: block(node.childForFieldName('body')),
+    span: spanOf(node),
+  };
+  return node.type === 'class_definition'
+    ? [{ kind: 'class', ...shared, bases: list ? callArguments(list) : [] }]
+    : [{ kind: 'function', ...shared, parameters: list ? parameters(list) : [] }];
+}

@@ -1,0 +1,272 @@
+/** Calls that the interpreter knows: Python's builtins, methods of lists and containers, `torch.nn` constructors. */
+import {
+  type Arguments,
+  constantValue,
+  type DictionaryValue,
+  isContainer,
+  iterate,
+  type ListValue,
+  noArguments,
+  numberIn,
+  type ObjectValue,
+  type Place,
+  type PythonValue,
+  textOf,
+  unknownValue,
+} from './interpret-values';
+
+function list(items: readonly PythonValue[]): ListValue {
+  return { kind: 'list', items: [...items] };
+}
+
+/** Loops longer than this are not unrolled. */
+const MAXIMUM_LENGTH = 4096;
+
+function numeric(operation: (...numbers: number[]) => number): (args: Arguments) => PythonValue {
+  return ({ positional }) => {
+    const numbers = positional.map(numberIn);
+    if (numbers.some((one) => one === undefined)) return unknownValue;
+    const result = operation(...numbers.map((one) => one ?? 0));
+    return Number.isFinite(result) ? constantValue(result) : unknownValue;
+  };
+}
+
+/** max and min take numbers or one list of them. */
+function extreme(operation: (...numbers: number[]) => number): (args: Arguments) => PythonValue {
+  return (args) => {
+    const [first, ...others] = args.positional;
+    const items = others.length === 0 && first ? iterate(first) : args.positional;
+    return items ? numeric(operation)({ positional: items, keywords: args.keywords }) : unknownValue;
+  };
+}
+
+function overItems(make: (items: readonly PythonValue[]) => PythonValue): (args: Arguments) => PythonValue {
+  return ({ positional: [first] }) => {
+    const items = first ? iterate(first) : [];
+    return items ? make(items) : unknownValue;
+  };
+}
+
+/** Python's own functions by name. */
+export const builtins: Readonly<Record<string, (args: Arguments) => PythonValue>> = {
+  range: ({ positional }) => {
+    const numbers = positional.map(numberIn);
+    if (numbers.length === 0 || numbers.some((one) => one === undefined)) return unknownValue;
+    const [first = 0, second, step = 1] = numbers;
+    const [start, end] = second === undefined ? [0, first] : [first, second];
+    const items: PythonValue[] = [];
+    if (step === 0 || (end - start) / step > MAXIMUM_LENGTH) return unknownValue;
+    for (let at = start; step > 0 ? at < end : at > end; at += step) items.push(constantValue(at));
+    return list(items);
+  },
+  len: overItems((items) => constantValue(items.length)),
+  list: overItems(list),
+  tuple: overItems(list),
+  reversed: overItems((items) => list([...items].reverse())),
+  enumerate: (args) =>
+    overItems((items) => {
+      const start = numberIn(args.positional[1] ?? args.keywords.get('start')) ?? 0;
+      return list(items.map((item, index) => list([constantValue(start + index), item])));
+    })(args),
+  zip: ({ positional }) => {
+    const columns = positional.map(iterate);
+    if (columns.some((column) => column === undefined)) return unknownValue;
+    const length = Math.min(...columns.map((column) => column?.length ?? 0));
+    const rows = Array.from({ length: Number.isFinite(length) ? length : 0 }, (_, row) =>
+      list(columns.map((column) => column?.[row] ?? unknownValue)),
+    );
+    return list(rows);
+  },
+  sum: overItems((items) =>
+    numeric((...numbers) => numbers.reduce((a, b) => a + b, 0))({ positional: items, keywords: new Map() }),
+  ),
+  int: numeric((x) => Math.trunc(x)),
+  float: numeric((x) => x),
+  abs: numeric(Math.abs),
+  round: numeric((x) =>
+    x - Math.round(x) === -0.5 && Math.round(x) % 2 !== 0 ? Math.round(x) - 1 : Math.round(x),
+  ),
+  max: extreme(Math.max),
+  min: extreme(Math.min),
+  str: ({ positional: [first] }) => {
+    const text = first && textOf(first);
+    return text === undefined ? unknownValue : constantValue(text);
+  },
+  dict: ({ keywords }) => ({ kind: 'dict', entries: new Map(keywords) }),
+};
+
+/** Library functions by path. */
+export const libraryFunctions: Readonly<Record<string, (args: Arguments) => PythonValue>> = {
+  'typing.cast': ({ positional: [, value] }) => value ?? unknownValue,
+  'math.ceil': numeric(Math.ceil),
+  'math.floor': numeric(Math.floor),
+  'math.sqrt': numeric(Math.sqrt),
+  'math.log2': numeric(Math.log2),
+  'collections.OrderedDict': ({ positional: [first], keywords }) => dictionaryOf(first, keywords),
+};
+
+/** `OrderedDict([('conv', …), ('relu', …)])`. */
+function dictionaryOf(
+  first: PythonValue | undefined,
+  keywords: ReadonlyMap<string, PythonValue>,
+): PythonValue {
+  const entries = new Map<string, PythonValue>();
+  if (first?.kind === 'dict') for (const [key, value] of first.entries) entries.set(key, value);
+  else if (first?.kind === 'list') {
+    for (const pair of first.items) {
+      const [key, value] = pair.kind === 'list' ? pair.items : [];
+      const name = key && textOf(key);
+      if (name === undefined || !value) return unknownValue;
+      entries.set(name, value);
+    }
+  } else if (first) return unknownValue;
+  for (const [key, value] of keywords) entries.set(key, value);
+  return { kind: 'dict', entries };
+}
+
+/** Methods of lists and dictionaries; undefined for one that is not known. */
+export function callMethod(
+  target: ListValue | DictionaryValue,
+  method: string,
+  { positional }: Arguments,
+): PythonValue | undefined {
+  const [first, second] = positional;
+  if (target.kind === 'dict') {
+    switch (method) {
+      case 'items':
+        return list([...target.entries].map(([key, value]) => list([constantValue(key), value])));
+      case 'values':
+        return list([...target.entries.values()]);
+      case 'keys':
+        return list([...target.entries.keys()].map(constantValue));
+      case 'get':
+        return target.entries.get((first && textOf(first)) ?? '') ?? second ?? constantValue(null);
+      case 'update':
+        if (first?.kind === 'dict') for (const [key, value] of first.entries) target.entries.set(key, value);
+        return constantValue(null);
+      default:
+        return undefined;
+    }
+  }
+  switch (method) {
+    case 'append':
+      target.items.push(first ?? unknownValue);
+      return constantValue(null);
+    case 'extend':
+      target.items.push(...((first && iterate(first)) ?? [unknownValue]));
+      return constantValue(null);
+    case 'insert':
+      target.items.splice(numberIn(first) ?? 0, 0, second ?? unknownValue);
+      return constantValue(null);
+    case 'pop':
+      return target.items.splice(numberIn(first) ?? target.items.length - 1, 1)[0] ?? unknownValue;
+    default:
+      return undefined;
+  }
+}
+
+/** Methods of modules that add children. */
+export function callModuleMethod(
+  target: ObjectValue,
+  method: string,
+  { positional, keywords }: Arguments,
+): PythonValue | undefined {
+  const [first, second] = positional;
+  switch (method) {
+    case 'add_module':
+    case 'register_module': {
+      const name = first ?? keywords.get('name');
+      const text = name && textOf(name);
+      const module = second ?? keywords.get('module');
+      if (text !== undefined && module) target.attributes.set(text, module);
+      return target;
+    }
+    case 'append':
+      target.attributes.set(String(target.attributes.size), first ?? unknownValue);
+      return target;
+    case 'extend':
+      for (const item of (first && iterate(first)) ?? [])
+        target.attributes.set(String(target.attributes.size), item);
+      return target;
+    case 'children':
+    case 'values':
+      return isContainer(target) ? list([...target.attributes.values()]) : undefined;
+    case 'to':
+    case 'eval':
+    case 'train':
+    case 'cuda':
+    case 'cpu':
+    case 'float':
+    case 'half':
+    case 'double':
+    case 'requires_grad_':
+      return target;
+    default:
+      return undefined;
+  }
+}
+
+/** Modules of libraries that hold others: how their children are named. */
+const composites: Readonly<Record<string, (args: Arguments, origin: Place) => Map<string, PythonValue>>> = {
+  'torch.nn.Sequential': ({ positional }) => {
+    const [first] = positional;
+    if (positional.length === 1 && first?.kind === 'dict') return new Map(first.entries);
+    return numbered(positional);
+  },
+  'torch.nn.ModuleList': ({ positional: [first] }) => numbered((first && iterate(first)) ?? []),
+  'torch.nn.ModuleDict': ({ positional: [first] }) => new Map(first?.kind === 'dict' ? first.entries : []),
+};
+
+/** Blocks of torchvision by class name, for scripts that import them from a place that is not in the workspace. */
+const torchvisionBlocks: typeof composites = {
+  // A Sequential of convolution, normalisation, activation.
+  Conv2dNormActivation: convolutionBlock,
+  ConvNormActivation: convolutionBlock,
+  SqueezeExcitation: ({ positional: [input, squeeze] }, origin) => {
+    const pointwise = (from: PythonValue | undefined, to: PythonValue | undefined) =>
+      construct('torch.nn.Conv2d', positionalOnly(from, to, constantValue(1)), origin);
+    return new Map([
+      ['fc1', pointwise(input, squeeze)],
+      ['fc2', pointwise(squeeze, input)],
+    ]);
+  },
+  // Linear, activation, dropout for every hidden size; the last has no activation.
+  MLP: ({ positional: [input, hidden] }, origin) => {
+    const children = new Map<string, PythonValue>();
+    let from = input;
+    (hidden && iterate(hidden))?.forEach((size, index) => {
+      children.set(String(3 * index), construct('torch.nn.Linear', positionalOnly(from, size), origin));
+      from = size;
+    });
+    return children;
+  },
+};
+
+function positionalOnly(...positional: readonly (PythonValue | undefined)[]): Arguments {
+  return { positional: positional.map((one) => one ?? unknownValue), keywords: new Map() };
+}
+
+function convolutionBlock(args: Arguments, origin: Place): Map<string, PythonValue> {
+  return numbered([
+    construct('torch.nn.Conv2d', args, origin),
+    construct('torch.nn.BatchNorm2d', noArguments, origin),
+    construct('torch.nn.ReLU', noArguments, origin),
+  ]);
+}
+
+function numbered(items: readonly PythonValue[]): Map<string, PythonValue> {
+  return new Map(items.map((item, index) => [String(index), item]));
+}
+
+/** An object of a class of a library. */
+export function construct(path: string, args: Arguments, origin: Place): ObjectValue {
+  const type = canonicalModule(path);
+  const compose = composites[type] ?? torchvisionBlocks[type.slice(type.lastIndexOf('.') + 1)];
+  const attributes = compose?.(args, origin) ?? new Map<string, PythonValue>();
+  return { kind: 'object', type, class: undefined, attributes, origin, args };
+}
+
+/** `torch.nn.modules.conv.Conv2d` and `torch.nn.Conv2d` are one class. */
+export function canonicalModule(path: string): string {
+  return path.replace(/^torch\.nn\.modules\.(\w+\.)?/, 'torch.nn.');
+}

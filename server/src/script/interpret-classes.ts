@@ -1,0 +1,134 @@
+/** Classes of the workspace for the interpreter: bases, methods, attributes, constructors. */
+import { construct } from './interpret-builtins';
+import { emptyFrame, type Frame, MAXIMUM_DEPTH, type Machine } from './interpret-frame';
+import {
+  type Arguments,
+  type ClassValue,
+  type FunctionValue,
+  type ObjectValue,
+  type PythonValue,
+  unknownValue,
+} from './interpret-values';
+import type { Expression, Parameter } from './syntax';
+
+/** Runs the constructor of a class, or of the first base that has one. */
+export function initialise(machine: Machine, object: ObjectValue, target: ClassValue, args: Arguments): void {
+  const method = methodOf(machine, target, '__init__');
+  if (method) {
+    machine.run({ ...method.function, self: object }, args, method.owner);
+    return;
+  }
+  const fields = dataFields(target);
+  if (fields.length > 0) assignFields(machine, object, fields, args, target);
+  else initialiseBase(machine, object, target, args);
+}
+
+/** A library base class may add children: `class ConvBNReLU(nn.Sequential)`. */
+export function initialiseBase(
+  machine: Machine,
+  object: ObjectValue,
+  owner: ClassValue,
+  args: Arguments,
+): void {
+  for (const base of basesOf(machine, owner)) {
+    if (base.kind === 'class') initialise(machine, object, base, args);
+    else if (base.kind === 'path') {
+      const built = construct(base.path, args, object.origin);
+      for (const [name, value] of built.attributes) object.attributes.set(name, value);
+    }
+  }
+}
+
+/** Fields of a data class in their order. */
+function assignFields(
+  machine: Machine,
+  object: ObjectValue,
+  fields: readonly Parameter[],
+  args: Arguments,
+  target: ClassValue,
+): void {
+  const frame = { ...emptyFrame(target), self: object, owner: target };
+  fields.forEach((field, index) => {
+    const given = args.positional[index] ?? args.keywords.get(field.name);
+    object.attributes.set(
+      field.name,
+      given ?? (field.default ? machine.value(field.default, frame) : unknownValue),
+    );
+  });
+}
+
+export function basesOf(machine: Machine, target: ClassValue): readonly PythonValue[] {
+  const outer = target.scope.parent;
+  if (!outer) return [];
+  const frame = emptyFrame({ ...target, scope: outer });
+  return target.statement.bases
+    .filter((base) => !base.keyword)
+    .map((base) => machine.value(base.value, frame));
+}
+
+export function methodOf(
+  machine: Machine,
+  target: ClassValue,
+  name: string,
+  depth = 0,
+): { readonly function: FunctionValue; readonly owner: ClassValue } | undefined {
+  const bindings = target.scope.names.get(name);
+  const own = bindings?.[bindings.length - 1];
+  if (own?.kind === 'function') {
+    const made: FunctionValue = {
+      kind: 'function',
+      statement: own.statement,
+      scope: own.scope,
+      closure: undefined,
+      self: undefined,
+      file: target.file,
+    };
+    return { function: made, owner: target };
+  }
+  if (depth > MAXIMUM_DEPTH) return undefined;
+  for (const base of basesOf(machine, target)) {
+    const found = base.kind === 'class' ? methodOf(machine, base, name, depth + 1) : undefined;
+    if (found) return found;
+  }
+  return undefined;
+}
+
+export function classAttribute(
+  machine: Machine,
+  target: ClassValue,
+  name: string,
+  frame: Frame,
+  depth = 0,
+): PythonValue {
+  const bindings = target.scope.names.get(name);
+  const binding = bindings?.[bindings.length - 1];
+  if (binding?.kind === 'variable' && binding.value)
+    return machine.value(binding.value, { ...frame, scope: target.scope, file: target.file });
+  const method = methodOf(machine, target, name);
+  if (method) return method.function;
+  if (depth > MAXIMUM_DEPTH) return unknownValue;
+  for (const base of basesOf(machine, target)) {
+    const found =
+      base.kind === 'class' ? classAttribute(machine, base, name, frame, depth + 1) : unknownValue;
+    if (found.kind !== 'unknown') return found;
+  }
+  return unknownValue;
+}
+
+/** Annotated fields of a class without a constructor. */
+function dataFields(target: ClassValue): readonly Parameter[] {
+  if (!target.statement.decorators.some((one) => /dataclass$/.test(decoratorName(one)))) return [];
+  return target.statement.body.flatMap((statement) => {
+    if (statement.kind !== 'assign') return [];
+    const [field] = statement.targets;
+    return field?.kind === 'name'
+      ? [{ name: field.name, ...(statement.value && { default: statement.value }) }]
+      : [];
+  });
+}
+
+function decoratorName(expression: Expression): string {
+  if (expression.kind === 'call') return decoratorName(expression.callee);
+  if (expression.kind === 'attribute') return expression.attribute;
+  return expression.kind === 'name' ? expression.name : '';
+}

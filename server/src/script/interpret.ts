@@ -1,0 +1,414 @@
+/**
+ * Interpreter for the part of Python that constructs networks: it runs `__init__` methods and factory functions on
+ * known values, with loops, lists and helper methods, so that every layer gets its attribute path. Nothing else is
+ * executed: unknown calls give `unknown`, a step budget ends runaway loops, both branches of an unknown choice are
+ * taken.
+ */
+import {
+  builtins,
+  callMethod,
+  callModuleMethod,
+  canonicalModule,
+  construct,
+  libraryFunctions,
+} from './interpret-builtins';
+import { basesOf, classAttribute, initialise, initialiseBase, methodOf } from './interpret-classes';
+import { type Frame, MAXIMUM_DEPTH, type Machine, preferred } from './interpret-frame';
+import { operate, subscript } from './interpret-operators';
+import { assign, runBlock } from './interpret-statements';
+import {
+  type Arguments,
+  type ClassValue,
+  constantValue,
+  type Environment,
+  type FunctionValue,
+  iterate,
+  type ObjectValue,
+  type Place,
+  type PythonValue,
+  textOf,
+  truthOf,
+  unknownValue,
+} from './interpret-values';
+import { pathOf, type Scope, soleBinding } from './names';
+import type { CallExpression, Expression, FunctionStatement } from './syntax';
+
+/** Finds classes and functions that a file imports from the workspace. */
+export type Resolver = (path: string, file: string) => PythonValue | undefined;
+
+/** Statements and calls one construction may take: far above ResNet-152, far below a second. */
+const STEP_BUDGET = 60_000;
+
+export class Interpreter implements Machine {
+  private steps = 0;
+  private depth = 0;
+
+  constructor(private readonly resolve: Resolver) {}
+
+  /** Value of an expression at the top of a file. */
+  evaluate(expression: Expression, scope: Scope, file: string): PythonValue {
+    this.steps = 0;
+    const environment = { names: new Map<string, PythonValue>(), outer: undefined };
+    return this.value(expression, { scope, environment, file, self: undefined, owner: undefined });
+  }
+
+  /** An object of a class of the workspace, its constructor run. */
+  instantiate(target: ClassValue, args: Arguments, origin: Place): ObjectValue {
+    this.steps = 0;
+    return this.construct(target, args, origin);
+  }
+
+  exhausted(): boolean {
+    return ++this.steps > STEP_BUDGET;
+  }
+
+  /** What a function returns. */
+  call(target: FunctionValue, args: Arguments): PythonValue {
+    this.steps = 0;
+    return this.run(target, args, undefined);
+  }
+
+  private construct(target: ClassValue, args: Arguments, origin: Place): ObjectValue {
+    const object: ObjectValue = {
+      kind: 'object',
+      type: target.statement.name,
+      class: target,
+      attributes: new Map(),
+      origin,
+      args,
+    };
+    initialise(this, object, target, args);
+    return object;
+  }
+
+  run(target: FunctionValue, args: Arguments, owner: ClassValue | undefined): PythonValue {
+    const { statement } = target;
+    if (this.depth >= MAXIMUM_DEPTH || this.steps > STEP_BUDGET) return unknownValue;
+    this.depth++;
+    const environment: Environment = { names: new Map(), outer: target.closure };
+    const frame = { scope: target.scope, environment, file: target.file, self: target.self, owner };
+    this.bindParameters(statement, target.self, args, frame);
+    const value =
+      'kind' in statement && statement.kind === 'lambda'
+        ? this.value(statement.body, frame)
+        : this.body(statement as FunctionStatement, frame);
+    this.depth--;
+    return value;
+  }
+
+  private body(statement: FunctionStatement, frame: Frame): PythonValue {
+    const ending = runBlock(this, statement.body, frame);
+    return ending?.kind === 'return' ? ending.value : constantValue(null);
+  }
+
+  private bindParameters(
+    statement: FunctionValue['statement'],
+    self: ObjectValue | undefined,
+    args: Arguments,
+    frame: Frame,
+  ): void {
+    const isStatic = statement.kind === 'function' && hasDecorator(statement, 'staticmethod');
+    const isClassMethod = statement.kind === 'function' && hasDecorator(statement, 'classmethod');
+    const positional =
+      self && !isStatic
+        ? [isClassMethod && self.class ? self.class : self, ...args.positional]
+        : [...args.positional];
+    const left = new Map(args.keywords);
+    for (const parameter of statement.parameters) {
+      const { name } = parameter;
+      if (parameter.star === '*')
+        frame.environment.names.set(name, { kind: 'list', items: positional.splice(0) });
+      else if (parameter.star === '**') frame.environment.names.set(name, { kind: 'dict', entries: left });
+      else {
+        const given = positional.shift() ?? left.get(name);
+        left.delete(name);
+        const fallback = () => (parameter.default ? this.value(parameter.default, frame) : unknownValue);
+        frame.environment.names.set(name, given ?? fallback());
+      }
+    }
+  }
+
+  value(expression: Expression, frame: Frame): PythonValue {
+    if (this.exhausted()) return unknownValue;
+    switch (expression.kind) {
+      case 'constant':
+        return constantValue(expression.value);
+      case 'format': {
+        const texts = expression.pieces.map((piece) =>
+          typeof piece === 'string' ? piece : textOf(this.value(piece, frame)),
+        );
+        return texts.every((text) => text !== undefined) ? constantValue(texts.join('')) : unknownValue;
+      }
+      case 'name':
+        return this.name(expression.name, expression, frame);
+      case 'attribute':
+        return this.attribute(expression, frame);
+      case 'list':
+      case 'tuple':
+      case 'set':
+        return { kind: 'list', items: expression.items.flatMap((item) => this.item(item, frame)) };
+      case 'dict': {
+        const entries = new Map<string, PythonValue>();
+        for (const entry of expression.entries) {
+          const value = this.value(entry.value, frame);
+          const key = entry.key && textOf(this.value(entry.key, frame));
+          if (key !== undefined) entries.set(key, value);
+          else if (!entry.key && value.kind === 'dict')
+            for (const [name, one] of value.entries) entries.set(name, one);
+        }
+        return { kind: 'dict', entries };
+      }
+      case 'unary': {
+        const operand = this.value(expression.operand, frame);
+        if (expression.operator === 'not') {
+          const truth = truthOf(operand);
+          return truth === undefined ? unknownValue : constantValue(!truth);
+        }
+        return expression.operator === '-' ? operate('-', constantValue(0), operand) : operand;
+      }
+      case 'binary':
+        return this.binary(expression.operator, expression.left, expression.right, frame);
+      case 'subscript': {
+        const [index, ...more] = expression.indexes;
+        const object = this.value(expression.object, frame);
+        if (!index || more.length > 0) return unknownValue;
+        return subscript(object, index, (part) => this.value(part, frame));
+      }
+      case 'comprehension':
+        return { kind: 'list', items: this.comprehend(expression, 0, frame) };
+      case 'lambda':
+        return {
+          kind: 'function',
+          statement: expression,
+          scope: frame.scope,
+          closure: frame.environment,
+          self: undefined,
+          file: frame.file,
+        };
+      case 'call':
+        return this.callExpression(expression, frame);
+      case 'slice':
+        return unknownValue;
+      case 'other':
+        return expression.type === 'conditional_expression'
+          ? this.conditional(expression.parts, frame)
+          : unknownValue;
+    }
+  }
+
+  /** `*items` inside a list. */
+  private item(expression: Expression, frame: Frame): readonly PythonValue[] {
+    if (expression.kind !== 'other' || expression.type !== 'list_splat')
+      return [this.value(expression, frame)];
+    const [inside] = expression.parts;
+    return (inside && iterate(this.value(inside, frame))) ?? [unknownValue];
+  }
+
+  /** `body if test else other`. */
+  private conditional(parts: readonly Expression[], frame: Frame): PythonValue {
+    const [body, test, other] = parts;
+    if (!body || !test || !other) return unknownValue;
+    const truth = truthOf(this.value(test, frame));
+    if (truth !== undefined) return this.value(truth ? body : other, frame);
+    return preferred(this.value(body, frame), this.value(other, frame));
+  }
+
+  private binary(operator: string, left: Expression, right: Expression, frame: Frame): PythonValue {
+    const first = this.value(left, frame);
+    if (operator !== 'and' && operator !== 'or') return operate(operator, first, this.value(right, frame));
+    const truth = truthOf(first);
+    if (truth === undefined) return preferred(first, this.value(right, frame));
+    return truth === (operator === 'or') ? first : this.value(right, frame);
+  }
+
+  private comprehend(
+    expression: Extract<Expression, { kind: 'comprehension' }>,
+    level: number,
+    frame: Frame,
+  ): PythonValue[] {
+    const loop = expression.loops[level];
+    if (!loop) {
+      const kept = expression.conditions.every((test) => truthOf(this.value(test, frame)) !== false);
+      return kept ? [this.value(expression.element, frame)] : [];
+    }
+    const items = iterate(this.value(loop.iterable, frame));
+    return (items ?? []).flatMap((item) => {
+      assign(this, loop.target, item, frame);
+      return this.comprehend(expression, level + 1, frame);
+    });
+  }
+
+  private name(name: string, expression: Expression, frame: Frame): PythonValue {
+    for (let at: Environment | undefined = frame.environment; at; at = at.outer) {
+      const found = at.names.get(name);
+      if (found) return found;
+    }
+    const path = pathOf(expression, frame.scope);
+    if (path !== undefined) return this.resolve(path, frame.file) ?? { kind: 'path', path };
+    const binding = soleBinding(frame.scope, name);
+    const { file } = frame;
+    switch (binding?.kind) {
+      case 'class':
+        return { kind: 'class', statement: binding.statement, scope: binding.scope, file };
+      case 'function':
+        return {
+          kind: 'function',
+          statement: binding.statement,
+          scope: binding.scope,
+          closure: undefined,
+          self: undefined,
+          file,
+        };
+      case 'variable':
+        return binding.value && !this.isLocal(frame.scope, name)
+          ? this.value(binding.value, frame)
+          : unknownValue;
+      default:
+        return unknownValue;
+    }
+  }
+
+  /** A local variable that has no value yet must not be looked up from its own later assignment. */
+  private isLocal(scope: Scope, name: string): boolean {
+    return scope.kind === 'function' && scope.names.has(name);
+  }
+
+  private attribute(expression: Extract<Expression, { kind: 'attribute' }>, frame: Frame): PythonValue {
+    const object = this.value(expression.object, frame);
+    const { attribute } = expression;
+    switch (object.kind) {
+      case 'path': {
+        const path = `${object.path}.${attribute}`;
+        return this.resolve(path, frame.file) ?? { kind: 'path', path };
+      }
+      case 'object': {
+        const own = object.attributes.get(attribute);
+        if (own) return own;
+        const method = object.class && methodOf(this, object.class, attribute);
+        if (method) return { ...method.function, self: object };
+        return object.class ? classAttribute(this, object.class, attribute, frame) : unknownValue;
+      }
+      case 'class':
+        return classAttribute(this, object, attribute, frame);
+      default:
+        return unknownValue;
+    }
+  }
+
+  private callExpression(expression: CallExpression, frame: Frame): PythonValue {
+    const args = this.arguments(expression, frame);
+    const origin = { file: frame.file, span: expression.span };
+    const { callee } = expression;
+    if (callee.kind === 'attribute') {
+      if (isSuperCall(callee.object)) return this.callSuper(callee.attribute, args, frame);
+      const object = this.value(callee.object, frame);
+      const known =
+        object.kind === 'list' || object.kind === 'dict'
+          ? callMethod(object, callee.attribute, args)
+          : object.kind === 'object' && !(object.class && methodOf(this, object.class, callee.attribute))
+            ? callModuleMethod(object, callee.attribute, args)
+            : undefined;
+      if (known) return known;
+    }
+    if (callee.kind === 'name') {
+      const special = this.callBuiltin(callee.name, args, frame);
+      if (special) return special;
+    }
+    return this.invoke(this.value(callee, frame), args, origin, frame);
+  }
+
+  private callBuiltin(name: string, args: Arguments, frame: Frame): PythonValue | undefined {
+    if (frame.environment.names.has(name) || frame.scope.names.has(name)) return undefined;
+    const [object, key, value] = args.positional;
+    const text = key && textOf(key);
+    if (name === 'setattr' && object?.kind === 'object' && text !== undefined && value) {
+      object.attributes.set(text, value);
+      return constantValue(null);
+    }
+    if (name === 'getattr' && object?.kind === 'object' && text !== undefined)
+      return object.attributes.get(text) ?? value ?? unknownValue;
+    return builtins[name]?.(args);
+  }
+
+  private callSuper(method: string, args: Arguments, frame: Frame): PythonValue {
+    const { self, owner } = frame;
+    if (!self || !owner) return unknownValue;
+    if (method === '__init__') {
+      initialiseBase(this, self, owner, args);
+      return constantValue(null);
+    }
+    for (const base of basesOf(this, owner)) {
+      const found = base.kind === 'class' ? methodOf(this, base, method) : undefined;
+      if (found) return this.run({ ...found.function, self }, args, found.owner);
+    }
+    return callModuleMethod(self, method, args) ?? unknownValue;
+  }
+
+  private invoke(target: PythonValue, args: Arguments, origin: Place, frame: Frame): PythonValue {
+    switch (target.kind) {
+      case 'class':
+        if (this.depth >= MAXIMUM_DEPTH) return unknownValue;
+        return this.construct(target, args, origin);
+      case 'function': {
+        const owner = target.self?.class && ownerOf(target, target.self.class, frame);
+        return this.run(target, args, owner);
+      }
+      case 'partial': {
+        const positional = [...target.args.positional, ...args.positional];
+        const keywords = new Map([...target.args.keywords, ...args.keywords]);
+        return this.invoke(target.target, { positional, keywords }, origin, frame);
+      }
+      case 'path':
+        return this.invokePath(target.path, args, origin);
+      default:
+        return unknownValue;
+    }
+  }
+
+  private invokePath(path: string, args: Arguments, origin: Place): PythonValue {
+    const library = libraryFunctions[path];
+    if (library) return library(args);
+    if (path === 'functools.partial') {
+      const [target, ...positional] = args.positional;
+      return target
+        ? { kind: 'partial', target, args: { positional, keywords: args.keywords } }
+        : unknownValue;
+    }
+    const name = canonicalModule(path).split('.').pop() ?? '';
+    return /^[A-Z]/.test(name) ? construct(path, args, origin) : unknownValue;
+  }
+
+  private arguments(expression: CallExpression, frame: Frame): Arguments {
+    const positional: PythonValue[] = [];
+    const keywords = new Map<string, PythonValue>();
+    for (const argument of expression.args) {
+      const value = this.value(argument.value, frame);
+      if (argument.star === '*') positional.push(...(iterate(value) ?? [unknownValue]));
+      else if (argument.star === '**') {
+        if (value.kind === 'dict') for (const [name, one] of value.entries) keywords.set(name, one);
+      } else if (argument.keyword !== undefined) keywords.set(argument.keyword, value);
+      else positional.push(value);
+    }
+    return { positional, keywords };
+  }
+}
+
+/** The class in which a method stands, found by its scope. */
+function ownerOf(target: FunctionValue, from: ClassValue, frame: Frame): ClassValue | undefined {
+  const around = target.scope.parent;
+  if (around === from.scope) return from;
+  const statement = around?.statement;
+  return around && statement?.kind === 'class'
+    ? { kind: 'class', statement, scope: around, file: target.file }
+    : frame.owner;
+}
+
+function isSuperCall(expression: Expression): boolean {
+  return (
+    expression.kind === 'call' && expression.callee.kind === 'name' && expression.callee.name === 'super'
+  );
+}
+
+function hasDecorator(statement: FunctionStatement, name: string): boolean {
+  return statement.decorators.some((one) => one.kind === 'name' && one.name === name);
+}

@@ -1,0 +1,183 @@
+/**
+ * What names mean: imports with their aliases, definitions, variables, per scope. A dotted path such as
+ * `torch.nn.Conv2d` is found for `nn.Conv2d` whatever the aliases; what is ambiguous has no path.
+ */
+import {
+  blocks,
+  type ClassStatement,
+  type Expression,
+  type FunctionStatement,
+  type Module,
+  type Span,
+  type Statement,
+} from './syntax';
+
+export type Binding =
+  | { readonly kind: 'import'; readonly path: string; readonly level: number }
+  | { readonly kind: 'function'; readonly statement: FunctionStatement; readonly scope: Scope }
+  | { readonly kind: 'class'; readonly statement: ClassStatement; readonly scope: Scope }
+  | { readonly kind: 'parameter'; readonly default?: Expression }
+  /** `value` is missing for loop variables, unpacked ones and the like. */
+  | { readonly kind: 'variable'; readonly value?: Expression; readonly span: Span };
+
+/** Names of a module, class or function. */
+export interface Scope {
+  readonly kind: 'module' | 'class' | 'function';
+  readonly parent: Scope | undefined;
+  /** Every binding of a name, in the order of the text. */
+  readonly names: ReadonlyMap<string, readonly Binding[]>;
+  readonly statement: FunctionStatement | ClassStatement | undefined;
+  /** Modules imported with a star; they may define any name. */
+  readonly stars: readonly string[];
+  /** Scopes of the functions and classes defined in here. */
+  readonly inner: ReadonlyMap<FunctionStatement | ClassStatement, Scope>;
+}
+
+interface OpenScope extends Scope {
+  readonly names: Map<string, Binding[]>;
+  readonly stars: string[];
+  readonly inner: Map<FunctionStatement | ClassStatement, Scope>;
+}
+
+/** Binds all names of a program. */
+export function bind(module: Module): Scope {
+  const scope = open('module', undefined, undefined);
+  bindBlock(module.statements, scope);
+  return scope;
+}
+
+function open(kind: Scope['kind'], parent: Scope | undefined, statement: Scope['statement']): OpenScope {
+  return { kind, parent, statement, names: new Map(), stars: [], inner: new Map() };
+}
+
+function bindBlock(statements: readonly Statement[], scope: OpenScope): void {
+  for (const statement of statements) bindStatement(statement, scope);
+}
+
+function bindStatement(statement: Statement, scope: OpenScope): void {
+  switch (statement.kind) {
+    case 'import':
+      for (const { path, alias } of statement.modules) {
+        const first = path.split('.')[0] ?? path;
+        add(scope, alias ?? first, { kind: 'import', path: alias ? path : first, level: 0 });
+      }
+      return;
+    case 'from-import':
+      if (statement.star) scope.stars.push(statement.module);
+      for (const { name, alias } of statement.names) {
+        const path = statement.module === '' ? name : `${statement.module}.${name}`;
+        add(scope, alias ?? name, { kind: 'import', path, level: statement.level });
+      }
+      return;
+    case 'function':
+    case 'class': {
+      const inner = open(statement.kind, scope, statement);
+      scope.inner.set(statement, inner);
+      add(
+        scope,
+        statement.name,
+        statement.kind === 'function'
+          ? { kind: 'function', statement, scope: inner }
+          : { kind: 'class', statement, scope: inner },
+      );
+      if (statement.kind === 'function')
+        for (const parameter of statement.parameters)
+          add(inner, parameter.name, {
+            kind: 'parameter',
+            ...(parameter.default && { default: parameter.default }),
+          });
+      bindBlock(statement.body, inner);
+      return;
+    }
+    case 'assign':
+      for (const target of statement.targets)
+        bindTarget(target, scope, statement.operator === undefined ? statement.value : undefined);
+      return;
+    case 'for':
+      bindTarget(statement.target, scope, undefined);
+      break;
+    case 'with':
+      for (const item of statement.items) if (item.target) bindTarget(item.target, scope, undefined);
+      break;
+    default:
+  }
+  for (const inside of blocks(statement)) bindBlock(inside, scope);
+}
+
+function bindTarget(target: Expression, scope: OpenScope, value: Expression | undefined): void {
+  if (target.kind === 'name')
+    add(scope, target.name, { kind: 'variable', ...(value && { value }), span: target.span });
+  if (target.kind !== 'tuple' && target.kind !== 'list') return;
+  const values = value && (value.kind === 'tuple' || value.kind === 'list') ? value.items : undefined;
+  const pairwise = values?.length === target.items.length ? values : undefined;
+  target.items.forEach((item, index) => {
+    bindTarget(item, scope, pairwise?.[index]);
+  });
+}
+
+function add(scope: OpenScope, name: string, binding: Binding): void {
+  const known = scope.names.get(name);
+  if (known) known.push(binding);
+  else scope.names.set(name, [binding]);
+}
+
+/** All bindings of a name as seen from a scope, by Python's rule: class scopes are not seen from their functions. */
+export function lookUp(scope: Scope, name: string): readonly Binding[] {
+  for (let current: Scope | undefined = scope; current; current = current.parent) {
+    if (current.kind === 'class' && current !== scope) continue;
+    const found = current.names.get(name);
+    if (found) return found;
+  }
+  return [];
+}
+
+/** The only binding of a name, or undefined when there is none or more than one. */
+export function soleBinding(scope: Scope, name: string): Binding | undefined {
+  const found = lookUp(scope, name);
+  return found.length === 1 ? found[0] : undefined;
+}
+
+/** Depth to which aliases are followed: `a = b; b = c; …`. */
+const MAXIMUM_ALIASES = 8;
+
+/**
+ * Dotted path of an expression: `nn.Conv2d` → `torch.nn.Conv2d`. Alternatives of a `try … except ImportError` that
+ * agree on the last part give the first of them. Undefined for anything that is not certainly an imported name.
+ */
+export function pathOf(expression: Expression, scope: Scope, depth = 0): string | undefined {
+  if (depth > MAXIMUM_ALIASES) return undefined;
+  if (expression.kind === 'attribute') {
+    const object = pathOf(expression.object, scope, depth);
+    return object === undefined ? undefined : `${object}.${expression.attribute}`;
+  }
+  if (expression.kind !== 'name') return undefined;
+  const bindings = lookUp(scope, expression.name);
+  const paths = bindings.map((binding) => pathOfBinding(binding, scope, depth));
+  const [first, ...others] = paths;
+  if (first === undefined) return undefined;
+  const last = lastPart(first);
+  return others.every((path) => path !== undefined && lastPart(path) === last) ? first : undefined;
+}
+
+function pathOfBinding(binding: Binding, scope: Scope, depth: number): string | undefined {
+  if (binding.kind === 'import') return '.'.repeat(binding.level) + binding.path;
+  if (binding.kind === 'variable' && binding.value) {
+    const { value } = binding;
+    return value.kind === 'name' || value.kind === 'attribute' ? pathOf(value, scope, depth + 1) : undefined;
+  }
+  return undefined;
+}
+
+function lastPart(path: string): string {
+  return path.slice(path.lastIndexOf('.') + 1);
+}
+
+/** The class or function of this program that an expression names, if there is just one. */
+export function definitionOf(
+  expression: Expression,
+  scope: Scope,
+): Extract<Binding, { kind: 'class' | 'function' }> | undefined {
+  if (expression.kind !== 'name') return undefined;
+  const binding = soleBinding(scope, expression.name);
+  return binding?.kind === 'class' || binding?.kind === 'function' ? binding : undefined;
+}
