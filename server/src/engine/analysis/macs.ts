@@ -6,6 +6,14 @@ import type { Known } from '../graph/evaluate';
 import type { Graph, Model, Node } from '../graph/ir';
 import { isKnownOp, type OpType, opFacts } from '../graph/ops';
 import { allGraphs } from '../graph/walk';
+import {
+  dynamicLstm,
+  groupQueryAttention,
+  mergedAttention,
+  mixtureOfExperts,
+  multiHeadAttention,
+  standardAttention,
+} from './attention-macs';
 import { einsumSizes } from './shape-rules';
 import { batchOfOne, type Shape, type StaticShapes, staticShapes, wholeShape } from './static-shapes';
 
@@ -47,17 +55,26 @@ const counterTable = {
   LSTM: recurrent(4),
   GRU: recurrent(3),
   RNN: recurrent(1),
+  'com.microsoft.DynamicQuantizeLSTM': dynamicLstm,
+  Attention: standardAttention,
+  'com.microsoft.Attention': mergedAttention(4),
+  'com.microsoft.QAttention': mergedAttention(8),
+  'com.microsoft.MultiHeadAttention': multiHeadAttention,
+  'com.microsoft.GroupQueryAttention': groupQueryAttention,
+  'com.microsoft.MoE': mixtureOfExperts(2, 2, () => 1),
+  'com.microsoft.QMoE': mixtureOfExperts(2, 3, (node) => 8 / node.int('expert_weight_bits', 4)),
 } as const satisfies Partial<Record<OpType, Counter>>;
 
 const counters = new Map<string, Counter>(Object.entries(counterTable));
 
 /** Operators whose products this program does not count. */
 const UNCOUNTED: ReadonlySet<string> = new Set([
-  'Attention',
-  'com.microsoft.Attention',
-  'com.microsoft.MultiHeadAttention',
-  'com.microsoft.GroupQueryAttention',
-  'com.microsoft.EmbedLayerNormalization',
+  'com.microsoft.PackedAttention',
+  'com.microsoft.DecoderMaskedSelfAttention',
+  'com.microsoft.LongformerAttention',
+  'com.microsoft.DecoderAttention',
+  'com.microsoft.NhwcConv',
+  'com.microsoft.NhwcFusedConv',
   'com.microsoft.nchwc.Conv',
   'DFT',
   'STFT',
@@ -170,4 +187,11 @@ function fixedBatch(model: Model, shapes: StaticShapes): number {
   return shapes.shape(model.graph.outputs[0])?.[0] === batch ? batch : 1;
 }
 
-const RECURRENT: ReadonlySet<string> = new Set(['LSTM', 'GRU', 'RNN', 'Scan', 'Loop']);
+const RECURRENT: ReadonlySet<string> = new Set([
+  'LSTM',
+  'GRU',
+  'RNN',
+  'com.microsoft.DynamicQuantizeLSTM',
+  'Scan',
+  'Loop',
+]);

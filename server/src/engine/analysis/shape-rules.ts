@@ -5,6 +5,7 @@
 import type { Known } from '../graph/evaluate';
 import type { Node } from '../graph/ir';
 import type { OpType } from '../graph/ops';
+import { attentionShape, projectionWidths } from './attention-macs';
 import { layoutRules } from './shape-rules-layout';
 import { windowRules } from './shape-rules-window';
 import type { Shape } from './static-shapes';
@@ -145,15 +146,24 @@ const plainRules = {
   QLinearMatMul: matMul(0, 3),
   'com.microsoft.MatMulIntegerToFloat': matMul(0, 1),
   'com.microsoft.DynamicQuantizeMatMul': matMul(0, 1),
+  'com.microsoft.GemmFastGelu': matMul(0, 1),
   'com.microsoft.FusedMatMul': fusedMatMul,
-  'com.microsoft.MatMulNBits': (node, known) => {
-    const input = known.shape(0);
-    return [input && [...input.slice(0, -1), node.int('N', 0)]];
-  },
+  'com.microsoft.TransposeMatMul': fusedMatMul,
+  'com.microsoft.FusedMatMulActivation': fusedMatMul,
+  'com.microsoft.MatMulNBits': columnsStated,
+  'com.microsoft.MatMulBnb4': columnsStated,
+  Attention: (node, known) => [attentionShape(node, known)],
+  'com.microsoft.Attention': mergedAttention,
+  'com.microsoft.QAttention': mergedAttention,
+  'com.microsoft.EmbedLayerNormalization': embedded,
+  'com.microsoft.QEmbedLayerNormalization': embedded,
+  'com.microsoft.MoE': first,
+  'com.microsoft.QMoE': first,
   Einsum: einsum,
   LSTM: recurrent(2),
   GRU: recurrent(1),
   RNN: recurrent(1),
+  'com.microsoft.DynamicQuantizeLSTM': recurrent(2),
 } as const satisfies Partial<Record<OpType, ShapeRule>>;
 
 const rules = new Map<string, ShapeRule>([
@@ -188,6 +198,23 @@ export function broadcast(shapes: readonly (Shape | undefined)[]): Shape | undef
       (sizes.every((size) => size === sizes[0]) ? sizes[0] : undefined)
     );
   });
+}
+
+function columnsStated(node: Node, known: Known): readonly (Shape | undefined)[] {
+  const input = known.shape(0);
+  return [input && [...input.slice(0, -1), node.int('N', 0)]];
+}
+
+function mergedAttention(node: Node, known: Known): readonly (Shape | undefined)[] | undefined {
+  const input = known.shape(0);
+  const widths = projectionWidths(node, known.shape(1));
+  return input && [[input[0], input[1], widths?.[1]]];
+}
+
+/** Embeddings [batch, length, width] and mask indices [batch]. */
+function embedded(_node: Node, known: Known): readonly (Shape | undefined)[] | undefined {
+  const ids = known.shape(0);
+  return ids && [[ids[0], ids[1], known.shape(2)?.[1]], [ids[0]]];
 }
 
 function gemm(left: number, right: number): ShapeRule {
