@@ -26,6 +26,7 @@ import {
 import { mergeReports, withoutActivations, withWeights } from './merge-reports';
 import { fingerprintModel } from './model-fingerprint';
 import { ModelStamps } from './model-stamps';
+import { removeOptimizedFolders } from './runtime/optimized-folder';
 import { type Lane, Pool } from './runtime/pool';
 import { dataStamps, sameStamp, stampOf } from './stamps';
 import { type DiskDoor, type FileStamp, Store } from './store';
@@ -168,6 +169,7 @@ export class Engine {
       partial: (partial) => context.partial?.(partial as JobPartials[K]),
     });
     if ('output' in job && end.killed !== undefined) removeTemporaries(job.output, end.killed);
+    if (job.kind === 'debug' && end.killed !== undefined) removeOptimizedFolders(end.killed);
     return { value: end.value, issues: end.issues, partial: end.partial as JobPartials[K] | undefined };
   }
 

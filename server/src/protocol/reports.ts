@@ -210,6 +210,8 @@ export interface QuantizedModelFacts {
   }[];
   /** From the runtime's optimised graph: what stays float although it stands between quantizers. */
   readonly unfused?: readonly UnfusedNode[];
+  /** QuantizeLinear and DequantizeLinear nodes on activations that stay in the runtime's optimised graph. */
+  readonly conversions?: number;
 }
 
 /** Why an operator between quantizers gets no integer kernel, as far as the graph tells. */
@@ -249,8 +251,6 @@ export interface ActivationFacts {
   readonly levels?: number;
   /** Standard deviation over batches of the batch range, divided by its mean. */
   readonly rangeVariation?: number;
-  /** Largest standard deviation of one sample divided by the smallest. */
-  readonly sampleSpread?: number;
 }
 
 /** Equal-width bins over [min, max] of two versions of one tensor. */
@@ -350,6 +350,8 @@ export interface RemedyGain {
   readonly layers?: readonly string[];
   /** At the model output. */
   readonly output: Gain;
+  /** Share of samples with the float network's top class, where there are classes. */
+  readonly agreement?: { readonly before: number; readonly after: number };
   /** Per layer at its own output, where the remedy changes it. */
   readonly local?: Readonly<Record<string, Gain>>;
 }
@@ -372,6 +374,8 @@ export interface AnalysisReport {
   readonly additivity?: Readonly<Record<string, { readonly r2: number }>>;
   readonly remedies?: readonly RemedyGain[];
   readonly attention?: readonly AttentionOrder[];
+  /** Per layer: largest standard deviation of the activation it reads over one sample, divided by the smallest. */
+  readonly sampleSpread?: Readonly<Record<string, number>>;
   /** Of a model that is quantized already. */
   readonly quantization?: QuantizedModelFacts;
   readonly issues: readonly Issue[];
@@ -392,12 +396,16 @@ export interface RangesFile {
     readonly fingerprint: string;
     readonly samples: number;
     readonly noData?: 'batch-norm' | 'noise';
+    /** Set when calibration stopped because more samples no longer moved the ranges: samples there were, share allowed. */
+    readonly stable?: { readonly of: number; readonly share: number };
   };
   readonly estimator: string;
   readonly preprocessing: PreprocessingSpec;
   readonly seed: number;
   /** Keyed by tensor name in the model after BatchNormalization folding. */
   readonly ranges: Readonly<Record<string, ActivationRange>>;
+  /** Distributions behind the ranges, by the name of the tensor that was observed. */
+  readonly stats?: Readonly<Record<string, ActivationFacts>>;
 }
 
 /** value = (pixel · scale − mean) / std; see contract, Preprocessing. Missing = default. */
@@ -454,6 +462,17 @@ export interface QuantizeReport {
   readonly verification: OutputReport & { readonly samples: number; readonly data: string };
   /** One forward at batch 1, milliseconds, same threads: float, quantized. */
   readonly latency?: { readonly float: number; readonly quantized: number };
+  readonly issues: readonly Issue[];
+}
+
+/** What `encodings` wrote. */
+export interface EncodingsReport {
+  readonly output: string;
+  readonly format: string;
+  /** Tensors of either kind. */
+  readonly activations: number;
+  readonly weights: number;
+  readonly bytes: number;
   readonly issues: readonly Issue[];
 }
 

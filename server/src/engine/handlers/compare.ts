@@ -1,5 +1,5 @@
 /** Job `compare`: local and cumulative error per layer of a quantized file against its float original. */
-import type { AnalysisReport, DataReport, Decibel, LayerReport } from '../../protocol/reports';
+import type { AnalysisReport, Decibel, LayerReport } from '../../protocol/reports';
 import { matchedPairs } from '../analysis/layer-pairs';
 import { openLikelyFeeds } from '../analysis/likely-noise';
 import { openModelFacts } from '../analysis/model-facts';
@@ -10,6 +10,7 @@ import { defaultOpset, type Model } from '../graph/ir';
 import type { CompareJob } from '../jobs';
 import { raiseObstacle, raiseOpset } from '../methods/opset';
 import type { ServedContext } from '../runtime/child';
+import { dataReport } from './data-report';
 import { type PreparedModel, withModel } from './open';
 import { outputReport, simulate } from './simulate';
 
@@ -61,10 +62,6 @@ async function compare(
   } finally {
     feeds.value.close();
   }
-}
-
-function dataReport(source: string, samples: number): DataReport {
-  return source === 'none' ? { source, samples, noData: 'noise' } : { source, samples };
 }
 
 function withFigures(layer: LayerReport, result: ShadowResult): LayerReport {

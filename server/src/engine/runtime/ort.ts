@@ -3,6 +3,7 @@
  * files in `folder`; runs are native calls that block this process, so this module is loaded in forked children only.
  * Facts behind the options were measured with onnxruntime-node 1.30 (docs/architecture.md, inference).
  */
+import * as path from 'node:path';
 import type { InferenceSession, OnnxValue } from 'onnxruntime-node';
 import { dataTypeByCode } from '../base/dtype';
 import { type Issue, issue } from '../base/issue';
@@ -28,6 +29,8 @@ export interface SessionOptions {
   readonly prepack?: boolean;
   /** The session is made to read its metadata and never run, so values of any type may stand at its border. */
   readonly metadataOnly?: boolean;
+  /** File that the graph is written to as it will run, its large constants to a second file beside it. */
+  readonly optimizedFile?: string;
   /** Further `session.*` entries; names without the prefix. */
   readonly configuration?: Readonly<Record<string, string>>;
 }
@@ -107,8 +110,13 @@ function nativeOptions(options: SessionOptions): InferenceSession.SessionOptions
   const entries: Record<string, string> = { 'intra_op.allow_spinning': '0' };
   if (options.folder !== undefined) entries.model_external_initializers_file_folder_path = options.folder;
   if (options.prepack === false) entries.disable_prepacking = '1';
+  if (options.optimizedFile !== undefined) {
+    entries.optimized_model_external_initializers_file_name = `${path.basename(options.optimizedFile)}.data`;
+    entries.optimized_model_external_initializers_min_size_in_bytes = '256';
+  }
   return {
     executionProviders: ['cpu'],
+    ...(options.optimizedFile === undefined ? {} : { optimizedModelFilePath: options.optimizedFile }),
     graphOptimizationLevel: options.optimization,
     intraOpNumThreads: options.threads,
     interOpNumThreads: 1,

@@ -1,0 +1,201 @@
+/**
+ * Codes of activations of a model that is quantized already, counted on data: exact histograms of 2^bits entries per
+ * tensor, so that memory does not grow with the samples, and what they tell of clipping and of levels that work.
+ */
+import type { ActivationFacts, ActivationQuantizer, QuantizedLayerFacts } from '../../protocol/reports';
+import { checkpoint } from '../base/cancel';
+import { fail, type Outcome, ok } from '../base/outcome';
+import type { ProgressSink } from '../base/progress';
+import type { Model, Value } from '../graph/ir';
+import type { Feeds } from '../runtime/feeds';
+import type { RuntimeArray } from '../runtime/runtime-tensor';
+import { openSession } from '../runtime/session-model';
+import { type Tap, tapModel } from '../runtime/tap';
+import { effectiveLevels } from './quantized-facts';
+
+/** Wider codes have too many levels to count one by one. */
+const MAX_BITS = 16;
+
+export interface CountedCodes {
+  readonly input: NonNullable<QuantizedLayerFacts['input']>;
+  /** Missing where the scale is computed at run time. */
+  readonly activation?: ActivationFacts;
+}
+
+export interface CountInput {
+  /** Changed by nobody: a copy is tapped. */
+  readonly model: Model;
+  readonly source: { readonly path: string };
+  readonly quantizers: readonly ActivationQuantizer[];
+  readonly feeds: Feeds;
+  readonly batchSize: number;
+  readonly threads: number;
+  readonly signal?: AbortSignal;
+  readonly progress: ProgressSink;
+  /** All facts so far, after every batch. */
+  readonly partial?: (facts: ReadonlyMap<string, CountedCodes>, samples: number) => void;
+}
+
+/** Runs the model and counts the codes of every quantizer; facts by the name of the codes' tensor. */
+export async function countCodes(
+  input: CountInput,
+): Promise<Outcome<{ readonly facts: ReadonlyMap<string, CountedCodes>; readonly samples: number }>> {
+  const { model, feeds } = input;
+  const counters = countersOf(input);
+  const taps: readonly Tap[] = counters.map(({ value, quantizer }) => ({
+    value: value.name,
+    what: 'all',
+    // Types of less than a byte cannot leave a session; all others come out as they are.
+    float: quantizer.bits >= 8,
+  }));
+  if (counters.length === 0) return ok({ facts: new Map(), samples: 0 });
+  const tapped = tapModel(model, taps);
+  const session = await openSession(tapped.model, input.source, {
+    threads: input.threads,
+    // Integer kernels round otherwise; what is counted are the codes that the file states.
+    optimization: 'disabled',
+  });
+  if (!session.value) return fail(...session.issues);
+  let samples = 0;
+  try {
+    for await (const batch of feeds.batches(input.batchSize)) {
+      await checkpoint(input.signal);
+      if (!batch.value) return fail(...batch.issues);
+      const ran = await session.value.run(batch.value.feeds);
+      if (!ran.value) return fail(...ran.issues);
+      for (const [index, counter] of counters.entries()) {
+        const [name] = tapped.outputs[index] ?? [];
+        const tensor = name === undefined ? undefined : ran.value[name];
+        if (tensor) counter.add(tensor.data);
+      }
+      samples += batch.value.count;
+      input.progress({ stage: 'measure', done: samples, total: feeds.count, unit: 'samples' });
+      input.partial?.(factsOf(counters), samples);
+    }
+  } finally {
+    await session.value.release();
+  }
+  return ok({ facts: factsOf(counters), samples });
+}
+
+function countersOf({ model, quantizers }: CountInput): readonly CodeCounter[] {
+  const counters = new Map<string, CodeCounter>();
+  for (const quantizer of quantizers) {
+    const value = model.graph.values.get(quantizer.tensor);
+    if (!value || value.tensor || quantizer.bits > MAX_BITS || counters.has(value.name)) continue;
+    counters.set(value.name, new CodeCounter(value, quantizer));
+  }
+  return [...counters.values()];
+}
+
+function factsOf(counters: readonly CodeCounter[]): ReadonlyMap<string, CountedCodes> {
+  return new Map(
+    counters.flatMap((counter) => {
+      const facts = counter.facts();
+      return facts ? [[counter.value.name, facts] as const] : [];
+    }),
+  );
+}
+
+/** Histogram of the codes of one tensor. */
+class CodeCounter {
+  private readonly counts: Float64Array;
+  private readonly lowest: number;
+  private total = 0;
+
+  constructor(
+    readonly value: Value,
+    readonly quantizer: ActivationQuantizer,
+  ) {
+    this.counts = new Float64Array(2 ** quantizer.bits);
+    this.lowest = quantizer.signed ? -(2 ** (quantizer.bits - 1)) : 0;
+  }
+
+  add(data: RuntimeArray): void {
+    const { counts, lowest, quantizer } = this;
+    const real = data instanceof Float32Array || data instanceof Float64Array;
+    // An operator that quantizes inside shows the real numbers it reads, which are no codes.
+    if (!ArrayBuffer.isView(data) || (real && quantizer.bits >= 8)) return;
+    if (data instanceof BigInt64Array || data instanceof BigUint64Array) return;
+    const codes: ArrayLike<number> = data as ArrayLike<number>;
+    for (let index = 0; index < codes.length; index++) {
+      const at = (codes[index] ?? 0) - lowest;
+      counts[at] = (counts[at] ?? 0) + 1;
+    }
+    this.total += codes.length;
+  }
+
+  facts(): CountedCodes | undefined {
+    const { counts, lowest, total, quantizer } = this;
+    if (total === 0) return undefined;
+    const levels = counts.length;
+    let codesUsed = 0;
+    for (const count of counts) if (count > 0) codesUsed++;
+    const input = { clippedShare: this.clippedShare(), codesUsed, levels };
+    const { scale, zeroPoint } = quantizer;
+    if (scale === null || zeroPoint === null) return { input };
+    const real = (at: number) => (lowest + at - zeroPoint) * scale;
+    return {
+      input,
+      activation: {
+        tensor: this.realName(),
+        ...moments(counts, total, real),
+        p9999: percentile(counts, total, real, 0.9999),
+        clippedShare: input.clippedShare,
+        effectiveLevels: effectiveLevels(counts, total),
+        levels,
+      },
+    };
+  }
+
+  /** Codes at the ends, but for an end that stands for 0: there an activation function puts what it cuts off. */
+  private clippedShare(): number {
+    const { counts, lowest, total, quantizer } = this;
+    const { zeroPoint } = quantizer;
+    const low = zeroPoint === lowest ? 0 : (counts[0] ?? 0);
+    const high = zeroPoint === lowest + counts.length - 1 ? 0 : (counts[counts.length - 1] ?? 0);
+    return zeroPoint === null ? 0 : (low + high) / total;
+  }
+
+  /** The real tensor that was quantized. */
+  private realName(): string {
+    const { producer } = this.value;
+    const real = producer?.opType === 'QuantizeLinear' ? producer.input(0) : undefined;
+    return real?.name ?? this.value.name;
+  }
+}
+
+function moments(counts: Float64Array, total: number, real: (at: number) => number) {
+  let min = Number.POSITIVE_INFINITY;
+  let max = Number.NEGATIVE_INFINITY;
+  let sum = 0;
+  for (const [at, count] of counts.entries()) {
+    if (count === 0) continue;
+    min = Math.min(min, real(at));
+    max = Math.max(max, real(at));
+    sum += count * real(at);
+  }
+  const mean = sum / total;
+  let squares = 0;
+  for (const [at, count] of counts.entries()) squares += count * (real(at) - mean) ** 2;
+  return { min, max, mean, std: Math.sqrt(squares / total) };
+}
+
+/** Smallest |x| that this share of the elements does not exceed. */
+function percentile(
+  counts: Float64Array,
+  total: number,
+  real: (at: number) => number,
+  share: number,
+): number {
+  const sorted = [...counts.entries()]
+    .filter(([, count]) => count > 0)
+    .map(([at, count]) => ({ size: Math.abs(real(at)), count }))
+    .sort((one, other) => one.size - other.size);
+  let below = 0;
+  for (const { size, count } of sorted) {
+    below += count;
+    if (below >= share * total) return size;
+  }
+  return sorted.at(-1)?.size ?? 0;
+}
