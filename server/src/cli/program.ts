@@ -65,21 +65,47 @@ export function makeProgram(end: (code: number) => void): Command {
     .requiredOption('-o, --output <file>', 'ranges file to write')
     .action(run(async () => (await import('./commands/calibrate')).calibrate));
 
-  withDataFlags(
+  /** What becomes of a model, and with which ranges. */
+  const withPlanFlags = (command: Command) =>
+    withDataFlags(command)
+      .option(
+        '--scheme <name>',
+        'w8a8, w4a8, …, or a weight format for weight-only: int8, int4, int4.group32',
+      )
+      .option('--ranges <file>', 'ranges written by calibrate')
+      .option('--encodings <file>', 'AIMET encodings: activation ranges from another tool; --data fills gaps')
+      .addOption(new Option('--target <name>', 'runtime the file is made for').choices(['ort-cpu']))
+      .option('--estimator <name>', `range estimator: ${estimatorHelp}`)
+      .option('--methods <names>', 'methods, comma-separated', list)
+      .option('--keep-float <glob>', 'layers to keep in float; repeatable', collect);
+
+  withPlanFlags(
     command('quantize <model>', 'plan, export, then load, run and compare with the float model', [
       'quantize model.onnx --scheme w8a8 --data images/ -o model.int8.onnx',
       'quantize model.onnx --scheme int4 -o model.int4.onnx',
       'quantize model.onnx --recipe model.quant.json',
+      'quantize model.onnx --scheme w8a8 --encodings model.encodings -o model.int8.onnx',
     ]),
   )
-    .option('--scheme <name>', 'w8a8, w4a8, …, or a weight format for weight-only: int8, int4, int4.group32')
-    .option('--ranges <file>', 'ranges written by calibrate')
-    .addOption(new Option('--target <name>', 'runtime the file is made for').choices(['ort-cpu']))
-    .option('--estimator <name>', `range estimator: ${estimatorHelp}`)
-    .option('--methods <names>', 'methods, comma-separated', list)
-    .option('--keep-float <glob>', 'layers to keep in float; repeatable', collect)
     .option('-o, --output <file>', "file to write (default: the recipe's output)")
     .action(run(async () => (await import('./commands/quantize')).quantize));
+
+  withPlanFlags(
+    command('encodings <model>', 'scales and zero points of a plan, for other tools that quantize', [
+      'encodings model.onnx --scheme w8a8 --ranges ranges.json --format ort -o overrides.json',
+      'encodings model.onnx --recipe model.quant.json --format aimet-2.0.0 -o model.encodings',
+    ]),
+  )
+    .addOption(
+      new Option(
+        '--format <name>',
+        "ort: TensorQuantOverrides of onnxruntime's Python quantizer; aimet-…: AIMET encodings of that version",
+      )
+        .choices(['ort', 'aimet-0.6.1', 'aimet-1.0.0', 'aimet-2.0.0'])
+        .makeOptionMandatory(),
+    )
+    .requiredOption('-o, --output <file>', 'file to write')
+    .action(run(async () => (await import('./commands/encodings')).encodings));
 
   withDataFlags(
     command('compare <float> <quantized>', 'error per layer of an existing quantized file', [

@@ -7,6 +7,7 @@ import { assertNever } from './base/invariant';
 import type { Outcome } from './base/outcome';
 import { calibrateHandler } from './handlers/calibrate';
 import { compareHandler } from './handlers/compare';
+import { encodingsHandler } from './handlers/encodings';
 import { evaluateHandler } from './handlers/evaluate';
 import { layerDetailHandler } from './handlers/layer-detail';
 import { measureHandler } from './handlers/measure';
@@ -25,6 +26,8 @@ function handle(job: Job, context: ServedContext): Promise<Outcome<unknown>> {
       return measureHandler(job, context);
     case 'quantize':
       return quantizeHandler(job, context);
+    case 'encodings':
+      return encodingsHandler(job, context);
     case 'compare':
       return compareHandler(job, context);
     case 'layer-detail':

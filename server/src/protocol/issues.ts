@@ -96,6 +96,20 @@ export interface IssueFacts {
   'dimension-assumed': { readonly dimension: string; readonly size: number };
   'ranges-stale': { readonly what: 'model' | 'data' | 'version'; readonly path: string };
   'range-missing': { readonly tensor: string };
+  /** Parts of an encodings file without effect: tensors that the model does not have, no integers, weights. */
+  'encodings-unused': {
+    readonly unknown: readonly string[];
+    readonly skipped: readonly string[];
+    readonly weights: number;
+  };
+  /** Tensors that the format of an encodings file cannot hold, or that the other tool would not find as they are. */
+  'encodings-left-out': { readonly tensors: readonly string[]; readonly why: 'groups' | 'folded' };
+  /** Layers that an importance matrix does not cover, or covers with another number of columns. */
+  'importance-unmatched': {
+    readonly covered: number;
+    readonly layers: readonly string[];
+    readonly mismatched: readonly string[];
+  };
   // --- recipe and scheme -------------------------------------------------------------------------------
   'recipe-syntax': { readonly reason: string };
   'recipe-value': { readonly key: string; readonly reason: string; readonly expected: string };

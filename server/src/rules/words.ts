@@ -100,15 +100,14 @@ const sentences: { readonly [C in IssueCode]: Sentence<C> } = {
       ...(skipped.length > 0 ? [`${some(skipped, 'encoding')} without integer form here`] : []),
       ...(weights > 0 ? [`${weights} of weights, which keep their own scales`] : []),
     ]
-      .join('; ')
-      .replace(/^/, 'encodings not used: ')
-      .replace(/$/, '.'),
+      .map((part, index) => `${index === 0 ? 'encodings not used: ' : ''}${part}`)
+      .join('; '),
   'encodings-left-out': ({ tensors, why }) =>
     why === 'groups'
       ? `${some(tensors, 'weight')} left out: the file cannot hold scales of groups there.`
       : `${some(tensors, 'weight')} left out: onnxruntime would meet them before BatchNormalization is folded. Fold it first (quant_pre_process) to have them written.`,
   'importance-unmatched': ({ covered, layers, mismatched }) =>
-    `the importance matrix covers ${plural(covered, 'layer')}; ${[
+    `the importance matrix covers ${covered} ${covered === 1 ? 'layer' : 'layers'}; ${[
       ...(layers.length > 0 ? [`${some(layers, 'layer')} not in it`] : []),
       ...(mismatched.length > 0 ? [`${some(mismatched, 'layer')} with another number of columns`] : []),
     ].join('; ')}.`,
@@ -257,6 +256,12 @@ function oneLine(text: string): string {
     /[\p{Cc}\u2028\u2029]/gu,
     (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`,
   );
+}
+
+/** How many of what, and the first of their names. */
+function some(names: readonly string[], noun: string): string {
+  const shown = names.slice(0, 3).map(quote).join(', ');
+  return `${names.length} ${noun}${names.length === 1 ? '' : 's'} (${shown}${names.length > 3 ? ', …' : ''})`;
 }
 
 function times(factor: number): string {

@@ -2,58 +2,33 @@
 import * as path from 'node:path';
 import { issue } from '../../engine/base/issue';
 import { outputIssue } from '../../engine/export/write';
-import { isAvailable, methodIssue } from '../../engine/methods/available';
-import { readRangesFile } from '../../engine/ranges-file';
 import { decibels, percent, shortBytes } from '../../rules/numbers';
 import { reported } from '../../rules/words';
 import { inputFiles } from '../inputs';
 import type { DataFlags, GlobalFlags } from '../options';
-import { dataSpec } from '../options';
+import { type PlanFlags, planJob } from '../plan-job';
 import { judged } from '../report';
 import { exitCodes, failed, runCommand } from '../run';
 import { table } from '../table';
 
-export interface QuantizeFlags extends GlobalFlags, DataFlags {
-  readonly scheme?: string;
-  readonly ranges?: string;
-  readonly target?: string;
-  readonly estimator?: string;
-  readonly methods?: readonly string[];
-  readonly keepFloat?: readonly string[];
+export interface QuantizeFlags extends GlobalFlags, DataFlags, PlanFlags {
   readonly output?: string;
 }
 
+const noOutput = issue('recipe-value', { key: '-o', reason: 'no output file is named', expected: 'a path' });
+
 export function quantize(model: string, flags: QuantizeFlags): Promise<number> {
   return runCommand(flags, async ({ engine, terminal, common, signal, recipe }) => {
-    if (flags.scheme === undefined && !recipe) {
-      return failed(terminal, [usage('--scheme or --recipe', 'neither is given', 'one of them')]);
-    }
-    const unsupported = flags.methods?.find((method) => !isAvailable(method));
-    if (unsupported !== undefined) return failed(terminal, [methodIssue(unsupported)]);
+    const job = planJob(model, flags, recipe, common);
+    if (!job.value) return failed(terminal, job.issues);
     const planned = recipe?.recipe.output;
     const output = flags.output ?? (planned && recipe ? path.resolve(recipe.folder, planned) : undefined);
-    if (output === undefined) return failed(terminal, [usage('-o', 'no output file is named', 'a path')]);
-    const ranges = flags.ranges === undefined ? undefined : readRangesFile(flags.ranges);
-    if (ranges && !ranges.value) return failed(terminal, ranges.issues);
-    const data = dataSpec(flags, recipe?.data);
-    const inputs = inputFiles(engine, model, [data?.source, flags.recipe, flags.ranges]);
+    if (output === undefined) return failed(terminal, [noOutput]);
+    const inputs = inputFiles(engine, model, [job.value.data?.source, ...job.value.files]);
     const misplaced = outputIssue(output, inputs);
     if (misplaced) return failed(terminal, [misplaced]);
     const end = await engine.run(
-      {
-        kind: 'quantize',
-        model,
-        output,
-        recipe: recipe?.text,
-        scheme: flags.scheme,
-        estimator: flags.estimator,
-        keepFloat: flags.keepFloat ?? [],
-        target: flags.target,
-        data,
-        ranges: ranges?.value,
-        rangesPath: flags.ranges,
-        ...common,
-      },
+      { kind: 'quantize', output, ...job.value.job },
       { signal, progress: terminal.progress },
     );
     if (!end.value) return failed(terminal, end.issues);
@@ -94,8 +69,4 @@ export function quantize(model: string, flags: QuantizeFlags): Promise<number> {
     }
     return exitCodes.done;
   });
-}
-
-function usage(key: string, reason: string, expected: string) {
-  return issue('recipe-value', { key, reason, expected });
 }

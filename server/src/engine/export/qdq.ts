@@ -16,7 +16,7 @@ import type { PlanLayer, QuantPlan } from '../methods/plan';
 import { hasIntegerKernel } from '../methods/plan-form';
 import { type StorageType, storageBits, type TargetFacts, targets } from '../methods/targets';
 import { parametersFor } from '../numerics/affine';
-import { type QuantizedWeight, weightParameters } from '../numerics/quantize-weight';
+import { type QuantizedWeight, type ScopeParameters, weightParameters } from '../numerics/quantize-weight';
 import { parseActivationFormat, type QuantScheme } from '../numerics/scheme';
 import { ActivationWriter, type GuardedInput } from './activation-writer';
 import { type ActivationLayer, type Ranges, selectActivations, type TensorQuantizer } from './activations';
@@ -73,7 +73,8 @@ export function exportQdq(input: ExportInput): Outcome<Model> {
   return ok(model, issues);
 }
 
-interface Planned {
+/** A layer and what becomes of it. */
+export interface Planned {
   readonly layer: Layer;
   readonly plan: PlanLayer;
   readonly activations: QuantScheme | undefined;
@@ -82,7 +83,8 @@ interface Planned {
   readonly widened: StorageType | undefined;
 }
 
-function plannedLayers(model: Model, plan: QuantPlan): readonly Planned[] {
+/** Layers of the folded model with what the plan says and what the target's kernels make of it. */
+export function plannedLayers(model: Model, plan: QuantPlan): readonly Planned[] {
   const byName = new Map(plan.layers.map((layer) => [layer.name, layer]));
   const target = targets[plan.target];
   return listLayers(model).map((layer) => {
@@ -107,7 +109,8 @@ function fitsKernel(layer: Layer): boolean {
   return biasOf(layer) !== 'float';
 }
 
-function activationLayer({ layer, activations, kernel }: Planned): ActivationLayer[] {
+/** The layer as far as activations are concerned; none where they stay float. */
+export function activationLayer({ layer, activations, kernel }: Planned): ActivationLayer[] {
   const input = layer.node.input(layer.activationInput);
   if (activations === undefined || input === undefined) return [];
   return [{ name: layer.name, node: layer.node, input, scheme: activations, kernel }];
@@ -115,12 +118,13 @@ function activationLayer({ layer, activations, kernel }: Planned): ActivationLay
 
 /** Quantizes one layer's weight and bias. Returns the node that reads the activation afterwards. */
 function writeLayer(
-  { layer, plan, activations, kernel, widened }: Planned,
+  planned: Planned,
   weight: LayerWeight,
   quantizer: TensorQuantizer | undefined,
   writer: WeightWriter,
   input: ExportInput,
 ): Node {
+  const { layer, plan, kernel, widened } = planned;
   const scheme = plannedScheme(plan);
   const chosen = input.codes?.get(layer.name);
   if (plan.form === 'matmul-nbits') {
@@ -128,19 +132,40 @@ function writeLayer(
     const codes = chosen ?? weightCodes(weight, scheme);
     return toMatMulNBits(layer, weight, codes, storageBits[plan.storage], input.accuracyLevel ?? 0);
   }
-  const bias = biasOf(layer);
-  const inputScale = activations && quantizer && scaleOf(quantizer, activations);
-  const parameters = chosen ?? weightParameters(weight.data, weight.shape, weight.channelAxis, scheme);
-  const integerBias = kernel !== 'none' && inputScale !== undefined && bias !== undefined && bias !== 'float';
-  const fitted = integerBias ? fitWeightScales(parameters, weight, bias, inputScale) : parameters;
+  const { parameters, fitted, integerBias } = weightQuantizers(planned, weight, quantizer, chosen);
   const codes = chosen && fitted === parameters ? chosen : weightCodes(weight, scheme, fitted);
   writer.write(layer, plan, weight, codes, {
     shared: chosen === undefined && fitted === parameters,
     widened,
   });
-  if (integerBias) writeBias(layer, bias, inputScale, codes, input.plan.opset);
+  if (integerBias) writeBias(layer, integerBias.bias, integerBias.inputScale, codes, input.plan.opset);
   if (kernel === 'none' && quantizer !== undefined) writeFloatBias(layer);
   return layer.node;
+}
+
+/**
+ * Quantizers of a layer's weight: min-max or chosen ones, and as an integer bias makes them (the same object where it
+ * changes nothing).
+ */
+export function weightQuantizers(
+  { layer, plan, activations, kernel }: Planned,
+  weight: LayerWeight,
+  quantizer: TensorQuantizer | undefined,
+  chosen?: QuantizedWeight,
+): {
+  readonly parameters: ScopeParameters;
+  readonly fitted: ScopeParameters;
+  readonly integerBias: { readonly bias: Float32Array; readonly inputScale: number } | undefined;
+} {
+  const bias = biasOf(layer);
+  const inputScale = activations && quantizer && scaleOf(quantizer, activations);
+  const parameters =
+    chosen ?? weightParameters(weight.data, weight.shape, weight.channelAxis, plannedScheme(plan));
+  if (kernel === 'none' || inputScale === undefined || bias === undefined || bias === 'float') {
+    return { parameters, fitted: parameters, integerBias: undefined };
+  }
+  const fitted = fitWeightScales(parameters, weight, bias, inputScale);
+  return { parameters, fitted, integerBias: { bias, inputScale } };
 }
 
 function scaleOf(quantizer: TensorQuantizer, scheme: QuantScheme): number | undefined {

@@ -4,30 +4,24 @@
  */
 import type { DataSpec, PlannedLayer, QuantizeReport, RangesFile } from '../../protocol/reports';
 import { batchSizeFor } from '../analysis/batch-size';
-import { checkRanges } from '../analysis/calibrate';
 import { evaluate } from '../analysis/evaluate';
 import { latencyOf } from '../analysis/latency';
 import { openLikelyFeeds } from '../analysis/likely-noise';
 import { AgreementScorer } from '../analysis/scorers';
-import { targetNames } from '../base/format-names';
 import { hasErrors, type Issue, issue } from '../base/issue';
 import { fail, type Outcome, ok } from '../base/outcome';
 import { writeModel } from '../export/write';
-import { parseRecipe } from '../format/recipe';
 import type { Model } from '../graph/ir';
 import { listLayers } from '../graph/layers';
 import type { QuantizeJob } from '../jobs';
-import { isAvailable, methodIssue } from '../methods/available';
-import { makePlan, type PlanLayer, type QuantPlan } from '../methods/plan';
-import { fingerprintModel } from '../model-fingerprint';
+import type { PlanLayer, QuantPlan } from '../methods/plan';
 import { weightErrors } from '../numerics/weight-error';
 import type { ServedContext } from '../runtime/child';
-import { openFeeds } from '../runtime/feeds';
 import { openModelFile } from '../runtime/model-file';
 import type { Session } from '../runtime/ort';
 import { openSession } from '../runtime/session-model';
-import { rangesOf } from './calibrate';
 import { type PreparedModel, withModel } from './open';
+import { neededRanges, noData, planOf } from './planned';
 import { quantizedTwin } from './simulate';
 
 /** Samples on which a written file is compared with the float model. */
@@ -52,73 +46,6 @@ export function quantizeHandler(job: QuantizeJob, context: ServedContext): Promi
     if (!twin.value || hasErrors(twin.issues)) return fail(...issues);
     return write(job, context, prepared, plan.value, twin.value, ranges.value, issues);
   });
-}
-
-function planOf(job: QuantizeJob, prepared: PreparedModel): Outcome<QuantPlan> {
-  const model = prepared.folded();
-  const parsed = job.recipe === undefined ? undefined : parseRecipe(job.recipe);
-  if (parsed && (!parsed.recipe || hasErrors(parsed.issues))) return fail(...parsed.issues);
-  const missing = parsed?.recipe?.methods.find((method) => !isAvailable(method.name));
-  if (missing) return fail(methodIssue(missing.name));
-  const target = targetNames.find((name) => name === job.target);
-  const plan = makePlan({
-    model,
-    layers: listLayers(model),
-    recipe: parsed?.recipe,
-    spans: parsed?.spans,
-    scheme: job.scheme,
-    estimator: job.estimator,
-    keepFloat: job.keepFloat,
-    target,
-  });
-  return { value: plan.value, issues: [...(parsed?.issues ?? []), ...plan.issues] };
-}
-
-/** Ranges as given, checked to be fresh, or calibrated now; none for a weight-only plan. */
-async function neededRanges(
-  job: QuantizeJob,
-  context: ServedContext,
-  prepared: PreparedModel,
-  plan: QuantPlan,
-): Promise<Outcome<RangesFile>> {
-  const needed = plan.layers.some((layer) => layer.activations !== 'float');
-  if (!needed) return { value: undefined, issues: [] };
-  if (job.ranges) {
-    const fingerprint = await fingerprintModel(job.model, context.signal);
-    if (!fingerprint.value) return fail(...fingerprint.issues);
-    const data = await dataFingerprint(job.ranges, job, context, prepared);
-    const stale = checkRanges(job.ranges, fingerprint.value, job.rangesPath ?? '', data);
-    return hasErrors(stale) ? fail(...stale) : ok(job.ranges, stale);
-  }
-  const ranges = await rangesOf(prepared, job.data ?? noData(job), plan.estimator, job, context);
-  if (!ranges.value) return fail(...ranges.issues);
-  const from = ranges.value.data.noData;
-  return ok(
-    ranges.value,
-    from ? [...ranges.issues, issue('data-none', { from }, {}, 'warning')] : ranges.issues,
-  );
-}
-
-/** What the data of a ranges file is now; `undefined` when it cannot be opened (any more), which verifying reports. */
-async function dataFingerprint(
-  { data, seed, preprocessing }: RangesFile,
-  { dimensions }: QuantizeJob,
-  context: ServedContext,
-  prepared: PreparedModel,
-): Promise<string | undefined> {
-  if (data.source === 'none' || data.source === 'random') return undefined;
-  const spec = { source: data.source, samples: data.samples, seed, preprocessing, dimensions };
-  const feeds = await openFeeds(spec, prepared.folded());
-  if (!feeds.value) return undefined;
-  try {
-    return await feeds.value.fingerprint(context.signal);
-  } finally {
-    feeds.value.close();
-  }
-}
-
-function noData(job: QuantizeJob): DataSpec {
-  return { source: 'none', seed: job.seed, preprocessing: {}, dimensions: job.dimensions };
 }
 
 async function write(
