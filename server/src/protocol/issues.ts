@@ -3,6 +3,8 @@
  * `rules/words.ts` turns an issue into text, in one place for editor and command line.
  */
 
+import type { UnfusedReason } from './unfused';
+
 export type Severity = 'error' | 'warning' | 'information' | 'hint';
 
 /** Where an issue stands. All parts are optional; the words name whichever are known. */
@@ -24,6 +26,8 @@ export interface Gain {
   readonly of: 'weight' | 'local' | 'output';
   readonly before: number;
   readonly after: number;
+  /** Layers that the remedy changed together; missing = the whole plan, or this layer alone. */
+  readonly layers?: number;
   readonly data?: { readonly source: string; readonly samples: number };
 }
 
@@ -32,8 +36,22 @@ interface Measured {
   readonly gains?: readonly Gain[];
 }
 
+/** Codes of the findings on scripts that exist; the numbers are those of the product's rule list. */
+export const scriptCodes = ['S13', 'S24', 'S30', 'S32', 'S50'] as const;
+export type ScriptCode = (typeof scriptCodes)[number];
+
+/** What a sentence about a script needs: names as the script writes them. */
+export interface ScriptFindingFacts {
+  /** The call, argument or value the finding is about. */
+  readonly subject: string;
+  /** What it should be, or what to use instead. */
+  readonly instead?: string;
+  /** A further value of the script: a number, a type, a second name. */
+  readonly detail?: string | number;
+}
+
 /** Facts per code. Adding an issue = one line here and one in `rules/words.ts`; the compiler asks for both. */
-export interface IssueFacts {
+export interface IssueFacts extends Readonly<Record<ScriptCode, ScriptFindingFacts>> {
   // --- files -------------------------------------------------------------------------------------------
   'file-not-found': { readonly path: string };
   'file-unreadable': { readonly path: string; readonly reason: string };
@@ -94,7 +112,7 @@ export interface IssueFacts {
   'dimension-unbound': { readonly dimension: string; readonly input: string };
   /** No data and no binding: the tool chose a size for its own noise. */
   'dimension-assumed': { readonly dimension: string; readonly size: number };
-  'ranges-stale': { readonly what: 'model' | 'data' | 'version'; readonly path: string };
+  'ranges-stale': { readonly what: 'model' | 'data' | 'version' | 'options'; readonly path: string };
   'range-missing': { readonly tensor: string };
   /** Parts of an encodings file without effect: tensors that the model does not have, no integers, weights. */
   'encodings-unused': {
@@ -167,6 +185,52 @@ export interface IssueFacts {
     readonly channel: number;
   };
   M03: { readonly batchNorm: string };
+  M04: { readonly op: string; readonly activation: string };
+  M05: {
+    readonly op: string;
+    /** Largest scale divided by the smallest. */
+    readonly ratio: number;
+    readonly bitsLost: number;
+    readonly scales: readonly number[];
+  };
+  M06: {
+    readonly tensor: string;
+    /** What the real number 0 becomes. */
+    readonly becomes: number;
+    readonly because: 'pair' | 'padding' | 'fraction';
+  };
+  M08: {
+    /** Zero points of the channels differ, or they are the same and not 0. */
+    readonly because: 'differ' | 'non-zero';
+    readonly layers: number;
+    readonly total: number;
+  };
+  M09: { readonly layers: number; readonly total: number };
+  M10: {
+    readonly layers: number;
+    readonly total: number;
+    /** Largest 255 · |w1 + w2| of a pair. */
+    readonly peak: number;
+  };
+  M11: {
+    readonly peak: number;
+    readonly limit: number;
+    readonly reduction: number;
+  };
+  M12: { readonly scaleError: number; readonly saturated: number };
+  M23: {
+    readonly op: string;
+    readonly reason: UnfusedReason;
+    readonly names: readonly string[];
+    /** Quantize and dequantize nodes on activations that stay in the runtime's graph. */
+    readonly conversions: number;
+  };
+  M28: {
+    readonly because: 'remainder' | 'small' | 'negative';
+    readonly groupSize: number;
+    readonly reduction: number;
+    readonly layers: number;
+  };
   M07: Measured & {
     readonly min: number;
     readonly max: number;

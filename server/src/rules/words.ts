@@ -8,6 +8,7 @@ import type { FixKind, ReportedIssue } from '../protocol/reports';
 import type { Effect, Verdict } from '../protocol/views';
 import { ruleOf } from './index';
 import { decibels, percent } from './numbers';
+import { scriptSentences } from './words-script';
 
 type Sentence<C extends IssueCode> = (facts: IssueFacts[C], anchor: Anchor) => string;
 
@@ -20,6 +21,7 @@ const kinds = {
 } as const;
 
 const sentences: { readonly [C in IssueCode]: Sentence<C> } = {
+  ...scriptSentences,
   'file-not-found': ({ path }) => `${path}: no such file. Check the path.`,
   'file-unreadable': ({ path, reason }) => `${path}: cannot be read (${reason}).`,
   'file-empty': ({ path }) => `${path}: the file is empty. Export or download it again.`,
@@ -93,7 +95,9 @@ const sentences: { readonly [C in IssueCode]: Sentence<C> } = {
   'ranges-stale': ({ what, path }) =>
     what === 'version'
       ? `${path}: written by another version. Calibrate again.`
-      : `${path}: belongs to another ${what === 'model' ? 'model (its content changed)' : 'set of data'}. Calibrate again.`,
+      : what === 'options'
+        ? `${path}: the calibration that was stopped had other options. Start it anew without --resume.`
+        : `${path}: belongs to another ${what === 'model' ? 'model (its content changed)' : 'set of data'}. Calibrate again.`,
   'encodings-unused': ({ unknown, skipped, weights }) =>
     [
       ...(unknown.length > 0 ? [`${some(unknown, 'tensor')} not in the model`] : []),
@@ -272,15 +276,16 @@ function bits(count: number): string {
   return `${count.toFixed(1)} bits`;
 }
 
-/** ` output 4.1 dB → 24.0 dB (measured on 32 samples of images)` per gain after a separator; empty when none. */
+/** ` at the output 4.1 dB → 24.0 dB (measured on 32 samples)` per gain after a separator; empty when none. */
 function gained(separator: string, gains: readonly Gain[] | undefined): string {
   if (!gains || gains.length === 0) return '';
-  const each = gains.map(({ of, before, after, data }) => {
+  const each = gains.map(({ of, before, after, layers, data }) => {
     const on =
       data === undefined
-        ? 'measured on the weight'
-        : `measured on ${data.samples} ${data.samples === 1 ? 'sample' : 'samples'} of ${data.source}`;
-    return `${gainWords[of]} ${decibels(before)} → ${decibels(after)} (${on})`;
+        ? 'on the weight'
+        : `on ${data.samples} ${data.samples === 1 ? 'sample' : 'samples'}`;
+    const together = layers !== undefined && layers > 1 ? ` with all ${layers} such layers changed` : '';
+    return `${gainWords[of]}${together} ${decibels(before)} → ${decibels(after)} (measured ${on})`;
   });
   return `${separator} ${each.join(', ')}`;
 }
@@ -343,7 +348,12 @@ export const verdictWords: Readonly<Record<Verdict, string>> = {
 };
 
 /** A verdict in a narrow place. */
-export const verdictMarks: Readonly<Record<Verdict, string>> = { good: '✓', watch: '△', bad: '✗', unknown: '' };
+export const verdictMarks: Readonly<Record<Verdict, string>> = {
+  good: '✓',
+  watch: '△',
+  bad: '✗',
+  unknown: '',
+};
 
 const weightBasis = 'Weight error: measured on the weight, min-max ranges. Sizes: estimated.';
 

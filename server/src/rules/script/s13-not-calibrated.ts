@@ -1,0 +1,65 @@
+/** S13: convert right after prepare, without a forward pass between. */
+import { canonicalPath } from '../../script/catalog';
+import type { Event } from '../../script/flow';
+import type { ScriptRule } from './script-rule';
+import { textAt } from './script-rule';
+
+const preparations = new Set([
+  'torch.ao.quantization.prepare',
+  'torch.ao.quantization.prepare_fx',
+  'torch.ao.quantization.prepare_pt2e',
+  'torchao.quantization.pt2e.prepare_pt2e',
+]);
+const conversions = new Set([
+  'torch.ao.quantization.convert',
+  'torch.ao.quantization.convert_fx',
+  'torch.ao.quantization.convert_pt2e',
+  'torchao.quantization.pt2e.convert_pt2e',
+]);
+
+export const s13: ScriptRule<'S13'> = {
+  code: 'S13',
+  severity: 'error',
+  title: 'Converted without calibration',
+  documentation: {
+    trigger:
+      'A network goes from `prepare` (eager, FX or PT2E) to `convert` and nothing runs it between: no call of the network, and no unknown function that is given it.',
+    why: 'Observers have seen no data. Scales keep their initial value and the converted network computes noise.',
+    remedy: 'Run representative samples through the prepared network, in eval mode and without gradients.',
+    source: 'PyTorch tutorial "Static Quantization with Eager Mode", step 4.',
+  },
+  check(facts) {
+    return facts.flows().flatMap((flow) =>
+      [...flow.events.values()].flatMap((events) =>
+        conversionsWithoutData(events).map(({ call }) => ({
+          facts: { subject: textAt(facts, call.expression.callee.span) },
+          span: call.expression.callee.span,
+        })),
+      ),
+    );
+  },
+};
+
+/** Conversions of a history that follow a preparation with nothing between that could feed data. */
+function conversionsWithoutData(events: readonly Event[]): readonly Event[] {
+  const found: Event[] = [];
+  let prepared: Event | undefined;
+  for (const event of events) {
+    const path = event.call.path === undefined ? undefined : canonicalPath(event.call.path);
+    if (event.role === 'argument' && path !== undefined && preparations.has(path)) prepared = event;
+    else if (event.role === 'argument' && path !== undefined && conversions.has(path)) {
+      if (prepared?.certain && event.certain) found.push(event);
+      prepared = undefined;
+    } else if (!leavesUntouched(event)) prepared = undefined;
+  }
+  return found;
+}
+
+const harmless = new Set(['eval', 'train', 'to', 'cpu', 'cuda', 'parameters', 'named_modules', 'state_dict']);
+const readOnly = new Set(['print', 'len', 'type', 'isinstance', 'str', 'id']);
+
+/** A mode change or a print runs no data through the network; anything unknown might. */
+function leavesUntouched({ call, role, opaque }: Event): boolean {
+  if (role === 'receiver') return harmless.has(call.name);
+  return role === 'result' || (role === 'argument' && opaque && readOnly.has(call.name));
+}

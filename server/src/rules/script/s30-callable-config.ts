@@ -1,0 +1,40 @@
+/** S30: quantize_ with the callables of the old torchao API. */
+import { pathOf } from '../../script/names';
+import { argument } from '../../script/program';
+import { callsOf, type ScriptRule, textAt } from './script-rule';
+
+/** Old function → configuration class, as torchao's quant_api lists them. */
+const successors: Readonly<Record<string, string>> = {
+  int4_weight_only: 'Int4WeightOnlyConfig',
+  int8_weight_only: 'Int8WeightOnlyConfig',
+  int8_dynamic_activation_int8_weight: 'Int8DynamicActivationInt8WeightConfig',
+  int8_dynamic_activation_int4_weight: 'Int8DynamicActivationInt4WeightConfig',
+  float8_weight_only: 'Float8WeightOnlyConfig',
+  float8_dynamic_activation_float8_weight: 'Float8DynamicActivationFloat8WeightConfig',
+  fpx_weight_only: 'FPXWeightOnlyConfig',
+  uintx_weight_only: 'UIntXWeightOnlyConfig',
+};
+
+export const s30: ScriptRule<'S30'> = {
+  code: 'S30',
+  severity: 'warning',
+  title: 'quantize_ with a function of the old torchao API',
+  deprecated: true,
+  documentation: {
+    trigger: '`quantize_(model, int4_weight_only(…))` and its relatives.',
+    why: 'torchao replaced the functions by configuration classes and removes them.',
+    remedy: 'Pass the class of the same meaning: `Int4WeightOnlyConfig(…)` and so on.',
+    source: 'torchao, quantization/quant_api.py; pytorch/ao#1690.',
+  },
+  check(facts) {
+    return callsOf(facts, 'torchao.quantization.quantize_').flatMap((call) => {
+      const config = argument(call, 'config', 1);
+      if (!config || config === 'hidden' || config.value.kind !== 'call') return [];
+      const { callee } = config.value;
+      const path = pathOf(callee, call.scope);
+      const successor = path && successors[path.slice(path.lastIndexOf('.') + 1)];
+      if (!path?.startsWith('torchao.') || !successor) return [];
+      return [{ facts: { subject: textAt(facts, callee.span), instead: successor }, span: callee.span }];
+    });
+  },
+};

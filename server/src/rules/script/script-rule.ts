@@ -1,0 +1,94 @@
+/**
+ * A finding on training scripts: id, default severity, what/why/source, a check over the program, and an edit where a
+ * safe one exists. One rule a file, one line in `rules/script/index.ts`. Data-flow rules stay silent unless sure.
+ */
+import { issue } from '../../engine/base/issue';
+import type { Issue, ScriptCode, ScriptFindingFacts, Severity } from '../../protocol/issues';
+import { canonicalPath } from '../../script/catalog';
+import type { Flow } from '../../script/flow';
+import type { ModuleTree } from '../../script/module-tree';
+import type { Call, Program } from '../../script/program';
+import type { Span } from '../../script/syntax';
+
+/** Where the network shall run; rules that depend on it are silent without. */
+export type ScriptTarget = 'x86-avx2' | 'x86-avx512' | 'x86-vnni' | 'arm64' | 'cuda' | 'tensorrt';
+
+/** What a rule sees of a script. Flows and trees are made when a rule first asks. */
+export interface ScriptFacts {
+  readonly text: string;
+  readonly program: Program;
+  readonly target: ScriptTarget | undefined;
+  flows(): readonly Flow[];
+  trees(): readonly ModuleTree[];
+}
+
+/** Replaces a stretch of the text. */
+export interface ScriptEdit {
+  readonly span: Span;
+  readonly text: string;
+}
+
+export interface ScriptFix {
+  /** Imperative, for the menu: "Use torch.ao.quantization.prepare". */
+  readonly title: string;
+  readonly edits: readonly ScriptEdit[];
+  /** Safe fixes keep what the program computes, or only make it do what it states; `lint --fix` applies these. */
+  readonly safe: boolean;
+}
+
+export interface ScriptFinding {
+  readonly facts: ScriptFindingFacts;
+  /** What to underline. */
+  readonly span: Span;
+  readonly severity?: Severity;
+  readonly fix?: ScriptFix;
+}
+
+export interface ScriptRule<C extends ScriptCode = ScriptCode> {
+  readonly code: C;
+  readonly severity: Severity;
+  /** One line for settings and documentation. */
+  readonly title: string;
+  readonly documentation: {
+    readonly trigger: string;
+    readonly why: string;
+    readonly remedy: string;
+    readonly source: string;
+  };
+  /** Shown struck through. */
+  readonly deprecated?: boolean;
+  /** Ids of the methods table that this rule covers too. */
+  readonly aliases?: readonly string[];
+  check(facts: ScriptFacts): readonly ScriptFinding[];
+}
+
+/** A finding as an issue; its span is the anchor. */
+export function scriptIssue(rule: ScriptRule, finding: ScriptFinding): Issue {
+  return issue(rule.code, finding.facts, { span: finding.span }, finding.severity ?? rule.severity);
+}
+
+/** Calls of the named functions, by canonical path, in the order of the text. */
+export function callsOf(facts: ScriptFacts, ...paths: readonly string[]): readonly Call[] {
+  const wanted = new Set(paths);
+  return facts.program.calls.filter(
+    (call) => call.path !== undefined && wanted.has(canonicalPath(call.path)),
+  );
+}
+
+/** A stretch of the script as it is written. */
+export function textAt(facts: ScriptFacts, span: Span): string {
+  return facts.text.slice(span[0], span[1]);
+}
+
+/** Edit that adds a keyword argument at the end of a call's list; keeps a trailing comma and line breaks. */
+export function addArgument(facts: ScriptFacts, call: Call, text: string): ScriptEdit {
+  const { args, argsSpan } = call.expression;
+  const last = args.at(-1);
+  if (!last) return { span: [argsSpan[0] + 1, argsSpan[0] + 1], text };
+  const rest = facts.text.slice(last.span[1], argsSpan[1]);
+  const comma = /^\s*,/.exec(rest);
+  const at = last.span[1] + (comma?.[0].length ?? 0);
+  const lineBreak = /\n[ \t]*$/.exec(facts.text.slice(argsSpan[0], last.span[0]))?.[0];
+  const separator = lineBreak ?? ' ';
+  return { span: [at, at], text: `${comma ? '' : ','}${separator}${text}${comma ? ',' : ''}` };
+}
