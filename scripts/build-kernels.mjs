@@ -1,16 +1,22 @@
-// Assembles server/src/engine/numerics/kernels/kernels.wat and writes the binary as a base64 constant beside it.
-// `--check` writes nothing and exits with 1 when the committed constant is out of date.
+// Assembles the sources in server/src/engine/numerics/kernels/ and writes each binary as a base64 constant beside it.
+// `--check` writes nothing and exits with 1 when a committed constant is out of date.
 import { readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import wabt from 'wabt';
 
 const folder = new URL('../server/src/engine/numerics/kernels/', import.meta.url);
 
-/** Text of binary.ts for the current kernels.wat. */
-export async function buildKernels() {
+/** Source, file of the constant, name of the constant. */
+export const modules = [
+  ['kernels.wat', 'binary.ts', 'kernelBinary'],
+  ['histogram.wat', 'histogram-binary.ts', 'histogramBinary'],
+];
+
+/** Text of the constant's file for the current source. */
+export async function buildKernels(wat = 'kernels.wat', constant = 'kernelBinary') {
   const { parseWat } = await wabt();
-  const source = await readFile(new URL('kernels.wat', folder), 'utf8');
-  const module = parseWat('kernels.wat', source, { simd: true });
+  const source = await readFile(new URL(wat, folder), 'utf8');
+  const module = parseWat(wat, source, { simd: true });
   module.validate();
   const { buffer } = module.toBinary({});
   module.destroy();
@@ -19,19 +25,21 @@ export async function buildKernels() {
       .toString('base64')
       .match(/.{1,100}/g) ?? [];
   const literal = lines.map((line) => `  '${line}'`).join(' +\n');
-  return `/** Built from kernels.wat by scripts/build-kernels.mjs: a WebAssembly module in base64. */
-export const kernelBinary =
+  return `/** Built from ${wat} by scripts/build-kernels.mjs: a WebAssembly module in base64. */
+export const ${constant} =
 ${literal};
 `;
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const target = new URL('binary.ts', folder);
-  const built = await buildKernels();
-  if (!process.argv.includes('--check')) {
-    await writeFile(target, built);
-  } else if ((await readFile(target, 'utf8')) !== built) {
-    console.error('kernels/binary.ts is out of date: run node scripts/build-kernels.mjs');
-    process.exitCode = 1;
+  for (const [wat, file, constant] of modules) {
+    const target = new URL(file, folder);
+    const built = await buildKernels(wat, constant);
+    if (!process.argv.includes('--check')) {
+      await writeFile(target, built);
+    } else if ((await readFile(target, 'utf8')) !== built) {
+      console.error(`kernels/${file} is out of date: run node scripts/build-kernels.mjs`);
+      process.exitCode = 1;
+    }
   }
 }

@@ -7,6 +7,20 @@ import { fail, type Outcome, ok } from './base/outcome';
 
 const MAX_BYTES = 64 << 20;
 
+const factsSchema = z.object({
+  tensor: z.string(),
+  min: z.number(),
+  max: z.number(),
+  mean: z.number(),
+  std: z.number(),
+  p9999: z.number(),
+  clippedShare: z.number().optional(),
+  effectiveLevels: z.number().optional(),
+  levels: z.number().optional(),
+  rangeVariation: z.number().optional(),
+  sampleSpread: z.number().optional(),
+});
+
 const rangesSchema = z.object({
   version: z.literal(1),
   model: z.object({ path: z.string(), fingerprint: z.string() }),
@@ -15,6 +29,7 @@ const rangesSchema = z.object({
     fingerprint: z.string(),
     samples: z.number(),
     noData: z.enum(['batch-norm', 'noise']).optional(),
+    stable: z.object({ of: z.number(), share: z.number() }).optional(),
   }),
   estimator: z.string(),
   preprocessing: z.object({
@@ -28,6 +43,7 @@ const rangesSchema = z.object({
   }),
   seed: z.number(),
   ranges: z.record(z.string(), z.object({ min: z.number(), max: z.number() })),
+  stats: z.record(z.string(), factsSchema).optional(),
 });
 
 /** Ranges from a file; `ranges-stale` for another version, `format-damaged` for anything that is no ranges file. */

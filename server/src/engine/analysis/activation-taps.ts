@@ -1,4 +1,4 @@
-/** Which activation tensors a quantizer may need ranges for, and how little of them has to be looked at. */
+/** Which activation tensors a quantizer may need ranges for, and which few of them have to be looked at. */
 import type { ActivationRange } from '../../protocol/reports';
 import type { Model, Node, Value } from '../graph/ir';
 import { listLayers } from '../graph/layers';
@@ -6,13 +6,8 @@ import { isPassThrough, opFacts, passThroughInputs } from '../graph/ops';
 
 export interface ActivationTensor {
   readonly name: string;
-  /** Tensor whose values these are, only moved: its range serves here too, and only it is observed. */
+  /** Tensor that is observed for it: the same values before they were moved, or what a Relu or Clip makes of them. */
   readonly source: string;
-  /**
-   * Only a Relu or Clip reads it, and a kernel that writes codes skips that tensor: its extremes will do, should it be
-   * needed after all.
-   */
-  readonly rough: boolean;
 }
 
 /**
@@ -33,16 +28,21 @@ export function activationTensors(model: Model): readonly ActivationTensor[] {
   const order = [...graph.dataInputs, ...graph.nodes.flatMap((node) => node.outputs)];
   return order
     .filter((value) => wanted.has(value))
-    .map((value) => {
-      const source = sourceOf(value);
-      return { name: value.name, source: source.name, rough: isRough(source) };
-    });
+    .map((value) => ({ name: value.name, source: observedFor(value).name }));
 }
 
-function isRough(value: Value): boolean {
-  const [use, second] = value.uses;
-  if (use === undefined || second !== undefined || use.node.graph?.isOutput(value)) return false;
-  return opFacts(use.node).fusedActivation === true && use.index === 0;
+/**
+ * The tensor whose range serves a value. What only a Relu or Clip reads has the range of its result: quantizing to
+ * that range and then clipping gives the same as clipping and then quantizing, and nothing is spent on what is cut off.
+ */
+export function observedFor(value: Value): Value {
+  const source = sourceOf(value);
+  const [use, second] = source.uses;
+  const node = use?.node;
+  if (!node || second !== undefined || node.graph !== source.producer?.graph) return source;
+  if (node.graph?.isOutput(source) || opFacts(node).fusedActivation !== true || use.index !== 0)
+    return source;
+  return node.output() ?? source;
 }
 
 /** Follows operators that move the values of one input. */

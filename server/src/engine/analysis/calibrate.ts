@@ -1,10 +1,11 @@
 /**
- * Activation ranges of a model on samples: taps × feeds × range estimators, streaming. Estimators that only need
- * extremes get them reduced inside the session; memory does not grow with the samples. Without data, ranges come
- * from BatchNormalization parameters, else from seeded noise.
+ * Activation ranges of a model on samples: taps × feeds × range estimators, streaming. Extremes are reduced inside the
+ * session; where an estimator needs all elements they are counted and given back at once, a few samples at a time, so
+ * that memory stays that of plain inference. Without data, ranges come from BatchNormalization parameters, else from
+ * seeded noise.
  */
-import type { ActivationRange, DataSpec, RangesFile } from '../../protocol/reports';
-import { checkpoint } from '../base/cancel';
+import type { ActivationFacts, ActivationRange, DataSpec, RangesFile } from '../../protocol/reports';
+import { Cancelled, checkpoint } from '../base/cancel';
 import { type Issue, issue } from '../base/issue';
 import { fail, type Outcome, ok } from '../base/outcome';
 import type { ProgressSink } from '../base/progress';
@@ -12,21 +13,26 @@ import type { Model } from '../graph/ir';
 import type { OpenModel } from '../graph/open';
 import { opFacts } from '../graph/ops';
 import { allNodes } from '../graph/walk';
-import { createRandom, type Random } from '../numerics/random';
-import { createEstimator, type Estimator, needsOnlyExtremes } from '../numerics/ranges';
+import { createRandom } from '../numerics/random';
+import { createEstimator, needsOnlyExtremes } from '../numerics/ranges';
 import type { QuantScheme } from '../numerics/scheme';
 import { type Feeds, noiseSamples } from '../runtime/feeds';
 import { modelFileFingerprint } from '../runtime/file-fingerprint';
+import { type FreeTensors, tensorDrain } from '../runtime/free';
 import { dimensionName } from '../runtime/model-inputs';
 import type { RuntimeTensor, Session } from '../runtime/ort';
 import { openSession } from '../runtime/session-model';
 import { inferShapes, type ValueShape } from '../runtime/shapes';
 import { type Tap, tapModel } from '../runtime/tap';
-import { type ActivationTensor, activationTensors } from './activation-taps';
+import { type ActivationTensor, activationTensors, outputBounds } from './activation-taps';
 import { batchNormRanges, pixelRange } from './batch-norm-ranges';
 import { batchSizeFor } from './batch-size';
+import { type CalibrationState, checkState, stateKey, stateVersion } from './calibration-state';
 import { inputMoments } from './input-moments';
 import { openLikelyFeeds } from './likely-noise';
+import { FIRST_LOOK, FIRST_LOOK_UNASKED, RangeStability, STABLE_SHARE } from './range-stability';
+import { TensorWatch } from './tensor-watch';
+import { knownSizes } from './value-sizes';
 
 export interface CalibrateInput {
   readonly open: OpenModel;
@@ -44,12 +50,27 @@ export interface CalibrateInput {
   readonly progress: ProgressSink;
   /** Complete in itself after every batch. */
   readonly partial?: (ranges: RangesFile) => void;
+  /** Stop once more samples no longer move the ranges. Default: when no number of samples is asked for. */
+  readonly untilStable?: boolean;
+  /** Where an earlier calibration stopped; of another model, other data or options it is refused: `ranges-stale`. */
+  readonly resume?: CalibrationState;
+  /** Gets the state from time to time, and when cancelled; made only when it is called. */
+  readonly keep?: (state: () => CalibrationState) => void;
 }
 
 const DEFAULT_SCHEME = { bits: 8, signed: false, symmetric: false } as const;
 
-/** Bytes of observed tensors that one run may return. */
-const TAPPED_BYTES = 64 << 20;
+/**
+ * Bytes of observed tensors that one run may return. They exist twice for a moment, in the session and outside, and are
+ * the only memory beyond that of plain inference.
+ */
+const TAPPED_BYTES = 6 << 20;
+
+/** With an estimator that needs extremes only, one run in so many returns all elements, for the facts. */
+const LOOK_EVERY = 16;
+
+/** Milliseconds between two states to resume from. */
+const KEEP_INTERVAL = 1000;
 
 /** Bytes of all tensors of one run together; onnxruntime frees most of them on the way. */
 const COMPUTED_BYTES = 512 << 20;
@@ -67,7 +88,7 @@ const FREE_DIMENSION = 256;
 const PARTIAL_SHARE = 0.1;
 
 /** What the search of one range takes, roughly. */
-const SEARCH_MILLISECONDS = 3;
+const SEARCH_MILLISECONDS = 1;
 
 /**
  * Ranges of all activation tensors that integer kernels may need.
@@ -103,22 +124,15 @@ export function checkRanges(
   return dataFingerprint !== undefined && ranges.data.fingerprint !== dataFingerprint ? stale('data') : [];
 }
 
-interface Observed {
-  readonly name: string;
-  readonly taps: readonly Tap[];
-  readonly estimator: Estimator;
-  /** One of so many elements is looked at. */
-  readonly stride: number;
-}
-
 class Calibration {
   private readonly tensors: readonly ActivationTensor[];
-  private observed: readonly Observed[] = [];
+  private watches: readonly TensorWatch[] = [];
   private fixed: ReadonlyMap<string, ActivationRange> = new Map();
   private header: Pick<RangesFile, 'model' | 'data'> | undefined;
   private samples = 0;
+  private stable = false;
   private partialTime = 0;
-  private readonly random = createRandom(0);
+  private keptAt = 0;
   private readonly startTime = performance.now();
 
   constructor(
@@ -127,8 +141,7 @@ class Calibration {
     private readonly estimatorId: string,
   ) {
     const named = input.tensors?.filter((name) => input.model.graph.values.has(name));
-    this.tensors =
-      named?.map((name) => ({ name, source: name, rough: false })) ?? activationTensors(input.model);
+    this.tensors = named?.map((name) => ({ name, source: name })) ?? activationTensors(input.model);
   }
 
   async run(): Promise<Outcome<RangesFile>> {
@@ -138,13 +151,13 @@ class Calibration {
     this.header = await this.fingerprints(none ? (this.fixed.size > 0 ? 'batch-norm' : 'noise') : undefined);
     const shapes = await this.sampleShapes();
     if (shapes.value === undefined) return fail(...shapes.issues);
-    this.observed = this.observers(shapes.value);
-    // Everything followed from BatchNormalization.
-    if (this.observed.length === 0) return this.finished();
-    const tapped = tapModel(
-      input.model,
-      this.observed.flatMap((one) => one.taps),
-    );
+    this.watches = this.watchesFor(shapes.value);
+    const stale = this.resume();
+    if (stale.length > 0) return fail(...stale);
+    // Everything followed from BatchNormalization, or was seen before.
+    if (this.watches.length === 0 || this.samples >= this.feeds.count) return this.finished();
+    const taps = this.watches.flatMap(({ extremes, all }) => (extremes ? [extremes, all] : [all]));
+    const tapped = tapModel(input.model, taps);
     const session = await openSession(tapped.model, input.open, {
       threads: input.threads,
       // Kernels of a higher level compute the same in float, but replace quantized patterns by other numerics.
@@ -153,6 +166,9 @@ class Calibration {
     if (session.value === undefined) return fail(...session.issues);
     try {
       return await this.observeAll(session.value, tapped.outputs, this.batchSize(shapes.value));
+    } catch (error) {
+      if (error instanceof Cancelled && this.samples > 0) this.input.keep?.(() => this.state());
+      throw error;
     } finally {
       await session.value.release();
     }
@@ -164,23 +180,54 @@ class Calibration {
     batchSize: number,
   ): Promise<Outcome<RangesFile>> {
     const { signal, progress } = this.input;
-    for await (const batch of this.feeds.batches(batchSize, signal)) {
+    const free = await tensorDrain();
+    const plans = fetchPlans(this.watches, outputs);
+    const stability = this.stability();
+    let runs = 0;
+    for await (const batch of this.feeds.batches(batchSize, signal, this.samples)) {
       await checkpoint(signal);
       if (batch.value === undefined) return fail(...batch.issues);
-      const ran = await session.run(batch.value.feeds);
+      const plan = runs++ % LOOK_EVERY === 0 ? plans.whole : plans.usual;
+      const ran = await session.run(batch.value.feeds, plan.names);
       if (ran.value === undefined) return fail(...ran.issues);
-      let at = 0;
-      for (const { taps, estimator, stride } of this.observed) {
-        for (const _ of taps) {
-          const tensors = (outputs[at++] ?? []).flatMap((name) => ran.value?.[name] ?? []);
-          estimator.observe(thinned(chunk(tensors), tensors.length > 1 ? 1 : stride, this.random));
-        }
-      }
+      this.observe(plan, ran.value, batch.value.first, batch.value.count, free);
       this.samples += batch.value.count;
-      progress({ stage: 'calibrate', done: this.samples, total: this.feeds.count, unit: 'samples' });
+      const { count: total } = this.feeds;
+      if (this.samples < total && stability?.due(this.samples)) {
+        this.stable = stability.look(this.samples, this.render().ranges);
+      }
+      const done = { done: this.samples, total: this.stable ? this.samples : total };
+      const detail = this.stable ? { detail: `stable after ${this.samples} of ${total}` } : {};
+      progress({ stage: 'calibrate', ...done, unit: 'samples', ...detail });
       this.sendPartial();
+      this.keepState();
+      if (this.stable) break;
+    }
+    if (this.stable && this.header) {
+      const fingerprint = await this.feeds.fingerprint(signal, this.samples);
+      this.header = { ...this.header, data: { ...this.header.data, fingerprint } };
     }
     return this.finished();
+  }
+
+  private observe(
+    { fetched }: FetchPlan,
+    values: Readonly<Record<string, RuntimeTensor>>,
+    first: number,
+    count: number,
+    free: FreeTensors,
+  ): void {
+    // Seeded by position, so that a resumed calibration draws what the whole one would have drawn.
+    const random = createRandom(first);
+    for (const { watch, extremes, all } of fetched) {
+      const ends = extremes.flatMap((name) => [...((values[name]?.data ?? []) as Float32Array)]);
+      // Alone stands the largest value of what is never negative.
+      const known =
+        extremes.length === 0 ? undefined : Float32Array.from(extremes.length === 1 ? [0, ...ends] : ends);
+      const tensor = all === undefined ? undefined : values[all];
+      watch.observe({ extremes: known, all: tensor }, count, random);
+    }
+    free(Object.values(values));
   }
 
   private finished(): Outcome<RangesFile> {
@@ -201,25 +248,37 @@ class Calibration {
     });
   }
 
-  /** One observer per source tensor; only float tensors are observed. */
-  private observers(shapes: ReadonlyMap<string, ValueShape>): readonly Observed[] {
-    const observed = new Map<string, Observed>();
-    const extremes = needsOnlyExtremes(this.estimatorId);
-    for (const { source, rough } of this.tensors) {
+  /** One watch per source tensor; only float tensors are observed. */
+  private watchesFor(shapes: ReadonlyMap<string, ValueShape>): readonly TensorWatch[] {
+    const watches = new Map<string, TensorWatch>();
+    const extremesSuffice = needsOnlyExtremes(this.estimatorId);
+    const { count: samples } = this.feeds;
+    for (const { name, source } of this.tensors) {
       const type = shapes.get(source)?.type;
-      if (observed.has(source) || this.fixed.has(source) || !type?.startsWith('float')) continue;
-      const estimator = createEstimator(rough && !extremes ? 'min-max' : this.estimatorId).value;
-      if (!estimator) continue;
+      if (watches.has(source) || this.fixed.has(source) || this.fixed.has(name)) continue;
+      const estimator = createEstimator(this.estimatorId).value;
+      if (!type?.startsWith('float') || !estimator) continue;
       const tap = { value: source, float: type === 'float32' };
-      const whole = !extremes && !rough;
-      const elements = elementsPerSample(shapes.get(source)?.shape ?? []) * this.feeds.count;
-      const stride = whole ? Math.ceil(elements / OBSERVED_ELEMENTS) : 1;
-      const taps: Tap[] = [];
-      if (!whole || stride > 1) taps.push({ ...tap, what: 'extremes' });
-      if (whole) taps.push({ ...tap, what: 'all' });
-      observed.set(source, { name: source, taps, estimator, stride });
+      const elements = elementsPerSample(shapes.get(source)?.shape ?? []) * samples;
+      const stride = Math.ceil(elements / OBSERVED_ELEMENTS);
+      const rank = shapes.get(source)?.shape.length;
+      const what: Tap['what'] = this.bounded(source)
+        ? rank === 4
+          ? 'channel-largest'
+          : 'largest'
+        : 'extremes';
+      const extremes = extremesSuffice || stride > 1 ? { ...tap, what } : undefined;
+      const all = { ...tap, what: 'all' as const };
+      watches.set(source, new TensorWatch({ name: source, estimator, extremes, all, stride, samples }));
     }
-    return [...observed.values()];
+    return [...watches.values()];
+  }
+
+  /** What comes from a Relu or a Clip at 0 need not be asked for its smallest value. */
+  private bounded(name: string): boolean {
+    const producer = this.input.model.graph.values.get(name)?.producer;
+    if (!producer || opFacts(producer).fusedActivation !== true) return false;
+    return outputBounds(producer)?.min === 0;
   }
 
   /** Shapes at batch 1, with free dimensions at a size that stands for them. */
@@ -232,7 +291,14 @@ class Calibration {
         if (typeof name === 'string') dimensions[name] ??= axis === 0 ? 1 : FREE_DIMENSION;
       });
     }
-    const sized = await inferShapes(model, open, { ...dimensions, ...data.dimensions });
+    const bound: Readonly<Record<string, number>> = { ...dimensions, ...data.dimensions };
+    const known = knownSizes(
+      model,
+      this.tensors.map(({ source }) => source),
+      (name, input) => (name === undefined ? (input ? 1 : undefined) : bound[name]),
+    );
+    if (known) return ok(known);
+    const sized = await inferShapes(model, open, bound);
     // A size that the model refuses is no reason to stop.
     return sized.value ? sized : inferShapes(model, open, data.dimensions);
   }
@@ -241,18 +307,24 @@ class Calibration {
     const most = batchSizeFor(this.input.model, this.input.data.dimensions);
     const bytesOf = (name: string) => 4 * elementsPerSample(shapes.get(name)?.shape ?? []);
     let tapped = 1;
-    for (const { name, taps } of this.observed)
-      if (taps.some((tap) => tap.what === 'all')) tapped += bytesOf(name);
+    for (const { name } of this.watches) tapped += bytesOf(name);
     let computed = 1;
     for (const name of shapes.keys()) computed += bytesOf(name);
     const limit = Math.floor(Math.min(TAPPED_BYTES / tapped, COMPUTED_BYTES / computed));
     return Math.max(1, Math.min(most, limit));
   }
 
+  private stability(): RangeStability | undefined {
+    const { untilStable, data } = this.input;
+    const asked = untilStable === true;
+    if (untilStable === false || (!asked && data.samples !== undefined)) return undefined;
+    return new RangeStability(asked ? FIRST_LOOK : FIRST_LOOK_UNASKED);
+  }
+
   private sendPartial(): void {
     const { partial } = this.input;
     if (!partial) return;
-    const searched = this.observed.filter(({ taps }) => taps.some((tap) => tap.what === 'all')).length;
+    const searched = needsOnlyExtremes(this.estimatorId) ? 0 : this.watches.length;
     const before = performance.now();
     // Rendering ranges can be a search; it must not slow the calibration down.
     const cost = this.partialTime + searched * SEARCH_MILLISECONDS;
@@ -261,33 +333,89 @@ class Calibration {
     this.partialTime += performance.now() - before;
   }
 
-  private ranges(): RangesFile {
-    const { input, header } = this;
-    const scheme = input.scheme ?? DEFAULT_SCHEME;
+  /** Takes up where an earlier calibration stopped; issues when that was another one. */
+  private resume(): readonly Issue[] {
+    const { resume, open } = this.input;
+    if (!resume) return [];
+    const stale = checkState(resume, this.key(), open.path);
+    if (stale.length > 0) return stale;
+    for (const watch of this.watches) {
+      const state = resume.tensors[watch.name];
+      if (!state) return [issue('ranges-stale', { what: 'version', path: open.path }, { path: open.path })];
+      watch.restore(state);
+    }
+    this.samples = resume.samples;
+    return [];
+  }
+
+  private keepState(): void {
+    const { keep } = this.input;
+    const now = performance.now();
+    if (!keep || now - (this.keptAt || this.startTime) < KEEP_INTERVAL) return;
+    keep(() => this.state());
+    this.keptAt = performance.now();
+  }
+
+  private state(): CalibrationState {
+    const tensors = Object.fromEntries(this.watches.map((watch) => [watch.name, watch.save()]));
+    return { version: stateVersion, key: this.key(), samples: this.samples, tensors };
+  }
+
+  private key(): CalibrationState['key'] {
+    const { data, scheme } = this.input;
+    const { model, data: fingerprints } = this.header ?? {};
+    return stateKey({
+      model: model?.fingerprint ?? '',
+      data: fingerprints?.fingerprint ?? '',
+      options: {
+        estimator: this.estimatorId,
+        scheme: scheme ?? DEFAULT_SCHEME,
+        source: data.source,
+        seed: data.seed,
+        preprocessing: data.preprocessing,
+        dimensions: data.dimensions,
+        count: this.feeds.count,
+        tensors: this.watches.map(({ name }) => name),
+      },
+    });
+  }
+
+  private render(): Pick<RangesFile, 'ranges' | 'stats'> {
+    const scheme = this.input.scheme ?? DEFAULT_SCHEME;
     const bySource = new Map<string, ActivationRange>(this.fixed);
-    for (const { name, estimator } of this.observed) {
-      if (estimator.count === 0) continue;
-      const { min, max } = estimator.range(scheme);
-      bySource.set(name, { min, max });
+    const stats: Record<string, ActivationFacts> = {};
+    for (const watch of this.watches) {
+      if (watch.estimator.count === 0) continue;
+      const { min, max } = watch.estimator.range(scheme);
+      bySource.set(watch.name, { min, max });
+      const facts = watch.facts({ min, max }, scheme);
+      if (facts) stats[watch.name] = facts;
     }
     const ranges: Record<string, ActivationRange> = {};
     for (const { name, source } of this.tensors) {
       const range = this.fixed.get(name) ?? bySource.get(source);
       if (range) ranges[name] = range;
     }
+    return { ranges, stats };
+  }
+
+  private ranges(): RangesFile {
+    const { input, header } = this;
+    const base = header?.data ?? { source: input.data.source, fingerprint: '' };
+    const stable = this.stable ? { stable: { of: this.feeds.count, share: STABLE_SHARE } } : {};
     return {
       version: 1,
       model: header?.model ?? { path: input.open.path, fingerprint: '' },
-      data: { ...(header?.data ?? { source: input.data.source, fingerprint: '' }), samples: this.samples },
+      data: { ...base, samples: this.samples, ...stable },
       estimator: this.estimatorId,
       preprocessing: input.data.preprocessing,
       seed: input.data.seed,
-      ranges,
+      ...this.render(),
     };
   }
 
   private notFinite(): readonly Issue[] {
-    return this.observed
+    return this.watches
       .filter(({ estimator }) => estimator.nonFinite > 0)
       .map(({ name, estimator }) =>
         issue('tensor-not-finite', { tensor: name, count: estimator.nonFinite }, { tensor: name }, 'warning'),
@@ -306,21 +434,36 @@ class Calibration {
   }
 }
 
-/** What one run returned for a tap as one array: all elements, or [minimum, maximum]. */
-function chunk(tensors: readonly RuntimeTensor[]): Float32Array {
-  const [first, second] = tensors;
-  if (second === undefined) return first?.data instanceof Float32Array ? first.data : new Float32Array(0);
-  return Float32Array.of(Number(first?.data[0]), Number(second.data[0]));
+/** Which outputs a run fetches, and what each watch finds among them. */
+interface FetchPlan {
+  readonly names: readonly string[];
+  readonly fetched: readonly {
+    readonly watch: TensorWatch;
+    readonly extremes: readonly string[];
+    readonly all: string | undefined;
+  }[];
 }
 
-/** One element out of every `stride` neighbours, chosen at random: a fixed step would meet the same channels again. */
-function thinned(elements: Float32Array, stride: number, random: Random): Float32Array {
-  if (stride <= 1) return elements;
-  const part = new Float32Array(Math.floor(elements.length / stride));
-  for (let index = 0; index < part.length; index++) {
-    part[index] = elements[index * stride + (random.bits() % stride)] ?? 0;
-  }
-  return part;
+/** `usual` leaves out all elements of tensors whose estimator does with extremes; `whole` has them too. */
+function fetchPlans(
+  watches: readonly TensorWatch[],
+  outputs: readonly (readonly string[])[],
+): Readonly<Record<'usual' | 'whole', FetchPlan>> {
+  let at = 0;
+  const found = watches.map((watch) => {
+    const extremes = watch.extremes ? (outputs[at++] ?? []) : [];
+    const [all] = outputs[at++] ?? [];
+    return { watch, extremes, all };
+  });
+  const plan = (whole: boolean): FetchPlan => {
+    const fetched = found.map(({ watch, extremes, all }) => {
+      const needed = whole || watch.estimator.histogram !== undefined;
+      return { watch, extremes, all: needed ? all : undefined };
+    });
+    const names = fetched.flatMap(({ extremes, all }) => (all === undefined ? extremes : [...extremes, all]));
+    return { names, fetched };
+  };
+  return { usual: plan(false), whole: plan(true) };
 }
 
 function elementsPerSample(shape: readonly (number | string)[]): number {

@@ -42,14 +42,14 @@ class LikelyNoise implements Feeds {
     this.description = noise.description;
   }
 
-  async *batches(batchSize: number, signal?: AbortSignal): AsyncIterable<Outcome<FeedBatch>> {
-    for await (const batch of this.noise.batches(batchSize, signal)) {
+  async *batches(batchSize: number, signal?: AbortSignal, start?: number): AsyncIterable<Outcome<FeedBatch>> {
+    for await (const batch of this.noise.batches(batchSize, signal, start)) {
       yield batch.value ? ok(this.moved(batch.value), batch.issues) : fail(...batch.issues);
     }
   }
 
-  fingerprint(signal?: AbortSignal): Promise<string> {
-    return this.noise.fingerprint(signal);
+  fingerprint(signal?: AbortSignal, count?: number): Promise<string> {
+    return this.noise.fingerprint(signal, count);
   }
 
   close(): void {

@@ -4,6 +4,13 @@
  * of the data gives exactly the same counts. Values that are not finite are counted and left out.
  */
 import { invariant } from '../base/invariant';
+import {
+  type HistogramKernel,
+  KERNEL_BINS,
+  KERNEL_BLOCK,
+  loadHistogramKernel,
+  type Scan,
+} from './kernels/histogram';
 
 /** Count, extremes, mean and variance of a stream. */
 export class Moments {
@@ -58,10 +65,35 @@ export class Moments {
 /** Bins of a histogram unless it is given another number; the data's range fills between half of them and all. */
 export const HISTOGRAM_BINS = 4096;
 
+/** Below this number of elements a call of the kernels costs more than it saves. */
+const FAST_LENGTH = 1024;
+
+/** Widths for which x / width is exact in float32, whatever finite x. */
+const FAST_EXPONENT = 100;
+
+/** Plain data of a {@link Histogram}; what is infinite before the first value is absent. */
+export interface HistogramState {
+  readonly size: number;
+  readonly count: number;
+  readonly zeros: number;
+  readonly nonFinite: number;
+  readonly sum: number;
+  readonly squares: number;
+  readonly min?: number;
+  readonly max?: number;
+  readonly leastDeviation?: number;
+  readonly largestDeviation: number;
+  readonly exponent: number;
+  readonly first: number;
+  /** Index of the first of `counts`. */
+  readonly from: number;
+  readonly counts: readonly number[];
+}
+
 /**
  * Counts per bin of width 2^e on a grid through 0. The width is the smallest power of two for which the whole range
  * seen so far, with 0, fits into its bins: it depends on the range alone, not on the order of the data.
- * Exact zeros, half of what follows a ReLU, are counted apart.
+ * Exact zeros, half of what follows a ReLU, are counted apart. Sums for mean and variance come along.
  */
 export class Histogram {
   count = 0;
@@ -69,6 +101,17 @@ export class Histogram {
   nonFinite = 0;
   min = Number.POSITIVE_INFINITY;
   max = Number.NEGATIVE_INFINITY;
+  /** Σx and Σx² of the finite values. */
+  sum = 0;
+  squares = 0;
+  /** Smallest and largest standard deviation of a row, of those that are not constant. */
+  leastDeviation = Number.POSITIVE_INFINITY;
+  largestDeviation = 0;
+  /** Extremes of the chunk taken in last. */
+  chunkMin = Number.POSITIVE_INFINITY;
+  chunkMax = Number.NEGATIVE_INFINITY;
+  /** Width of a bin. */
+  width = 2 ** SMALLEST_EXPONENT;
   private exponent = SMALLEST_EXPONENT;
   /** Grid position of `counts[0]`: it covers [first · width, (first + 1) · width). */
   private first = 0;
@@ -79,29 +122,92 @@ export class Histogram {
     this.counts = new Float64Array(size);
   }
 
-  observe(chunk: Float32Array): void {
-    let { min, max } = this;
-    for (let i = 0; i < chunk.length; i++) {
-      const x = chunk[i] ?? 0;
-      // NaN fails both comparisons by itself.
-      if (x < min && x !== Number.NEGATIVE_INFINITY) min = x;
-      if (x > max && x !== Number.POSITIVE_INFINITY) max = x;
+  /**
+   * Takes a chunk in.
+   * @param rowLength elements of one sample: the deviation within every row is noted.
+   */
+  observe(chunk: Float32Array, rowLength = chunk.length): void {
+    const fast = chunk.length >= FAST_LENGTH && this.size <= KERNEL_BINS ? loadHistogramKernel() : undefined;
+    this.chunkMin = Number.POSITIVE_INFINITY;
+    this.chunkMax = Number.NEGATIVE_INFINITY;
+    const pending = new Pending();
+    const rows = new Rows(this, rowLength);
+    for (let start = 0; start < chunk.length; start += KERNEL_BLOCK) {
+      this.observeBlock(chunk.subarray(start, start + KERNEL_BLOCK), rows, fast, pending);
     }
-    if (min <= max) this.cover(min, max);
+    if (fast) this.settle(fast, pending);
+  }
+
+  /** Mean of the finite values; 0 before the first. */
+  get mean(): number {
+    return this.count === 0 ? 0 : this.sum / this.count;
+  }
+
+  get deviation(): number {
+    return deviationOf(this.count, this.sum, this.squares);
+  }
+
+  private observeBlock(
+    block: Float32Array,
+    rows: Rows,
+    fast: HistogramKernel | undefined,
+    pending: Pending,
+  ): void {
+    fast?.load(block);
+    let low = Number.POSITIVE_INFINITY;
+    let high = Number.NEGATIVE_INFINITY;
+    let zeros = 0;
+    let notFinite = 0;
+    for (let at = 0; at < block.length; ) {
+      const to = Math.min(at + rows.left, block.length);
+      let part = fast?.scan(at, to);
+      if (!part || part.notFinite > 0) part = plainScan(block, at, to);
+      rows.add(to - at, part);
+      this.sum += part.sum;
+      this.squares += part.squares;
+      zeros += part.zeros;
+      notFinite += part.notFinite;
+      if (part.min < low) low = part.min;
+      if (part.max > high) high = part.max;
+      at = to;
+    }
+    this.nonFinite += notFinite;
+    if (low > high) return;
+    this.chunkMin = Math.min(this.chunkMin, low);
+    this.chunkMax = Math.max(this.chunkMax, high);
+    if (low < this.min || high > this.max) {
+      if (fast) this.settle(fast, pending);
+      this.cover(low, high);
+    }
+    this.zeros += zeros;
+    this.count += block.length - notFinite;
+    if (!fast || notFinite > 0 || Math.abs(this.exponent) > FAST_EXPONENT) {
+      this.countPlain(block);
+      return;
+    }
+    fast.count(block.length, 1 / this.width, this.first, this.size - 1);
+    pending.zeros += zeros;
+    pending.from = Math.min(pending.from, Math.floor(Math.min(low, 0) / this.width) - this.first);
+    pending.to = Math.max(pending.to, Math.floor(Math.max(high, 0) / this.width) - this.first + 1);
+  }
+
+  /** Brings home what the kernel has counted; it does not tell zeros from other small values. */
+  private settle(fast: HistogramKernel, pending: Pending): void {
+    if (pending.to <= pending.from) return;
+    // The tables are emptied in fours.
+    fast.fold(this.counts, pending.from & ~3, Math.min((pending.to + 3) & ~3, this.size));
+    this.counts[-this.first] = (this.counts[-this.first] ?? 0) - pending.zeros;
+    pending.clear();
+  }
+
+  private countPlain(block: Float32Array): void {
     const { counts, first } = this;
     const perWidth = 1 / this.width;
-    for (let i = 0; i < chunk.length; i++) {
-      const x = chunk[i] ?? 0;
-      if (x === 0) {
-        this.zeros++;
-      } else if (Number.isFinite(x)) {
-        const bin = Math.floor(x * perWidth) - first;
-        counts[bin] = (counts[bin] ?? 0) + 1;
-      } else {
-        this.nonFinite++;
-        continue;
-      }
-      this.count++;
+    for (let i = 0; i < block.length; i++) {
+      const x = block[i] ?? 0;
+      if (x === 0 || !Number.isFinite(x)) continue;
+      const bin = Math.floor(x * perWidth) - first;
+      counts[bin] = (counts[bin] ?? 0) + 1;
     }
   }
 
@@ -113,6 +219,10 @@ export class Histogram {
     const ratio = 2 ** (this.exponent - other.exponent);
     this.count += other.count;
     this.zeros += other.zeros;
+    this.sum += other.sum;
+    this.squares += other.squares;
+    this.leastDeviation = Math.min(this.leastDeviation, other.leastDeviation);
+    this.largestDeviation = Math.max(this.largestDeviation, other.largestDeviation);
     for (let bin = 0; bin < this.size; bin++) {
       const count = other.counts[bin] ?? 0;
       if (count === 0) continue;
@@ -121,8 +231,45 @@ export class Histogram {
     }
   }
 
-  get width(): number {
-    return 2 ** this.exponent;
+  /** Grid position of the first bin of {@link occupied}. */
+  get firstBin(): number {
+    return this.first + this.occupiedFrom();
+  }
+
+  /** A view of the counts from the first occupied bin to the last; exact zeros are not among them. */
+  occupied(): Float64Array {
+    const from = this.occupiedFrom();
+    let to = this.size;
+    while (to > from && this.counts[to - 1] === 0) to--;
+    return this.counts.subarray(from, to);
+  }
+
+  /** Everything as plain data; `restore` on a fresh histogram of the same size continues there. */
+  save(): HistogramState {
+    const { count, zeros, nonFinite, sum, squares, largestDeviation, size, exponent } = this;
+    const base = { size, count, zeros, nonFinite, sum, squares, largestDeviation, exponent };
+    const counts = [...this.occupied()];
+    const least = Number.isFinite(this.leastDeviation) ? { leastDeviation: this.leastDeviation } : {};
+    const ends = count > 0 ? { min: this.min, max: this.max } : {};
+    return { ...base, ...least, ...ends, first: this.first, from: this.occupiedFrom(), counts };
+  }
+
+  restore(state: HistogramState): void {
+    invariant(state.size === this.size, 'a state of a histogram of this size');
+    const { count, zeros, nonFinite, sum, squares, largestDeviation, exponent, first } = state;
+    const { min = Number.POSITIVE_INFINITY, max = Number.NEGATIVE_INFINITY } = state;
+    const { leastDeviation = Number.POSITIVE_INFINITY } = state;
+    const counts = new Float64Array(this.size);
+    counts.set(state.counts.slice(0, this.size - state.from), state.from);
+    Object.assign(this, { count, zeros, nonFinite, sum, squares, min, max, exponent, first, counts });
+    Object.assign(this, { leastDeviation, largestDeviation, width: 2 ** exponent });
+  }
+
+  private occupiedFrom(): number {
+    const { counts } = this;
+    let from = 0;
+    while (from < counts.length && counts[from] === 0) from++;
+    return from === counts.length ? 0 : from;
   }
 
   /** Occupied bins in ascending order: lower edge and count. Exact zeros are not among them. */
@@ -165,14 +312,16 @@ export class Histogram {
     if (exponent !== this.exponent || first !== this.first) {
       const ratio = 2 ** (exponent - this.exponent);
       const counts = new Float64Array(this.size);
-      for (let bin = 0; bin < this.size; bin++) {
-        const count = this.counts[bin] ?? 0;
+      const occupied = this.occupied();
+      const from = this.firstBin;
+      for (let bin = 0; bin < occupied.length; bin++) {
+        const count = occupied[bin] ?? 0;
         if (count === 0) continue;
-        const target = Math.floor((this.first + bin) / ratio) - first;
+        const target = Math.floor((from + bin) / ratio) - first;
         invariant(target >= 0 && target < this.size, 'a wider range keeps every bin');
         counts[target] = (counts[target] ?? 0) + count;
       }
-      Object.assign(this, { exponent, first, counts });
+      Object.assign(this, { exponent, first, counts, width: 2 ** exponent });
     }
     this.min = low;
     this.max = high;
@@ -191,4 +340,76 @@ function widthExponent(min: number, max: number, size: number): number {
   let exponent = Math.max(Math.floor(Math.log2(span / size)), SMALLEST_EXPONENT);
   while (Math.floor(high / 2 ** exponent) - Math.floor(low / 2 ** exponent) >= size) exponent++;
   return exponent;
+}
+
+/** What the kernel has counted since the last `settle`: zeros among it, and which bins it can have touched. */
+class Pending {
+  zeros = 0;
+  from = Number.POSITIVE_INFINITY;
+  to = 0;
+
+  clear(): void {
+    this.zeros = 0;
+    this.from = Number.POSITIVE_INFINITY;
+    this.to = 0;
+  }
+}
+
+/** Follows rows through the blocks of a chunk and notes the deviation of each in the histogram. */
+class Rows {
+  /** Elements until the end of the row under way. */
+  left: number;
+  private count = 0;
+  private sum = 0;
+  private squares = 0;
+
+  constructor(
+    private readonly histogram: Histogram,
+    private readonly length: number,
+  ) {
+    this.left = Math.max(1, length);
+  }
+
+  /** The next `elements`, at most as many as are left. */
+  add(elements: number, part: Scan): void {
+    this.count += elements - part.notFinite;
+    this.sum += part.sum;
+    this.squares += part.squares;
+    this.left -= elements;
+    if (this.left > 0) return;
+    const deviation = deviationOf(this.count, this.sum, this.squares);
+    const { histogram } = this;
+    if (deviation > 0) histogram.leastDeviation = Math.min(histogram.leastDeviation, deviation);
+    histogram.largestDeviation = Math.max(histogram.largestDeviation, deviation);
+    this.left = Math.max(1, this.length);
+    this.count = 0;
+    this.sum = 0;
+    this.squares = 0;
+  }
+}
+
+function deviationOf(count: number, sum: number, squares: number): number {
+  if (count === 0) return 0;
+  const variance = squares / count - (sum / count) ** 2;
+  // What is left of a constant is rounding.
+  return variance > (squares / count) * 1e-13 ? Math.sqrt(variance) : 0;
+}
+
+/** Figures of the finite elements in [from, to). */
+function plainScan(elements: Float32Array, from: number, to: number): Scan {
+  let [min, max] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+  let [sum, squares, zeros, notFinite] = [0, 0, 0, 0];
+  for (let i = from; i < to; i++) {
+    const x = elements[i] ?? 0;
+    if (!Number.isFinite(x)) {
+      notFinite++;
+      continue;
+    }
+    if (x < min) min = x;
+    if (x > max) max = x;
+    if (x === 0) zeros++;
+    sum += x;
+    squares += x * x;
+  }
+  return { min, max, sum, squares, zeros, notFinite };
 }

@@ -42,10 +42,11 @@ export interface Feeds {
   /**
    * The samples in order, at most `batchSize` at a time; models with a fixed batch get exactly theirs. An outcome
    * without a value (unreadable file, wrong shape) is the last one.
+   * @param start samples to leave out at the beginning.
    */
-  batches(batchSize: number, signal?: AbortSignal): AsyncIterable<Outcome<FeedBatch>>;
-  /** SHA-256 over the content of the samples' files. */
-  fingerprint(signal?: AbortSignal): Promise<string>;
+  batches(batchSize: number, signal?: AbortSignal, start?: number): AsyncIterable<Outcome<FeedBatch>>;
+  /** SHA-256 over the content of the samples' files; of the first `count` samples where it is given. */
+  fingerprint(signal?: AbortSignal, count?: number): Promise<string>;
   close(): void;
 }
 
@@ -189,15 +190,15 @@ class SourceFeeds implements Feeds {
     return this.source.names?.slice(0, this.count);
   }
 
-  async *batches(batchSize: number, signal?: AbortSignal): AsyncIterable<Outcome<FeedBatch>> {
+  async *batches(batchSize: number, signal?: AbortSignal, start = 0): AsyncIterable<Outcome<FeedBatch>> {
     const step = this.inputs.fixedBatch ?? Math.max(1, Math.floor(batchSize));
     // The next samples are decoded while the caller computes with these.
     let next: ReturnType<SampleSource['read']> | undefined;
     const read = (first: number) =>
       first < this.count ? this.source.read(first, Math.min(step, this.count - first)) : undefined;
     try {
-      next = read(0);
-      for (let first = 0; next !== undefined; first += step) {
+      next = read(start);
+      for (let first = start; next !== undefined; first += step) {
         await checkpoint(signal);
         const samples: Outcome<readonly Sample[]> = await next;
         if (samples.value === undefined) {
@@ -215,8 +216,8 @@ class SourceFeeds implements Feeds {
     }
   }
 
-  fingerprint(signal?: AbortSignal): Promise<string> {
-    return this.source.fingerprint(this.count, signal);
+  fingerprint(signal?: AbortSignal, count = this.count): Promise<string> {
+    return this.source.fingerprint(count, signal);
   }
 
   close(): void {

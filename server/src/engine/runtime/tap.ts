@@ -11,15 +11,18 @@ import { cloneModel } from '../graph/walk';
 export interface Tap {
   /** Name of a value of the main graph. */
   readonly value: string;
-  /** `all` elements, or only the smallest and the largest. */
-  readonly what: 'all' | 'extremes';
+  /**
+   * `all` elements, only the smallest and the largest, only the largest, or the largest of every channel of an image:
+   * pooling works on the blocked layout that convolutions compute in, a reduction needs it undone.
+   */
+  readonly what: 'all' | 'extremes' | 'largest' | 'channel-largest';
   /** The value is float32; others are cast to it in the graph. */
   readonly float: boolean;
 }
 
 export interface TappedModel {
   readonly model: Model;
-  /** Output names per tap, in the order of the taps: [value] or [minimum, maximum]. */
+  /** Output names per tap, in the order of the taps: [value], [minimum, maximum], [maximum] or [maxima]. */
   readonly outputs: readonly (readonly string[])[];
 }
 
@@ -45,9 +48,11 @@ export function tapModel(model: Model, taps: readonly Tap[], keepOutputs = false
 
 function tapOutputs(graph: Graph, value: Value, tap: Tap): readonly Value[] {
   const float = tap.float ? value : made(graph, 'Cast', value, 'float', { to: DataTypeCode.float });
-  if (tap.what === 'extremes') {
+  if (tap.what === 'channel-largest') return [made(graph, 'GlobalMaxPool', float, 'maxima', {})];
+  if (tap.what !== 'all') {
+    const ops = tap.what === 'largest' ? (['ReduceMax'] as const) : (['ReduceMin', 'ReduceMax'] as const);
     // Without axes everything is reduced, in every opset; the result is one number.
-    return (['ReduceMin', 'ReduceMax'] as const).map((op) => made(graph, op, float, op, { keepdims: 0 }));
+    return ops.map((op) => made(graph, op, float, op, { keepdims: 0 }));
   }
   // A graph input cannot be an output at the same time.
   return [float.producer ? float : made(graph, 'Identity', float, 'copy', {})];

@@ -69,7 +69,10 @@ describe('calibrate', () => {
     expect(Object.keys(value?.ranges ?? {})).toEqual(tensors);
     const all = await everything(convNet(), tensors);
     for (const name of tensors) {
-      const numbers = [...(all[name] ?? [])];
+      // What only a Relu reads needs the range of its result: everything else is cut off anyway.
+      const numbers = [
+        ...(all[name.replace(/bn1_out|conv2_out/, (one) => `relu${one.match(/\d/)?.[0]}_out`)] ?? []),
+      ];
       expect(value?.ranges[name]?.min, name).toBeCloseTo(Math.min(0, ...numbers), 4);
       expect(value?.ranges[name]?.max, name).toBeCloseTo(Math.max(0, ...numbers), 4);
     }
@@ -96,7 +99,6 @@ describe('calibrate', () => {
     async (estimator) => {
       const { value } = await ranges(convNet(), { estimator });
       expect(value?.estimator).toBe(estimator);
-      // bn1_out and conv2_out are only read by a Relu: their extremes do.
       const exact = ['input', 'relu1_out', 'relu2_out', 'output'];
       const all = await everything(convNet(), exact);
       for (const name of exact) {
@@ -106,7 +108,7 @@ describe('calibrate', () => {
         expect(value?.ranges[name]?.min, name).toBeCloseTo(expected?.min ?? Number.NaN, 3);
         expect(value?.ranges[name]?.max, name).toBeCloseTo(expected?.max ?? Number.NaN, 3);
       }
-      expect(value?.ranges.relu1_out?.max).toBeLessThanOrEqual(value?.ranges.bn1_out?.max ?? 0);
+      expect(value?.ranges.bn1_out).toEqual(value?.ranges.relu1_out);
     },
   );
 

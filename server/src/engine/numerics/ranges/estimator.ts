@@ -2,12 +2,22 @@
 import type { EstimatorName, EstimatorVariant } from '../../base/format-names';
 import type { Range } from '../affine';
 import type { QuantScheme } from '../scheme';
+import type { Histogram, HistogramState } from '../stats';
+
+/** Plain data of an estimator under way: numbers by name, and the histogram where there is one. */
+export interface EstimatorState {
+  readonly numbers: Readonly<Record<string, number>>;
+  readonly histogram?: HistogramState;
+}
 
 export interface Estimator {
   /** As the contract writes it, parameter included: `percentile:99.99`. */
   readonly id: string;
-  /** One batch of values. What is not finite is counted and otherwise ignored. */
-  observe(chunk: Float32Array): void;
+  /**
+   * One batch of values. What is not finite is counted and otherwise ignored.
+   * @param rowLength elements of one sample; only figures beside the range depend on it.
+   */
+  observe(chunk: Float32Array, rowLength?: number): void;
   /** Takes in what an estimator of the same id saw elsewhere; absent where the order of batches counts. */
   merge?(other: Estimator): void;
   /**
@@ -15,6 +25,11 @@ export interface Estimator {
    * negative values gives min = 0 exactly.
    */
   range(scheme: Pick<QuantScheme, 'bits' | 'signed' | 'symmetric'>): Range;
+  /** What it has seen, where it counts into a histogram. */
+  readonly histogram?: Histogram;
+  /** Everything it knows as plain data; `restore` on a fresh estimator of the same id continues there. */
+  save(): EstimatorState;
+  restore(state: EstimatorState): void;
   /** Finite values seen. */
   readonly count: number;
   /** NaN and infinities seen. */

@@ -39,18 +39,31 @@ export class HistogramError {
     private readonly power: number,
   ) {
     const { min, max, width } = histogram;
-    const bins = Array.from(histogram.bins(), ({ low, count }) => {
-      const from = Math.max(low, min);
-      return { low: from, width: Math.min(low + width, max) - from, count };
-    });
+    const counts = histogram.occupied();
+    const { firstBin } = histogram;
+    const filled = counts.reduce((number, count) => number + (count > 0 ? 1 : 0), 0);
     this.binWidth = width;
-    this.lows = Float64Array.from(bins, ({ low }) => low);
-    this.widths = Float64Array.from(bins, (bin) => bin.width);
-    this.counts = Float64Array.from(bins, ({ count }) => count);
-    this.centres = Float64Array.from(bins, (bin) => bin.low + bin.width / 2);
-    this.stepPowers = Float64Array.from({ length: TABLE + 1 }, (_, i) => (i / (2 * TABLE)) ** power);
-    const span = bins.length > 0 ? (max - min) / width : 0;
-    this.binPowers = Float64Array.from({ length: 2 * Math.ceil(span) + 4 }, (_, i) => i ** power);
+    this.lows = new Float64Array(filled);
+    this.widths = new Float64Array(filled);
+    this.counts = new Float64Array(filled);
+    this.centres = new Float64Array(filled);
+    let at = 0;
+    for (let bin = 0; bin < counts.length; bin++) {
+      const count = counts[bin] ?? 0;
+      if (count === 0) continue;
+      const low = (firstBin + bin) * width;
+      const from = Math.max(low, min);
+      const to = Math.min(low + width, max);
+      this.lows[at] = from;
+      this.widths[at] = to - from;
+      this.counts[at] = count;
+      this.centres[at] = (from + to) / 2;
+      at++;
+    }
+    // Squares need no table.
+    const span = filled > 0 ? (max - min) / width : 0;
+    this.stepPowers = powers(power === 2 ? 0 : TABLE + 1, 1 / (2 * TABLE), power);
+    this.binPowers = powers(power === 2 ? 0 : 2 * Math.ceil(span) + 4, 1, power);
   }
 
   /** The sum under a range, or some larger number than `bound` when it is larger. */
@@ -127,4 +140,11 @@ export class HistogramError {
 
 function pointsFor(width: number, scale: number): number {
   return Math.min(Math.max(Math.ceil((POINTS_PER_STEP * width) / scale), 1), MOST_POINTS);
+}
+
+/** (i · unit)^p for i from 0. */
+function powers(length: number, unit: number, power: number): Float64Array {
+  const table = new Float64Array(length);
+  for (let i = 0; i < length; i++) table[i] = (i * unit) ** power;
+  return table;
 }

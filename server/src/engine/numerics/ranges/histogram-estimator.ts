@@ -3,10 +3,10 @@ import { invariant } from '../../base/invariant';
 import type { Range } from '../affine';
 import type { QuantScheme } from '../scheme';
 import { Histogram } from '../stats';
-import type { Estimator } from './estimator';
+import type { Estimator, EstimatorState } from './estimator';
 
 export abstract class HistogramEstimator implements Estimator {
-  protected readonly histogram: Histogram;
+  readonly histogram: Histogram;
 
   /** @param bins of the histogram, where the usual number does not do. */
   constructor(
@@ -16,8 +16,17 @@ export abstract class HistogramEstimator implements Estimator {
     this.histogram = new Histogram(bins);
   }
 
-  observe(chunk: Float32Array): void {
-    this.histogram.observe(chunk);
+  observe(chunk: Float32Array, rowLength?: number): void {
+    this.histogram.observe(chunk, rowLength);
+  }
+
+  save(): EstimatorState {
+    return { numbers: {}, histogram: this.histogram.save() };
+  }
+
+  restore({ histogram }: EstimatorState): void {
+    invariant(histogram, 'a state of this estimator has a histogram');
+    this.histogram.restore(histogram);
   }
 
   merge(other: Estimator): void {

@@ -11,7 +11,7 @@ import { lp, mse } from './mse';
 import { percentile } from './percentile';
 import { powerOfTwo } from './power-of-two';
 
-export type { Estimator } from './estimator';
+export type { Estimator, EstimatorState } from './estimator';
 
 export const estimators: readonly EstimatorEntry[] = [
   minMax,

@@ -1,7 +1,7 @@
 /** Range estimator `min-max`: the extremes of everything seen. */
 import type { Range } from '../affine';
 import type { QuantScheme } from '../scheme';
-import { type Estimator, type EstimatorEntry, relaxed } from './estimator';
+import { type Estimator, type EstimatorEntry, type EstimatorState, relaxed } from './estimator';
 
 class MinMax implements Estimator {
   count = 0;
@@ -13,6 +13,14 @@ class MinMax implements Estimator {
 
   observe(chunk: Float32Array): void {
     Object.assign(this, extendExtremes(this, chunk));
+  }
+
+  save(): EstimatorState {
+    return { numbers: savedExtremes(this) };
+  }
+
+  restore({ numbers }: EstimatorState): void {
+    Object.assign(this, restoredExtremes(numbers));
   }
 
   merge(other: Estimator): void {
@@ -53,5 +61,16 @@ export function extendExtremes(before: Extremes, chunk: Float32Array): Extremes 
     if (x < min) min = x;
     if (x > max) max = x;
   }
+  return { count, nonFinite, min, max };
+}
+
+/** Extremes as plain finite numbers: before any value there are none to save. */
+export function savedExtremes({ count, nonFinite, min, max }: Extremes): Readonly<Record<string, number>> {
+  return count === 0 ? { count, nonFinite } : { count, nonFinite, min, max };
+}
+
+export function restoredExtremes(numbers: Readonly<Record<string, number>>): Extremes {
+  const { count = 0, nonFinite = 0 } = numbers;
+  const { min = Number.POSITIVE_INFINITY, max = Number.NEGATIVE_INFINITY } = numbers;
   return { count, nonFinite, min, max };
 }

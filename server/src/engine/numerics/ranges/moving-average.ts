@@ -4,8 +4,8 @@
  */
 import type { Range } from '../affine';
 import type { QuantScheme } from '../scheme';
-import { type Estimator, type EstimatorEntry, relaxed } from './estimator';
-import { extendExtremes } from './min-max';
+import { type Estimator, type EstimatorEntry, type EstimatorState, relaxed } from './estimator';
+import { extendExtremes, restoredExtremes, savedExtremes } from './min-max';
 
 const KEPT = 0.9;
 
@@ -29,6 +29,16 @@ class MovingAverage implements Estimator {
     this.max = Math.max(this.max, batch.max);
     this.low = this.low === undefined ? batch.min : KEPT * this.low + (1 - KEPT) * batch.min;
     this.high = this.high === undefined ? batch.max : KEPT * this.high + (1 - KEPT) * batch.max;
+  }
+
+  save(): EstimatorState {
+    const numbers = savedExtremes(this);
+    const { low, high } = this;
+    return { numbers: low === undefined || high === undefined ? numbers : { ...numbers, low, high } };
+  }
+
+  restore({ numbers }: EstimatorState): void {
+    Object.assign(this, restoredExtremes(numbers), { low: numbers.low, high: numbers.high });
   }
 
   range(scheme: Pick<QuantScheme, 'symmetric'>): Range {

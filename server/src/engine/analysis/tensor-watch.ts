@@ -1,0 +1,157 @@
+/**
+ * One activation tensor under calibration: its range estimator, and beside it a histogram and the ranges of groups of
+ * samples, from which the facts that findings judge are made. Memory does not depend on the number of samples.
+ */
+import type { ActivationFacts, ActivationRange } from '../../protocol/reports';
+import { distributionFacts } from '../numerics/activation-facts';
+import type { Random } from '../numerics/random';
+import type { Estimator, EstimatorState } from '../numerics/ranges';
+import { extendExtremes } from '../numerics/ranges/min-max';
+import type { QuantScheme } from '../numerics/scheme';
+import { Histogram, type HistogramState } from '../numerics/stats';
+import type { RuntimeTensor } from '../runtime/runtime-tensor';
+import type { Tap } from '../runtime/tap';
+
+type Scheme = Pick<QuantScheme, 'bits' | 'signed' | 'symmetric'>;
+
+/** Samples whose range counts once when it is asked how much ranges vary: a usual batch. */
+const GROUP = 32;
+
+/** Bins of the histogram beside an estimator that has none. */
+const LOOK_BINS = 2048;
+
+export interface WatchInit {
+  readonly name: string;
+  readonly estimator: Estimator;
+  /** Taps for the extremes and for all elements. */
+  readonly extremes: Tap | undefined;
+  readonly all: Tap;
+  /** One of so many elements is looked at. */
+  readonly stride: number;
+  /** Samples of a group, at most. */
+  readonly samples: number;
+}
+
+/** Plain data of a watch under way. */
+export interface WatchState {
+  readonly estimator: EstimatorState;
+  readonly look?: HistogramState;
+  readonly groups: readonly number[];
+  /** Smallest and largest value and number of samples of the group under way. */
+  readonly open: readonly number[];
+}
+
+export class TensorWatch {
+  readonly name: string;
+  readonly estimator: Estimator;
+  readonly extremes: Tap | undefined;
+  readonly all: Tap;
+  private readonly stride: number;
+  /** Of an estimator that needs no more than extremes: some batches are counted here. */
+  private readonly look: Histogram | undefined;
+  private readonly groupSize: number;
+  private readonly groups = { count: 0, mean: 0, squares: 0 };
+  private open = { min: Number.POSITIVE_INFINITY, max: Number.NEGATIVE_INFINITY, samples: 0 };
+
+  constructor({ name, estimator, extremes, all, stride, samples }: WatchInit) {
+    this.name = name;
+    this.estimator = estimator;
+    this.extremes = extremes;
+    this.all = all;
+    this.stride = stride;
+    this.look = estimator.histogram ? undefined : new Histogram(LOOK_BINS);
+    // Few samples make four groups all the same, else there would be nothing to compare.
+    this.groupSize = Math.max(1, Math.min(GROUP, Math.floor(samples / 4)));
+  }
+
+  /** Takes in what one run returned: the extremes where they are tapped, and all elements where they were fetched. */
+  observe(
+    { extremes, all }: { extremes?: Float32Array; all?: RuntimeTensor },
+    samples: number,
+    random: Random,
+  ): void {
+    const { estimator, look } = this;
+    const elements = all?.data instanceof Float32Array ? all.data : undefined;
+    const row = elements ? rowLength(elements, all?.dims ?? [], samples) : 0;
+    const seen = elements && thinned(elements, row, this.stride, random);
+    const seenRow = this.stride > 1 ? Math.max(1, Math.floor(row / this.stride)) : row;
+    if (look && elements && seen) look.observe(seen, seenRow);
+    if (extremes) estimator.observe(extremes);
+    if (seen && (!extremes || !look)) estimator.observe(seen, seenRow);
+    const counted = estimator.histogram ?? look;
+    if (extremes) this.group(extremes, samples);
+    else if (seen && counted) this.group(Float32Array.of(counted.chunkMin, counted.chunkMax), samples);
+  }
+
+  facts(range: ActivationRange, scheme: Scheme): ActivationFacts | undefined {
+    const { estimator } = this;
+    const histogram = estimator.histogram ?? this.look;
+    if (!histogram || histogram.count === 0 || estimator.count === 0) return undefined;
+    const { leastDeviation, largestDeviation } = histogram;
+    const { count, mean, squares } = this.groups;
+    const spread = Number.isFinite(leastDeviation) ? largestDeviation / leastDeviation : undefined;
+    return {
+      tensor: this.name,
+      min: Math.min(estimator.min, histogram.min),
+      max: Math.max(estimator.max, histogram.max),
+      mean: histogram.mean,
+      std: histogram.deviation,
+      ...distributionFacts(histogram, range, scheme),
+      ...(count > 1 && mean > 0 ? { rangeVariation: Math.sqrt(squares / count) / mean } : {}),
+      ...(spread === undefined ? {} : { sampleSpread: spread }),
+    };
+  }
+
+  save(): WatchState {
+    const { count, mean, squares } = this.groups;
+    const { min, max, samples } = this.open;
+    return {
+      estimator: this.estimator.save(),
+      ...(this.look ? { look: this.look.save() } : {}),
+      groups: [count, mean, squares],
+      open: samples === 0 || min > max ? [] : [min, max, samples],
+    };
+  }
+
+  restore({ estimator, look, groups, open }: WatchState): void {
+    this.estimator.restore(estimator);
+    if (look) this.look?.restore(look);
+    const [count = 0, mean = 0, squares = 0] = groups;
+    Object.assign(this.groups, { count, mean, squares });
+    const [min = Number.POSITIVE_INFINITY, max = Number.NEGATIVE_INFINITY, samples = 0] = open;
+    this.open = { min, max, samples };
+  }
+
+  private group(values: Float32Array, samples: number): void {
+    const none = { count: 0, nonFinite: 0, min: this.open.min, max: this.open.max };
+    const { min, max } = extendExtremes(none, values);
+    this.open = { min, max, samples: this.open.samples + samples };
+    if (this.open.samples < this.groupSize || min > max) return;
+    // Welford's recurrence over the widths, each with zero inside as a quantizer has it.
+    const width = Math.max(max, 0) - Math.min(min, 0);
+    const { groups } = this;
+    groups.count++;
+    const step = width - groups.mean;
+    groups.mean += step / groups.count;
+    groups.squares += step * (width - groups.mean);
+    this.open = { min: Number.POSITIVE_INFINITY, max: Number.NEGATIVE_INFINITY, samples: 0 };
+  }
+}
+
+/** Elements of one sample, where the first axis is the batch. */
+function rowLength(elements: Float32Array, dims: readonly number[], samples: number): number {
+  return samples > 1 && dims[0] === samples ? elements.length / samples : elements.length;
+}
+
+/** One element out of every `stride` neighbours, chosen at random: a fixed step would meet the same channels again. */
+function thinned(elements: Float32Array, row: number, stride: number, random: Random): Float32Array {
+  if (stride <= 1) return elements;
+  const perRow = Math.max(1, Math.floor(row / stride));
+  const step = Math.floor(row / perRow);
+  const part = new Float32Array(perRow * (elements.length / row));
+  for (let at = 0; at < part.length; at++) {
+    const start = Math.floor(at / perRow) * row + (at % perRow) * step;
+    part[at] = elements[start + (random.bits() % step)] ?? 0;
+  }
+  return part;
+}

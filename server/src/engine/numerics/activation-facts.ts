@@ -1,0 +1,70 @@
+/** Figures of an activation's distribution under a planned range, from its histogram: what findings judge. */
+import { parametersFor, type Range, realizedRange, roundHalfEven } from './affine';
+import type { QuantScheme } from './scheme';
+import type { Histogram } from './stats';
+
+export interface DistributionFacts {
+  /** 99.99th percentile of |x|. */
+  readonly p9999: number;
+  /** Share of the values beyond the range by more than half a step. */
+  readonly clippedShare: number;
+  /** exp(entropy of the codes) in nats: as many equally frequent codes would tell as much. */
+  readonly effectiveLevels: number;
+  /** Codes that the scheme has. */
+  readonly levels: number;
+}
+
+const SHARE = 0.9999;
+
+/** Values count as where the centre of their bin lies; exact zeros have a code of their own. */
+export function distributionFacts(
+  histogram: Histogram,
+  range: Range,
+  scheme: Pick<QuantScheme, 'bits' | 'signed' | 'symmetric'>,
+): DistributionFacts {
+  const parameters = parametersFor(range, scheme);
+  const { scale, zeroPoint, codeMin, codeMax } = parameters;
+  const reached = realizedRange(parameters);
+  const codes = new Float64Array(codeMax - codeMin + 1);
+  const count = (code: number, times: number) => {
+    const at = Math.min(Math.max(code, codeMin), codeMax) - codeMin;
+    codes[at] = (codes[at] ?? 0) + times;
+  };
+  count(zeroPoint, histogram.zeros);
+  const counts = histogram.occupied();
+  const { firstBin, width } = histogram;
+  let clipped = 0;
+  for (let bin = 0; bin < counts.length; bin++) {
+    const times = counts[bin] ?? 0;
+    if (times === 0) continue;
+    const x = (firstBin + bin + 0.5) * width;
+    if (x > reached.max + scale / 2 || x < reached.min - scale / 2) clipped += times;
+    count(roundHalfEven(x / scale) + zeroPoint, times);
+  }
+  const total = Math.max(1, histogram.count);
+  let entropy = 0;
+  for (const times of codes) if (times > 0) entropy -= (times / total) * Math.log(times / total);
+  return {
+    p9999: magnitudeBelow(histogram, SHARE),
+    clippedShare: clipped / total,
+    effectiveLevels: Math.exp(entropy),
+    levels: codes.length,
+  };
+}
+
+/** The magnitude below which a share of the values lies, interpolated in its bin; never more than the largest. */
+export function magnitudeBelow(histogram: Histogram, share: number): number {
+  if (histogram.count === 0) return 0;
+  const counts = histogram.occupied();
+  const { firstBin, width } = histogram;
+  const largest = Math.max(Math.abs(histogram.min), Math.abs(histogram.max));
+  // From the largest magnitude inwards, bins of both signs together: bin b holds |x| in [b, b + 1) widths.
+  const at = (bin: number) => counts[bin - firstBin] ?? 0;
+  let left = (1 - share) * histogram.count;
+  for (let bin = Math.floor(largest / width); bin >= 0; bin--) {
+    const times = at(bin) + at(-1 - bin);
+    if (times > 0 && times >= left) return Math.min(largest, (bin + 1 - left / times) * width);
+    left -= times;
+  }
+  return 0;
+}
