@@ -19,7 +19,10 @@ HALVES = {
     "Q4_0": [0], "Q4_1": [0, 2], "Q5_0": [0], "Q5_1": [0, 2], "Q8_0": [0],
     "Q2_K": [80, 82], "Q3_K": [108], "Q4_K": [0, 2], "Q5_K": [0, 2], "Q6_K": [208],
     "IQ4_NL": [0], "IQ4_XS": [0], "TQ1_0": [52], "TQ2_0": [64], "MXFP4": [], "NVFP4": [],
+    "IQ2_XXS": [0], "IQ2_XS": [0], "IQ2_S": [0], "IQ3_XXS": [0], "IQ3_S": [0], "IQ1_S": [0], "IQ1_M": [],
 }
+# IQ1_M spreads its scale over the top bits of four words: the last one holds the exponent.
+SPREAD = {"IQ1_M": 54}
 WRITABLE = ["Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "TQ1_0", "TQ2_0", "MXFP4"]
 
 
@@ -43,6 +46,8 @@ def random_blocks(random, name, count):
         high = blocks[:, at + 1]
         # Exponent 31 is infinity or NaN.
         blocks[:, at + 1] = np.where((high & 0x7C) == 0x7C, high & 0xBF, high)
+    if name in SPREAD:
+        blocks[:, SPREAD[name] + 1] &= 0xBF
     return blocks
 
 

@@ -50,7 +50,12 @@ const halves = lowFloatTable('float16');
 
 /** Little-endian float16 at a byte offset. */
 export function half(bytes: Uint8Array, at: number): number {
-  return halves[unsigned(bytes, at) | (unsigned(bytes, at + 1) << 8)] ?? 0;
+  return halfOf(unsigned(bytes, at) | (unsigned(bytes, at + 1) << 8));
+}
+
+/** Number of a float16 code. */
+export function halfOf(code: number): number {
+  return halves[code] ?? 0;
 }
 
 export function unsigned(bytes: Uint8Array, at: number): number {

@@ -7,6 +7,7 @@
  * double and rounded once, which equals the reference's float32 arithmetic bit for bit.
  */
 import { invariant } from '../base/invariant';
+import { latticeTypes } from './ggml-blocks-lattice';
 import { nibbleTypes } from './ggml-blocks-nibble';
 import type { BlockType } from './ggml-blocks-row';
 import { superBlockTypes } from './ggml-blocks-super';
@@ -15,7 +16,12 @@ import { ternaryTypes } from './ggml-blocks-ternary';
 export type { BlockType } from './ggml-blocks-row';
 
 /** All block types with a dequantizer. */
-export const blockTypes: readonly BlockType[] = [...nibbleTypes, ...superBlockTypes, ...ternaryTypes];
+export const blockTypes: readonly BlockType[] = [
+  ...nibbleTypes,
+  ...superBlockTypes,
+  ...ternaryTypes,
+  ...latticeTypes,
+];
 
 const byName = new Map(blockTypes.map((type) => [type.name, type]));
 

@@ -273,14 +273,14 @@ describe('GGUF blocks as weights', () => {
   );
 
   it('says once per type what it cannot dequantize', () => {
-    const tensors = ['a', 'b'].map((name, at) => ({ name, sizes: [256, 1], type: 16, offset: at * 96 }));
-    const file = files({ 'm.gguf': ggufFile({ tensors, data: new Uint8Array(192) }) });
+    const tensors = ['a', 'b'].map((name, at) => ({ name, sizes: [256, 1], type: 41, offset: at * 64 }));
+    const file = files({ 'm.gguf': ggufFile({ tensors, data: new Uint8Array(128) }) });
     const { value, issues } = openWeights(file);
     expect(issues.map((one) => [one.code, one.severity, line(one)])).toEqual([
       [
         'unsupported-feature',
         'warning',
-        expect.stringContaining('dequantizing IQ2_XXS (2 tensors) is not supported.'),
+        expect.stringContaining('dequantizing Q1_0 (2 tensors) is not supported.'),
       ],
     ]);
     const layers = value ? listLayers(value.model) : [];

@@ -8,6 +8,9 @@ const ONE = [0x00, 0x3c];
 const HALF = [0x00, 0x38];
 const MINUS_TWO = [0x00, 0xc0];
 const QUARTER = [0x00, 0x34];
+/** 4 and 8. */
+const FOUR = [0x00, 0x44];
+const EIGHT = [0x00, 0x48];
 
 /** `bytes` with some set, by offset. */
 function bytes(length: number, at: Readonly<Record<number, number>> = {}, fill = 0): number[] {
@@ -199,6 +202,68 @@ const cases: readonly HandCase[] = [
     values: { 0: 0.25, 64: 0.25, 96: -0.25, 255: 0.25 },
     rest: 0,
   },
+  // Point 0 holds the smallest values, point 1 differs in its first. Sign code 1 is minus at values 0 and 7.
+  {
+    type: 'IQ2_XXS',
+    block: [...EIGHT, ...bytes(64, { 1: 1, 4: 0x01, 63: 0x10 })],
+    values: { 0: -8, 7: -8, 8: 43, ...values(224, 256, 24) },
+    rest: 8,
+  },
+  {
+    type: 'IQ2_XS',
+    block: [...EIGHT, ...bytes(64, { 0: 0x01, 1: 0x02 }), ...bytes(8, { 0: 0x10 })],
+    values: { 0: -43, 7: -8, ...values(16, 32, 24) },
+    rest: 8,
+  },
+  // The last point, 1023, is 43 everywhere.
+  {
+    type: 'IQ2_S',
+    block: [
+      ...EIGHT,
+      ...bytes(32, { 31: 0xff }),
+      ...bytes(32, { 0: 0x81 }),
+      ...bytes(8, { 7: 0xc0 }),
+      ...bytes(8, { 0: 0x10 }),
+    ],
+    values: { 0: -8, 7: -8, ...values(16, 32, 24), ...values(248, 256, 43) },
+    rest: 8,
+  },
+  {
+    type: 'IQ3_XXS',
+    block: [...FOUR, ...bytes(64, { 1: 1 }), ...bytes(32, { 0: 0x01, 31: 0x10 })],
+    values: { 0: -4, 4: 20, 7: -4, ...values(224, 256, 12) },
+    rest: 4,
+  },
+  // The last point, 511, is 1, 1, 15, 15.
+  {
+    type: 'IQ3_S',
+    block: [
+      ...ONE,
+      ...bytes(64, { 63: 0xff }),
+      ...bytes(8, { 7: 0x80 }),
+      ...bytes(32, { 0: 0x81 }),
+      ...bytes(4, { 0: 0x10 }),
+    ],
+    values: { 0: -1, 7: -1, ...values(32, 64, 3), 254: 15, 255: 15 },
+    rest: 1,
+  },
+  // Point 0 is −1 everywhere, point 2047 is 1; the shift is ⅛ up, or down with the top bit.
+  {
+    type: 'IQ1_S',
+    block: [...EIGHT, ...bytes(32, { 1: 1, 11: 0xff }), ...bytes(16, { 3: 0x80, 5: 0x0e, 15: 0x10 })],
+    values: { 8: 9, ...values(32, 64, -9), ...values(88, 96, 9), ...values(224, 256, -21) },
+    rest: -7,
+  },
+  {
+    type: 'IQ1_M',
+    block: [
+      ...bytes(32, { 31: 0xff }),
+      ...bytes(16, { 0: 0x80, 15: 0x70 }),
+      ...bytes(8, { 5: 0x80, 7: 0x42 }),
+    ],
+    values: { ...values(8, 16, -9), ...values(240, 248, -21), ...values(248, 256, 27) },
+    rest: -7,
+  },
 ];
 
 function values(from: number, to: number, value: number): Record<number, number> {
@@ -233,19 +298,9 @@ describe('layouts', () => {
     expect([type.elements, type.bytes]).toEqual([known?.blockSize, known?.blockBytes]);
   });
 
-  it('plain types and codebook types have none', () => {
+  it('plain types and two types without a published reference have none', () => {
     const without = ggufTypes.filter((type) => type.dataType === undefined && !blockType(type.name));
-    expect(without.map((type) => type.name)).toEqual([
-      'IQ2_XXS',
-      'IQ2_XS',
-      'IQ3_XXS',
-      'IQ1_S',
-      'IQ3_S',
-      'IQ2_S',
-      'IQ1_M',
-      'Q1_0',
-      'Q2_0',
-    ]);
+    expect(without.map((type) => type.name)).toEqual(['Q1_0', 'Q2_0']);
     expect(blockType(ggufTypeById(1)?.name ?? '')).toBeUndefined();
   });
 });
