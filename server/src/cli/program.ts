@@ -49,11 +49,19 @@ export function makeProgram(end: (code: number) => void): Command {
       'analyze model.onnx',
       'analyze model.onnx --data images/ --resize 256 --crop 224 --scheme w8a8,w4a8',
       'analyze model.onnx --data calibration.npy --metric local,cumulative,output --json',
+      'analyze model.gguf --imatrix imatrix.gguf --scheme int4.group32,nf4',
+      'analyze model.onnx --scheme int8.channel --overlay overlay.json',
     ]),
   )
     .option('--scheme <names>', 'schemes or weight formats, comma-separated (default: w8a8)', list)
     .option('--metric <names>', 'local, cumulative, output (default: local,cumulative)', list)
+    .option(
+      '--imatrix <file>',
+      'importance matrix of llama.cpp: weight errors weighted by input column as well',
+    )
+    .option('--overlay <file>', 'figures for Model Explorer; of several, FILE.METRIC.json each')
     .option('--estimator <name>', `range estimator: ${estimatorHelp}`)
+    .option('--no-gains', 'do not measure what remedies of findings gain')
     .action(run(async () => (await import('./commands/analyze')).analyze));
 
   withDataFlags(
@@ -128,8 +136,10 @@ export function makeProgram(end: (code: number) => void): Command {
   command('lint <path...>', 'findings for models and recipes', [
     'lint model.onnx',
     'lint models/ --format sarif',
+    'lint model.onnx --config quantlens.json',
   ])
     .addOption(new Option('--format <name>', 'output format').choices(['text', 'json', 'sarif']))
+    .option('--config <file>', 'severities and thresholds: JSON, or the settings.json of the editor')
     .action(run(async () => (await import('./commands/lint')).lint));
 
   program

@@ -7,8 +7,11 @@ import { assertNever } from './base/invariant';
 import type { Outcome } from './base/outcome';
 import { calibrateHandler } from './handlers/calibrate';
 import { compareHandler } from './handlers/compare';
+import { debugHandler } from './handlers/debug';
 import { encodingsHandler } from './handlers/encodings';
 import { evaluateHandler } from './handlers/evaluate';
+import { examineHandler } from './handlers/examine';
+import { importanceHandler } from './handlers/importance';
 import { layerDetailHandler } from './handlers/layer-detail';
 import { measureHandler } from './handlers/measure';
 import { quantizeHandler } from './handlers/quantize';
@@ -20,6 +23,8 @@ function handle(job: Job, context: ServedContext): Promise<Outcome<unknown>> {
   switch (job.kind) {
     case 'weights':
       return weightsHandler(job, context);
+    case 'importance':
+      return importanceHandler(job, context);
     case 'calibrate':
       return calibrateHandler(job, context);
     case 'measure':
@@ -32,6 +37,10 @@ function handle(job: Job, context: ServedContext): Promise<Outcome<unknown>> {
       return compareHandler(job, context);
     case 'layer-detail':
       return layerDetailHandler(job, context);
+    case 'examine':
+      return examineHandler(job, context);
+    case 'debug':
+      return debugHandler(job, context);
     case 'evaluate':
       return evaluateHandler(job, context);
     default:

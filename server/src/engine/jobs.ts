@@ -4,15 +4,19 @@
  * one switch over {@link Job}. Nothing here may hold functions, class instances or large arrays: results are small,
  * weights and samples are read by the process that needs them.
  */
+import type { AttentionOrder, RemedyGain } from '../protocol/remedies';
 import type {
   AnalysisReport,
   DataSpec,
+  Decibel,
   EncodingsReport,
   EvaluationReport,
+  FixKind,
   LayerDetail,
   QuantizeReport,
   RangesFile,
 } from '../protocol/reports';
+import type { ImportanceReport } from './analysis/importance';
 import type { WeightReport } from './analysis/weight-reports';
 import type { Progress } from './base/progress';
 
@@ -35,6 +39,16 @@ export interface WeightsJob extends CommonOptions {
   readonly formats: readonly string[];
   /** Only these layers, and only `formats` of each, without the figures findings need; missing = all layers. */
   readonly layers?: readonly string[];
+}
+
+/** Weight errors weighted with an importance matrix of llama.cpp; reads weights, never starts native inference. */
+export interface ImportanceJob extends CommonOptions {
+  readonly kind: 'importance';
+  readonly model: string;
+  /** Path of the matrix. */
+  readonly matrix: string;
+  /** Complete weight formats. */
+  readonly formats: readonly string[];
 }
 
 export interface CalibrateJob extends CommonOptions {
@@ -127,6 +141,37 @@ export interface DebugJob extends CommonOptions {
   readonly data?: DataSpec;
 }
 
+/** What findings need beyond the errors of layers, measured on data; see `handlers/examine.ts`. */
+export interface ExamineJob extends CommonOptions {
+  readonly kind: 'examine';
+  readonly model: string;
+  readonly data: DataSpec;
+  /** Text of the recipe that is judged; remedies are edits of it. */
+  readonly recipe: string;
+  readonly remedies: readonly RemedyQuestion[];
+  /** Compare the order of attention rows. */
+  readonly attention: boolean;
+  /** Compare the standard deviation of samples. */
+  readonly sampleSpread: boolean;
+  /** Ranges calibrated just now on the same model and data, for the estimator they name. */
+  readonly ranges?: RangesFile;
+}
+
+/** A remedy to try: on these layers, or on the recipe's default. */
+export interface RemedyQuestion {
+  readonly fix: FixKind;
+  readonly layers?: readonly string[];
+}
+
+export interface ExamineResult {
+  /** The judged recipe itself, run on the data; missing when nothing needed it. */
+  readonly plan?: { readonly sqnr: Decibel; readonly agreement: number | null; readonly samples: number };
+  readonly remedies: readonly RemedyGain[];
+  readonly attention: readonly AttentionOrder[];
+  /** By layer name. */
+  readonly sampleSpread: Readonly<Record<string, number>>;
+}
+
 export interface EvaluateJob extends CommonOptions {
   readonly kind: 'evaluate';
   readonly model: string;
@@ -138,47 +183,59 @@ export interface EvaluateJob extends CommonOptions {
 
 export type Job =
   | WeightsJob
+  | ImportanceJob
   | CalibrateJob
   | MeasureJob
   | QuantizeJob
   | EncodingsJob
   | CompareJob
   | LayerDetailJob
+  | DebugJob
+  | ExamineJob
   | EvaluateJob;
 
 /** Result per job kind. */
 export interface JobResults {
   readonly weights: readonly WeightReport[];
+  readonly importance: ImportanceReport;
   readonly calibrate: RangesFile;
   readonly measure: AnalysisReport;
   readonly quantize: QuantizeReport;
   readonly encodings: EncodingsReport;
   readonly compare: AnalysisReport;
   readonly 'layer-detail': LayerDetail;
+  readonly debug: AnalysisReport;
+  readonly examine: ExamineResult;
   readonly evaluate: EvaluationReport;
 }
 
 /** What leaves the process before the end: the best so far, complete in itself and usable after a cancel. */
 export interface JobPartials {
   readonly weights: readonly WeightReport[];
+  readonly importance: never;
   readonly calibrate: RangesFile;
   readonly measure: AnalysisReport;
   readonly quantize: never;
   readonly encodings: never;
   readonly compare: AnalysisReport;
   readonly 'layer-detail': LayerDetail;
+  readonly debug: AnalysisReport;
+  readonly examine: never;
   readonly evaluate: EvaluationReport;
 }
 
 /** Jobs that start onnxruntime; refused while the workspace is untrusted. */
 export const nativeJobs = {
   weights: false,
+  importance: false,
   calibrate: true,
   measure: true,
   quantize: true,
   encodings: true,
   compare: true,
   'layer-detail': true,
+  debug: true,
+  examine: true,
   evaluate: true,
 } as const satisfies Record<Job['kind'], boolean>;
 

@@ -10,8 +10,7 @@ import {
 import { URI } from 'vscode-uri';
 import type { Issue, Severity } from '../protocol/issues';
 import { textViewScheme } from '../protocol/lsp-ext';
-import { documentationUrl } from '../rules/docs';
-import { ruleOf } from '../rules/index';
+import { documentationUrl, isDocumented } from '../rules/docs';
 import { reported, sentence } from '../rules/words';
 
 export type Span = readonly [number, number];
@@ -53,7 +52,7 @@ export function diagnosticOf(
     message: layer === undefined ? sentence(issue) : `${label(layer)}: ${sentence(issue)}`,
     data,
     ...(related.length > 0 ? { relatedInformation: [...related] } : {}),
-    ...(ruleOf(issue.code) ? { codeDescription: { href: documentationUrl(issue.code) } } : {}),
+    ...(isDocumented(issue.code) ? { codeDescription: { href: documentationUrl(issue.code) } } : {}),
   };
 }
 
@@ -86,7 +85,7 @@ export function textViewUri(modelUri: string): string {
 
 /** Recipe beside a model: `NAME.quant.json`. */
 export function recipePathOf(model: string): string {
-  return model.replace(/\.(onnx|onnxtxt|onnxtext|safetensors|gguf)$/i, '').concat('.quant.json');
+  return model.replace(/\.(onnx|onnxtxt|onnxtext|safetensors(\.index\.json)?|gguf)$/i, '').concat('.quant.json');
 }
 
 /** Names from model files as markdown shows them: one line, no markup, links, icons or hidden directions. */

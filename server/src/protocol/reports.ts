@@ -2,7 +2,11 @@
  * Report types that cross processes and are printed as JSON (design contract: report). Plain data only.
  * dB means 10·log10(Σx²/Σe²) over all samples and elements, clamped to ±120; `null` = undefined.
  */
-import type { Gain, Issue } from './issues';
+import type { Issue } from './issues';
+import type { AttentionOrder, RemedyGain } from './remedies';
+import type { UnfusedReason } from './unfused';
+
+export type { UnfusedReason } from './unfused';
 
 export type Decibel = number | null;
 
@@ -89,10 +93,15 @@ export interface LayerReport {
   readonly depthwise?: boolean;
   readonly weightSqnr?: Readonly<Record<string, Decibel>>;
   readonly weightRange?: { readonly min: number; readonly max: number };
+  /** As `weightSqnr`, errors weighted with the mean square of the activation that each input column meets (imatrix). */
+  readonly importanceSqnr?: Readonly<Record<string, Decibel>>;
   readonly local?: Readonly<Record<string, Decibel>>;
   readonly localWeights?: Readonly<Record<string, Decibel>>;
   readonly localActivations?: Readonly<Record<string, Decibel>>;
   readonly cumulative?: Readonly<Record<string, Decibel>>;
+  /** The whole configuration with only its weights, or only its activations, quantized. */
+  readonly cumulativeWeights?: Readonly<Record<string, Decibel>>;
+  readonly cumulativeActivations?: Readonly<Record<string, Decibel>>;
   readonly outputEffect?: Readonly<Record<string, Decibel>>;
   /** Where an output effect stands: `estimated` from noise gains until a segment measured it. Missing = measured. */
   readonly outputEffectBasis?: Readonly<Record<string, Basis>>;
@@ -214,20 +223,6 @@ export interface QuantizedModelFacts {
   readonly conversions?: number;
 }
 
-/** Why an operator between quantizers gets no integer kernel, as far as the graph tells. */
-export type UnfusedReason =
-  | 'output-not-quantized'
-  | 'input-not-quantized'
-  | 'weight-not-quantized'
-  | 'bias-not-integer'
-  | 'activation-kept'
-  | 'shared-output'
-  | 'zero-points-differ'
-  | 'scales-per-channel'
-  | 'types-differ'
-  | 'no-kernel'
-  | 'unknown';
-
 export interface UnfusedNode {
   readonly node: string;
   readonly op: string;
@@ -313,6 +308,27 @@ export interface OutputReport {
   readonly execution: Execution;
   readonly basis?: Basis;
   readonly metrics?: ErrorMetrics;
+  /** The same with only the weights, or only the activations, quantized. */
+  readonly weightsOnly?: OutputPart;
+  readonly activationsOnly?: OutputPart;
+  /** Whether the layers' output effects add up. */
+  readonly additivity?: Additivity;
+}
+
+/** Part of a configuration at the model output. */
+export interface OutputPart {
+  readonly sqnr: Decibel;
+  readonly topOneAgreement: number | null;
+}
+
+/** What the sum of the layers' output effects predicts for the whole configuration, against its own measurement. */
+export interface Additivity {
+  readonly predicted: Decibel;
+  readonly measured: Decibel;
+  /** Predicted noise power divided by the measured one; 1 = effects add up. */
+  readonly ratio: number;
+  /** `estimated` while one of the effects is. */
+  readonly basis: Basis;
 }
 
 export interface DataReport {
@@ -342,28 +358,6 @@ export type FixKind =
   | 'activations-8-bit'
   | 'asymmetric-activations'
   | 'estimator-mse';
-
-/** What one remedy brings, measured by running the plan with and without it. */
-export interface RemedyGain {
-  readonly fix: FixKind;
-  /** Layers the remedy changes; missing = the recipe's default. */
-  readonly layers?: readonly string[];
-  /** At the model output. */
-  readonly output: Gain;
-  /** Share of samples with the float network's top class, where there are classes. */
-  readonly agreement?: { readonly before: number; readonly after: number };
-  /** Per layer at its own output, where the remedy changes it. */
-  readonly local?: Readonly<Record<string, Gain>>;
-}
-
-/** How far quantization reorders the rows of one attention matrix. */
-export interface AttentionOrder {
-  /** The Softmax node. */
-  readonly node: string;
-  /** Mean Kendall τ-b between rows of the float and the quantized network. */
-  readonly tau: number;
-  readonly rows: number;
-}
 
 export interface AnalysisReport {
   readonly model: ModelSummary;

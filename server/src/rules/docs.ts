@@ -14,6 +14,11 @@ import { fixTitles, sentence } from './words';
 
 export { findingUrl as documentationUrl } from '../protocol/families';
 
+/** True when a page explains this code. */
+export function isDocumented(code: string): boolean {
+  return [...modelRules, ...recipeFindings].some((one) => one.code === code);
+}
+
 const titles: Readonly<Record<Family, string>> = {
   weights: 'Findings on weights',
   activations: 'Findings on activations and measured error',

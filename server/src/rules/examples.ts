@@ -26,6 +26,9 @@ export const examples: { readonly [C in keyof IssueFacts]?: IssueFacts[C] } = {
     gains: [{ of: 'weight', before: 24.9, after: 41.6 }],
   },
   M03: { batchNorm: '/layer1/bn1/BatchNormalization' },
+  M04: { op: 'Conv', activation: '/layer1/relu/Relu' },
+  M05: { op: 'Add', ratio: 5.3, bitsLost: 2.4, scales: [0.0613, 0.0116] },
+  M06: { tensor: '/layer1/relu/Relu_output_0', becomes: -0.47, because: 'padding' },
   M07: {
     min: 0,
     max: 6,
@@ -33,6 +36,11 @@ export const examples: { readonly [C in keyof IssueFacts]?: IssueFacts[C] } = {
     bitsLost: 1,
     gains: [{ of: 'output', before: 24.1, after: 28.3, data }],
   },
+  M08: { because: 'differ', layers: 3, total: 20 },
+  M09: { layers: 12, total: 20 },
+  M10: { layers: 19, total: 20, peak: 64515 },
+  M11: { peak: 3.1e9, limit: 2147483647, reduction: 4608 },
+  M12: { scaleError: 0.31, saturated: 0 },
   M13: { channels: [3, 17], total: 32 },
   M14: {
     clippedShare: 0,
@@ -57,6 +65,12 @@ export const examples: { readonly [C in keyof IssueFacts]?: IssueFacts[C] } = {
   M20: { tau: 0.81, rows: 384, matrices: 6 },
   M21: { count: 35, maximum: 6 },
   M22: { spread: 5.4, bits: 8 },
+  M23: {
+    op: 'Conv',
+    reason: 'types-differ',
+    names: ['layer1.0.conv2', 'layer2.0.conv1'],
+    conversions: 59,
+  },
   M24: {
     scheme: 'w8a8',
     shift: 0.34,
@@ -66,6 +80,7 @@ export const examples: { readonly [C in keyof IssueFacts]?: IssueFacts[C] } = {
   M25: { samples: 8, minimum: 32, variation: 0.17, unstable: 3 },
   M26: { scheme: 'w8a8', cosine: 0.9962, normRatio: 0.921 },
   M27: { scheme: 'w4a4', r2: 0.58 },
+  M28: { because: 'remainder', groupSize: 32, reduction: 72, layers: 4 },
   R01: { match: 'layer3.conv9', nearest: 'layer3.conv1' },
   R02: { match: 'fc', format: 'nf4', reason: 'analysis only in this version' },
   R03: { match: 'layer1.*', by: '*' },

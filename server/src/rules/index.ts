@@ -3,7 +3,15 @@ import type { Issue, Severity } from '../protocol/issues';
 import { m01 } from './model/m01-channel-spread';
 import { m02 } from './model/m02-fold-outliers';
 import { m03 } from './model/m03-unfolded-batchnorm';
+import { m04 } from './model/m04-separated-activation';
+import { m05 } from './model/m05-operand-scales';
+import { m06 } from './model/m06-zero';
 import { m07 } from './model/m07-one-sided-range';
+import { m08 } from './model/m08-asymmetric-weights';
+import { m09 } from './model/m09-narrow-range';
+import { m10 } from './model/m10-pair-saturation';
+import { m11 } from './model/m11-accumulator-overflow';
+import { m12 } from './model/m12-bias-scale';
 import { m13 } from './model/m13-dead-channels';
 import { m14 } from './model/m14-activation-clipping';
 import { m15 } from './model/m15-few-levels';
@@ -14,10 +22,12 @@ import { m19 } from './model/m19-bounded-functions';
 import { m20 } from './model/m20-attention-order';
 import { m21 } from './model/m21-relu6';
 import { m22 } from './model/m22-regression-range';
+import { m23 } from './model/m23-float-fallback';
 import { m24 } from './model/m24-mean-shift';
 import { m25 } from './model/m25-calibration-set';
 import { m26 } from './model/m26-norm-ratio';
 import { m27 } from './model/m27-not-additive';
+import { m28 } from './model/m28-block-format';
 import type { ModelFacts, ModelRule } from './rule';
 import { limitsOf, type ThresholdSettings } from './thresholds';
 
@@ -40,6 +50,16 @@ export const modelRules: readonly ModelRule[] = [
   m25,
   m13,
   m21,
+  m11,
+  m12,
+  m06,
+  m04,
+  m05,
+  m23,
+  m10,
+  m28,
+  m08,
+  m09,
 ];
 
 /** Rule by code, for documentation links and fixes. */
@@ -59,11 +79,18 @@ export function findings(
   severities: SeveritySettings = {},
   thresholds: ThresholdSettings = {},
 ): readonly Issue[] {
-  return modelRules.flatMap((rule) => {
-    const configured = severities[rule.code];
+  const found = modelRules
+    .filter((rule) => severities[rule.code] !== 'off')
+    .flatMap((rule) => rule.check(facts, limitsOf(rule, thresholds)));
+  return withSeverities(found, severities);
+}
+
+/** Issues under the severities a user configured. */
+export function withSeverities(issues: readonly Issue[], severities: SeveritySettings): readonly Issue[] {
+  return issues.flatMap((one) => {
+    const configured = severities[one.code];
     if (configured === 'off') return [];
-    const found = rule.check(facts, limitsOf(rule, thresholds));
-    return isSeverity(configured) ? found.map((one) => ({ ...one, severity: configured })) : found;
+    return [isSeverity(configured) ? { ...one, severity: configured } : one];
   });
 }
 

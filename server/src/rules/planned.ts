@@ -31,7 +31,8 @@ export function plannedFormats(layers: readonly LayerReport[], recipe: Recipe | 
     recipe.methods.length === 0 ||
     recipe.methods.some((method) => method.name === 'fold-batchnorm');
   const stated = recipe !== undefined || layers.some((layer) => layer.quantized !== undefined);
-  return { fromRecipe: stated, folds, layers: new Map(entries) };
+  const target = recipe?.target;
+  return { fromRecipe: stated, folds, ...(target ? { target } : {}), layers: new Map(entries) };
 }
 
 /** The complete weight format a recipe gives a layer (`int4.channel`), or `float`. */

@@ -3,6 +3,7 @@
  * `rules/index.ts`. Thresholds are the defaults of the methods table (first-hand sources named in each file).
  */
 import type { Gain, Issue, IssueCode, Severity } from '../protocol/issues';
+import type { RemedyGain } from '../protocol/remedies';
 import type { AnalysisReport, FixKind, LayerReport } from '../protocol/reports';
 
 /** What a rule sees of a model. */
@@ -17,6 +18,8 @@ export interface PlannedFormats {
   readonly fromRecipe: boolean;
   /** BatchNormalization is folded before quantizing; true by default. */
   readonly folds: boolean;
+  /** Runtime that the recipe names. */
+  readonly target?: TargetName;
   readonly layers: ReadonlyMap<string, PlannedFormat>;
 }
 
@@ -76,14 +79,20 @@ export function* quantizedLayers(facts: ModelFacts): Iterable<{ layer: LayerRepo
   }
 }
 
-/** Gains that were measured for the first of these remedies that was; nothing measured, nothing claimed. */
-export function measuredGains(facts: ModelFacts, fixes: readonly FixKind[], layer?: string): readonly Gain[] {
-  const known = facts.report.remedies?.find(
-    (one) =>
-      fixes.includes(one.fix) &&
-      (layer === undefined || one.layers === undefined || one.layers.includes(layer)),
-  );
+/**
+ * Gains that were measured for one of these remedies: on the network, or on a layer and those changed with it. Nothing
+ * measured, nothing claimed.
+ */
+export function measuredGains(
+  { report }: ModelFacts,
+  fixes: readonly RemedyGain['fix'][],
+  layer?: string,
+): readonly Gain[] {
+  const tried = (report.remedies ?? []).filter(({ fix }) => fixes.includes(fix));
+  const onNetwork = tried.find(({ layers }) => layers === undefined);
+  if (layer === undefined) return onNetwork ? [onNetwork.output] : [];
+  const known = tried.find(({ layers }) => layers?.includes(layer)) ?? onNetwork;
   if (!known) return [];
-  const local = layer === undefined ? undefined : known.local?.[layer];
+  const local = known.local?.[layer];
   return local ? [local, known.output] : [known.output];
 }

@@ -13,12 +13,15 @@ const shownAtFirst = 5;
 const glyphs: Readonly<Record<string, string>> = { error: '✗', warning: '⚠', information: 'ℹ', hint: '💡' };
 
 export interface FindingsOptions {
-  readonly post: (message: FromModelPanel) => void;
+  readonly post: (message: Extract<FromModelPanel, { type: 'open-link' | 'recipe' }>) => void;
   readonly reveal: (layer: string) => void;
   readonly showAll: () => void;
 }
 
-export function findingsList(view: ModelView, all: boolean, options: FindingsOptions): readonly Child[] {
+/** Of a model: its name says what can be done with it. */
+type Found = Pick<ModelView, 'name' | 'findings'>;
+
+export function findingsList(view: Found, all: boolean, options: FindingsOptions): readonly Child[] {
   const shown = all ? view.findings : view.findings.slice(0, shownAtFirst);
   const more = view.findings.length > shownAtFirst;
   return [
@@ -33,7 +36,7 @@ export function findingsList(view: ModelView, all: boolean, options: FindingsOpt
   ];
 }
 
-function item(finding: ReportedIssue, view: ModelView, options: FindingsOptions): HTMLElement {
+function item(finding: ReportedIssue, view: Found, options: FindingsOptions): HTMLElement {
   const { code, severity, layer, message, fixes } = finding;
   const href = findingUrl(code);
   return make(

@@ -1,9 +1,13 @@
 /** `analyze MODEL`: weight errors without data; with data also activation and output errors. */
 import { issue } from '../../engine/base/issue';
 import { createEstimator } from '../../engine/numerics/ranges';
+import { examined } from '../examination';
+import { measureImportance, withImportance } from '../importance';
 import { isMeasured, measureOptions } from '../measure-options';
 import type { DataFlags, GlobalFlags } from '../options';
 import { dataSpec } from '../options';
+import { overlayIssue, writeOverlays } from '../overlays';
+import { quantizedTable, unfusedLines } from '../quantized-table';
 import { factLines, findingLines, jsonReport, layerTable, outputLines } from '../report';
 import { exitCodes, failed, runCommand } from '../run';
 
@@ -11,6 +15,10 @@ export interface AnalyzeFlags extends GlobalFlags, DataFlags {
   readonly scheme?: readonly string[];
   readonly metric?: readonly string[];
   readonly estimator?: string;
+  readonly imatrix?: string;
+  readonly overlay?: string;
+  /** False with `--no-gains`. */
+  readonly gains?: boolean;
 }
 
 const DEFAULT_SAMPLES = 32;
@@ -23,6 +31,15 @@ export function analyze(model: string, flags: AnalyzeFlags): Promise<number> {
     const estimator = flags.estimator ?? recipe?.recipe.default.estimator ?? 'min-max';
     const known = createEstimator(estimator);
     if (!known.value) return failed(terminal, known.issues);
+    if (flags.overlay !== undefined) {
+      const misplaced = overlayIssue(engine, model, flags.overlay);
+      if (misplaced) return failed(terminal, [misplaced]);
+    }
+    const importance =
+      flags.imatrix === undefined
+        ? undefined
+        : await measureImportance(context, model, flags.imatrix, options.value.weightFormats);
+    if (importance && !importance.value) return failed(terminal, importance.issues);
     const weights = await engine.weights(model, common, {
       signal,
       progress: terminal.progress,
@@ -33,7 +50,17 @@ export function analyze(model: string, flags: AnalyzeFlags): Promise<number> {
     const data = dataSpec(flags, recipe?.data, DEFAULT_SAMPLES);
     const { schemes, weightsOnly } = options.value;
     const wanted = data !== undefined && (flags.data !== undefined || isMeasured(flags));
-    if (wanted && schemes.length > 0) {
+    // A file that is quantized already has its own scheme: what there is to measure is what it does with it.
+    const quantized = report.layers.some((layer) => layer.quantized) && flags.scheme === undefined;
+    if (wanted && quantized) {
+      const debugged = await engine.run(
+        { kind: 'debug', model, data, ...common },
+        { signal, progress: terminal.progress },
+      );
+      if (!debugged.value) return failed(terminal, debugged.issues);
+      engine.remember(model, debugged.value);
+      report = engine.report(model) ?? debugged.value;
+    } else if (wanted && schemes.length > 0) {
       const measured = await engine.run(
         {
           kind: 'measure',
@@ -49,24 +76,47 @@ export function analyze(model: string, flags: AnalyzeFlags): Promise<number> {
       if (!measured.value) return failed(terminal, measured.issues);
       engine.remember(model, measured.value);
       report = engine.report(model) ?? measured.value;
+      if (flags.gains !== false) {
+        report = await examined(engine, report, { model, data, estimator, recipe, common, signal, terminal });
+      }
     }
     if (wanted && weightsOnly.length > 0) {
       const what = `measuring ${weightsOnly.join(', ')} on data`;
       const note = issue('not-implemented', { what, next: 'int4.group32' }, {}, 'information');
       report = { ...report, issues: [...report.issues, note] };
     }
+    if (flags.imatrix !== undefined) {
+      const weighted = await withImportance(
+        context,
+        model,
+        report,
+        flags.imatrix,
+        options.value.weightFormats,
+      );
+      if (!weighted.value) return failed(terminal, weighted.issues);
+      report = weighted.value;
+    }
+    if (flags.overlay !== undefined) {
+      const written = await writeOverlays(context, model, report, flags.overlay, options.value.weightFormats);
+      if (!written.value) return failed(terminal, written.issues);
+    }
     if (terminal.json) {
       terminal.document(jsonReport(report, recipe?.recipe));
       return exitCodes.done;
     }
     terminal.print(factLines(report));
-    if (report.data?.noData)
+    if (report.data?.noData && !quantized)
       terminal.print(
         `\nno data: activation ranges come from ${report.data.noData === 'noise' ? 'noise' : 'BatchNormalization statistics'}`,
       );
-    terminal.print(
-      `\nSQNR per layer (weight error: min-max, no data; ✗ below 10 dB, △ below 20 dB)\n${layerTable(report, options.value.weightFormats.length > 0 ? options.value.weightFormats : undefined)}`,
-    );
+    if (report.layers.some((layer) => !layer.quantized))
+      terminal.print(
+        `\nSQNR per layer (weight error: min-max, no data; ✗ below 10 dB, △ below 20 dB)\n${layerTable(report, options.value.weightFormats.length > 0 ? options.value.weightFormats : undefined)}`,
+      );
+    const codes = quantizedTable(report);
+    if (codes !== '') terminal.print(`\nLayers that are quantized already\n${codes}`);
+    const unfused = unfusedLines(report);
+    if (unfused !== '') terminal.print(`\n${unfused}`);
     const output = outputLines(report);
     if (output !== '') terminal.print(`\n${output}`);
     const found = findingLines(report, recipe?.recipe);

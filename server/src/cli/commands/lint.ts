@@ -1,28 +1,37 @@
-/** `lint PATH…`: findings for models and recipes, as text, JSON or SARIF 2.1.0. Exit code 1 when any is an error. */
+/**
+ * `lint PATH…`: findings for models and recipes, as text, JSON or SARIF 2.1.0. Exit code 1 when any is an error,
+ * 2 when a file could not be read, so that a broken model never passes.
+ */
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { throwIfCancelled } from '../../engine/base/cancel';
-import { anchored, issue } from '../../engine/base/issue';
+import { anchored, hasErrors, issue } from '../../engine/base/issue';
 import { parseRecipe, type Recipe } from '../../engine/format/recipe';
 import type { Engine } from '../../engine/index';
 import type { CommonOptions } from '../../engine/jobs';
 import type { Issue } from '../../protocol/issues';
+import { withSeverities } from '../../rules/index';
 import { findingsOf } from '../../rules/model-view';
 import { recipeIssues } from '../../rules/recipe-issues';
 import { line, reported } from '../../rules/words';
+import { type LintConfig, readLintConfig } from '../lint-config';
 import type { GlobalFlags } from '../options';
 import { exitCodes, failed, runCommand } from '../run';
 import { sarif } from '../sarif';
 
 export interface LintFlags extends GlobalFlags {
   readonly format?: 'text' | 'json' | 'sarif';
+  /** File of severities and thresholds. */
+  readonly config?: string;
 }
 
 export function lint(paths: readonly string[], flags: LintFlags): Promise<number> {
   return runCommand(
     { ...flags, json: flags.json || flags.format === 'json' },
     async ({ engine, terminal, common, signal, recipe }) => {
-      const files = paths.flatMap(lintable);
+      const config = readLintConfig(flags.config);
+      if (!config.value) return failed(terminal, config.issues);
+      const files = [...new Set(paths.flatMap(lintable))];
       const missing = files.filter((file) => !fs.existsSync(file));
       if (missing.length > 0)
         return failed(
@@ -30,11 +39,16 @@ export function lint(paths: readonly string[], flags: LintFlags): Promise<number
           missing.map((file) => issue('file-not-found', { path: file }, { path: file })),
         );
       const found: Issue[] = [];
+      let unreadable = false;
       for (const file of files) {
         throwIfCancelled(signal);
-        found.push(...(await lintFile(engine, common, file, recipe?.recipe, signal)));
+        const context = { engine, common, config: config.value, signal };
+        const { issues, readable } = await lintFile(context, file, recipe?.recipe);
+        found.push(...issues);
+        unreadable ||= !readable;
       }
-      if (flags.format === 'sarif') process.stdout.write(`${JSON.stringify(sarif(found), null, 2)}\n`);
+      if (flags.format === 'sarif')
+        process.stdout.write(`${JSON.stringify(sarif(found, textOf, !unreadable), null, 2)}\n`);
       else if (terminal.json)
         terminal.document({
           files,
@@ -44,25 +58,44 @@ export function lint(paths: readonly string[], flags: LintFlags): Promise<number
         for (const one of found) terminal.print(`${one.severity} ${one.code} ${line(one)}`);
         terminal.print(`${counted(files.length, 'file')}, ${counted(found.length, 'finding')}`);
       }
-      return found.some((one) => one.severity === 'error') ? exitCodes.findings : exitCodes.done;
+      if (unreadable) return exitCodes.input;
+      return hasErrors(found) ? exitCodes.findings : exitCodes.done;
     },
   );
 }
 
+interface LintContext {
+  readonly engine: Engine;
+  readonly common: CommonOptions;
+  readonly config: LintConfig;
+  readonly signal: AbortSignal;
+}
+
 async function lintFile(
-  engine: Engine,
-  common: CommonOptions,
+  { engine, common, config, signal }: LintContext,
   file: string,
   given: Recipe | undefined,
-  signal: AbortSignal,
-): Promise<readonly Issue[]> {
-  if (file.endsWith('.quant.json')) return lintRecipe(engine, file);
+): Promise<{ readonly issues: readonly Issue[]; readonly readable: boolean }> {
+  const { severities, thresholds } = config;
+  if (file.endsWith('.quant.json'))
+    return { issues: withSeverities(lintRecipe(engine, file), severities), readable: true };
   const report = await engine.weights(file, common, { signal });
   throwIfCancelled(signal);
   const beside = recipeBeside(file);
   const recipe = given ?? (beside ? parseRecipe(fs.readFileSync(beside, 'utf8')).recipe : undefined);
-  const found = report.value ? findingsOf(report.value, recipe) : [];
-  return [...report.issues, ...found].map((one) => anchored(one, { path: file }));
+  const found = report.value ? findingsOf(report.value, recipe, severities, thresholds) : [];
+  const issues = [...report.issues, ...found].map((one) => anchored(one, { path: file }));
+  return { issues, readable: report.value !== undefined };
+}
+
+/** Text of a recipe or a model in text form, for regions. */
+function textOf(file: string): string | undefined {
+  if (!/\.(json|onnxtxt)$/.test(file)) return undefined;
+  try {
+    return fs.readFileSync(file, 'utf8');
+  } catch {
+    return undefined;
+  }
 }
 
 function lintRecipe(engine: Engine, file: string): readonly Issue[] {

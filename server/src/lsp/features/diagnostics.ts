@@ -4,9 +4,10 @@ import type { Diagnostic, DiagnosticRelatedInformation, Location } from 'vscode-
 import type { Outcome } from '../../engine/base/outcome';
 import { definitionOf, type SyntaxNode } from '../../engine/format/onnx-text';
 import { matchLayer } from '../../engine/format/recipe-match';
-import type { Issue, Severity } from '../../protocol/issues';
+import type { Issue } from '../../protocol/issues';
 import { textViewScheme } from '../../protocol/lsp-ext';
 import type { AnalysisReport } from '../../protocol/reports';
+import { withSeverities } from '../../rules/index';
 import { recipeIssues } from '../../rules/recipe-issues';
 import { editorWords } from '../../rules/words';
 import { diagnosticOf, rangeOf, type Span } from '../convert';
@@ -81,12 +82,10 @@ function textRelated(snapshot: TextSnapshot, issue: Issue): DiagnosticRelatedInf
 function recipeDiagnostics(snapshot: RecipeSnapshot, { inspect, locate }: DiagnosticSources): Diagnostic[] {
   const { parsed, document, model, settings } = snapshot;
   const start = recipeStart(parsed);
-  const found = recipeIssues(parsed, () => inspect(model?.path ?? '')).flatMap((issue) => {
-    const severity = configured(issue, settings.severity);
-    if (severity === 'off') return [];
-    const related = recipeRelated(snapshot, issue);
-    return [diagnosticOf(document, { ...issue, severity }, issue.anchor.span ?? start, related)];
-  });
+  const issues = recipeIssues(parsed, () => inspect(model?.path ?? ''));
+  const found = withSeverities(issues, settings.severity).map((issue) =>
+    diagnosticOf(document, issue, issue.anchor.span ?? start, recipeRelated(snapshot, issue)),
+  );
   const planned = (model?.findings ?? []).map((issue) => {
     const { layer } = issue.anchor;
     const place =
@@ -96,12 +95,6 @@ function recipeDiagnostics(snapshot: RecipeSnapshot, { inspect, locate }: Diagno
     return diagnosticOf(document, issue, ruleSpan(snapshot, issue) ?? start, related);
   });
   return [...found, ...planned];
-}
-
-function configured(issue: Issue, severities: Readonly<Record<string, string>>): Severity | 'off' {
-  const setting = severities[issue.code];
-  const known = ['error', 'warning', 'information', 'hint', 'off'] as const;
-  return known.find((one) => one === setting) ?? issue.severity;
 }
 
 /** The later rule that takes every layer of an idle one. */

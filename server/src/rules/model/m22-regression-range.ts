@@ -1,5 +1,6 @@
 /** M22: a network without normalisation that gives images, whose activations differ widely from sample to sample. */
 import { issue } from '../../engine/base/issue';
+import type { ModelSummary } from '../../protocol/reports';
 import { type ModelRule, quantizedLayers, severityOf } from '../rule';
 
 const thresholds = {
@@ -33,20 +34,26 @@ export const m22: ModelRule<'M22', keyof typeof thresholds> = {
   thresholds,
   fixes: ['keep-float'],
   check(facts, limits) {
-    const { ops, outputs } = facts.report.model;
-    if (normalisations.some((op) => (ops[op] ?? 0) > 0)) return [];
-    if (!outputs.some((output) => output.shape?.length === 4)) return [];
+    const { model, sampleSpread = {} } = facts.report;
+    if (!givesImages(model)) return [];
     let widest: { readonly layer: string; readonly node: string; readonly tensor: string } | undefined;
     let spread = limits.spread;
     let bits = 8;
     for (const { layer, plan } of quantizedLayers(facts)) {
-      const known = layer.activation;
-      if (!known || plan.activationBits === undefined || plan.activationBits > 8) continue;
-      if (known.sampleSpread === undefined || !(known.sampleSpread > spread)) continue;
-      spread = known.sampleSpread;
+      const own = sampleSpread[layer.name];
+      if (own === undefined || plan.activationBits === undefined || plan.activationBits > 8) continue;
+      if (!(own > spread)) continue;
+      spread = own;
       bits = plan.activationBits;
-      widest = { layer: layer.name, node: layer.node, tensor: known.tensor };
+      widest = { layer: layer.name, node: layer.node, tensor: layer.weight };
     }
     return widest ? [issue('M22', { spread, bits }, widest, severityOf(m22, facts.plan))] : [];
   },
 };
+
+/** No normalisation, and an output of rank 4. */
+export function givesImages({ ops, outputs }: ModelSummary): boolean {
+  return (
+    !normalisations.some((op) => (ops[op] ?? 0) > 0) && outputs.some((output) => output.shape?.length === 4)
+  );
+}

@@ -1,0 +1,28 @@
+/** What rules on files that are quantized already share: their layers, and the runtime a model is meant for. */
+import type { Severity } from '../protocol/issues';
+import type { LayerReport, QuantizedLayerFacts, TargetName } from '../protocol/reports';
+import type { ModelFacts, ModelRule } from './rule';
+
+/** Layers that are stored quantized, with their facts. */
+export function* storedLayers(
+  facts: ModelFacts,
+): Iterable<{ readonly layer: LayerReport; readonly quantized: QuantizedLayerFacts }> {
+  for (const layer of facts.report.layers) if (layer.quantized) yield { layer, quantized: layer.quantized };
+}
+
+/** Layers whose products are computed in integers: weight and activation are codes. */
+export function* integerLayers(
+  facts: ModelFacts,
+): Iterable<{ readonly layer: LayerReport; readonly quantized: QuantizedLayerFacts }> {
+  for (const one of storedLayers(facts)) if (one.quantized.inputQuantizer) yield one;
+}
+
+/** The runtime the recipe names, or the one whose own operators the file uses. */
+export function targetOf(facts: ModelFacts): TargetName | undefined {
+  return facts.plan.target ?? facts.report.quantization?.target;
+}
+
+/** A finding that depends on a runtime is information until the runtime is known. */
+export function targetSeverity(rule: ModelRule, facts: ModelFacts): Severity {
+  return targetOf(facts) === undefined ? 'information' : rule.severity;
+}

@@ -1,0 +1,100 @@
+/**
+ * Which remedy of which finding can be tried without training, and how its gain is measured. A finding that is not
+ * listed states no gain, except what its rule measures on the weight (M01, M02, M16, M17) or takes exactly from the
+ * channel means (M24).
+ */
+
+import { escapeLayerName } from '../engine/format/layer-glob';
+import { editRecipe } from '../engine/format/recipe-edit';
+import type { ExamineResult, RemedyQuestion } from '../engine/jobs';
+import type { Issue, IssueCode } from '../protocol/issues';
+import type { AnalysisReport, FixKind, LayerReport } from '../protocol/reports';
+import { givesImages } from './model/m22-regression-range';
+
+export interface Remedy {
+  readonly fix: FixKind;
+  readonly codes: readonly IssueCode[];
+  /** What is run with and without the fix, for the documentation. */
+  readonly measured: string;
+}
+
+export const remedies: readonly Remedy[] = [
+  {
+    fix: 'per-channel-weights',
+    codes: ['M01', 'M02', 'M16'],
+    measured: 'the plan with one scale per tensor and with one per channel on the layers found',
+  },
+  {
+    fix: 'weights-8-bit',
+    codes: ['M17'],
+    measured: 'the plan with the first and last layer as planned and at 8 bits',
+  },
+  {
+    fix: 'estimator-mse',
+    codes: ['M14', 'M15'],
+    measured: 'the plan under ranges of the present estimator and of `mse`, both calibrated on the same data',
+  },
+  {
+    fix: 'asymmetric-activations',
+    codes: ['M07'],
+    measured: 'the plan with symmetric and with asymmetric activations on the layers found',
+  },
+  {
+    fix: 'activations-8-bit',
+    codes: ['M18', 'M19'],
+    measured: 'the plan with activations as planned and at 8 bits on the layers found',
+  },
+];
+
+/** Remedies worth trying for these findings: once on all layers found, once on the network where it was found. */
+export function questionsFor(found: readonly Issue[]): readonly RemedyQuestion[] {
+  return remedies.flatMap(({ fix, codes }): readonly RemedyQuestion[] => {
+    const of = found.filter(({ code, facts }) => codes.includes(code) && !isHopeless(code, facts));
+    if (of.length === 0) return [];
+    const layers = [...new Set(of.flatMap(({ anchor }) => anchor.layer ?? []))];
+    // The estimator is one for the network.
+    if (fix === 'estimator-mse') return [{ fix }];
+    const onNetwork = of.some(({ anchor }) => anchor.layer === undefined);
+    return [...(onNetwork ? [{ fix }] : []), ...(layers.length > 0 ? [{ fix, layers }] : [])];
+  });
+}
+
+/** An offset cannot be taken out by any format. */
+function isHopeless(code: IssueCode, facts: object): boolean {
+  return code === 'M07' && 'because' in facts && facts.because === 'offset';
+}
+
+/** True when something is to be measured beyond the errors of layers. */
+export function needsExamination(report: AnalysisReport, questions: readonly RemedyQuestion[]): boolean {
+  return questions.length > 0 || hasAttention(report) || givesImages(report.model);
+}
+
+export function hasAttention({ model }: AnalysisReport): boolean {
+  return (model.ops.Softmax ?? 0) > 0 && (model.ops.MatMul ?? 0) > 0;
+}
+
+export function withExamination(report: AnalysisReport, result: ExamineResult): AnalysisReport {
+  const { remedies: gains, attention, sampleSpread } = result;
+  return { ...report, remedies: gains, attention, sampleSpread };
+}
+
+/** Text of the recipe that findings judge by: the one given; for a quantized file its own formats; else int8 per tensor. */
+export function judgedRecipe(report: AnalysisReport, given: string | undefined, estimator: string): string {
+  if (given !== undefined) return editRecipe(given, { kind: 'set-default', estimator }).text;
+  const isQuantized = report.layers.some((layer) => layer.quantized);
+  const layers = isQuantized ? report.layers.map(ruleOfFile) : [];
+  return JSON.stringify({
+    model: report.model.path,
+    default: { weights: 'int8.tensor', activations: 'uint8.tensor', estimator },
+    layers,
+  });
+}
+
+function ruleOfFile({ name, quantized }: LayerReport): object {
+  const match = escapeLayerName(name);
+  if (!quantized) return { match, keep: 'float' };
+  const { weightBits, granularity, groupSize, form } = quantized;
+  const scope = granularity === 'group' ? `group${groupSize ?? 32}` : granularity;
+  const activations = form === 'qdq' || form === 'qoperator' || form === 'dynamic' ? 'uint8.tensor' : 'float';
+  return { match, weights: `int${weightBits}.${scope}`, activations };
+}
