@@ -12,7 +12,8 @@ export const modelEditorType = 'quantlens.model';
 
 export const modelExtensions = ['onnx', 'safetensors', 'gguf'] as const;
 
-const modelFiles = `**/*.{${modelExtensions.join(',')}}`;
+/** The index of a safetensors model in several files stands for all of them. */
+const modelFiles = `**/*.{${modelExtensions.join(',')},safetensors.index.json}`;
 
 /** Enough for a list to choose from. */
 const maximumListed = 500;

@@ -31,8 +31,11 @@ export function layerMarkdown(
   const head = [
     `**${escapeMarkdown(layer.name)}** · ${layer.depthwise ? `${editorWords.depthwise} ` : ''}${escapeMarkdown(layer.op)} · ${shapeText(layer.shape)}`,
     facts(layer),
+    ...becomes(layer),
   ];
-  const actions = client.own && isFloat(layer) ? [links(layer, model, trusted)] : [];
+  // A file of weights without a graph cannot be exported.
+  const hasGraph = layer.op !== 'Weight';
+  const actions = client.own && hasGraph && isFloat(layer) ? [links(layer, model, trusted)] : [];
   return [
     ...head,
     table(layer, model),
@@ -48,6 +51,18 @@ function facts(layer: LayerReport): string {
   if (layer.weightRange)
     parts.push(editorWords.range(short(layer.weightRange.min), short(layer.weightRange.max)));
   return parts.join(' · ');
+}
+
+/** What a target makes of the weight; forms that only other tools write stand for those that `quantize` lacks. */
+function becomes(layer: LayerReport): readonly string[] {
+  return Object.entries(layer.becomes ?? {}).map(([target, all]) => {
+    const written = all.filter((one) => one.written);
+    const forms = (written.length > 0 ? written : all).map(({ operator, weightBits, written: own }) => {
+      const name = operator?.split('.').pop() ?? 'DequantizeLinear';
+      return `${name} int${weightBits.join('/')}${own ? '' : ` (${editorWords.otherTools})`}`;
+    });
+    return editorWords.becomes(target, forms.join(' · '));
+  });
 }
 
 function table(layer: LayerReport, model: ModelState): string {

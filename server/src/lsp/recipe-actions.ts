@@ -43,7 +43,7 @@ export interface RecipeChangeInput {
 /** The change for actions on a model; issues when its recipe cannot be edited (broken JSON) or makes no sense. */
 export function recipeChange(input: RecipeChangeInput, read: ReadRecipe): Outcome<RecipeChange> {
   const { model } = input;
-  if (/\.(safetensors|gguf)$/i.test(model)) {
+  if (/\.(safetensors(\.index\.json)?|gguf)$/i.test(model)) {
     return fail(
       issue(
         'unsupported-feature',

@@ -81,7 +81,7 @@ function connect({ stdio, streams }: ServerOptions): Connection {
 /** How long an answer about a text waits for the next keystroke, milliseconds. */
 const TYPING_PAUSE = 40;
 
-const watchedFiles = '**/*.{onnx,onnxtxt,onnxtext,safetensors,gguf,quant.json}';
+const watchedFiles = '**/*.{onnx,onnxtxt,onnxtext,safetensors,safetensors.index.json,gguf,quant.json}';
 
 class Server {
   private readonly documents = new TextDocuments(TextDocument);

@@ -183,7 +183,7 @@ function row(layer: LayerReport, codes: readonly string[], recipe: Recipe | unde
 
 /** False for weights that are stored quantized: nothing is left to plan. Weight files have names of their own. */
 export function isFloat({ dataType }: LayerReport): boolean {
-  return dataTypeByName(dataType)?.kind === 'float' || /^B?F(16|32|64)$/.test(dataType);
+  return dataTypeByName(dataType)?.kind === 'float' || /^B?F(8_.*|16|32|64)$/.test(dataType);
 }
 
 /** Every dB figure of a layer, weight errors first. */
