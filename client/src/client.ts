@@ -52,7 +52,7 @@ export const documentSelector = [
 ];
 
 /** Files whose changes on disk the server is told of. */
-const watchedFiles = ['**/*.{onnx,onnxtxt,safetensors,gguf}', '**/*.quant.json'];
+const watchedFiles = ['**/*.{onnx,onnxtxt,safetensors,safetensors.index.json,gguf}', '**/*.quant.json'];
 
 /** Errors of a request whose server went away. */
 const lostCodes: readonly number[] = [ErrorCodes.PendingResponseRejected, ErrorCodes.ConnectionInactive];

@@ -457,6 +457,8 @@ export const editorWords = {
   depthwise: 'depthwise',
   macs: (count: string) => `${count} MACs per sample`,
   range: (minimum: string, maximum: string) => `range ${minimum} … ${maximum}`,
+  becomes: (target: string, forms: string) => `${target}: ${forms || 'stays float'}`,
+  otherTools: 'by other tools',
   storedAs: (type: string) => `stored as ${type}: quantized already`,
   measuringNow: 'measuring the weights…',
   measuring: 'measuring',
