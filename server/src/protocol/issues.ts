@@ -250,8 +250,24 @@ export interface IssueFacts extends Readonly<Record<ScriptCode, ScriptFindingFac
     readonly effectiveLevels: number;
     readonly levels: number;
     readonly bitsLost: number;
+    /** The range stands in a file that is quantized already. */
+    readonly inFile: boolean;
   };
-  M16: Measured & { readonly depthwise: number; readonly total: number; readonly gain: number };
+  M16: Measured & {
+    readonly depthwise: number;
+    readonly total: number;
+    /** Mean gain in dB of the depthwise weights. */
+    readonly gain: number;
+    /** Depthwise layers that gain most, at most three. */
+    readonly worst: readonly {
+      readonly layer: string;
+      /** Largest channel range divided by the median channel's, and that channel. */
+      readonly spread: number;
+      readonly channel: number;
+      readonly before: number;
+      readonly after: number;
+    }[];
+  };
   M18: Measured & { readonly bits: number; readonly count: number };
   M19: Measured & { readonly op: string; readonly bits: number };
   M20: { readonly tau: number; readonly rows: number; readonly matrices: number };

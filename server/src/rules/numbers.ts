@@ -42,3 +42,8 @@ export function percent(fraction: number | null | undefined): string {
 export function shapeText(shape: readonly (number | string | null)[]): string {
   return shape.length === 0 ? 'scalar' : shape.map((dimension) => dimension ?? '?').join('×');
 }
+
+/** `40.0×`, `124×`. */
+export function times(factor: number): string {
+  return `${factor >= 100 ? Math.round(factor) : factor.toFixed(1)}×`;
+}

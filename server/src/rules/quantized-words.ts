@@ -1,5 +1,8 @@
 /** Wording of files that are quantized already. */
-import type { UnfusedReason } from '../protocol/reports';
+import type { IssueFacts } from '../protocol/issues';
+import type { UnfusedReason } from '../protocol/unfused';
+import { percent, times } from './numbers';
+import { quote } from './quote';
 
 /** Why an operator gets no integer kernel, as a noun clause. */
 export const unfusedWords: Readonly<Record<UnfusedReason, string>> = {
@@ -18,3 +21,55 @@ export const unfusedWords: Readonly<Record<UnfusedReason, string>> = {
   'no-kernel': 'there is no integer kernel for it',
   unknown: 'the graph does not tell why',
 };
+
+type Code = 'M04' | 'M05' | 'M06' | 'M08' | 'M09' | 'M10' | 'M11' | 'M12' | 'M23' | 'M28';
+
+/** Sentences of the findings on files that are quantized already. */
+export const quantizedSentences: { readonly [C in Code]: (facts: IssueFacts[C]) => string } = {
+  M04: (f) =>
+    `a quantizer stands between this ${f.op} and ${quote(f.activation)}. Quantize behind the activation function only.`,
+  M05: (f) =>
+    `its operands have scales ${f.scales.map((scale) => scale.toPrecision(3)).join(' and ')}: the finer one loses ${f.bitsLost.toFixed(1)} bits (${times(f.ratio)}). Let them share a scale.`,
+  M06: (f) => zeroWords(f),
+  M08: (f) =>
+    f.because === 'differ'
+      ? `${f.layers} of ${f.total} integer layers have channels with different weight zero points, for which there is no convolution kernel. Quantize weights symmetrically.`
+      : `${f.layers} of ${f.total} integer layers have weight zero points other than 0, which cost a sum over all activations at every run. Symmetric weights avoid it.`,
+  M09: (f) =>
+    `${f.layers} of ${f.total} integer layers use the weight code −128; TensorFlow Lite and some ARM kernels want −127 … 127.`,
+  M10: (f) =>
+    `${f.layers} of ${f.total} integer layers can saturate on x86 without VNNI: a pair of products reaches ${f.peak} of 32767. Use 7-bit weights (reduce_range) or session.x64quantprecision = 1.`,
+  M11: (f) =>
+    `the int32 accumulator can overflow: ${f.reduction} products reach ${f.peak.toExponential(2)} of ${f.limit.toExponential(2)}. Use fewer bits, or split the layer.`,
+  M12: (f) =>
+    [
+      f.scaleError > 0.001
+        ? `the bias scale is ${percent(f.scaleError)} off input scale × weight scale`
+        : undefined,
+      f.saturated > 0 ? `${f.saturated} bias codes are cut off at the ends of int32` : undefined,
+    ]
+      .filter((part) => part !== undefined)
+      .join(' and ') ||
+    `the bias scale is ${(f.scaleError * 100).toFixed(4)} % off input scale × weight scale`,
+  M23: (f) =>
+    `${f.names.length === 1 ? `this ${f.op} runs` : `${f.names.length} ${f.op} run`} in float between quantizers: ${unfusedWords[f.reason]}${f.names.length === 1 ? '' : ` (${f.names.slice(0, 4).join(', ')}${f.names.length > 4 ? ', …' : ''})`}. ${f.conversions} conversions stay in the graph.`,
+  M28: (f) => blockWords(f),
+};
+
+function zeroWords(f: IssueFacts['M06']): string {
+  if (f.because === 'fraction')
+    return 'its zero points are no integers, so that 0 has no code of its own. Round them.';
+  const becomes = `0 becomes ${f.becomes.toPrecision(3)}`;
+  return f.because === 'pair'
+    ? `QuantizeLinear and DequantizeLinear of ${quote(f.tensor)} have different zero points: ${becomes}. Use one for both.`
+    : `${quote(f.tensor)} is padded with another number than the code of 0: ${becomes}. Pad with the zero point.`;
+}
+
+function blockWords(f: IssueFacts['M28']): string {
+  const layers = `${f.layers} ${f.layers === 1 ? 'layer has' : 'layers have'}`;
+  if (f.because === 'remainder')
+    return `${layers} inputs that are no multiple of the group size (here ${f.reduction} in groups of ${f.groupSize}). Choose a group size that divides them, or pad.`;
+  if (f.because === 'small')
+    return `${layers} groups of only ${f.groupSize} weights: scales take more room than they save, and MatMulNBits starts at 16. Use larger groups.`;
+  return `${layers} negative scales, which not every runtime reads. Store them as positive numbers.`;
+}

@@ -4,7 +4,7 @@
  */
 import type { Gain, Issue, IssueCode, Severity } from '../protocol/issues';
 import type { RemedyGain } from '../protocol/remedies';
-import type { AnalysisReport, FixKind, LayerReport } from '../protocol/reports';
+import type { AnalysisReport, FixKind, LayerReport, TargetName } from '../protocol/reports';
 
 /** What a rule sees of a model. */
 export interface ModelFacts {

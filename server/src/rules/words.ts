@@ -7,7 +7,12 @@ import type { ProgressStage } from '../protocol/progress';
 import type { FixKind, ReportedIssue } from '../protocol/reports';
 import type { Effect, Verdict } from '../protocol/views';
 import { ruleOf } from './index';
-import { decibels, percent } from './numbers';
+import { decibels, percent, times } from './numbers';
+import { quantizedSentences } from './quantized-words';
+import { oneLine, quote } from './quote';
+
+export { quote } from './quote';
+
 import { scriptSentences } from './words-script';
 
 type Sentence<C extends IssueCode> = (facts: IssueFacts[C], anchor: Anchor) => string;
@@ -162,34 +167,7 @@ const sentences: { readonly [C in IssueCode]: Sentence<C> } = {
     `folding BatchNormalization makes outliers: kurtosis ${f.kurtosisBefore.toFixed(1)} → ${f.kurtosisAfter.toFixed(1)}, ` +
     `|γ/σ| of channel ${f.channel} is ${times(f.gammaSpread)} the median. Use per-channel weights${gained(':', f.gains)}.`,
   M03: (f) => `${quote(f.batchNorm)} is not folded into this layer. Fold it before quantizing.`,
-  M04: (f) =>
-    `a quantizer stands between this ${f.op} and ${quote(f.activation)}. Quantize behind the activation function only.`,
-  M05: (f) =>
-    `its operands have scales ${f.scales.map((scale) => scale.toPrecision(3)).join(' and ')}: the finer one loses ${f.bitsLost.toFixed(1)} bits (${times(f.ratio)}). Let them share a scale.`,
-  M06: (f) => zeroWords(f),
-  M08: (f) =>
-    f.because === 'differ'
-      ? `${f.layers} of ${f.total} integer layers have channels with different weight zero points, for which there is no convolution kernel. Quantize weights symmetrically.`
-      : `${f.layers} of ${f.total} integer layers have weight zero points other than 0, which cost a sum over all activations at every run. Symmetric weights avoid it.`,
-  M09: (f) =>
-    `${f.layers} of ${f.total} integer layers use the weight code −128; TensorFlow Lite and some ARM kernels want −127 … 127.`,
-  M10: (f) =>
-    `${f.layers} of ${f.total} integer layers can saturate on x86 without VNNI: a pair of products reaches ${f.peak} of 32767. Use 7-bit weights (reduce_range) or session.x64quantprecision = 1.`,
-  M11: (f) =>
-    `the int32 accumulator can overflow: ${f.reduction} products reach ${f.peak.toExponential(2)} of ${f.limit.toExponential(2)}. Use fewer bits, or split the layer.`,
-  M12: (f) =>
-    [
-      f.scaleError > 0.001
-        ? `the bias scale is ${percent(f.scaleError)} off input scale × weight scale`
-        : undefined,
-      f.saturated > 0 ? `${f.saturated} bias codes are cut off at the ends of int32` : undefined,
-    ]
-      .filter((part) => part !== undefined)
-      .join(' and ') ||
-    `the bias scale is ${(f.scaleError * 100).toFixed(4)} % off input scale × weight scale`,
-  M23: (f) =>
-    `${f.names.length === 1 ? `this ${f.op} runs` : `${f.names.length} ${f.op} run`} in float between quantizers: ${unfusedWords[f.reason]}${f.names.length === 1 ? '' : ` (${f.names.slice(0, 4).join(', ')}${f.names.length > 4 ? ', …' : ''})`}. ${f.conversions} conversions stay in the graph.`,
-  M28: (f) => blockWords(f),
+  ...quantizedSentences,
   M07: (f) =>
     `the activation lies between ${f.min.toPrecision(3)} and ${f.max.toPrecision(3)}: ` +
     (f.because === 'offset'
@@ -203,10 +181,11 @@ const sentences: { readonly [C in IssueCode]: Sentence<C> } = {
       : `the activation's peak ${f.peak.toPrecision(3)} is ${times(f.peakRatio)} its 99.99th percentile ${f.p9999.toPrecision(3)}. `) +
     `Estimate ranges by mse${gained(':', f.gains)}.`,
   M15: (f) =>
-    `${Math.round(f.effectiveLevels)} of ${f.levels} levels do the work: ${bits(f.bitsLost)} wasted. ` +
-    `Estimate ranges by mse${gained(':', f.gains)}.`,
+    `${f.inFile ? 'only ' : ''}${Math.round(f.effectiveLevels)} of ${f.levels} levels ${f.inFile ? 'of its activation occur' : 'do the work'}: ${bits(f.bitsLost)} wasted. ` +
+    `${f.inFile ? 'The range fits other data or other preprocessing; calibrate again' : 'Estimate ranges by mse'}${gained(':', f.gains)}.`,
   M16: (f) =>
-    `${f.depthwise} of ${f.total} quantized layers are depthwise with one weight scale each. ` +
+    `${f.depthwise} of ${f.total} quantized layers are depthwise with one weight scale for channels of different range` +
+    `${f.worst.length > 0 ? `, most of all ${f.worst.map((one) => `${quote(one.layer)} (channel ${one.channel} is ${times(one.spread)} the median, ${decibels(one.before)} → ${decibels(one.after)})`).join(', ')}` : ''}. ` +
     `Per-channel weights gain ${decibels(f.gain)} on average (measured on the weights).${measuredOutput(f.gains)}`,
   M17: (f) =>
     `the ${f.position} layer is planned with ${f.bits} bits: ${decibels(f.sqnr)} against ${decibels(f.sqnrAtEight)} at 8 bits (measured on the weight). Keep it at 8 bits.${measuredOutput(f.gains)}`,
@@ -245,24 +224,6 @@ const slowReasons = {
   small: 'the network is so small that converting activations costs more than integer kernels save',
 } as const;
 
-function zeroWords(f: IssueFacts['M06']): string {
-  if (f.because === 'fraction')
-    return 'its zero points are no integers, so that 0 has no code of its own. Round them.';
-  const becomes = `0 becomes ${f.becomes.toPrecision(3)}`;
-  return f.because === 'pair'
-    ? `QuantizeLinear and DequantizeLinear of ${quote(f.tensor)} have different zero points: ${becomes}. Use one for both.`
-    : `${quote(f.tensor)} is padded with another number than the code of 0: ${becomes}. Pad with the zero point.`;
-}
-
-function blockWords(f: IssueFacts['M28']): string {
-  const layers = `${f.layers} ${f.layers === 1 ? 'layer has' : 'layers have'}`;
-  if (f.because === 'remainder')
-    return `${layers} inputs that are no multiple of the group size (here ${f.reduction} in groups of ${f.groupSize}). Choose a group size that divides them, or pad.`;
-  if (f.because === 'small')
-    return `${layers} groups of only ${f.groupSize} weights: scales take more room than they save, and MatMulNBits starts at 16. Use larger groups.`;
-  return `${layers} negative scales, which not every runtime reads. Store them as positive numbers.`;
-}
-
 /** One line for one issue, without its anchor. */
 export function sentence<C extends IssueCode>(issue: Extract<Issue, { code: C }>): string {
   // The lookup and the facts share the code; TypeScript cannot follow that through the union.
@@ -294,28 +255,10 @@ export function reported(issue: Issue): ReportedIssue {
   };
 }
 
-/** A name between quotes, shortened, control characters made visible. */
-export function quote(name: string): string {
-  const short = name.length > 120 ? `${name.slice(0, 117)}…` : name;
-  return `"${oneLine(short)}"`;
-}
-
-function oneLine(text: string): string {
-  // Names come from files: a line break or terminal escape in one must not reach a terminal or a log as such.
-  return text.replace(
-    /[\p{Cc}\u2028\u2029]/gu,
-    (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`,
-  );
-}
-
 /** How many of what, and the first of their names. */
 function some(names: readonly string[], noun: string): string {
   const shown = names.slice(0, 3).map(quote).join(', ');
   return `${names.length} ${noun}${names.length === 1 ? '' : 's'} (${shown}${names.length > 3 ? ', …' : ''})`;
-}
-
-function times(factor: number): string {
-  return `${factor >= 100 ? Math.round(factor) : factor.toFixed(1)}×`;
 }
 
 function bits(count: number): string {

@@ -1,0 +1,14 @@
+/** Why an operator between quantizers gets no integer kernel, as far as the optimised graph tells. */
+export type UnfusedReason =
+  | 'output-not-quantized'
+  | 'input-not-quantized'
+  | 'weight-not-quantized'
+  | 'bias-not-integer'
+  | 'bias-scale'
+  | 'activation-kept'
+  | 'shared-output'
+  | 'zero-points-differ'
+  | 'scales-per-channel'
+  | 'types-differ'
+  | 'no-kernel'
+  | 'unknown';

@@ -1,0 +1,16 @@
+/** Names that come from files, made harmless for a terminal, a log and a page. */
+
+/** A name between quotes, shortened, control characters made visible. */
+export function quote(name: string): string {
+  const short = name.length > 120 ? `${name.slice(0, 117)}…` : name;
+  return `"${oneLine(short)}"`;
+}
+
+/** The text on one line, control characters made visible. */
+export function oneLine(text: string): string {
+  // Names come from files: a line break or terminal escape in one must not reach a terminal or a log as such.
+  return text.replace(
+    /[\p{Cc}\u2028\u2029]/gu,
+    (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`,
+  );
+}
