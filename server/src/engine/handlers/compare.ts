@@ -1,12 +1,16 @@
 /** Job `compare`: local and cumulative error per layer of a quantized file against its float original. */
-import type { AnalysisReport, Decibel, LayerReport } from '../../protocol/reports';
+import type { AnalysisReport, Decibel, LayerReport, QuantizedLayerFacts } from '../../protocol/reports';
 import { matchedPairs } from '../analysis/layer-pairs';
 import { openLikelyFeeds } from '../analysis/likely-noise';
 import { openModelFacts } from '../analysis/model-facts';
+import { layerFacts } from '../analysis/quantized-facts';
 import type { ShadowResult } from '../analysis/run-shadow';
+import type { LayerPair } from '../analysis/shadow';
+import { checkpoint } from '../base/cancel';
 import { issue } from '../base/issue';
 import { fail, type Outcome, ok } from '../base/outcome';
 import { defaultOpset, type Model } from '../graph/ir';
+import { listLayers } from '../graph/layers';
 import type { CompareJob } from '../jobs';
 import { raiseObstacle, raiseOpset } from '../methods/opset';
 import type { ServedContext } from '../runtime/child';
@@ -38,10 +42,10 @@ async function compare(
   const issues = unmatched.map((layer) => issue('layer-unmatched', { layer }, { layer }, 'warning'));
   const feeds = await openLikelyFeeds(job.data, floatFile.folded(), floatFile.open.model);
   if (!feeds.value) return fail(...feeds.issues);
-  const report = (result: ShadowResult): AnalysisReport => ({
+  const report = (result: ShadowResult, facts?: QuantizedFacts): AnalysisReport => ({
     model: base.model,
     data: dataReport(job.data.source, result.samples),
-    layers: base.layers.map((layer) => withFigures(layer, result)),
+    layers: base.layers.map((layer) => withFigures(layer, result, facts?.get(layer.name))),
     output: { [KEY]: outputReport(result, 'simulated') },
     issues: [...feeds.issues, ...issues],
   });
@@ -58,19 +62,54 @@ async function compare(
       context,
       partial: (partial) => context.partial(report(partial)),
     });
-    return result.value ? ok(report(result.value), [...feeds.issues, ...issues]) : fail(...result.issues);
+    if (!result.value) return fail(...result.issues);
+    // Last, because figures are what somebody waits for.
+    const facts = await quantizedFacts(quantized, pairs, context.signal);
+    return ok(report(result.value, facts), [...feeds.issues, ...issues]);
   } finally {
     feeds.value.close();
   }
 }
 
-function withFigures(layer: LayerReport, result: ShadowResult): LayerReport {
+/** Of the quantized file's layers, by the names of their float counterparts. */
+type QuantizedFacts = ReadonlyMap<string, QuantizedLayerFacts>;
+
+/** How the quantized file stores each layer that was found in both. */
+async function quantizedFacts(
+  quantized: Model,
+  pairs: readonly LayerPair[],
+  signal: AbortSignal,
+): Promise<QuantizedFacts> {
+  const layers = new Map(listLayers(quantized).map((layer) => [layer.node, layer]));
+  const found = new Map<string, QuantizedLayerFacts>();
+  for (const pair of pairs) {
+    await checkpoint(signal);
+    const [node] = pair.quantized.chain;
+    const layer = node && layers.get(node);
+    const facts = layer?.quantized ? layerFacts(layer) : undefined;
+    if (facts) found.set(pair.name, facts);
+  }
+  return found;
+}
+
+function withFigures(
+  layer: LayerReport,
+  result: ShadowResult,
+  quantized: QuantizedLayerFacts | undefined,
+): LayerReport {
   const figure = (kind: 'local' | 'localWeights' | 'localActivations' | 'cumulative') => {
     const db: Decibel | undefined = result.sqnr[kind][layer.name];
     return db === undefined ? {} : { [kind]: { [KEY]: db } };
   };
+  const metrics = (kind: 'local' | 'cumulative', field: 'metrics' | 'cumulativeMetrics') => {
+    const found = result.metrics[kind][layer.name];
+    return found === undefined ? {} : { [field]: { [KEY]: found } };
+  };
   return {
     ...layer,
+    ...(quantized ? { quantized } : {}),
+    ...metrics('local', 'metrics'),
+    ...metrics('cumulative', 'cumulativeMetrics'),
     ...figure('local'),
     ...figure('localWeights'),
     ...figure('localActivations'),
