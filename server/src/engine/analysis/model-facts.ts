@@ -15,6 +15,7 @@ import { allNodes } from '../graph/walk';
 import { becomesOf } from './becomes';
 import { countMacs } from './macs';
 import { quantizedGraphFacts } from './quantized-graph';
+import { unlistedWeights } from './unlisted-weights';
 import { weightFileFacts } from './weight-file-facts';
 
 export interface ModelFacts {
@@ -42,7 +43,8 @@ export function modelFacts(path: string, options: FactsOptions = {}): Outcome<Mo
   const opened = openModel(path);
   if (!opened.value) return fail(...opened.issues);
   try {
-    return ok(openModelFacts(opened.value, options), opened.issues);
+    const issues = [...opened.issues, ...unlistedWeights(opened.value.model)];
+    return ok(openModelFacts(opened.value, options), issues);
   } finally {
     opened.value.close();
   }

@@ -6,7 +6,7 @@ import { countMacs } from '../../../../server/src/engine/analysis/macs';
 import { modelFacts } from '../../../../server/src/engine/analysis/model-facts';
 import { encodeModelBytes } from '../../../../server/src/engine/format/onnx-encode';
 import type { ModelProto, NodeProto, TensorProto } from '../../../../server/src/engine/format/onnx-types';
-import { convNet, graph, model, node, tensor, valueInfo } from '../../../fixtures/build';
+import { convNet, floats, graph, model, node, tensor, valueInfo } from '../../../fixtures/build';
 import { graphOf } from '../../../fixtures/run-graph';
 import { safetensorsFile } from '../../../fixtures/weight-files';
 
@@ -338,6 +338,50 @@ describe('modelFacts', () => {
       becomes: { 'ort-cpu': expect.any(Array) },
       issues: [],
     });
+  });
+
+  it('says which operators have weights that no layer shows', () => {
+    const proto = model(
+      {
+        inputs: [valueInfo('x', [4, 4])],
+        outputs: [valueInfo('y', undefined)],
+        initializers: [zeros('w', [4, 4]), zeros('b', [4])],
+        nodes: [
+          node('Flux', ['x', 'w', 'b'], ['h'], {}, { domain: 'com.nobody', name: 'f' }),
+          node('Flux', ['h', 'w'], ['g'], {}, { domain: 'com.nobody', name: 'g' }),
+          node(
+            'LinearClassifier',
+            ['g'],
+            ['y'],
+            { coefficients: floats([1, 2, 3]) },
+            { domain: 'ai.onnx.ml' },
+          ),
+        ],
+      },
+      { opsets: [{ domain: 'ai.onnx.ml', version: 3 }] },
+    );
+    const { issues, value } = modelFacts(file('unlisted.onnx', proto));
+    expect(value?.layers).toEqual([]);
+    expect(issues.map(({ code, severity, facts, anchor }) => [code, severity, facts, anchor.node])).toEqual([
+      [
+        'unsupported-feature',
+        'information',
+        {
+          what: 'measuring the weights of com.nobody.Flux (32 numbers in 2 nodes)',
+          next: expect.any(String),
+        },
+        'f',
+      ],
+      [
+        'unsupported-feature',
+        'information',
+        {
+          what: 'measuring the weights of ai.onnx.ml.LinearClassifier (3 numbers in 1 node)',
+          next: expect.any(String),
+        },
+        'y_LinearClassifier',
+      ],
+    ]);
   });
 
   it('leaves inputs with a default out, and names other types', () => {
