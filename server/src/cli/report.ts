@@ -56,21 +56,19 @@ export function factLines(report: AnalysisReport): string {
   return rows.map(([label, text]) => `${label.padEnd(11)}${text}`).join('\n');
 }
 
+/** Weight formats that are shown where none is named. */
+export const usualFormats = ['int8.tensor', 'int8.channel', 'int4.tensor', 'int4.channel', 'int4.group32'];
+
 /** The layer table: weight errors, then whatever was measured. */
 export function layerTable(report: AnalysisReport, formats?: readonly string[]): string {
-  const weightFormats = formats ?? [
-    'int8.tensor',
-    'int8.channel',
-    'int4.tensor',
-    'int4.channel',
-    'int4.group32',
-  ];
+  const weightFormats = formats ?? usualFormats;
   const measured = (['local', 'cumulative', 'outputEffect'] as const).flatMap((effect) =>
     [...new Set(report.layers.flatMap((layer) => Object.keys(layer[effect] ?? {})))].map((format) => ({
       effect,
       format,
     })),
   );
+  const weighted = [...new Set(report.layers.flatMap((layer) => Object.keys(layer.importanceSqnr ?? {})))];
   const withWeights = report.layers.some((layer) => layer.weightSqnr);
   // A weight file has no operators to tell; what its weights are stored as is why it is looked at.
   const stored = report.model.format === 'gguf' || report.model.format === 'safetensors';
@@ -80,6 +78,7 @@ export function layerTable(report: AnalysisReport, formats?: readonly string[]):
     { title: 'shape' },
     { title: 'params', align: 'right' },
     ...(withWeights ? weightFormats.map((title) => ({ title, align: 'right' as const })) : []),
+    ...weighted.map((format) => ({ title: `${format} (imatrix)`, align: 'right' as const })),
     ...measured.map(({ effect, format }) => ({ title: `${effect} ${format}`, align: 'right' as const })),
   ];
   const rows = report.layers.map((layer) => [
@@ -88,6 +87,7 @@ export function layerTable(report: AnalysisReport, formats?: readonly string[]):
     shapeText(layer.shape),
     shortCount(layer.params),
     ...(withWeights ? weightFormats.map((format) => marked(layer.weightSqnr?.[format])) : []),
+    ...weighted.map((format) => marked(layer.importanceSqnr?.[format])),
     ...measured.map(({ effect, format }) => marked(layer[effect]?.[format])),
   ]);
   return table(columns, rows);

@@ -85,17 +85,7 @@ export function analyze(model: string, flags: AnalyzeFlags): Promise<number> {
       const note = issue('not-implemented', { what, next: 'int4.group32' }, {}, 'information');
       report = { ...report, issues: [...report.issues, note] };
     }
-    if (flags.imatrix !== undefined) {
-      const weighted = await withImportance(
-        context,
-        model,
-        report,
-        flags.imatrix,
-        options.value.weightFormats,
-      );
-      if (!weighted.value) return failed(terminal, weighted.issues);
-      report = weighted.value;
-    }
+    if (importance) report = withImportance(report, importance);
     if (flags.overlay !== undefined) {
       const written = await writeOverlays(context, model, report, flags.overlay, options.value.weightFormats);
       if (!written.value) return failed(terminal, written.issues);
