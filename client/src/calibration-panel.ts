@@ -5,7 +5,11 @@
 import { randomUUID } from 'node:crypto';
 import * as vscode from 'vscode';
 import type { FromCalibrationPanel, ToCalibrationPanel } from '../../server/src/protocol/panel';
-import type { CalibrationRequest, CalibrationResult } from '../../server/src/protocol/views';
+import {
+  type CalibrationRequest,
+  type CalibrationResult,
+  recipeScheme,
+} from '../../server/src/protocol/views';
 import type { Calibrations } from './calibrations';
 import type { Server } from './client';
 import type { Models } from './models';
@@ -19,6 +23,15 @@ export const calibrationView = 'quantlens.calibration';
 
 /** Key of the last form per model in the workspace's memory. */
 const rememberedKey = 'calibrationRequests';
+
+/** What the form was last sent off with for a model, in this workspace. */
+export function rememberedRequest(
+  context: vscode.ExtensionContext,
+  modelUri: string,
+): CalibrationRequest | undefined {
+  const all: Readonly<Record<string, CalibrationRequest>> = context.workspaceState.get(rememberedKey, {});
+  return all[modelUri];
+}
 
 interface RunningJob {
   readonly id: string;
@@ -42,7 +55,7 @@ export class CalibrationPanel implements vscode.WebviewViewProvider, vscode.Disp
     private readonly models: Models,
     private readonly calibrations: Calibrations,
   ) {
-    const watcher = vscode.workspace.createFileSystemWatcher('**/*.onnx', false, true, false);
+    const watcher = vscode.workspace.createFileSystemWatcher('**/*.{onnx,quant.json}', false, true, false);
     this.disposables = [
       vscode.window.registerWebviewViewProvider(calibrationView, this),
       models.onActiveChanged((uri) => this.select(uri)),
@@ -71,6 +84,12 @@ export class CalibrationPanel implements vscode.WebviewViewProvider, vscode.Disp
       title: vscode.l10n.t('Calibration'),
       words: calibrationPanelWords(),
     });
+  }
+
+  /** Shows the panel and runs a calibration as it was asked before. */
+  async runAgain(request: CalibrationRequest): Promise<void> {
+    await this.open(vscode.Uri.parse(request.modelUri));
+    await this.run(request);
   }
 
   /** Shows the panel with a model chosen. */
@@ -109,6 +128,8 @@ export class CalibrationPanel implements vscode.WebviewViewProvider, vscode.Disp
         return;
       case 'select-model':
         this.selected = vscode.Uri.parse(message.uri);
+        // The layers beside the panel are those of its model.
+        this.models.setActive(this.selected);
         return this.postModels();
       case 'pick-data':
         return this.pickData(message.kind);
@@ -130,6 +151,9 @@ export class CalibrationPanel implements vscode.WebviewViewProvider, vscode.Disp
         return;
       case 'manage-trust':
         return manageTrust();
+      case 'copy':
+        await vscode.env.clipboard.writeText(message.text);
+        return;
       default:
         message satisfies never;
     }
@@ -140,22 +164,21 @@ export class CalibrationPanel implements vscode.WebviewViewProvider, vscode.Disp
     const models = (await this.models.list([this.selected])).filter(({ uri }) => uri.endsWith('.onnx'));
     const selected = this.selected ?? this.models.active;
     const chosen = models.find(({ uri }) => uri === selected?.toString())?.uri ?? models[0]?.uri ?? null;
-    const defaults = chosen === null ? {} : await this.defaultsFor(vscode.Uri.parse(chosen));
-    this.post({ type: 'models', models, selected: chosen, trusted: vscode.workspace.isTrusted, defaults });
+    const model = chosen === null ? undefined : vscode.Uri.parse(chosen);
+    const defaults = model ? await this.defaultsFor(model) : {};
+    const hasRecipe = model !== undefined && (await recipeTextOf(model)) !== undefined;
+    const { isTrusted: trusted } = vscode.workspace;
+    this.post({ type: 'models', models, selected: chosen, trusted, defaults, hasRecipe });
   }
 
   /** What the form starts with: the last run on this model, else what the recipe beside it says. */
   private async defaultsFor(model: vscode.Uri): Promise<Partial<CalibrationRequest>> {
-    const remembered = this.remembered()[model.toString()];
+    const remembered = rememberedRequest(this.context, model.toString());
     if (remembered) return remembered;
-    const recipe = model.with({ path: model.path.replace(/\.onnx$/, '.quant.json') });
-    try {
-      const text = new TextDecoder().decode(await vscode.workspace.fs.readFile(recipe));
-      return calibrationDefaults(readRecipe(text), vscode.Uri.joinPath(recipe, '..').fsPath);
-    } catch {
-      // No recipe beside the model: the form keeps its own defaults.
-      return {};
-    }
+    const text = await recipeTextOf(model);
+    return text === undefined
+      ? {}
+      : calibrationDefaults(readRecipe(text), vscode.Uri.joinPath(model, '..').fsPath);
   }
 
   private remembered(): Readonly<Record<string, CalibrationRequest>> {
@@ -221,10 +244,26 @@ export class CalibrationPanel implements vscode.WebviewViewProvider, vscode.Disp
     if (!this.job) return;
     const { request } = this.job;
     const rangesPath = this.calibrations.rangesFor(request.modelUri, scheme);
+    const model = vscode.Uri.parse(request.modelUri);
+    const what = scheme === recipeScheme ? { recipeUri: recipeBeside(model).toString() } : { scheme };
     const result = await quantizeModel(
       { server: this.server, calibrations: this.calibrations },
-      { modelUri: request.modelUri, scheme, rangesPath, calibration: { ...request, scheme } },
+      { modelUri: request.modelUri, ...what, rangesPath, calibration: { ...request, scheme } },
     );
     if (result) this.post({ type: 'quantized', result });
   }
+}
+
+/** Text of the recipe beside a model as the disk has it; undefined without one. */
+async function recipeTextOf(model: vscode.Uri): Promise<string | undefined> {
+  const recipe = recipeBeside(model);
+  try {
+    return new TextDecoder().decode(await vscode.workspace.fs.readFile(recipe));
+  } catch {
+    return undefined;
+  }
+}
+
+function recipeBeside(model: vscode.Uri): vscode.Uri {
+  return model.with({ path: model.path.replace(/\.onnx$/, '.quant.json') });
 }

@@ -16,16 +16,33 @@ import {
   type CalibrateParams,
   type CalibrateReply,
   type CancelJobParams,
+  type CompareChangedParams,
+  type CompareParams,
+  type CompareReply,
   calibrateRequest,
   cancelJob,
   clearCacheRequest,
+  compareChanged,
+  compareRequest,
+  type ForgetRunsParams,
+  forgetRunsRequest,
+  type HistoryParams,
+  type HistoryReply,
+  historyChanged,
+  historyRequest,
   type InitializationOptions,
   type JobProgressParams,
   jobProgress,
+  type LayerDetailParams,
+  type LayerDetailReply,
+  layerDetailRequest,
   type ModelViewParams,
   type ModelViewResult,
   modelViewChanged,
   modelViewRequest,
+  type OutputEffectParams,
+  type OutputEffectReply,
+  outputEffectRequest,
   type QuantizeParams,
   type QuantizeReply,
   quantizeRequest,
@@ -37,6 +54,9 @@ import {
   type TrustChangedParams,
   textViewScheme,
   trustChanged,
+  type WhatIfParams,
+  type WhatIfReply,
+  whatIfRequest,
 } from '../../server/src/protocol/lsp-ext';
 import type { ModelView } from '../../server/src/protocol/views';
 import { clientCommandIds } from './command-ids';
@@ -61,6 +81,8 @@ export class Server implements vscode.Disposable {
   private readonly viewChanged = new vscode.EventEmitter<ModelView>();
   private readonly statusChanged = new vscode.EventEmitter<ServerStatusParams>();
   private readonly progressed = new vscode.EventEmitter<JobProgressParams>();
+  private readonly comparisonChanged = new vscode.EventEmitter<CompareChangedParams>();
+  private readonly pastChanged = new vscode.EventEmitter<void>();
   private readonly started = new vscode.EventEmitter<void>();
   private readonly client: LanguageClient;
   private readonly watchers: readonly vscode.FileSystemWatcher[];
@@ -69,6 +91,9 @@ export class Server implements vscode.Disposable {
   readonly onViewChanged = this.viewChanged.event;
   readonly onStatus = this.statusChanged.event;
   readonly onProgress = this.progressed.event;
+  /** Fires when the history of runs has more or fewer of them. */
+  readonly onHistoryChanged = this.pastChanged.event;
+  readonly onCompareChanged = this.comparisonChanged.event;
   /** Fires after every start, the ones after a crash included. */
   readonly onStarted = this.started.event;
 
@@ -79,6 +104,9 @@ export class Server implements vscode.Disposable {
     const initializationOptions = (): InitializationOptions => ({
       trusted: vscode.workspace.isTrusted,
       cacheDirectory: vscode.Uri.joinPath(context.globalStorageUri, 'cache').fsPath,
+      // Runs belong to their workspace; a window without a folder keeps its own.
+      historyDirectory: (context.storageUri ?? vscode.Uri.joinPath(context.globalStorageUri, 'history'))
+        .fsPath,
       recipeSchema: true,
       locale: vscode.env.language,
     });
@@ -121,6 +149,10 @@ export class Server implements vscode.Disposable {
     });
     this.client.onNotification(modelViewChanged, (view: ModelView) => this.viewChanged.fire(view));
     this.client.onNotification(serverStatus, (status: ServerStatusParams) => this.statusChanged.fire(status));
+    this.client.onNotification(compareChanged, (changed: CompareChangedParams) =>
+      this.comparisonChanged.fire(changed),
+    );
+    this.client.onNotification(historyChanged, () => this.pastChanged.fire());
     this.client.onNotification(jobProgress, (progress: JobProgressParams) => this.progressed.fire(progress));
   }
 
@@ -151,6 +183,32 @@ export class Server implements vscode.Disposable {
     return this.request(quantizeRequest, params, token);
   }
 
+  compare(params: CompareParams, token?: vscode.CancellationToken): Promise<CompareReply> {
+    return this.request(compareRequest, params, token);
+  }
+
+  layerDetail(params: LayerDetailParams, token?: vscode.CancellationToken): Promise<LayerDetailReply> {
+    return this.request(layerDetailRequest, params, token);
+  }
+
+  /** Weight error of one layer in formats of the user's choice. */
+  whatIf(params: WhatIfParams, token?: vscode.CancellationToken): Promise<WhatIfReply> {
+    return this.request(whatIfRequest, params, token);
+  }
+
+  outputEffect(params: OutputEffectParams, token?: vscode.CancellationToken): Promise<OutputEffectReply> {
+    return this.request(outputEffectRequest, params, token);
+  }
+
+  /** Runs that ended, newest first. */
+  history(params: HistoryParams): Promise<HistoryReply> {
+    return this.request(historyRequest, params);
+  }
+
+  async forgetRuns(params: ForgetRunsParams): Promise<void> {
+    await this.request<null>(forgetRunsRequest, params);
+  }
+
   /** The recipe's change for some actions, ready to be applied, and what could not be done. */
   async recipeEdit(params: RecipeEditParams): Promise<RecipeChange> {
     const reply = await this.request<RecipeEditReply>(recipeEditRequest, params);
@@ -178,7 +236,15 @@ export class Server implements vscode.Disposable {
 
   dispose(): void {
     this.life.dispose();
-    for (const one of [this.viewChanged, this.statusChanged, this.progressed, this.started]) one.dispose();
+    for (const one of [
+      this.viewChanged,
+      this.statusChanged,
+      this.progressed,
+      this.comparisonChanged,
+      this.pastChanged,
+      this.started,
+    ])
+      one.dispose();
     for (const watcher of this.watchers) watcher.dispose();
   }
 

@@ -6,6 +6,7 @@ export const clientCommandIds = Object.values(clientCommands);
 
 export const commandIds = [
   ...clientCommandIds,
+  'quantlens.compareModels',
   'quantlens.layerActions',
   'quantlens.restartServer',
   'quantlens.showLog',
@@ -18,6 +19,16 @@ export const commandIds = [
   'quantlens.layer.keepFloat',
   'quantlens.layer.perChannel',
   'quantlens.layer.reveal',
+  'quantlens.layer.whatIf',
+  'quantlens.run.openOutput',
+  'quantlens.run.again',
+  'quantlens.run.compare',
+  'quantlens.run.copyMarkdown',
+  'quantlens.run.copyJson',
+  'quantlens.run.forget',
+  'quantlens.clearRuns',
+  'quantlens.groupRunsByModel',
+  'quantlens.listRuns',
 ] as const;
 
 export type CommandId = (typeof commandIds)[number];

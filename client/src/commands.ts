@@ -1,18 +1,31 @@
 /** What each command does. Arguments come from lenses and hovers (URIs as text), menus (URIs, tree rows) or nobody. */
 import * as vscode from 'vscode';
 import type { FixKind } from '../../server/src/protocol/reports';
-import type { RecipeAction } from '../../server/src/protocol/views';
+import type { RecipeAction, RunRecord } from '../../server/src/protocol/views';
 import type { CalibrationPanel } from './calibration-panel';
 import type { Calibrations } from './calibrations';
 import type { Server } from './client';
 import { type CommandId, commandIds } from './command-ids';
+import { chooseOther, inOrder } from './compare-pair';
+import type { ComparePanels } from './compare-panel';
 import { showLayerActions } from './layer-actions';
 import type { LayerItem, LayerTree } from './layer-tree';
 import { type Models, modelEditorType, modelExtensions } from './models';
 import { chooseScheme, quantizeModel } from './quantize';
 import { applyRecipe, editRecipe, showRecipe } from './recipe';
+import {
+  clearRuns,
+  compareWithFloat,
+  copyRuns,
+  measureOutputEffect,
+  openOutput,
+  runAgain,
+  runOf,
+} from './run-actions';
+import type { RunItem, RunTree } from './run-tree';
 import { modelOfTextView, onlyLocal, showAsText } from './text-view';
 import { requireTrust } from './trust';
+import { layerAtCursor, showWhatIf } from './what-if';
 
 export interface Services {
   readonly context: vscode.ExtensionContext;
@@ -22,6 +35,8 @@ export interface Services {
   readonly calibrations: Calibrations;
   readonly panel: CalibrationPanel;
   readonly layers: LayerTree;
+  readonly comparisons: ComparePanels;
+  readonly runs: RunTree;
 }
 
 type Handler = (services: Services, ...args: readonly unknown[]) => Promise<unknown>;
@@ -71,6 +86,23 @@ const handlers: Readonly<Record<CommandId, Handler>> = {
     return chosen && quantizeModel(services, { modelUri: model.toString(), ...chosen });
   },
 
+  'quantlens.compareModels': async ({ models, comparisons }, argument, more) => {
+    // A pair that is named is in order; two that are selected in the explorer come as a list.
+    const named = typeof more === 'string' ? uriOf(more) : undefined;
+    const model = await modelOf(models, argument);
+    if (!model) return;
+    if (named) {
+      comparisons.show(model, named);
+      return;
+    }
+    const selected = Array.isArray(more) ? more.filter((one) => one instanceof vscode.Uri) : [];
+    const other =
+      selected.find((uri) => uri.toString() !== model.toString()) ?? (await chooseOther(models, model));
+    if (!other) return;
+    const { float, quantized } = await inOrder(model, other);
+    comparisons.show(float, quantized);
+  },
+
   'quantlens.applyRecipe': async (services, argument) => {
     const recipe = uriOf(argument) ?? activeRecipe() ?? recipeOf(services.models);
     if (!recipe) return inform(vscode.l10n.t('Open a recipe (NAME.quant.json) first.'));
@@ -94,6 +126,17 @@ const handlers: Readonly<Record<CommandId, Handler>> = {
   'quantlens.measureWeights': async ({ models }, argument) => {
     const model = await modelOf(models, argument);
     if (model) await models.measure(model);
+  },
+
+  'quantlens.whatIf': async (services, argument, layer) => {
+    const model = await modelOf(services.models, argument);
+    const name = typeof layer === 'string' ? layer : await layerAtCursor(services.models, model);
+    if (model) await showWhatIf(services, model, name);
+  },
+
+  'quantlens.measureOutputEffect': async ({ models, server }, argument) => {
+    const model = await modelOf(models, argument);
+    if (model) await measureOutputEffect(server, model);
   },
 
   'quantlens.restartServer': async ({ server }) => {
@@ -129,10 +172,43 @@ const handlers: Readonly<Record<CommandId, Handler>> = {
   'quantlens.layer.reveal': async ({ models }, item) => {
     if (isLayerItem(item)) await showAsText(item.model, models.view(item.model), item.layer.name);
   },
+  'quantlens.layer.whatIf': async (services, item) => {
+    if (isLayerItem(item)) await showWhatIf(services, item.model, item.layer.name);
+  },
+
+  'quantlens.run.openOutput': onRun((_services, run) => openOutput(run)),
+  'quantlens.run.again': onRun((services, run) => runAgain(services, run)),
+  'quantlens.run.compare': onRun((_services, run) => compareWithFloat(run)),
+  'quantlens.run.copyMarkdown': async (_services, item, more) => copyRuns(runItems(item, more), 'markdown'),
+  'quantlens.run.copyJson': async (_services, item, more) => copyRuns(runItems(item, more), 'json'),
+  'quantlens.run.forget': async ({ server }, item, more) => {
+    const ids = runItems(item, more).flatMap((one) => runOf(one)?.id ?? []);
+    if (ids.length > 0) await server.forgetRuns({ ids });
+  },
+  'quantlens.clearRuns': async ({ server }) => clearRuns(server),
+  'quantlens.groupRunsByModel': async ({ runs }) => runs.setGrouped(true),
+  'quantlens.listRuns': async ({ runs }) => runs.setGrouped(false),
 };
 
 async function planLayer({ server }: Services, item: unknown, kind: FixKind): Promise<unknown> {
   return isLayerItem(item) && editRecipe(server, item.model, [{ kind, layer: item.layer.name }]);
+}
+
+function onRun(use: (services: Services, run: RunRecord) => Promise<void>): Handler {
+  return async (services, item) => {
+    const run = runOf(item);
+    if (run) await use(services, run);
+  };
+}
+
+/** The row whose menu was opened, with the others when it is among those selected. */
+function runItems(item: unknown, more: unknown): readonly RunItem[] {
+  const all: readonly unknown[] = Array.isArray(more) && more.length > 0 ? more : [item];
+  return all.filter((one): one is RunItem => runOf(one) !== undefined || isModelItem(one));
+}
+
+function isModelItem(argument: unknown): boolean {
+  return Array.isArray((argument as { readonly runs?: unknown } | undefined)?.runs);
 }
 
 /** The model a command is about: its argument, the active one, or the user's choice. */

@@ -4,9 +4,11 @@ import { CalibrationPanel } from './calibration-panel';
 import { Calibrations } from './calibrations';
 import { documentSelector, Server } from './client';
 import { registerCommands } from './commands';
+import { ComparePanels } from './compare-panel';
 import { LayerTree } from './layer-tree';
 import { ModelEditorProvider } from './model-editor';
 import { Models } from './models';
+import { RunTree } from './run-tree';
 import { readSettings } from './settings';
 import { registerStatus } from './status';
 
@@ -25,15 +27,29 @@ export function activate(context: vscode.ExtensionContext): void {
   const calibrations = new Calibrations();
   const panel = new CalibrationPanel(context, started, models, calibrations);
   const layers = new LayerTree(models);
+  const runs = new RunTree(started, context.workspaceState, log);
+  const comparisons = new ComparePanels({ context, server: started, calibrations });
   context.subscriptions.push(
     log,
     started,
     models,
     panel,
     layers,
+    runs,
+    comparisons,
     registerStatus(started),
     ModelEditorProvider.register(context, started, models),
-    registerCommands({ context, log, server: started, models, calibrations, panel, layers }),
+    registerCommands({
+      context,
+      log,
+      server: started,
+      models,
+      calibrations,
+      panel,
+      layers,
+      comparisons,
+      runs,
+    }),
     vscode.workspace.onDidGrantWorkspaceTrust(() => void started.tellTrust({ trusted: true })),
     ...startWhenNeeded(started, log),
   );

@@ -26,6 +26,11 @@ export function verdictText(verdict: Verdict): string {
   }
 }
 
+/** A verdict as the sign it has everywhere. */
+export function verdictGlyph(verdict: Verdict): string {
+  return { good: '✓', watch: '△', bad: '✗', unknown: '' }[verdict];
+}
+
 export function effectText(effect: Effect): string {
   switch (effect) {
     case 'weight':

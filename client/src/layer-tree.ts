@@ -1,8 +1,9 @@
 /** The layers of the active model as a native tree: verdict as icon, error figures beside the name, actions by menu. */
 import * as vscode from 'vscode';
 import type { ErrorCell, LayerRow, ModelView, Verdict } from '../../server/src/protocol/views';
-import { cellText, decisiveCell, formatCell, verdictText } from './figures';
+import { cellText, decisiveCell, effectText, formatCell, verdictText } from './figures';
 import type { Models } from './models';
+import { storesGraph } from './schemes';
 
 export const layersView = 'quantlens.layers';
 
@@ -59,22 +60,24 @@ export class LayerTree implements vscode.TreeDataProvider<LayerItem>, vscode.Dis
     return items.sort((one, other) => error(one) - error(other) || 0);
   }
 
-  getTreeItem({ layer }: LayerItem): vscode.TreeItem {
+  getTreeItem({ model, layer }: LayerItem): vscode.TreeItem {
     const item = new vscode.TreeItem(layer.name);
     const decisive = decisiveCell(layer);
     const verdict = decisive?.verdict ?? 'unknown';
     item.description = description(layer);
     item.iconPath = icons[verdict];
-    item.contextValue = layer.planned === undefined ? 'layer' : 'layer planned';
+    item.contextValue = context(layer, storesGraph(model));
     item.tooltip = tooltip(layer, decisive);
     item.accessibilityInformation = {
       label: `${layer.name}, ${layer.op}, ${verdictText(verdict)}, ${item.description}`,
     };
-    item.command = {
-      command: 'quantlens.layer.reveal',
-      title: vscode.l10n.t('Reveal in Text'),
-      arguments: [{ model: this.models.active, layer } satisfies Partial<LayerItem>],
-    };
+    // Without a graph there is no text to reveal it in.
+    if (storesGraph(model))
+      item.command = {
+        command: 'quantlens.layer.reveal',
+        title: vscode.l10n.t('Reveal in Text'),
+        arguments: [{ model, layer } satisfies LayerItem],
+      };
     return item;
   }
 
@@ -89,13 +92,27 @@ export class LayerTree implements vscode.TreeDataProvider<LayerItem>, vscode.Dis
   }
 }
 
+/** What menus go by: `graph` where there is text and a recipe, `float` where a weight can become something else. */
+function context({ storedAs, planned }: LayerRow, hasGraph: boolean): string {
+  const words = [
+    'layer',
+    hasGraph && 'graph',
+    storedAs === undefined && 'float',
+    planned !== undefined && 'planned',
+  ];
+  return words.filter((word) => word !== false).join(' ');
+}
+
 /** `int8 46.4 dB, int4 21.0 dB → int8.channel`. */
 function description(layer: LayerRow): string {
   const figures = Object.entries(shownFormats).map(([name, format]) => {
     const cell = weightCell(layer, format);
     return cell && `${name} ${cellText(cell)}`;
   });
-  const known = figures.filter((part) => part !== undefined).join(', ');
+  const effect = layer.cells.find((cell) => cell.effect === 'output');
+  const output = effect && `${effectText('output')} ${cellText(effect)}`;
+  const known = [...figures, output].filter((part) => part !== undefined).join(', ');
+  if (layer.storedAs !== undefined && known === '') return vscode.l10n.t('stored as {0}', layer.storedAs);
   return layer.planned === undefined ? known : `${known} → ${layer.planned}`;
 }
 

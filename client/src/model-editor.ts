@@ -1,11 +1,12 @@
 /** The read-only custom editor of model files: a webview per editor that shows the model's last view. */
 import * as vscode from 'vscode';
 import type { FromModelPanel, ToModelPanel } from '../../server/src/protocol/panel';
-import type { ModelView } from '../../server/src/protocol/views';
+import type { ModelView, WhatIfAnswer } from '../../server/src/protocol/views';
 import type { Server } from './client';
 import { type Models, modelEditorType } from './models';
 import { modelPanelWords } from './panel-words';
-import { onlyLocal } from './text-view';
+import { baseName, onlyLocal } from './text-view';
+import { manageTrust } from './trust';
 import { preparePage } from './webview-page';
 
 /** A file that is being written changes many times; the view is asked for when it rests. */
@@ -37,6 +38,7 @@ export class ModelEditorProvider implements vscode.CustomReadonlyEditorProvider 
     const post = (message: ToModelPanel) => void webview.postMessage(message);
     const isMine = (view: ModelView) => vscode.Uri.parse(view.uri).toString() === uri.toString();
     const load = () => this.load(uri, post);
+    let asking: vscode.CancellationTokenSource | undefined;
     const watcher = vscode.workspace.createFileSystemWatcher(
       new vscode.RelativePattern(vscode.Uri.joinPath(uri, '..'), baseName(uri)),
     );
@@ -46,7 +48,14 @@ export class ModelEditorProvider implements vscode.CustomReadonlyEditorProvider 
       rest = setTimeout(load, restMilliseconds);
     };
     const disposables = [
-      webview.onDidReceiveMessage((message: FromModelPanel) => this.receive(uri, message, load)),
+      webview.onDidReceiveMessage(async (message: FromModelPanel) => {
+        if (message.type !== 'what-if') return this.receive(uri, message, load);
+        // The newest question is the one that counts.
+        asking?.cancel();
+        asking = new vscode.CancellationTokenSource();
+        const answer = await this.whatIf(uri, message, asking.token);
+        return answer && post({ type: 'what-if', id: message.id, answer });
+      }),
       this.models.onChanged((view) => isMine(view) && post({ type: 'view', view })),
       // While the server is away what is shown is on its way to nothing: say so until it is back.
       this.server.onStatus(({ health, quiescent, message }) => {
@@ -61,6 +70,7 @@ export class ModelEditorProvider implements vscode.CustomReadonlyEditorProvider 
     ];
     panel.onDidDispose(() => {
       clearTimeout(rest);
+      asking?.cancel();
       for (const one of disposables) one.dispose();
     });
     webview.html = preparePage(webview, this.context.extensionUri, {
@@ -86,9 +96,24 @@ export class ModelEditorProvider implements vscode.CustomReadonlyEditorProvider 
     }
   }
 
+  /** The server's answer; why there is none, or nothing when a newer question came in between. */
+  private async whatIf(
+    uri: vscode.Uri,
+    { layer, formats }: Extract<FromModelPanel, { readonly type: 'what-if' }>,
+    token: vscode.CancellationToken,
+  ): Promise<WhatIfAnswer | undefined> {
+    try {
+      return await this.server.whatIf({ modelUri: uri.toString(), layer, formats }, token);
+    } catch (error) {
+      if (token.isCancellationRequested) return undefined;
+      const problem = error instanceof Error ? error.message : String(error);
+      return { cells: [], notExported: {}, problems: [problem] };
+    }
+  }
+
   private async receive(
     uri: vscode.Uri,
-    message: FromModelPanel,
+    message: Exclude<FromModelPanel, { readonly type: 'what-if' }>,
     load: () => Promise<void>,
   ): Promise<unknown> {
     const run = (command: string, ...rest: readonly unknown[]) =>
@@ -108,6 +133,14 @@ export class ModelEditorProvider implements vscode.CustomReadonlyEditorProvider 
         return run('quantlens.openRecipe');
       case 'recipe':
         return run('quantlens.editRecipe', message.actions);
+      case 'compare':
+        return run('quantlens.compareModels');
+      case 'copy':
+        return vscode.env.clipboard.writeText(message.text);
+      case 'output-effect':
+        return run('quantlens.measureOutputEffect');
+      case 'manage-trust':
+        return manageTrust();
       case 'open-link':
         return isWebAddress(message.href) && vscode.env.openExternal(vscode.Uri.parse(message.href));
       default:
@@ -118,8 +151,4 @@ export class ModelEditorProvider implements vscode.CustomReadonlyEditorProvider 
 
 function isWebAddress(href: string): boolean {
   return href.startsWith('https://');
-}
-
-function baseName(uri: vscode.Uri): string {
-  return uri.path.slice(uri.path.lastIndexOf('/') + 1);
 }

@@ -8,7 +8,7 @@ import type { Server } from './client';
 import { modelEditorType } from './models';
 import { progressText } from './progress-text';
 import { defaultOutput, needsActivationRanges } from './schemes';
-import { textViewUri } from './text-view';
+import { compareTexts } from './text-view';
 import { requireTrust } from './trust';
 
 export interface QuantizeServices {
@@ -148,13 +148,16 @@ async function tell(result: QuantizeResult, model: vscode.Uri): Promise<void> {
   const output = vscode.Uri.parse(result.outputUri);
   const open = vscode.l10n.t('Open');
   const compare = vscode.l10n.t('Compare');
+  const asText = vscode.l10n.t('Compare as Text');
   const reveal = vscode.l10n.t('Reveal');
   const show =
     result.problems.length > 0 ? vscode.window.showWarningMessage : vscode.window.showInformationMessage;
   const message = sentences([result.summary, ...result.problems]);
-  const answer = await show(message, open, compare, reveal);
+  const answer = await show(message, open, compare, asText, reveal);
   if (answer === open) await vscode.commands.executeCommand('vscode.openWith', output, modelEditorType);
-  if (answer === compare) await compareTexts(model, output);
+  if (answer === compare)
+    await vscode.commands.executeCommand('quantlens.compareModels', model.toString(), output.toString());
+  if (answer === asText) await compareTexts(model, output);
   if (answer === reveal) await revealFile(output);
 }
 
@@ -164,11 +167,6 @@ function sentences(texts: readonly string[]): string {
   return different
     .map((text, index) => (index === 0 ? text : text.charAt(0).toUpperCase() + text.slice(1)))
     .join(' ');
-}
-
-async function compareTexts(float: vscode.Uri, quantized: vscode.Uri): Promise<void> {
-  const title = `${nameOf(float.toString())} ↔ ${nameOf(quantized.toString())}`;
-  await vscode.commands.executeCommand('vscode.diff', textViewUri(float), textViewUri(quantized), title);
 }
 
 async function revealFile(uri: vscode.Uri): Promise<void> {

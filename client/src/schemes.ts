@@ -1,5 +1,10 @@
 /** What the client knows of scheme names: whether activations are quantized, and the name of the file written. */
 
+/** Only ONNX files hold a graph that can be run and rewritten; the others hold weights alone. */
+export function storesGraph({ path }: { readonly path: string }): boolean {
+  return /\.(onnx|onnxtxt|onnxtext)$/i.test(path);
+}
+
 /** `w8a8`, `w4a8`: activations are quantized as well, so their ranges are needed. */
 export function needsActivationRanges(scheme: string): boolean {
   return activationBits(scheme) !== undefined;

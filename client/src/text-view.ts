@@ -17,6 +17,17 @@ export function modelOfTextView(uri: vscode.Uri): vscode.Uri | undefined {
   return uri.scheme === textViewScheme && uri.query !== '' ? vscode.Uri.parse(uri.query) : undefined;
 }
 
+/** Name of a file, without its folder. */
+export function baseName(uri: vscode.Uri): string {
+  return uri.path.slice(uri.path.lastIndexOf('/') + 1);
+}
+
+/** Shows the texts of two models side by side, differences marked. */
+export async function compareTexts(float: vscode.Uri, quantized: vscode.Uri): Promise<void> {
+  const title = `${baseName(float)} ↔ ${baseName(quantized)}`;
+  await vscode.commands.executeCommand('vscode.diff', textViewUri(float), textViewUri(quantized), title);
+}
+
 /** Why a model that is not a file on disk cannot be opened: its bytes are read where the server runs. */
 export function onlyLocal(model: vscode.Uri): string {
   return vscode.l10n.t('Only models on the local file system can be opened, not {0}.', model.toString());

@@ -6,7 +6,7 @@ import { pageHtml } from './webview-html';
 
 export interface PageOptions {
   /** Name of the page: its script and style sheet are `dist/webview/NAME.js` and `.css`. */
-  readonly name: 'model' | 'calibration';
+  readonly name: 'model' | 'calibration' | 'compare';
   readonly title: string;
   readonly words: PanelWords;
   /** Further values for the page, as data attributes of its body. */
@@ -25,7 +25,7 @@ export function preparePage(webview: vscode.Webview, extension: vscode.Uri, opti
     source: webview.cspSource,
     nonce: randomBytes(16).toString('base64'),
     script: address(`${options.name}.js`),
-    styles: [address('theme.css'), address(`${options.name}.css`)],
+    styles: ['theme', 'layers', options.name].map((style) => address(`${style}.css`)),
     data: { ...options.data, words: JSON.stringify(options.words) },
   });
 }

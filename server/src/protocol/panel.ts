@@ -12,12 +12,15 @@ import type {
   Preprocessing,
   QuantizeResult,
   RecipeAction,
+  WhatIfAnswer,
 } from './views';
 
 /** Extension host → model editor webview. */
 export type ToModelPanel =
   | { readonly type: 'view'; readonly view: ModelView }
-  | { readonly type: 'busy'; readonly text: string | null };
+  | { readonly type: 'busy'; readonly text: string | null }
+  /** To the question of the same number; the page forgets answers to older ones. */
+  | { readonly type: 'what-if'; readonly id: number; readonly answer: WhatIfAnswer };
 
 /** Model editor webview → extension host. */
 export type FromModelPanel =
@@ -30,6 +33,14 @@ export type FromModelPanel =
   | { readonly type: 'open-link'; readonly href: string }
   | { readonly type: 'recipe'; readonly actions: readonly RecipeAction[] }
   | { readonly type: 'compare' }
+  | { readonly type: 'output-effect' }
+  | {
+      readonly type: 'what-if';
+      readonly id: number;
+      readonly layer: string;
+      readonly formats: readonly string[];
+    }
+  | { readonly type: 'manage-trust' }
   | CopyMessage;
 
 /** Extension host → calibration panel. */
@@ -40,6 +51,8 @@ export type ToCalibrationPanel =
       readonly selected: string | null;
       readonly trusted: boolean;
       readonly defaults: Partial<CalibrationRequest>;
+      /** A recipe lies beside the model: its plan can be measured. */
+      readonly hasRecipe?: boolean;
     }
   | { readonly type: 'picked'; readonly source: string }
   | { readonly type: 'started'; readonly jobId: string; readonly request: CalibrationRequest }

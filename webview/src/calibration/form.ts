@@ -1,5 +1,5 @@
 /** The form of the calibration panel: model, data, preprocessing, estimator, scheme, samples. */
-import type { CalibrationRequest } from '../../../server/src/protocol/views';
+import { type CalibrationRequest, recipeScheme } from '../../../server/src/protocol/views';
 import { fill, make } from '../shared/dom';
 import { say } from '../shared/rpc';
 import { button, type Control, dropdown, type TextField, textField } from '../shared/toolkit';
@@ -36,6 +36,7 @@ export class Form {
   private readonly data = this.list('data', () => this.dataChosen());
   private readonly estimator = this.list('estimator', () => this.changed());
   private readonly scheme = this.list('scheme', () => this.changed());
+  private schemes: readonly string[] = schemes;
   private readonly layout = this.list('layout', () => this.changed());
   private readonly color = this.list('color', () => this.changed());
   private readonly fields: Readonly<Record<TextFieldName, TextField>>;
@@ -84,10 +85,7 @@ export class Form {
       estimators.map((value) => ({ value, label: value })),
       estimators[0],
     );
-    this.scheme.setChoices(
-      schemes.map((value) => ({ value, label: value })),
-      schemes[0],
-    );
+    this.offerRecipe(false);
     this.layout.setChoices(choices('layout', ['', 'nchw', 'nhwc']), '');
     this.color.setChoices(choices('color', ['', 'rgb', 'bgr']), '');
     this.fields.samples.setValue('32');
@@ -188,6 +186,16 @@ export class Form {
     };
   }
 
+  /** Where a recipe lies beside the model, its plan can be measured: the first scheme then. */
+  offerRecipe(hasRecipe: boolean): void {
+    const chosen = this.scheme.value();
+    this.schemes = hasRecipe ? [recipeScheme, ...schemes] : schemes;
+    this.scheme.setChoices(
+      this.schemes.map((value) => ({ value, label: value === recipeScheme ? say('asRecipe') : value })),
+      known(this.schemes, chosen === '' ? schemes[0] : chosen),
+    );
+  }
+
   private fillIn(values: StartValues): void {
     this.source = String(values.source ?? 'none');
     const kind = isPath(this.source) ? (/\.np[yz]$/i.test(this.source) ? 'file' : 'folder') : this.source;
@@ -195,7 +203,7 @@ export class Form {
     for (const name of textFields)
       this.fields[name].setValue(String(values[name] ?? (name === 'samples' ? '32' : '')));
     this.estimator.choose(known(estimators, values.estimator));
-    this.scheme.choose(known(schemes, values.scheme));
+    this.scheme.choose(known(this.schemes, values.scheme ?? schemes[0]));
     this.layout.choose(String(values.layout ?? ''));
     this.color.choose(String(values.color ?? ''));
   }

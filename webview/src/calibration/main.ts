@@ -31,6 +31,7 @@ const run = new Run({
   onCancel: () => host.post({ type: 'cancel' }),
   onQuantize: (scheme) => host.post({ type: 'quantize', scheme }),
   onReveal: (layer) => host.post({ type: 'reveal', layer }),
+  onCopy: (message) => host.post(message),
 });
 
 document
@@ -47,8 +48,9 @@ host.post({ type: 'ready' });
 function receive(message: ToCalibrationPanel): void {
   switch (message.type) {
     case 'models': {
-      const { models, selected, trusted, defaults } = message;
+      const { models, selected, trusted, defaults, hasRecipe } = message;
       const kept = selected === null ? undefined : forms[selected];
+      form.offerRecipe(hasRecipe ?? false);
       form.setModels(models, selected, trusted, { ...defaults, ...kept });
       return;
     }

@@ -1,10 +1,12 @@
 /** A calibration while it runs and after: progress in real units, figures by layer, the result and what comes next. */
+import type { CopyMessage } from '../../../server/src/protocol/panel';
 import type { Progress } from '../../../server/src/protocol/progress';
 import type {
   CalibrationRequest,
   CalibrationResult,
   QuantizeResult,
 } from '../../../server/src/protocol/views';
+import { copyMenu, copyTable } from '../shared/copy-menu';
 import { type Child, fill, make } from '../shared/dom';
 import { figure, judged, percent, verdictOf } from '../shared/figures';
 import { say } from '../shared/rpc';
@@ -18,6 +20,7 @@ export interface RunOptions {
   readonly onCancel: () => void;
   readonly onQuantize: (scheme: string) => void;
   readonly onReveal: (layer: string) => void;
+  readonly onCopy: (message: CopyMessage) => void;
 }
 
 export class Run {
@@ -36,6 +39,8 @@ export class Run {
   private readonly status = make('div', { id: 'progress-text', attributes: { role: 'status' } });
   private readonly result = make('section', { id: 'result', attributes: { 'aria-live': 'polite' } });
   private readonly cancel = button({ id: 'cancel', label: say('cancel'), onClick: () => this.cancelNow() });
+  private readonly copied = make('span', { class: 'quiet', attributes: { role: 'status' } });
+  private readonly copy: HTMLElement;
   private readonly table: Table<Layer>;
 
   constructor(private readonly options: RunOptions) {
@@ -45,12 +50,17 @@ export class Run {
       key: ({ name }) => name,
       onActivate: ({ name }) => options.onReveal(name),
       onSorted: () => undefined,
+      onCopy: () => {
+        this.copied.textContent = copyTable(this.table, 'csv', options.onCopy);
+      },
     });
+    this.copy = make('div', { class: 'copy-menu' }, copyMenu(this.table, options.onCopy), this.copied);
+    this.copy.hidden = true;
     this.live = make('div', { id: 'live' }, this.bar, this.status, this.cancel.element);
     this.live.hidden = true;
     this.result.hidden = true;
     this.table.element.hidden = true;
-    this.element = make('div', { id: 'run-state' }, this.result, this.table.element);
+    this.element = make('div', { id: 'run-state' }, this.result, this.copy, this.table.element);
   }
 
   start({ modelUri, scheme, source }: CalibrationRequest): void {
@@ -60,6 +70,7 @@ export class Run {
     this.live.hidden = false;
     this.result.hidden = true;
     this.table.element.hidden = true;
+    this.copy.hidden = true;
     this.bar.removeAttribute('value');
     this.status.textContent = say('starting');
     this.cancel.setEnabled(true);
@@ -136,6 +147,7 @@ export class Run {
 
   private showLayers(layers: readonly Layer[]): void {
     this.table.element.hidden = false;
+    this.copy.hidden = false;
     this.table.setContent(this.columns(), layers);
   }
 
@@ -173,6 +185,7 @@ export class Run {
         const db = layer[effect];
         return figure({ db, verdict: verdictOf(db) }, db === null ? say('notMeasured') : title);
       },
+      copy: [{ label: `${this.scheme} ${say(`column.${effect}`)} (dB)`, value: (layer) => layer[effect] }],
     };
   }
 }

@@ -2,6 +2,7 @@
 import type { FromModelPanel } from '../../../server/src/protocol/panel';
 import type { FixKind } from '../../../server/src/protocol/reports';
 import type { Effect, ErrorCell, LayerRow, ModelView } from '../../../server/src/protocol/views';
+import { nameParts } from '../shared/chart';
 import { make } from '../shared/dom';
 import { figure, shortBytes } from '../shared/figures';
 import { openMenu } from '../shared/menu';
@@ -27,17 +28,25 @@ export function layerColumns(view: ModelView, open: OpenMenu): readonly Column<L
       label: say('column.layer'),
       class: 'name',
       sortValue: ({ name }) => name,
-      render: ({ name, node, findings }) => [
-        make('span', { title: node === name ? name : `${name}\n${node}` }, name),
-        findings.length > 0 && make('span', { class: 'codes', title: say('findings') }, findings.join(' ')),
+      render: (layer) => {
+        const { name, node, findings } = layer;
+        const title = node === name ? name : `${name}\n${node}`;
+        const codes = findings.join(' ');
+        return [
+          make(
+            'div',
+            { class: 'name-cell' },
+            make('span', { class: 'layer-name', title }, ...nameParts(name)),
+            codes !== '' && make('i', { class: 'codes', title: `${say('findings')}: ${codes}` }, codes),
+            hasMenu(view, layer) && menuButton(layer, open),
+          ),
+        ];
+      },
+      copy: [
+        { label: say('column.layer'), value: ({ name }) => name },
+        { label: say('findings'), value: ({ findings }) => findings.join(' ') },
       ],
     },
-    ...some<Column<LayerRow>>(isOnnx(view), {
-      id: 'menu',
-      label: '',
-      class: 'menu-column',
-      render: (layer) => [menuButton(layer, open)],
-    }),
     {
       id: 'op',
       label: say('column.op'),
@@ -49,6 +58,7 @@ export function layerColumns(view: ModelView, open: OpenMenu): readonly Column<L
       label: say('column.shape'),
       class: 'wide-only',
       render: ({ shape }) => [shape.join('×')],
+      copy: [{ label: say('column.shape'), value: ({ shape }) => shape.join('×') }],
     },
     {
       id: 'params',
@@ -63,6 +73,11 @@ export function layerColumns(view: ModelView, open: OpenMenu): readonly Column<L
           params.toLocaleString(),
         ),
       ],
+      copy: [
+        { label: say('column.params'), value: ({ params }) => params },
+        { label: say('copy.bytes'), value: ({ bytes }) => bytes },
+        { label: say('copy.macs'), value: ({ macs }) => macs },
+      ],
     },
     ...some<Column<LayerRow>>(view.recipeUri !== undefined, {
       id: 'planned',
@@ -72,26 +87,37 @@ export function layerColumns(view: ModelView, open: OpenMenu): readonly Column<L
       render: ({ planned }) => [planned === 'float' ? say('float') : (planned ?? '')],
     }),
     ...view.columns.map((column) =>
-      errorColumn(column, say(isDone(view) && column.effect === 'weight' ? 'notFloat' : 'notMeasured')),
+      errorColumn(view, column, say(isDone(view) && column.effect === 'weight' ? 'notFloat' : 'notMeasured')),
     ),
   ];
 }
 
-/** The row's menu: what a recipe can make of the layer, and its place in the text. */
+/** The row's menu: what if, what a recipe can make of the layer, and its place in the text. */
 export function openLayerMenu(
   view: ModelView,
   layer: LayerRow,
   anchor: HTMLElement,
   post: (message: FromModelPanel) => void,
+  askWhatIf: () => void,
 ): void {
-  if (!isOnnx(view)) return;
+  if (!hasMenu(view, layer)) return;
+  const isFloat = layer.storedAs === undefined;
+  const fixes = isOnnx(view) && isFloat ? layerFixes : [];
   openMenu(anchor, say('actionsOn', layer.name), [
-    ...layerFixes.map((kind) => ({
+    ...(isFloat ? [{ label: say('whatIf'), run: askWhatIf }] : []),
+    ...fixes.map((kind) => ({
       label: say(`fix.${kind}`),
       run: () => post({ type: 'recipe', actions: [{ kind, layer: layer.name }] }),
     })),
-    { label: say('reveal'), run: () => post({ type: 'open-as-text', layer: layer.name }) },
+    ...(isOnnx(view)
+      ? [{ label: say('reveal'), run: () => post({ type: 'open-as-text', layer: layer.name }) }]
+      : []),
   ]);
+}
+
+/** A weight that is stored quantized can become nothing else, and a file without a graph has no text. */
+function hasMenu(view: ModelView, { storedAs }: LayerRow): boolean {
+  return isOnnx(view) || storedAs === undefined;
 }
 
 function menuButton(layer: LayerRow, open: OpenMenu): HTMLElement {
@@ -111,14 +137,20 @@ function menuButton(layer: LayerRow, open: OpenMenu): HTMLElement {
 }
 
 /** `missing` explains cells without a figure. */
-function errorColumn(
-  { format, effect, label }: ModelView['columns'][number],
-  missing: string,
-): Column<LayerRow> {
-  const find = ({ cells }: LayerRow) =>
-    cells.find((cell) => cell.format === format && cell.effect === effect);
+function errorColumn(view: ModelView, column: ErrorColumn, missing: string): Column<LayerRow> {
+  const { format, effect, label } = column;
+  const find = cellFinder(column);
+  const isEstimated = view.layers.some((row) => find(row)?.basis === 'estimated');
+  // In a copy the sign for an estimate is a column of its own.
+  const basis = {
+    label: say('copy.basis', copyLabel(column)),
+    value: (row: LayerRow) => {
+      const cell = find(row);
+      return cell && say(`basis.${cell.basis}`);
+    },
+  };
   return {
-    id: `${effect}:${format}`,
+    id: columnId(column),
     label,
     title: say(`effect.${effect satisfies Effect}`, format),
     class: 'figure-column number-column',
@@ -127,7 +159,27 @@ function errorColumn(
       const cell = find(row);
       return cell ? figure(cell, cellTitle(cell)) : figure({ db: null, verdict: 'unknown' }, missing);
     },
+    copy: [
+      { label: say('copy.error', copyLabel(column)), value: (row) => find(row)?.db },
+      ...(isEstimated ? [basis] : []),
+    ],
   };
+}
+
+function copyLabel({ effect, label }: ErrorColumn): string {
+  return effect === 'weight' ? `${label} ${say('effectName.weight')}` : label;
+}
+
+export type ErrorColumn = ModelView['columns'][number];
+
+/** Name of an error column, as it is remembered and sorted by. */
+export function columnId({ format, effect }: ErrorColumn): string {
+  return `${effect}:${format}`;
+}
+
+/** Finds a layer's figure for a column. */
+export function cellFinder({ format, effect }: ErrorColumn): (row: LayerRow) => ErrorCell | undefined {
+  return ({ cells }) => cells.find((cell) => cell.format === format && cell.effect === effect);
 }
 
 function cellTitle(cell: ErrorCell): string {

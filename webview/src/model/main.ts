@@ -1,6 +1,7 @@
 /** The page of a model: facts, findings and the layer table. Shows the last view it got and sends what the user did. */
 import type { FromModelPanel, ToModelPanel } from '../../../server/src/protocol/panel';
 import { type LayerRow, type ModelView, verdictScale } from '../../../server/src/protocol/views';
+import { copyMenu, copyTable } from '../shared/copy-menu';
 import { fill, make } from '../shared/dom';
 import { connect, say } from '../shared/rpc';
 import type { SortOrder } from '../shared/sort';
@@ -8,17 +9,34 @@ import { Table } from '../shared/table';
 import { registerComponents } from '../shared/toolkit';
 import { findingsList } from './findings';
 import { layerColumns, openLayerMenu } from './layers';
+import { type ChartChoice, SensitivityChart } from './sensitivity';
 import { banners, toolbar, topFacts } from './top';
+import { WhatIfBlock } from './what-if';
+import type { Choice } from './what-if-choice';
+
+type Shown = 'table' | 'chart';
 
 interface State {
   readonly order?: SortOrder;
   readonly filter: string;
   readonly allFindings: boolean;
+  readonly shown: Shown;
+  readonly chart: ChartChoice;
+  /** What the block was last set to. */
+  readonly whatIf?: Choice;
+  /** Layer last looked at, in the table or in the chart. */
+  readonly selected?: string;
 }
 
 registerComponents();
 const host = connect<FromModelPanel, ToModelPanel, State>();
-let state: State = { filter: '', allFindings: false, ...host.recall() };
+let state: State = {
+  filter: '',
+  allFindings: false,
+  shown: 'table',
+  chart: { worstFirst: false },
+  ...host.recall(),
+};
 let view: ModelView | undefined;
 let notice: string | null = null;
 
@@ -29,10 +47,23 @@ const filter = make('input', {
   id: 'filter',
   attributes: { type: 'search', placeholder: say('filter'), 'aria-label': say('filter') },
 });
+const switches = (['table', 'chart'] as const).map((shown) =>
+  make(
+    'button',
+    {
+      id: `show-${shown}`,
+      class: 'small-button',
+      attributes: { type: 'button' },
+      onClick: () => show(shown),
+    },
+    say(`show.${shown}`),
+  ),
+);
 const layersHead = make(
   'div',
   { id: 'layers-head' },
   make('h2', {}, say('layers')),
+  make('span', { class: 'switch', attributes: { role: 'group', 'aria-label': say('showAs') } }, ...switches),
   filter,
   count,
   make(
@@ -48,19 +79,47 @@ const table = new Table<LayerRow>(
     key: ({ name }) => name,
     onActivate: (layer, element) => openMenuOf(layer, element),
     onSorted: (order) => remember({ order }),
+    onFocused: ({ name }) => remember({ selected: name }),
+    onCopy: () => {
+      copied.textContent = copyTable(table, 'csv', host.post);
+    },
   },
   state.order,
 );
+const copied = make('span', { class: 'quiet', attributes: { role: 'status' } });
+layersHead.append(copyMenu(table, host.post), copied);
+const chart = new SensitivityChart(state.chart, {
+  onChoice: (choice) => remember({ chart: choice }),
+  onActivate: (layer, element) => openMenuOf(layer, element),
+  onSelected: ({ name }) => remember({ selected: name }),
+});
+
+const whatIf = new WhatIfBlock(state.whatIf, {
+  post: host.post,
+  onChoice: (choice) => remember({ whatIf: choice }),
+  onClosed: (layer) => {
+    if (state.shown === 'chart') chart.select(layer, true);
+    else table.reveal(layer);
+  },
+});
 
 filter.value = state.filter;
 filter.addEventListener('input', () => {
   remember({ filter: filter.value });
   renderLayers();
 });
-document.querySelector('#app')?.append(top, findings, layersHead, table.element);
+document
+  .querySelector('#app')
+  ?.append(top, findings, layersHead, table.element, chart.element, whatIf.element);
 host.listen((message) => {
-  if (message.type === 'view') view = message.view;
-  else notice = message.text;
+  if (message.type === 'view') {
+    view = message.view;
+    whatIf.update(view);
+  } else if (message.type === 'busy') notice = message.text;
+  else {
+    whatIf.receive(message.id, message.answer);
+    return;
+  }
   render();
 });
 render();
@@ -98,10 +157,25 @@ function renderLayers(): void {
   const wanted = state.filter.trim().toLowerCase();
   const rows = wanted === '' ? all : all.filter((row) => matches(row, wanted));
   layersHead.hidden = all.length === 0;
-  table.element.hidden = all.length === 0;
+  const isChart = state.shown === 'chart';
+  table.element.hidden = all.length === 0 || isChart;
+  chart.element.hidden = all.length === 0 || !isChart;
+  for (const one of switches) one.setAttribute('aria-pressed', String(one.id === `show-${state.shown}`));
   count.textContent =
     rows.length === all.length ? say('layerCount', all.length) : say('layerCountOf', rows.length, all.length);
-  if (view) table.setContent(layerColumns(view, openMenuOf), rows);
+  if (!view) return;
+  table.setContent(layerColumns(view, openMenuOf), rows);
+  // A chart that is not shown has no size to draw for.
+  if (!isChart) return;
+  chart.setContent(view, rows);
+  chart.select(state.selected);
+}
+
+/** Table and chart show the same layers; the one looked at last stays in sight. */
+function show(shown: Shown): void {
+  remember({ shown });
+  renderLayers();
+  if (shown === 'table' && state.selected !== undefined) table.bringIntoView(state.selected);
 }
 
 function matches({ name, op, findings: codes, planned }: LayerRow, wanted: string): boolean {
@@ -114,11 +188,15 @@ function revealLayer(name: string): void {
     remember({ filter: '' });
     renderLayers();
   }
-  table.reveal(name);
+  remember({ selected: name });
+  if (state.shown === 'chart') chart.select(name, true);
+  else table.reveal(name);
 }
 
 function openMenuOf(layer: LayerRow, anchor: HTMLElement): void {
-  if (view) openLayerMenu(view, layer, anchor, host.post);
+  if (!view) return;
+  const now = view;
+  openLayerMenu(now, layer, anchor, host.post, () => whatIf.open(now, layer));
 }
 
 function remember(part: Partial<State>): void {

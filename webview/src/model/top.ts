@@ -5,12 +5,12 @@ import type { ModelView } from '../../../server/src/protocol/views';
 import { type Child, make, spoken } from '../shared/dom';
 import { judged, percent, shortBytes } from '../shared/figures';
 import { say } from '../shared/rpc';
-import { button, progressRing } from '../shared/toolkit';
+import { type ButtonOptions, button, progressRing } from '../shared/toolkit';
 
 type Post = (message: FromModelPanel) => void;
 
 /** Only ONNX models can be shown as text, run and rewritten. */
-export function isOnnx(view: ModelView): boolean {
+export function isOnnx(view: Pick<ModelView, 'name'>): boolean {
   return view.name.toLowerCase().endsWith('.onnx');
 }
 
@@ -50,13 +50,24 @@ function baseName(path: string): string {
   return path.split(/[/\\]/).findLast((part) => part !== '') ?? path;
 }
 
-/** Buttons; what a kind of file cannot do is left out. */
+/** Buttons. What is off at present says why; what makes no sense for a model is left out. */
 export function toolbar(view: ModelView, post: Post): HTMLElement {
-  const onnx = isOnnx(view) && view.state !== 'failed';
-  const floats = onnx && !hasNoFloatWeights(view);
+  const readable = view.state !== 'failed';
+  const onnx = isOnnx(view) && readable;
+  const floats = readable && !hasNoFloatWeights(view);
+  /** Runs the model: off without a graph and in Restricted Mode. */
+  const running = (options: Omit<ButtonOptions, 'title'> & { readonly title: string }) => {
+    const made = button(options);
+    const reason = !isOnnx(view) ? say('noGraph') : view.trusted ? undefined : say('needsTrust');
+    if (reason === undefined) return made;
+    made.setEnabled(false);
+    made.element.title = reason;
+    made.element.setAttribute('aria-description', reason);
+    return made;
+  };
   const all = [
     floats &&
-      button({
+      running({
         id: 'calibrate',
         label: say('calibrate'),
         title: say('calibrateTitle'),
@@ -64,22 +75,37 @@ export function toolbar(view: ModelView, post: Post): HTMLElement {
         onClick: () => post({ type: 'calibrate' }),
       }),
     floats &&
-      button({
+      running({
         id: 'quantize-int8',
         label: say('quantizeInt8'),
         title: say('quantizeInt8Title'),
         onClick: () => post({ type: 'quantize', scheme: 'w8a8' }),
       }),
     floats &&
-      button({
+      running({
         id: 'quantize-int4',
         label: say('quantizeInt4'),
         title: say('quantizeInt4Title'),
         onClick: () => post({ type: 'quantize', scheme: 'int4' }),
       }),
+    floats &&
+      running({
+        id: 'output-effect',
+        label: say('outputEffect'),
+        title: say('outputEffectTitle'),
+        onClick: () => post({ type: 'output-effect' }),
+      }),
+    onnx &&
+      running({
+        id: 'compare',
+        label: say('compare'),
+        title: say('compareTitle'),
+        onClick: () => post({ type: 'compare' }),
+      }),
     onnx &&
       button({ id: 'open-as-text', label: say('openAsText'), onClick: () => post({ type: 'open-as-text' }) }),
-    floats &&
+    onnx &&
+      floats &&
       button({
         id: 'open-recipe',
         label: say(view.recipeUri === undefined ? 'createRecipe' : 'openRecipe'),
@@ -100,7 +126,15 @@ export function banners(view: ModelView | undefined, notice: string | null, post
   if (notice !== null) all.push(banner('error', notice));
   if (!view) return all;
   if (view.state === 'failed') all.push(banner('error', view.problems[0] ?? say('failed')));
-  if (!view.trusted) all.push(banner('warning', say('restricted')));
+  if (!view.trusted) {
+    const trust = button({
+      id: 'manage-trust',
+      label: say('manageTrust'),
+      onClick: () => post({ type: 'manage-trust' }),
+    });
+    all.push(banner('warning', say('restricted'), trust.element));
+  }
+  if (!isOnnx(view) && view.state !== 'failed') all.push(banner('plain', say('noGraph')));
   if (notice !== null) return all;
   if (view.state === 'weights-running') all.push(running(say('weightsRunning')));
   if (view.state === 'measuring') all.push(running(say('measuring')));

@@ -6,7 +6,7 @@ import { say } from './rpc';
 /** A bar is full at this error; more is as good as float for the eye. */
 const fullBar = 60;
 
-const glyphs: Readonly<Record<Verdict, string>> = { good: '✓', watch: '△', bad: '✗', unknown: '' };
+export const glyphs: Readonly<Record<Verdict, string>> = { good: '✓', watch: '△', bad: '✗', unknown: '' };
 
 /** `39.6 dB`, `≈ 39.6 dB` when estimated, `–` where undefined. */
 export function decibels(db: number | null, estimated = false): string {
@@ -38,16 +38,24 @@ export function figure(
   title: string,
 ): readonly Child[] {
   const { db, verdict } = cell;
+  const isEstimate = cell.basis === 'estimated';
   const bar = make('span', { class: 'bar', attributes: { 'aria-hidden': 'true' } }, make('span'));
   const share = db === null ? 0 : Math.min(Math.max(db / fullBar, 0), 1);
   bar.style.setProperty('--share', `${(100 * share).toFixed(1)}%`);
   return [
     make(
       'span',
-      { class: `figure ${verdict}`, title },
-      make('span', { class: 'number' }, decibels(db, cell.basis === 'estimated')),
-      make('span', { class: 'glyph', attributes: { 'aria-hidden': 'true' } }, glyphs[verdict]),
-      spoken(say(`verdict.${verdict}`)),
+      { class: `figure ${verdict}${isEstimate ? ' estimated' : ''}`, title },
+      make('span', { class: 'number' }, decibels(db, isEstimate)),
+      // A hollow sign: nobody measured this yet.
+      make(
+        'span',
+        { class: 'glyph', attributes: { 'aria-hidden': 'true' } },
+        isEstimate ? '○' : glyphs[verdict],
+      ),
+      spoken(
+        isEstimate ? `${say('basis.estimated')}, ${say(`verdict.${verdict}`)}` : say(`verdict.${verdict}`),
+      ),
       bar,
     ),
   ];

@@ -2,6 +2,7 @@
  * An accessible table of many rows: sortable headers (click, Enter, `aria-sort`), one tab stop with arrow keys
  * between rows, a header that stays in sight, and elements only for rows near the screen.
  */
+import { type CopyColumn, type CopyFormat, tableText } from './copy';
 import { type Child, fill, make } from './dom';
 import { covers, type RowsWindow, rowsWindow } from './rows-window';
 import { nextOrder, type SortOrder, type SortValue, sortRows } from './sort';
@@ -17,6 +18,8 @@ export interface Column<R> {
   /** Sort with the largest value on top first. */
   readonly descendingFirst?: boolean;
   readonly render: (row: R) => readonly Child[];
+  /** What it becomes in a copy; missing = what it is sorted by, under its label. */
+  readonly copy?: readonly CopyColumn<R>[];
 }
 
 export interface TableOptions<R> {
@@ -27,6 +30,10 @@ export interface TableOptions<R> {
   /** Enter or Space on a row. */
   readonly onActivate: (row: R, element: HTMLElement) => void;
   readonly onSorted: (order: SortOrder | undefined) => void;
+  /** Ctrl+C or Command+C while no text is selected. */
+  readonly onCopy?: () => void;
+  /** A row got the focus. */
+  readonly onFocused?: (row: R) => void;
 }
 
 /** Height of a row in pixels; the style sheet says the same. */
@@ -57,7 +64,10 @@ export class Table<R> {
     this.body.addEventListener('keydown', (event) => this.onKey(event));
     this.body.addEventListener('focusin', (event) => {
       const key = rowOf(event.target)?.dataset.key;
-      if (key !== undefined) this.focusedKey = key;
+      if (key === undefined || key === this.focusedKey) return;
+      this.focusedKey = key;
+      const row = this.sorted.find((one) => this.options.key(one) === key);
+      if (row !== undefined) this.options.onFocused?.(row);
     });
     let waiting = false;
     const scrolled = () => {
@@ -84,6 +94,31 @@ export class Table<R> {
   reveal(key: string): void {
     const index = this.sorted.findIndex((row) => this.options.key(row) === key);
     if (index >= 0) this.focusRow(index);
+  }
+
+  /** Rows that are shown, after filter and sorting. */
+  get rowCount(): number {
+    return this.sorted.length;
+  }
+
+  /** All rows as they are sorted now, those off screen too. */
+  copyText(format: CopyFormat): string {
+    const columns = this.columns.flatMap(({ label, copy, sortValue }): readonly CopyColumn<R>[] => {
+      if (copy) return copy;
+      return sortValue ? [{ label, value: sortValue }] : [];
+    });
+    return tableText(columns, this.sorted, format);
+  }
+
+  /** Scrolls to a row and makes it the tab stop; the focus stays where it is. */
+  bringIntoView(key: string): void {
+    const index = this.sorted.findIndex((row) => this.options.key(row) === key);
+    if (index < 0) return;
+    this.focusedKey = key;
+    const top = this.body.getBoundingClientRect().top + index * rowHeight;
+    if (top < 0 || top + rowHeight > window.innerHeight)
+      window.scrollTo({ top: Math.max(0, top + window.scrollY - window.innerHeight / 2) });
+    this.renderRows(true);
   }
 
   private sort(): void {
@@ -192,6 +227,12 @@ export class Table<R> {
   private onKey(event: KeyboardEvent): void {
     const element = rowOf(event.target);
     if (!element || event.target !== element) return;
+    const isCopy = (event.ctrlKey || event.metaKey) && !event.shiftKey && event.key.toLowerCase() === 'c';
+    if (isCopy && this.options.onCopy && window.getSelection()?.isCollapsed !== false) {
+      this.options.onCopy();
+      event.preventDefault();
+      return;
+    }
     const index = Number(element.dataset.index);
     const page = Math.max(1, Math.floor(window.innerHeight / rowHeight) - 4);
     const targets: Readonly<Record<string, number>> = {
