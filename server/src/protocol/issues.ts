@@ -37,7 +37,26 @@ interface Measured {
 }
 
 /** Codes of the findings on scripts that exist; the numbers are those of the product's rule list. */
-export const scriptCodes = ['S13', 'S24', 'S30', 'S32', 'S50'] as const;
+export const scriptCodes = [
+  'S13',
+  'S24',
+  'S30',
+  'S32',
+  'S40',
+  'S41',
+  'S42',
+  'S43',
+  'S44',
+  'S45',
+  'S46',
+  'S47',
+  'S48',
+  'S49',
+  'S50',
+  'S51',
+  'S57',
+  'S58',
+] as const;
 export type ScriptCode = (typeof scriptCodes)[number];
 
 /** What a sentence about a script needs: names as the script writes them. */

@@ -34,8 +34,8 @@ export interface Event {
 export interface Flow {
   /** Events of each object, in order of execution. */
   readonly events: ReadonlyMap<Tracked, readonly Event[]>;
-  /** Object that a call received as the argument at a position, or as receiver (`self`). */
-  readonly operand: (call: Call, position: number | 'self') => Tracked | undefined;
+  /** Object that a call received at a position, under a keyword, or as receiver (`self`). */
+  readonly operand: (call: Call, position: number | string) => Tracked | undefined;
 }
 
 const MAXIMUM_INLINING = 4;

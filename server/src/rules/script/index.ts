@@ -5,10 +5,42 @@ import { s13 } from './s13-not-calibrated';
 import { s24 } from './s24-moved-quantization';
 import { s30 } from './s30-callable-config';
 import { s32 } from './s32-compute-type';
+import { s40 } from './s40-no-preprocessing';
+import { s41 } from './s41-wrong-pairing';
+import { s42 } from './s42-operator-format';
+import { s43 } from './s43-saturation';
+import { s44 } from './s44-needless-reduction';
+import { s45 } from './s45-gpu-types';
+import { s46 } from './s46-old-opset';
+import { s47 } from './s47-per-channel-opset';
+import { s48 } from './s48-type-opset';
+import { s49 } from './s49-convinteger';
 import { s50 } from './s50-deprecated-entry';
+import { s51 } from './s51-few-samples';
+import { s57 } from './s57-export-fake-quantize';
+import { s58 } from './s58-legacy-exporter';
 import { type ScriptFacts, type ScriptFinding, type ScriptRule, scriptIssue } from './script-rule';
 
-export const scriptRules: readonly ScriptRule[] = [s13, s24, s30, s32, s50];
+export const scriptRules: readonly ScriptRule[] = [
+  s13,
+  s24,
+  s30,
+  s32,
+  s40,
+  s41,
+  s42,
+  s43,
+  s44,
+  s45,
+  s46,
+  s47,
+  s48,
+  s49,
+  s50,
+  s51,
+  s57,
+  s58,
+];
 
 /** A finding with the rule that made it. */
 export interface RuledFinding {

@@ -1,7 +1,144 @@
 /** Cases of the rules on onnxruntime.quantization, exporters and TensorFlow. */
 import type { RuleCases } from './index';
 
+const tools =
+  'from onnxruntime.quantization import quantize_static, quantize_dynamic, QuantFormat, QuantType, CalibrationMethod\n';
+const convolutional = `import torch
+import torch.nn as nn
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 8, 3)
+`;
+const recurrent = convolutional.replace('self.conv = nn.Conv2d(3, 8, 3)', 'self.lstm = nn.LSTM(8, 8)');
+
 export const onnxruntimeCases = {
+  S40: {
+    bad: [`${tools}⟦quantize_static⟧("model.onnx", "out.onnx", reader)\n`],
+    good: [
+      `${tools}from onnxruntime.quantization import quant_pre_process\nquant_pre_process("a.onnx", "b.onnx")\nquantize_static("b.onnx", "out.onnx", reader)\n`,
+      `${tools}quantize_static("model-infer.onnx", "out.onnx", reader)\n`,
+      `${tools}quantize_static(args.model, "out.onnx", reader)\n`,
+      `${tools}quantize_dynamic("model.onnx", "out.onnx")\n`,
+    ],
+  },
+  S41: {
+    bad: [
+      `${convolutional}${tools}⟦quantize_dynamic⟧("a.onnx", "b.onnx", weight_type=QuantType.QUInt8)\n`,
+      `${recurrent}${tools}⟦quantize_static⟧("a.onnx", "b.onnx", reader)\n`,
+    ],
+    good: [
+      `${convolutional}${tools}quantize_static("a.onnx", "b.onnx", reader)\n`,
+      `${recurrent}${tools}quantize_dynamic("a.onnx", "b.onnx")\n`,
+      `${tools}quantize_dynamic("a.onnx", "b.onnx")\n`,
+    ],
+  },
+  S42: {
+    target: 'x86-vnni',
+    bad: [
+      `${tools}⟦quantize_static⟧("a.onnx", "b.onnx", reader, quant_format=QuantFormat.QOperator)\n`,
+      `${tools}⟦quantize_static⟧("a.onnx", "b.onnx", reader, QuantFormat.QOperator, activation_type=QuantType.QInt8)\n`,
+    ],
+    good: [
+      `${tools}quantize_static("a.onnx", "b.onnx", reader, quant_format=QuantFormat.QDQ)\n`,
+      `${tools}quantize_static("a.onnx", "b.onnx", reader, quant_format=QuantFormat.QOperator, activation_type=QuantType.QUInt8)\n`,
+      `${tools}quantize_static("a.onnx", "b.onnx", reader, quant_format=chosen)\n`,
+    ],
+  },
+  S43: {
+    target: 'x86-avx2',
+    bad: [
+      `${tools}⟦quantize_static⟧("a.onnx", "b.onnx", reader, activation_type=QuantType.QUInt8, per_channel=True)\n`,
+    ],
+    good: [
+      `${tools}quantize_static("a.onnx", "b.onnx", reader, activation_type=QuantType.QUInt8, reduce_range=True)\n`,
+      `${tools}quantize_static("a.onnx", "b.onnx", reader, activation_type=QuantType.QUInt8, reduce_range=small)\n`,
+      `${tools}quantize_static("a.onnx", "b.onnx", reader, activation_type=QuantType.QUInt8, weight_type=QuantType.QUInt8)\n`,
+      `${tools}quantize_static("a.onnx", "b.onnx", reader)\n`,
+    ],
+  },
+  S44: {
+    target: 'arm64',
+    bad: [
+      `${tools}quantize_static("a.onnx", "b.onnx", reader, ⟦reduce_range=True⟧)\n`,
+      `${tools}quantize_dynamic("a.onnx", "b.onnx", ⟦reduce_range=True⟧)\n`,
+    ],
+    good: [`${tools}quantize_static("a.onnx", "b.onnx", reader, reduce_range=False)\n`],
+  },
+  S45: {
+    target: 'cuda',
+    bad: [`${tools}⟦quantize_static⟧("a.onnx", "b.onnx", reader, activation_type=QuantType.QUInt8)\n`],
+    good: [`${tools}quantize_static("a.onnx", "b.onnx", reader)\n`],
+  },
+  S46: {
+    bad: [
+      `import torch\n${tools}torch.onnx.⟦export⟧(model, x, "a.onnx", opset_version=9)\nquantize_static("a.onnx", "b.onnx", reader)\n`,
+      `import torch\n${tools}pool = torch.nn.MaxPool2d(2)\ntorch.onnx.⟦export⟧(model, x, "a.onnx", opset_version=11)\nquantize_static("a.onnx", "b.onnx", reader)\n`,
+    ],
+    good: [
+      `import torch\n${tools}torch.onnx.export(model, x, "a.onnx", opset_version=11)\nquantize_static("a.onnx", "b.onnx", reader)\n`,
+      'import torch\ntorch.onnx.export(model, x, "a.onnx", opset_version=9)\n',
+    ],
+  },
+  S47: {
+    bad: [
+      `import torch\n${tools}torch.onnx.⟦export⟧(model, x, "a.onnx", opset_version=11)\nquantize_static("a.onnx", "b.onnx", reader, per_channel=True)\n`,
+    ],
+    good: [
+      `import torch\n${tools}torch.onnx.export(model, x, "a.onnx", opset_version=13)\nquantize_static("a.onnx", "b.onnx", reader, per_channel=True)\n`,
+      `import torch\n${tools}torch.onnx.export(model, x, "a.onnx", opset_version=11)\nquantize_static("a.onnx", "b.onnx", reader)\n`,
+    ],
+  },
+  S48: {
+    bad: [
+      `import torch\n${tools}torch.onnx.export(model, x, "a.onnx", opset_version=17)\n⟦quantize_static⟧("a.onnx", "b.onnx", reader, weight_type=QuantType.QInt4)\n`,
+    ],
+    good: [
+      `import torch\n${tools}torch.onnx.export(model, x, "a.onnx", opset_version=21)\nquantize_static("a.onnx", "b.onnx", reader, weight_type=QuantType.QInt4)\n`,
+      `import torch\n${tools}torch.onnx.export(model, x, "a.onnx", opset_version=17)\nquantize_static("a.onnx", "b.onnx", reader, activation_type=QuantType.QUInt16, extra_options={"UseQDQContribOps": True})\n`,
+      `${tools}quantize_static("a.onnx", "b.onnx", reader, weight_type=QuantType.QInt4)\n`,
+    ],
+  },
+  S49: {
+    bad: [
+      `${convolutional}${tools}torch.onnx.export(Net(), x, "a.onnx")\n⟦quantize_dynamic⟧("a.onnx", "b.onnx")\n`,
+      `${convolutional}${tools}torch.onnx.export(Net(), x, "a.onnx")\nquantize_dynamic("a.onnx", "b.onnx", ⟦weight_type=QuantType.QInt8⟧)\n`,
+    ],
+    good: [
+      `${convolutional}${tools}torch.onnx.export(Net(), x, "a.onnx")\nquantize_dynamic("a.onnx", "b.onnx", weight_type=QuantType.QUInt8)\n`,
+      `${convolutional}${tools}torch.onnx.export(Net(), x, "a.onnx")\nquantize_dynamic("a.onnx", "b.onnx", op_types_to_quantize=["MatMul"])\n`,
+      `${recurrent}${tools}torch.onnx.export(Net(), x, "a.onnx")\nquantize_dynamic("a.onnx", "b.onnx")\n`,
+      `${tools}quantize_dynamic("a.onnx", "b.onnx")\n`,
+    ],
+  },
+  S51: {
+    bad: [
+      `${tools}NUM_CALIB = 16\n⟦quantize_static⟧("a.onnx", "b.onnx", Reader(NUM_CALIB), calibrate_method=CalibrationMethod.Entropy)\n`,
+      `${tools}reader = Reader(data, num_samples=32)\n⟦quantize_static⟧("a.onnx", "b.onnx", reader, calibrate_method=CalibrationMethod.Percentile)\n`,
+    ],
+    good: [
+      `${tools}NUM_CALIB = 16\nquantize_static("a.onnx", "b.onnx", Reader(NUM_CALIB))\n`,
+      `${tools}NUM_CALIB = 200\nquantize_static("a.onnx", "b.onnx", Reader(NUM_CALIB), calibrate_method=CalibrationMethod.Entropy)\n`,
+      `${tools}quantize_static("a.onnx", "b.onnx", reader, calibrate_method=CalibrationMethod.Entropy)\n`,
+    ],
+  },
+  S57: {
+    bad: [
+      'import torch\nfrom torch.ao.quantization import prepare_qat\ndef main(net):\n    net = prepare_qat(net.train())\n    train(net)\n    torch.onnx.⟦export⟧(net, x, "a.onnx", dynamo=True)\n',
+    ],
+    good: [
+      'import torch\nfrom torch.ao.quantization import prepare_qat\ndef main(net):\n    net = prepare_qat(net.train())\n    torch.onnx.export(net, x, "a.onnx", dynamo=False)\n',
+      'import torch\nfrom torch.ao.quantization import prepare_qat\ndef main(net, other):\n    net = prepare_qat(net.train())\n    torch.onnx.export(other, x, "a.onnx", dynamo=True)\n',
+    ],
+  },
+  S58: {
+    bad: ['import torch\ntorch.onnx.⟦export⟧(net, x, "a.onnx", dynamo=False, opset_version=21)\n'],
+    good: [
+      'import torch\ntorch.onnx.export(net, x, "a.onnx", dynamo=True, opset_version=21)\n',
+      'import torch\ntorch.onnx.export(net, x, "a.onnx", dynamo=False, opset_version=20)\n',
+      'import torch\ntorch.onnx.export(net, x, "a.onnx", opset_version=21)\n',
+    ],
+  },
   S50: {
     bad: ['from onnxruntime.quantization import quantize\n⟦quantize⟧("a.onnx", "b.onnx", config)\n'],
     good: [
