@@ -239,7 +239,7 @@ export function line(issue: Issue): string {
     layer ??
     node ??
     (tensor !== undefined && !text.includes(quote(tensor)) ? `tensor ${quote(tensor)}` : undefined);
-  const prefix = [path, place].filter((part) => part !== undefined && !text.startsWith(part));
+  const prefix = [path, place].filter((part) => part !== undefined && !text.startsWith(`${part}:`));
   return oneLine([...prefix, text].join(': '));
 }
 

@@ -12,8 +12,8 @@ export async function sampleSpread(
   model: Model,
   input: Omit<RunTapsInput, 'networks'>,
 ): Promise<Outcome<Readonly<Record<string, number>>>> {
-  const read = listLayers(model).flatMap(({ name, node }) => {
-    const value = node.inputs.find((one) => one !== undefined && one.tensor === undefined);
+  const read = listLayers(model).flatMap(({ name, node, activationInput }) => {
+    const value = node.input(activationInput);
     return value && model.graph.values.get(value.name) === value ? [{ name, value: value.name }] : [];
   });
   const values = [...new Set(read.map(({ value }) => value))];

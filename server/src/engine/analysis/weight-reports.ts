@@ -11,6 +11,7 @@ import type { Model, Node } from '../graph/ir';
 import { type Layer, listLayers } from '../graph/layers';
 import { scalarOf } from '../graph/tensor';
 import { weightErrors } from '../numerics/weight-error';
+import { sourceOf } from './activation-taps';
 
 const foldedFormats = ['int8.tensor', 'int8.channel', 'int4.tensor', 'int4.channel'] as const;
 /** A report that lists thousands of dead channels helps nobody. */
@@ -106,6 +107,8 @@ function reportOf(
   const dead = [...channelAbsMax.entries()].filter(([, range]) => range === 0).map(([channel]) => channel);
   const gamma = batchNorm && gammaFacts(batchNorm);
   const clipMaximum = clipBehind(batchNorm ?? layer.node);
+  const read = layer.node.input(layer.activationInput);
+  const inputFrom = read && sourceOf(read).producer?.op;
   const facts: LayerFacts = {
     channels: channelAbsMax.length,
     channelSpread: spread.ratio,
@@ -127,6 +130,7 @@ function reportOf(
         }
       : {}),
     ...(clipMaximum === undefined ? {} : { clipMaximum }),
+    ...(inputFrom === undefined ? {} : { inputFrom }),
   };
   return { name: layer.name, weightSqnr: raw.sqnr, weightRange: { min, max }, facts };
 }

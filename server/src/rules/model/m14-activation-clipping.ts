@@ -26,7 +26,7 @@ export const m14: ModelRule<'M14', keyof typeof thresholds> = {
     why: 'A range that is too narrow distorts the values beyond it; a range that reaches for one peak leaves all others a few codes.',
     remedy:
       'Let the `mse` estimator weigh both errors. When the same channels peak on every sample, move the range into the weights (SmoothQuant).',
-    gain: 'local SQNR of the layer (activations only) and output SQNR of the whole network, under the present estimator and under `mse`.',
+    gain: 'local SQNR of the layer and output SQNR of the whole network, under the present estimator and under `mse`.',
     source:
       'Banner et al. 2019 (arXiv 1810.05723), section 3; Krishnamoorthi 2018 (arXiv 1806.08342), section 2; Xiao et al. 2023 (arXiv 2211.10438).',
   },
@@ -36,21 +36,24 @@ export const m14: ModelRule<'M14', keyof typeof thresholds> = {
     const found = [];
     for (const { layer, plan } of quantizedLayers(facts)) {
       const known = layer.activation;
-      if (!known || !plan.activations) continue;
-      const peak = Math.max(Math.abs(known.min), Math.abs(known.max));
-      const peakRatio = known.p9999 > 0 ? peak / known.p9999 : 1;
-      if (!((known.clippedShare ?? 0) > limits.clippedShare) && !(peakRatio > limits.peakRatio)) continue;
+      if (!plan.activations) continue;
+      const peak = known ? Math.max(Math.abs(known.min), Math.abs(known.max)) : undefined;
+      const p9999 = known?.p9999;
+      const peakRatio = peak !== undefined && p9999 !== undefined && p9999 > 0 ? peak / p9999 : undefined;
+      // A share of zero is the share of a ReLU's zeros in a file: codes at the end are no clipping there.
+      const clippedShare = known?.clippedShare;
+      if (!((clippedShare ?? 0) > limits.clippedShare) && !((peakRatio ?? 1) > limits.peakRatio)) continue;
       found.push(
         issue(
           'M14',
           {
-            clippedShare: known.clippedShare,
-            peakRatio,
-            peak,
-            p9999: known.p9999,
+            clippedShare,
+            peakRatio: peakRatio ?? 1,
+            peak: peak ?? 0,
+            p9999: p9999 ?? 0,
             gains: measuredGains(facts, ['estimator-mse'], layer.name),
           },
-          { layer: layer.name, node: layer.node, tensor: known.tensor },
+          { layer: layer.name, node: layer.node, tensor: known?.tensor },
           severityOf(m14, facts.plan),
         ),
       );

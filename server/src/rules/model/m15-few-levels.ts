@@ -16,11 +16,11 @@ export const m15: ModelRule<'M15', keyof typeof thresholds> = {
   severity: 'information',
   title: 'Few quantization levels are used',
   documentation: {
-    trigger: `The effective number of levels of an activation, exp(entropy of its codes), is below ${thresholds.share.default * 100} % of the levels its format has.`,
+    trigger: `The effective number of levels of an activation, exp(entropy of its codes), is below ${thresholds.share.default * 100} % of the levels its format has. In a file that is quantized already: the number of codes that occur on the data.`,
     why: 'Codes that hardly occur carry no information: log2 of the ratio is the number of bits wasted. Values concentrated near zero (after ReLU) do this even under a good range; what counts is whether another range measures better.',
     remedy:
-      'Choose the range by error (`mse`) instead of by extremes; equalise channels of very different range.',
-    gain: 'local SQNR of the layer (activations only) and output SQNR of the whole network, under the present estimator and under `mse`.',
+      'Choose the range by error (`mse`) instead of by extremes; equalise channels of very different range. In a quantized file a range far wider than the data means that it was calibrated on other data or other preprocessing: calibrate again.',
+    gain: 'local SQNR of the layer and output SQNR of the whole network, under the present estimator and under `mse`; for a quantized file, its output SQNR and that of the same formats calibrated on this data.',
     source: 'Banner et al. 2019 (arXiv 1810.05723), section 3; entropy as effective levels: Shannon.',
   },
   thresholds,
@@ -28,7 +28,10 @@ export const m15: ModelRule<'M15', keyof typeof thresholds> = {
   check(facts, limits) {
     const found = [];
     for (const { layer, plan } of quantizedLayers(facts)) {
-      const { tensor, effectiveLevels, levels } = layer.activation ?? {};
+      // A file that is quantized already tells which codes occur; no more than those can do work.
+      const seen = layer.quantized?.input;
+      const effectiveLevels = layer.quantized ? seen?.codesUsed : layer.activation?.effectiveLevels;
+      const levels = layer.quantized ? seen?.levels : layer.activation?.levels;
       if (!plan.activations || effectiveLevels === undefined || levels === undefined) continue;
       if (!(effectiveLevels < limits.share * levels)) continue;
       found.push(
@@ -38,9 +41,10 @@ export const m15: ModelRule<'M15', keyof typeof thresholds> = {
             effectiveLevels,
             levels,
             bitsLost: Math.log2(levels / Math.max(1, effectiveLevels)),
-            gains: measuredGains(facts, ['estimator-mse'], layer.name),
+            inFile: layer.quantized !== undefined,
+            gains: measuredGains(facts, [layer.quantized ? 'recalibrate' : 'estimator-mse'], layer.name),
           },
-          { layer: layer.name, node: layer.node, tensor },
+          { layer: layer.name, node: layer.node, tensor: layer.activation?.tensor },
           severityOf(m15, facts.plan),
         ),
       );

@@ -1,5 +1,6 @@
 /** M16: a network with many depthwise convolutions under per-tensor weights. */
 import { issue } from '../../engine/base/issue';
+import type { IssueFacts } from '../../protocol/issues';
 import { type ModelRule, measuredGains, quantizedLayers, severityOf } from '../rule';
 
 const thresholds = {
@@ -10,6 +11,9 @@ const thresholds = {
     description: 'share of depthwise layers with one weight scale among the quantized layers',
   },
 } as const;
+
+/** Layers that the finding names. */
+const NAMED = 3;
 
 export const m16: ModelRule<'M16', keyof typeof thresholds> = {
   code: 'M16',
@@ -26,23 +30,23 @@ export const m16: ModelRule<'M16', keyof typeof thresholds> = {
   fixes: ['per-channel-weights'],
   check(facts, limits) {
     let total = 0;
-    const gains: number[] = [];
+    const found: IssueFacts['M16']['worst'][number][] = [];
     for (const { layer, plan } of quantizedLayers(facts)) {
       total++;
-      const folded = layer.facts?.folded;
-      if (!layer.depthwise || plan.granularity !== 'tensor' || plan.bits > 8 || !folded) continue;
-      gains.push((folded['int8.channel'] ?? 0) - (folded['int8.tensor'] ?? 0));
+      const known = layer.facts;
+      if (!layer.depthwise || plan.granularity !== 'tensor' || plan.bits > 8 || !known) continue;
+      const before = known.folded['int8.tensor'] ?? 0;
+      const after = known.folded['int8.channel'] ?? 0;
+      const { channelSpread: spread, widestChannel: channel } = known;
+      found.push({ layer: layer.name, spread, channel, before, after });
     }
-    if (gains.length === 0 || gains.length / total <= limits.share) return [];
-    const gain = gains.reduce((sum, value) => sum + value, 0) / gains.length;
-    const measured = measuredGains(facts, ['per-channel-weights']);
+    if (found.length === 0 || found.length / total <= limits.share) return [];
+    const gainOf = (one: (typeof found)[number]) => one.after - one.before;
+    const gain = found.reduce((sum, one) => sum + gainOf(one), 0) / found.length;
+    const worst = [...found].sort((one, other) => gainOf(other) - gainOf(one)).slice(0, NAMED);
+    const gains = measuredGains(facts, ['per-channel-weights']);
     return [
-      issue(
-        'M16',
-        { depthwise: gains.length, total, gain, gains: measured },
-        {},
-        severityOf(m16, facts.plan),
-      ),
+      issue('M16', { depthwise: found.length, total, gain, worst, gains }, {}, severityOf(m16, facts.plan)),
     ];
   },
 };

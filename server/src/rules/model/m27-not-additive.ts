@@ -27,7 +27,7 @@ export const m27: ModelRule<'M27', keyof typeof thresholds> = {
   fixes: [],
   check(facts, limits) {
     return Object.entries(facts.report.additivity ?? {}).flatMap(([scheme, { r2 }]) =>
-      1 - r2 > limits.unexplained ? [issue('M27', { scheme, r2 }, {}, severityOf(m27, facts.plan))] : [],
+      r2 < 1 - limits.unexplained ? [issue('M27', { scheme, r2 }, {}, severityOf(m27, facts.plan))] : [],
     );
   },
 };

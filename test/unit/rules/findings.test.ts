@@ -1,0 +1,146 @@
+/**
+ * Every finding speaks on one model and is silent on one that differs in the decisive fact; it is silent where facts are
+ * missing; thresholds move it; comments silence it; a gain is stated only where it was measured.
+ */
+import { describe, expect, it } from 'vitest';
+import { parseRecipe } from '../../../server/src/engine/format/recipe';
+import { findingFamilies, findingUrl } from '../../../server/src/protocol/families';
+import type { RemedyGain } from '../../../server/src/protocol/remedies';
+import { examples } from '../../../server/src/rules/examples';
+import { modelRules } from '../../../server/src/rules/index';
+import { findingsOf } from '../../../server/src/rules/model-view';
+import { recipeFindings } from '../../../server/src/rules/recipe-documentation';
+import { questionsFor, remedies } from '../../../server/src/rules/remedies';
+import { limitsOf, thresholdTable } from '../../../server/src/rules/thresholds';
+import { line } from '../../../server/src/rules/words';
+import { type Case, cases } from './cases';
+import { layer, report } from './fixtures';
+
+const found = ({ report: one, recipe }: Case, thresholds: Readonly<Record<string, number>> = {}) =>
+  findingsOf(one, recipe === undefined ? undefined : parseRecipe(recipe).recipe, {}, thresholds);
+const ofCode = (code: string, one: Case, thresholds?: Readonly<Record<string, number>>) =>
+  found(one, thresholds).filter((each) => each.code === code);
+
+describe.each(Object.entries(cases))('%s', (code, { speaks, says, silent }) => {
+  it('says what it found', () => expect(ofCode(code, speaks).map(line)).toEqual([says]));
+  it('is silent otherwise', () => expect(ofCode(code, silent)).toEqual([]));
+  it('is silent where facts are missing', () => {
+    const bare = speaks.report.layers.map(
+      ({ facts: _, activation: __, metrics: ___, quantized: ____, ...rest }) => rest,
+    );
+    const { additivity: _, attention: __, sampleSpread: ___, ...rest } = speaks.report;
+    // What the plan alone shows needs no facts of the layer.
+    const ofPlan = ['M17', 'M18'];
+    const left = ofCode(code, { ...speaks, report: { ...rest, data: null, layers: bare } });
+    expect(left).toHaveLength(ofPlan.includes(code) ? 1 : 0);
+  });
+});
+
+describe('what stands in two places', () => {
+  const documented: readonly string[] = [...modelRules, ...recipeFindings].map(({ code }) => code);
+  const inFamilies = Object.values(findingFamilies).flat();
+
+  it('every finding has exactly one page, and pages explain nothing else', () => {
+    expect([...inFamilies].sort()).toEqual([...documented].sort());
+  });
+  it('every finding has an example for its page', () => {
+    expect(documented.filter((code) => !(code in examples))).toEqual([]);
+  });
+  it('addresses lead to the section', () => {
+    expect(findingUrl('M16')).toMatch(/docs\/findings\/weights\.md#m16$/);
+    expect(findingUrl('file-not-found')).toMatch(/docs\/findings\.md$/);
+  });
+  it('every remedy that is measured is a fix of its findings', () => {
+    const rules = new Map<string, readonly string[]>(modelRules.map(({ code, fixes }) => [code, fixes]));
+    const missing = remedies.flatMap(({ fix, codes }) =>
+      codes.filter((code) => !rules.get(code)?.includes(fix)),
+    );
+    expect(missing).toEqual([]);
+  });
+});
+
+describe('thresholds', () => {
+  it('have defaults within their bounds', () => {
+    const wrong = Object.entries(thresholdTable(modelRules)).filter(
+      ([, { default: value, minimum, maximum }]) => !(minimum <= value && value <= maximum),
+    );
+    expect(wrong).toEqual([]);
+  });
+  it('move what a finding speaks of', () => {
+    const { speaks } = cases.M01 ?? {};
+    if (!speaks) throw new Error('no case');
+    expect(ofCode('M01', speaks, { 'M01.spread': 12 })).toEqual([]);
+    expect(ofCode('M01', speaks, { 'M01.spread': 0.5 })).toHaveLength(1);
+  });
+  it('outside their bounds keep the default', () => {
+    const rule = modelRules.find(({ code }) => code === 'M01');
+    expect(rule && limitsOf(rule, { 'M01.spread': 0.5, 'M01.channelSqnr': 20 })).toEqual({
+      spread: 8,
+      channelSqnr: 20,
+    });
+  });
+});
+
+describe('comments in a recipe', () => {
+  const wide = report(layer('a', {}, { channelSpread: 40 }), layer('b', {}, { channelSpread: 40 }));
+  const text = (parts: { top?: string; base?: string; above?: string; rule?: string }) => `${parts.top ?? ''}
+{ "model": "m.onnx",
+  "default": {"weights": "int8.tensor"}, ${parts.base ?? ''}
+  "layers": [
+    ${parts.above ?? ''}
+    {"match": "b", "weights": "int8.tensor"} ${parts.rule ?? ''}
+  ] }`;
+  const left = (recipe: string) => ofCode('M01', { report: wide, recipe }).map(({ anchor }) => anchor.layer);
+  it.each([
+    ['none', {}, ['a', 'b']],
+    ['on the line of the rule', { rule: '// quantlens: ignore[M01]' }, ['a']],
+    ['above the rule', { above: '// quantlens: ignore[M13, M01]' }, ['a']],
+    ['at the default', { base: '/* quantlens: ignore[M01] */' }, ['b']],
+    ['on top', { top: '// quantlens: ignore[M01]' }, []],
+    ['of all codes', { rule: '// quantlens: ignore' }, ['a']],
+    ['of another code', { rule: '// quantlens: ignore[M02]' }, ['a', 'b']],
+    ['in a text', { rule: ', "//": "quantlens: ignore[M01]"' }, ['a', 'b']],
+  ] as const)('%s', (_, parts, expected) => expect(left(text(parts))).toEqual(expected));
+});
+
+describe('gains', () => {
+  const data = { source: 'images', samples: 32 };
+  const gain: RemedyGain = {
+    fix: 'per-channel-weights',
+    layers: ['a'],
+    output: { of: 'output', before: 4.2, after: 21.8, layers: 1, data },
+    local: { a: { of: 'local', before: 20, after: 40, data } },
+  };
+  const wide = report(layer('a', {}, { channelSpread: 40 }), layer('b', {}, { channelSpread: 40 }));
+  const said = (gains: readonly RemedyGain[]) =>
+    found({ report: { ...wide, remedies: gains } })
+      .filter(({ code }) => code === 'M01')
+      .map(line);
+  it('are stated on the layers they were measured on', () => {
+    expect(said([gain])).toEqual([
+      expect.stringMatching(
+        /^a: .*At this layer 20\.0 dB → 40\.0 dB \(measured on 32 samples\), at the output 4\.2 dB → 21\.8 dB/,
+      ),
+      expect.not.stringContaining('output'),
+    ]);
+  });
+  it('of another remedy are not', () => {
+    expect(said([{ ...gain, fix: 'estimator-mse' }]).join()).not.toContain('output');
+  });
+  it('are asked for once per remedy: all layers found, and the network where it was found', () => {
+    const depthwise = { depthwise: true };
+    const one = report(
+      layer('a', depthwise, { channelSpread: 40 }),
+      layer('b', depthwise),
+      layer('c', {}, { channelSpread: 40 }),
+    );
+    expect(questionsFor(found({ report: one }))).toEqual([
+      { fix: 'per-channel-weights' },
+      { fix: 'per-channel-weights', layers: ['a', 'c'] },
+    ]);
+  });
+  it('are not asked for where no format helps', () => {
+    const { speaks } = cases.M07 ?? {};
+    expect(speaks && questionsFor(found(speaks))).toEqual([]);
+  });
+});
