@@ -25,8 +25,14 @@ export interface ComparisonOutputs {
   readonly channels?: { readonly sum: string; readonly square: string; readonly shift: string };
 }
 
+/** Which axis holds the channels, and how many there are. */
+export interface Channels {
+  readonly place: ChannelPlace;
+  readonly count: number;
+}
+
 type SignalOutputs = Required<Pick<ComparisonOutputs, 'signal' | 'size'>> & {
-  readonly channels?: { readonly sum: string; readonly square: string };
+  readonly channels?: Channels & { readonly sum: string; readonly square: string };
 };
 
 /** Adds comparisons to a graph; sums of a tensor that several errors are compared with are made once. */
@@ -35,51 +41,41 @@ export class ComparisonWriter {
 
   constructor(private readonly builder: GraphBuilder) {}
 
-  /** @param error x̂ − x, float32 as `signal`. */
-  add(
-    name: string,
-    signal: Value,
-    error: Value,
-    place: ChannelPlace | undefined,
-    channels?: number,
-  ): ComparisonOutputs {
+  /**
+   * @param error x̂ − x, float32 as `signal`.
+   * @param channels of both; of several comparisons with one tensor the first decides.
+   */
+  add(name: string, signal: Value, error: Value, channels: Channels | undefined): ComparisonOutputs {
     const { builder } = this;
-    const known = this.signals.get(signal) ?? this.addSignal(signal, place, channels);
+    const known = this.signals.get(signal) ?? this.addSignal(signal, channels);
     this.signals.set(signal, known);
-    const shift =
-      known.channels &&
-      builder.reduce(
-        'ReduceSum',
-        `${name}/shift`,
-        ...channelAxes(builder, `${name}/channels`, error, place, channels),
-      );
-    return {
+    const outputs = {
       signal: known.signal,
       size: known.size,
       noise: builder.output(builder.reduce('ReduceSumSquare', `${name}/noise`, error)),
       cross: builder.output(builder.dot(`${name}/cross`, signal, error)),
-      ...(known.channels && shift ? { channels: { ...known.channels, shift: builder.output(shift) } } : {}),
     };
+    if (!known.channels) return outputs;
+    const { sum, square } = known.channels;
+    const [view, axes] = channelAxes(builder, `${name}/channels`, error, known.channels);
+    const shift = builder.output(builder.reduce('ReduceSum', `${name}/shift`, view, axes));
+    return { ...outputs, channels: { sum, square, shift } };
   }
 
-  private addSignal(
-    signal: Value,
-    place: ChannelPlace | undefined,
-    channels: number | undefined,
-  ): SignalOutputs {
+  private addSignal(signal: Value, channels: Channels | undefined): SignalOutputs {
     const { builder } = this;
     const name = `signal/${signal.name}`;
     const size = builder.output(builder.node('Size', `${name}/size`, [signal]), DataTypeCode.int64);
-    if (place === undefined) {
+    if (channels === undefined) {
       return { signal: builder.output(builder.reduce('ReduceSumSquare', name, signal)), size };
     }
-    const [view, axes] = channelAxes(builder, `${name}/view`, signal, place, channels);
+    const [view, axes] = channelAxes(builder, `${name}/view`, signal, channels);
     const square = builder.reduce('ReduceSumSquare', `${name}/square`, view, axes);
     const sum = builder.reduce('ReduceSum', `${name}/sum`, view, axes);
     return {
       signal: builder.output(builder.reduce('ReduceSum', name, square)),
       size,
-      channels: { sum: builder.output(sum), square: builder.output(square) },
+      channels: { ...channels, sum: builder.output(sum), square: builder.output(square) },
     };
   }
 }
@@ -89,11 +85,10 @@ function channelAxes(
   builder: GraphBuilder,
   name: string,
   value: Value,
-  place: ChannelPlace | undefined,
-  channels: number | undefined,
+  { place, count }: Channels,
 ): [Value, readonly number[]] {
   if (place === 'second') return [builder.reshape(name, value, [0, 0, -1]), [2]];
-  return [builder.reshape(name, value, [-1, channels ?? 1]), [0]];
+  return [builder.reshape(name, value, [-1, count]), [0]];
 }
 
 /** Sums of one comparison over batches. */

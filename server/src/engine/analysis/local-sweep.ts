@@ -85,12 +85,11 @@ class SchemeSweep {
       const name = `${this.scheme}/${kind}/${pair.name}`;
       const exact = this.float(pair, pair.float.output, 'exact');
       const real = this.float(pair, error, `${kind}_real`);
-      const { channels } = pair;
       return [
         {
           kind,
           name: pair.name,
-          ...this.writer.add(name, exact, real, channels?.place, channels?.count),
+          ...this.writer.add(name, exact, real, pair.channels),
         },
       ];
     });

@@ -12,7 +12,7 @@ import { defined } from '../base/invariant';
 import { cloneInto, cloneNode } from '../graph/clone';
 import { addNode, addValue } from '../graph/edit';
 import { defaultOpset, type Graph, type Model, type Node, type Value } from '../graph/ir';
-import { type ChannelPlace, type ComparisonOutputs, ComparisonWriter } from './comparisons';
+import { type Channels, type ComparisonOutputs, ComparisonWriter } from './comparisons';
 import { activationParameters } from './expand-qoperator';
 import { GraphBuilder } from './reductions';
 
@@ -22,7 +22,7 @@ export interface LayerPair {
   readonly float: LayerEnds;
   readonly quantized: LayerEnds;
   /** Output channels, where the operator has them at a known place. */
-  readonly channels?: { readonly place: ChannelPlace; readonly count: number };
+  readonly channels?: Channels;
   /** The layer computes in float32; other real types are cast before they are summed. */
   readonly single?: boolean;
 }
@@ -101,13 +101,12 @@ export function shadowModel(
   const comparisons: Comparison[] = [];
   graph.outputs.length = 0;
   const compare: Compare = (kind, name, signal, approximation, layer) => {
-    const place = layer?.channels;
     const single = layer?.single ?? true;
     const real = (what: string, value: Value) =>
       single ? value : builder.float(`${kind}/${name}/${what}`, value);
     const exact = real('exact', signal);
     const error = builder.node('Sub', `${kind}/${name}/error`, [real('close', approximation), exact]);
-    const outputs = writer.add(`${kind}/${name}`, exact, error, place?.place, place?.count);
+    const outputs = writer.add(`${kind}/${name}`, exact, error, layer?.channels);
     comparisons.push({ kind, name, ...outputs });
   };
   for (const pair of pairs) {

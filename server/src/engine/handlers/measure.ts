@@ -1,39 +1,64 @@
-/** Job `measure`: activation and output error per scheme, on data or on ranges made without data. */
-import type { AnalysisReport, Decibel, LayerReport, OutputReport, RangesFile } from '../../protocol/reports';
-import { recipeScheme } from '../../protocol/views';
-import { exportedPairs } from '../analysis/layer-pairs';
+/**
+ * Job `measure`: the three errors of each layer per scheme, on data or on ranges made without data. In the order in
+ * which they are cheap: local of all schemes in one float session, the whole configuration beside the float network,
+ * its parts, output effects by segments.
+ */
+import type { AnalysisReport, RangesFile } from '../../protocol/reports';
+import { batchSizeFor } from '../analysis/batch-size';
 import { openLikelyFeeds } from '../analysis/likely-noise';
-import { type ModelFacts, openModelFacts } from '../analysis/model-facts';
-import type { ShadowResult } from '../analysis/run-shadow';
-import { hasErrors, type Issue } from '../base/issue';
+import { localSweep } from '../analysis/local-sweep';
+import { countMacs } from '../analysis/macs';
+import { openModelFacts } from '../analysis/model-facts';
+import { outputEffects } from '../analysis/output-effect';
+import { ShadowFigures, type ShadowResult } from '../analysis/run-shadow';
+import type { CutLayer } from '../analysis/segments';
+import type { ShadowOptions } from '../analysis/shadow';
+import { checkpoint } from '../base/cancel';
+import type { Issue } from '../base/issue';
 import { fail, type Outcome, ok } from '../base/outcome';
-import { parseRecipe } from '../format/recipe';
+import type { Model } from '../graph/ir';
 import { listLayers } from '../graph/layers';
 import type { MeasureJob } from '../jobs';
-import { makePlan, type QuantPlan } from '../methods/plan';
-import { parseScheme } from '../numerics/scheme';
 import type { ServedContext } from '../runtime/child';
 import type { Feeds } from '../runtime/feeds';
+import { openSession } from '../runtime/session-model';
 import { rangesOf } from './calibrate';
+import { Figures } from './figures';
 import { type PreparedModel, withModel } from './open';
-import { outputReport, quantizedTwin, simulate } from './simulate';
-
-type Measured = 'local' | 'localWeights' | 'localActivations' | 'cumulative' | 'outputEffect';
+import {
+  floatBeside,
+  needsRanges,
+  newIssues,
+  type PreparedScheme,
+  partOf,
+  plannedPairs,
+  prepareScheme,
+} from './schemes';
+import { simulate } from './simulate';
+import { spaced } from './spaced';
 
 export function measureHandler(job: MeasureJob, context: ServedContext): Promise<Outcome<AnalysisReport>> {
-  return withModel(job.model, async (prepared) => {
-    const collector = new Collector(prepared, job, context);
-    return collector.run();
-  });
+  return withModel(job.model, (prepared) => new Measurement(prepared, job, context).run());
 }
 
-/** Gathers figures per layer and scheme; `report` is complete in itself at any time. */
-class Collector {
-  private readonly base: ModelFacts;
-  private readonly layers = new Map<string, Partial<Record<Measured, Record<string, Decibel>>>>();
-  private readonly outputs: Record<string, OutputReport> = {};
-  private readonly issues: Issue[] = [];
-  private samples = 0;
+/** Samples of noise that stand in for data when there is none (contract: data `none`). */
+const noiseSamples = 16;
+
+/** Multiply-accumulates of a whole sweep from which optimising its graph pays for itself (ResNet-50: one batch). */
+const WORTH_OPTIMISING = 2e10;
+
+/** Large samples run in twos: nothing is faster in larger batches, and memory stays small. */
+const SWEEP_BATCH = 2;
+
+/** What is told of a sample size from which {@link SWEEP_BATCH} holds. */
+const LARGE_SAMPLE_BATCH = 8;
+
+type Failed = readonly Issue[] | undefined;
+
+class Measurement {
+  private readonly figures: Figures;
+  private readonly schemes: PreparedScheme[] = [];
+  private readonly partial: (make: () => AnalysisReport) => void;
   private ranges: RangesFile | undefined;
 
   constructor(
@@ -41,17 +66,18 @@ class Collector {
     private readonly job: MeasureJob,
     private readonly context: ServedContext,
   ) {
-    this.base = openModelFacts(prepared.open, { dimensions: job.dimensions });
+    this.figures = new Figures(openModelFacts(prepared.open, { dimensions: job.dimensions }));
+    this.partial = spaced((report: AnalysisReport) => context.partial(report));
   }
 
   async run(): Promise<Outcome<AnalysisReport>> {
-    const { job, prepared, context } = this;
+    const { job, prepared, context, figures } = this;
     this.ranges = job.ranges;
     if (!this.ranges && job.schemes.some(needsRanges)) {
       const ranges = await rangesOf(prepared, job.data, job.estimator, job, context);
       if (!ranges.value) return fail(...ranges.issues);
       this.ranges = ranges.value;
-      this.issues.push(...ranges.issues);
+      figures.issues.push(...ranges.issues);
     }
     // Without data the errors are measured on the same noise that stands in for it.
     const samples =
@@ -60,149 +86,195 @@ class Collector {
         : job.data.samples;
     const feeds = await openLikelyFeeds({ ...job.data, samples }, prepared.folded(), prepared.open.model);
     if (!feeds.value) return fail(...feeds.issues);
-    this.issues.push(...feeds.issues.filter((one) => !this.issues.some((known) => known.code === one.code)));
+    figures.issues.push(...newIssues(figures.issues, feeds.issues));
     try {
-      for (const scheme of job.schemes) {
-        const failed = await this.measureScheme(scheme, feeds.value);
-        if (failed) return fail(...failed);
-      }
+      const failed = await this.measure(feeds.value);
+      return failed ? fail(...failed) : ok(this.report(), figures.issues);
     } finally {
       feeds.value.close();
     }
-    return ok(this.report(), this.issues);
   }
 
-  private async measureScheme(scheme: string, feeds: Feeds): Promise<readonly Issue[] | undefined> {
-    const { job, prepared } = this;
-    const plan = planFor(prepared, scheme, job.recipe);
-    if (!plan.value) return plan.issues;
-    this.issues.push(...plan.issues);
-    const result = await this.simulatePlan(
-      plan.value,
-      feeds,
-      {
-        local: job.metrics.includes('local'),
-        cumulative: job.metrics.includes('cumulative'),
-        output: true,
-      },
-      (partial) => {
-        this.take(scheme, partial);
-        this.context.partial(this.report());
-      },
-    );
-    if (!result.value) return result.issues;
-    this.take(scheme, result.value);
-    if (!job.metrics.includes('output')) return undefined;
-    return this.measureOutputEffects(scheme, plan.value, feeds);
-  }
-
-  /** Each layer alone quantized, everything else float, measured at the model output. */
-  private async measureOutputEffects(
-    scheme: string,
-    plan: QuantPlan,
-    feeds: Feeds,
-  ): Promise<readonly Issue[] | undefined> {
-    const quantized = plan.layers.filter((layer) => layer.form !== 'float');
-    for (const [index, layer] of quantized.entries()) {
-      const keepFloat = plan.layers.filter((other) => other.name !== layer.name).map((other) => other.name);
-      const alone = planFor(this.prepared, scheme, this.job.recipe, keepFloat);
-      if (!alone.value) return alone.issues;
-      const quiet = { signal: this.context.signal, progress: () => {} };
-      const result = await this.simulatePlan(
-        alone.value,
-        feeds,
-        { local: false, cumulative: false, output: true },
-        undefined,
-        quiet,
-      );
-      if (!result.value) return result.issues;
-      this.set(layer.name, 'outputEffect', scheme, outputReport(result.value, 'simulated').sqnr);
-      this.context.progress({
-        stage: 'measure',
-        done: index + 1,
-        total: quantized.length,
-        unit: 'layers',
-        detail: layer.name,
-      });
-      this.context.partial(this.report());
+  private async measure(feeds: Feeds): Promise<Failed> {
+    const { job } = this;
+    for (const name of job.schemes) {
+      const scheme = prepareScheme(this.prepared, name, this.ranges);
+      if (!scheme.value) return scheme.issues;
+      this.figures.issues.push(...scheme.issues);
+      this.schemes.push(scheme.value);
+    }
+    const local = job.metrics.includes('local') ? await this.measureLocal(feeds) : undefined;
+    if (local) return local;
+    for (const scheme of this.schemes) {
+      const failed = await this.measureWhole(scheme, feeds);
+      if (failed) return failed;
+    }
+    if (job.metrics.includes('output')) {
+      for (const scheme of this.schemes) {
+        const failed = await this.measureOutputEffects(scheme, feeds);
+        if (failed) return failed;
+      }
+    }
+    if (job.metrics.includes('cumulative')) {
+      for (const scheme of this.schemes) {
+        const failed = await this.measureParts(scheme, feeds);
+        if (failed) return failed;
+      }
     }
     return undefined;
   }
 
-  private async simulatePlan(
-    plan: QuantPlan,
+  private async measureLocal(feeds: Feeds): Promise<Failed> {
+    const { job, context, schemes } = this;
+    const float = floatBeside(
+      this.prepared,
+      schemes.map((scheme) => scheme.twin),
+    );
+    const batchSize = batchSizeFor(float, job.dimensions);
+    const { total } = countMacs(float, job.dimensions);
+    const sweep = localSweep(
+      float,
+      schemes.map((scheme) => ({ scheme: scheme.scheme, pairs: plannedPairs(float, scheme) })),
+    );
+    const optimization = (total ?? 0) * feeds.count >= WORTH_OPTIMISING ? 'all' : 'disabled';
+    const session = await this.open(sweep.model, optimization);
+    if (!session.value) return session.issues;
+    const figures = sweep.comparisons.map((comparisons) => new ShadowFigures(comparisons));
+    const take = () => {
+      schemes.forEach(({ scheme }, index) => {
+        const result = figures[index]?.result();
+        if (result) this.figures.takeLocal(scheme, result);
+      });
+    };
+    let done = 0;
+    context.progress({ stage: 'measure', done, total: feeds.count, unit: 'samples', detail: 'local' });
+    try {
+      const step = batchSize === LARGE_SAMPLE_BATCH ? SWEEP_BATCH : batchSize;
+      for await (const batch of feeds.batches(step, context.signal)) {
+        await checkpoint(context.signal);
+        if (!batch.value) return batch.issues;
+        const outputs = await session.value.run(batch.value.feeds);
+        if (!outputs.value) return outputs.issues;
+        for (const one of figures) one.add(outputs.value);
+        done += batch.value.count;
+        this.figures.samples = done;
+        context.progress({ stage: 'measure', done, total: feeds.count, unit: 'samples', detail: 'local' });
+        this.partial(() => {
+          take();
+          return this.report();
+        });
+      }
+    } finally {
+      await session.value.release();
+    }
+    take();
+    return undefined;
+  }
+
+  /** Everything quantized, layer by layer and at the output. */
+  private async measureWhole(scheme: PreparedScheme, feeds: Feeds): Promise<Failed> {
+    const take = (result: ShadowResult) => this.figures.takeWhole(scheme.scheme, result);
+    const cumulative = this.job.metrics.includes('cumulative');
+    const result = await this.runTwin(scheme, feeds, { cumulative, output: true }, take);
+    if (!result.value) return result.issues;
+    take(result.value);
+    return undefined;
+  }
+
+  /** The whole configuration with only its weights, then only its activations quantized. */
+  private async measureParts(scheme: PreparedScheme, feeds: Feeds): Promise<Failed> {
+    for (const part of ['weights', 'activations'] as const) {
+      const reduced = partOf(this.prepared, scheme, part);
+      if (!reduced) return undefined;
+      if (!reduced.value) return reduced.issues;
+      const take = (result: ShadowResult) => this.figures.takePart(scheme.scheme, part, result);
+      const what = { cumulative: true, output: true };
+      const result = await this.runTwin(reduced.value, feeds, what, undefined);
+      if (!result.value) return result.issues;
+      take(result.value);
+    }
+    return undefined;
+  }
+
+  private runTwin(
+    scheme: PreparedScheme,
     feeds: Feeds,
-    what: { local: boolean; cumulative: boolean; output: boolean },
-    partial: ((result: ShadowResult) => void) | undefined,
-    context: Pick<ServedContext, 'signal' | 'progress'> = this.context,
+    what: Omit<ShadowOptions, 'local'>,
+    take: ((result: ShadowResult) => void) | undefined,
   ): Promise<Outcome<ShadowResult>> {
-    const quantized = quantizedTwin(this.prepared, plan, this.ranges);
-    if (!quantized.value || hasErrors(quantized.issues)) return fail(...quantized.issues);
-    const float = this.prepared.folded();
-    const planned = new Set(plan.layers.filter((layer) => layer.form !== 'float').map((layer) => layer.name));
-    const pairs = exportedPairs(float, quantized.value).filter((pair) => planned.has(pair.name));
+    const float = floatBeside(this.prepared, [scheme.twin]);
     return simulate({
       float,
-      quantized: quantized.value,
-      pairs,
+      quantized: scheme.twin,
+      pairs: plannedPairs(float, scheme),
       prepared: this.prepared,
       feeds,
-      what,
+      what: { ...what, local: false },
       options: this.job,
       stage: 'measure',
-      context,
-      partial,
+      context: this.context,
+      partial:
+        take &&
+        ((result) =>
+          this.partial(() => {
+            take(result);
+            return this.report();
+          })),
     });
   }
 
-  private take(scheme: string, result: ShadowResult): void {
-    for (const kind of ['local', 'localWeights', 'localActivations', 'cumulative'] as const) {
-      for (const [name, db] of Object.entries(result.sqnr[kind])) this.set(name, kind, scheme, db);
-    }
-    this.outputs[scheme] = outputReport(result, 'simulated');
-    this.samples = result.samples;
+  /** Each layer alone quantized, everything else float, at the model output: first estimated, then measured. */
+  private async measureOutputEffects(scheme: PreparedScheme, feeds: Feeds): Promise<Failed> {
+    const { job, context, prepared } = this;
+    const float = floatBeside(prepared, [scheme.twin]);
+    const result = await outputEffects({
+      float,
+      pairs: plannedPairs(float, scheme),
+      layers: cutLayers(float, job.dimensions),
+      open: (model, optimization) => this.open(model, optimization),
+      feeds,
+      batchSize: batchSizeFor(float, job.dimensions),
+      seed: job.seed,
+      signal: context.signal,
+      progress: (done, total, detail) =>
+        context.progress({ stage: 'measure', done, total, unit: 'layers', detail }),
+      effects: (effects) =>
+        this.partial(() => {
+          this.figures.takeEffects(scheme.scheme, effects);
+          return this.report();
+        }),
+    });
+    if (!result.value) return result.issues;
+    this.figures.takeEffects(scheme.scheme, result.value);
+    this.partial(() => this.report());
+    return undefined;
   }
 
-  private set(name: string, kind: Measured, scheme: string, db: Decibel): void {
-    const layer = this.layers.get(name) ?? {};
-    layer[kind] = { ...layer[kind], [scheme]: db };
-    this.layers.set(name, layer);
+  private open(model: Model, optimization: 'all' | 'disabled') {
+    return openSession(model, this.prepared.open, {
+      threads: this.job.threads,
+      optimization,
+      // Quantizers stand where they stand: they are what is measured.
+      configuration: { disable_quant_qdq: '1' },
+      ...(optimization === 'disabled' ? { prepack: false } : {}),
+    });
   }
 
   private report(): AnalysisReport {
-    const layers: readonly LayerReport[] = this.base.layers.map((layer) => ({
-      ...layer,
-      ...this.layers.get(layer.name),
-    }));
     const { source } = this.job.data;
     const noData = this.ranges?.data.noData ?? (source === 'none' ? ('noise' as const) : undefined);
-    return {
-      model: this.base.model,
-      data: { source, samples: this.samples, ...(noData ? { noData } : {}) },
-      layers,
-      output: { ...this.outputs },
-      issues: [...this.issues],
-    };
+    return this.figures.report({ source, ...(noData ? { noData } : {}) });
   }
 }
 
-/** Samples of noise that stand in for data when there is none (contract: data `none`). */
-const noiseSamples = 16;
-
-function planFor(
-  prepared: PreparedModel,
-  scheme: string,
-  recipe: string | undefined,
-  keepFloat: readonly string[] = [],
-): Outcome<QuantPlan> {
-  const model = prepared.folded();
-  const layers = listLayers(model);
-  if (recipe === undefined || scheme !== recipeScheme) return makePlan({ model, layers, scheme, keepFloat });
-  const parsed = parseRecipe(recipe);
-  if (!parsed.recipe || hasErrors(parsed.issues)) return fail(...parsed.issues);
-  return makePlan({ model, layers, recipe: parsed.recipe, keepFloat });
-}
-
-function needsRanges(scheme: string): boolean {
-  return parseScheme(scheme).value?.activations !== 'float';
+/** Layers with their share of the time; equal shares where a product cannot be counted. */
+function cutLayers(model: Model, dimensions: Readonly<Record<string, number>>): readonly CutLayer[] {
+  const { perNode } = countMacs(model, dimensions);
+  const layers = listLayers(model).filter((layer) => layer.node.graph === model.graph);
+  const counted = layers.every((layer) => typeof perNode.get(layer.node) === 'number');
+  return layers.map(({ name, node }) => ({
+    name,
+    node,
+    cost: counted ? (perNode.get(node) ?? 1) : 1,
+  }));
 }

@@ -161,7 +161,8 @@ const CONSTANT_CHANNEL = 1e-5;
 
 /** 10·log10(Σe² / (Σe² − Σ_c (Σe)²/n_c)) in dB, clamped; undefined without noise. */
 function biasCorrectionGain(noise: number, { count, shift }: Readonly<ChannelSums>): number | undefined {
-  if (!(noise > 0)) return undefined;
+  // One element is its own mean: taking it away says nothing.
+  if (!(noise > 0) || count < 2) return undefined;
   const removed = shift.reduce((all, one) => all + (one * one) / count, 0);
   const left = Math.max(noise - removed, 0);
   return Math.min(10 * (Math.log10(noise) - Math.log10(left)), DECIBEL_LIMIT);

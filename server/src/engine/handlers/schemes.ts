@@ -1,0 +1,96 @@
+/** Schemes made ready to be measured: plan, quantized twin and the layers of both. */
+import type { RangesFile } from '../../protocol/reports';
+import { exportedPairs } from '../analysis/layer-pairs';
+import type { LayerPair } from '../analysis/shadow';
+import { floatName } from '../base/format-names';
+import { hasErrors, type Issue } from '../base/issue';
+import { fail, type Outcome, ok } from '../base/outcome';
+import { defaultOpset, type Model } from '../graph/ir';
+import { listLayers } from '../graph/layers';
+import { raiseOpset } from '../methods/opset';
+import { makePlan, type QuantPlan } from '../methods/plan';
+import { parseScheme } from '../numerics/scheme';
+import type { PreparedModel } from './open';
+import { quantizedTwin } from './simulate';
+
+export interface PreparedScheme {
+  readonly scheme: string;
+  readonly plan: QuantPlan;
+  readonly ranges: RangesFile | undefined;
+  /** What export would write. */
+  readonly twin: Model;
+}
+
+/** Plan and twin of a scheme. Issues: those of the plan; of the export, when it fails. */
+export function prepareScheme(
+  prepared: PreparedModel,
+  scheme: string,
+  ranges: RangesFile | undefined,
+): Outcome<PreparedScheme> {
+  const model = prepared.folded();
+  const plan = makePlan({ model, layers: listLayers(model), scheme });
+  if (!plan.value) return fail(...plan.issues);
+  const twin = quantizedTwin(prepared, plan.value, ranges);
+  if (!twin.value || hasErrors(twin.issues)) return fail(...twin.issues);
+  return ok({ scheme, plan: plan.value, ranges, twin: twin.value }, plan.issues);
+}
+
+/** Layers of a float network that the plan quantizes, paired with those of the twin. */
+export function plannedPairs(
+  float: Model,
+  { plan, twin }: Pick<PreparedScheme, 'plan' | 'twin'>,
+): readonly LayerPair[] {
+  const planned = new Set(
+    plan.layers
+      .filter((layer) => layer.form !== floatName || layer.activations !== floatName)
+      .map((layer) => layer.name),
+  );
+  return exportedPairs(float, twin).filter((pair) => planned.has(pair.name));
+}
+
+/** The scheme with only its weights or only its activations quantized; `undefined` when it has one of them alone. */
+export function partOf(
+  prepared: PreparedModel,
+  { scheme, plan, ranges }: PreparedScheme,
+  part: 'weights' | 'activations',
+): Outcome<PreparedScheme> | undefined {
+  const { layers } = plan;
+  const split =
+    layers.some((layer) => layer.weights !== floatName) &&
+    layers.some((layer) => layer.activations !== floatName);
+  if (!split) return undefined;
+  const reduced: QuantPlan = {
+    ...plan,
+    layers: layers.map((layer) =>
+      part === 'weights'
+        ? { ...layer, activations: floatName }
+        : { ...layer, weights: floatName, form: floatName, storage: floatName },
+    ),
+  };
+  const twin = quantizedTwin(prepared, reduced, ranges);
+  if (!twin.value || hasErrors(twin.issues)) return fail(...twin.issues);
+  return ok({ scheme, plan: reduced, ranges, twin: twin.value });
+}
+
+/** A float copy that runs in one session with the twins: raised to the newest of their operator sets. */
+export function floatBeside(prepared: PreparedModel, twins: readonly Model[]): Model {
+  const float = prepared.folded();
+  raiseOpset(float, Math.max(...twins.map(defaultOpset), defaultOpset(float)));
+  for (const twin of twins) {
+    for (const [domain, version] of twin.opsets) {
+      float.opsets.set(domain, Math.max(version, float.opsets.get(domain) ?? 0));
+    }
+    float.irVersion = Math.max(float.irVersion, twin.irVersion);
+  }
+  return float;
+}
+
+/** True when a scheme quantizes activations and so needs their ranges. */
+export function needsRanges(scheme: string): boolean {
+  return parseScheme(scheme).value?.activations !== floatName;
+}
+
+/** Issues that are not known yet. */
+export function newIssues(known: readonly Issue[], found: readonly Issue[]): readonly Issue[] {
+  return found.filter((one) => !known.some((other) => other.code === one.code));
+}
