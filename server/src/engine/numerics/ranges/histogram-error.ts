@@ -34,14 +34,21 @@ export class HistogramError {
   /** i^p for distances in bins. */
   private readonly binPowers: Float64Array;
 
+  /** @param farthest magnitude beyond which bins are left out. */
   constructor(
     histogram: Histogram,
     private readonly power: number,
+    farthest = Number.POSITIVE_INFINITY,
   ) {
     const { min, max, width } = histogram;
     const counts = histogram.occupied();
     const { firstBin } = histogram;
-    const filled = counts.reduce((number, count) => number + (count > 0 ? 1 : 0), 0);
+    const used = (bin: number) =>
+      (counts[bin] ?? 0) > 0 &&
+      (firstBin + bin) * width <= farthest &&
+      (firstBin + bin + 1) * width >= -farthest;
+    let filled = 0;
+    for (let bin = 0; bin < counts.length; bin++) if (used(bin)) filled++;
     this.binWidth = width;
     this.lows = new Float64Array(filled);
     this.widths = new Float64Array(filled);
@@ -49,14 +56,13 @@ export class HistogramError {
     this.centres = new Float64Array(filled);
     let at = 0;
     for (let bin = 0; bin < counts.length; bin++) {
-      const count = counts[bin] ?? 0;
-      if (count === 0) continue;
+      if (!used(bin)) continue;
       const low = (firstBin + bin) * width;
       const from = Math.max(low, min);
       const to = Math.min(low + width, max);
       this.lows[at] = from;
       this.widths[at] = to - from;
-      this.counts[at] = count;
+      this.counts[at] = counts[bin] ?? 0;
       this.centres[at] = (from + to) / 2;
       at++;
     }
