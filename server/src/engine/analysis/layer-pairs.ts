@@ -26,8 +26,17 @@ export function exportedPairs(float: Model, exported: Model): readonly LayerPair
 
 export interface FoundPairs {
   readonly pairs: readonly LayerPair[];
+  /** The layers of the pairs, in their order. */
+  readonly twins: readonly LayerTwins[];
   /** Names of float layers without a counterpart. */
   readonly unmatched: readonly string[];
+}
+
+/** A layer of the float network and the same one as the quantized file stores it. */
+export interface LayerTwins {
+  readonly name: string;
+  readonly float: Layer;
+  readonly quantized: Layer;
 }
 
 /** Pairs of two models that only share their origin, found by graph and weights. */
@@ -37,17 +46,20 @@ export function matchedPairs(float: Model, quantized: Model): FoundPairs {
   const theirs = listLayers(quantized).filter((layer) => layer.node.graph === quantized.graph);
   const found = matchLayers(ours.map(describe), theirs.map(describe));
   const pairs: LayerPair[] = [];
+  const twins: LayerTwins[] = [];
   for (const { float: at, quantized: other } of found) {
     const layer = ours[at];
     const twin = theirs[other];
     const output = layer?.node.output();
     if (!layer || !twin || !output) continue;
-    const dequantize = dequantizers.get(twin.node);
+    const dequantize = dequantizers.get(twin.node) ?? lookupDequantize(twin);
     const pair = dequantize ? qOperatorPair(layer, output, twin, dequantize) : plainPair(layer, output, twin);
-    if (pair) pairs.push(pair);
+    if (!pair) continue;
+    pairs.push(pair);
+    twins.push({ name: pair.name, float: layer, quantized: twin });
   }
   const names = new Set(pairs.map((pair) => pair.name));
-  return { pairs, unmatched: ours.map((layer) => layer.name).filter((name) => !names.has(name)) };
+  return { pairs, twins, unmatched: ours.map((layer) => layer.name).filter((name) => !names.has(name)) };
 }
 
 function plainPair(layer: Layer, output: Value, twin: Layer): LayerPair | undefined {
@@ -91,6 +103,12 @@ const convolutions: ReadonlySet<string> = new Set(['Conv', 'ConvTranspose', 'com
 
 const products: ReadonlySet<string> = new Set(['Gemm', 'MatMul', 'com.microsoft.FusedMatMul']);
 
+/** A table of codes is dequantized behind the lookup. */
+function lookupDequantize({ node, lookup, through }: Layer): Node | undefined {
+  if (!lookup || node.domain !== '' || through.length > 0) return undefined;
+  return node.output()?.uses.find((use) => use.node.opType === 'DequantizeLinear' && use.index === 0)?.node;
+}
+
 function floatEnds(layer: Layer, output: Value): LayerEnds {
   return { chain: [layer.node], activationInput: layer.activationInput, output };
 }
@@ -126,7 +144,7 @@ function describe(layer: Layer): MatchLayer {
   return {
     name: layer.name,
     // Everything that is no convolution is a matrix product: Gemm, MatMul, MatMulNBits, QGemm, …
-    family: families[layer.op] ?? 'matmul',
+    family: layer.lookup ? 'lookup' : (families[layer.op] ?? 'matmul'),
     params: layer.params,
     sample: weight && sampleOf(weight),
   };

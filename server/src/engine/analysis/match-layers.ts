@@ -26,7 +26,7 @@ export interface MatchedPair {
 /** Below this two weights are not the same weight quantized: even 2-bit codes of one weight stay above it. */
 const MINIMUM_COSINE = 0.5;
 
-/** Pairs of indices, ascending in both networks. Layers without a counterpart are left out. */
+/** Pairs of indices, ascending in the float network. Layers without a counterpart are left out. */
 export function matchLayers(
   float: readonly MatchLayer[],
   quantized: readonly MatchLayer[],
@@ -55,7 +55,34 @@ export function matchLayers(
     } else if (at(row, column) === at(row + 1, column)) row++;
     else column++;
   }
-  return pairs;
+  return withReordered(pairs, scores);
+}
+
+/** Above this a weight is the other one wherever it stands: independent weights of 64 elements stay far below. */
+const CERTAIN_COSINE = 0.9;
+
+/** Adds layers that stand elsewhere in the other network, such as branches in another order; best weights first. */
+function withReordered(
+  pairs: readonly MatchedPair[],
+  scores: readonly (readonly { readonly cosine: number | null }[])[],
+): readonly MatchedPair[] {
+  const ours = new Set(pairs.map((pair) => pair.float));
+  const theirs = new Set(pairs.map((pair) => pair.quantized));
+  const candidates = scores.flatMap((row, float) =>
+    row.flatMap(({ cosine }, quantized) =>
+      !ours.has(float) && !theirs.has(quantized) && cosine !== null && cosine >= CERTAIN_COSINE
+        ? [{ float, quantized, cosine }]
+        : [],
+    ),
+  );
+  const added: MatchedPair[] = [];
+  for (const pair of candidates.sort((one, other) => other.cosine - one.cosine)) {
+    if (ours.has(pair.float) || theirs.has(pair.quantized)) continue;
+    ours.add(pair.float);
+    theirs.add(pair.quantized);
+    added.push(pair);
+  }
+  return added.length === 0 ? pairs : [...pairs, ...added].sort((one, other) => one.float - other.float);
 }
 
 function similarity(one: MatchLayer, other: MatchLayer): { score: number; cosine: number | null } {

@@ -1,25 +1,36 @@
-/** Job `compare`: local and cumulative error per layer of a quantized file against its float original. */
+/**
+ * Job `compare`: local and cumulative error per layer of a quantized file against its float original; what the file's
+ * codes and scales tell, what its activations do with them, and the gain of the repairs that findings offer.
+ */
+import type { RemedyGain } from '../../protocol/remedies';
 import type { AnalysisReport, Decibel, LayerReport, QuantizedLayerFacts } from '../../protocol/reports';
-import { matchedPairs } from '../analysis/layer-pairs';
+import { type CountedCodes, countCodes } from '../analysis/activation-codes';
+import { batchSizeFor } from '../analysis/batch-size';
+import type { LayerTwins } from '../analysis/layer-pairs';
 import { openLikelyFeeds } from '../analysis/likely-noise';
-import { openModelFacts } from '../analysis/model-facts';
+import { type ModelFacts, openModelFacts } from '../analysis/model-facts';
 import { layerFacts } from '../analysis/quantized-facts';
+import { quantizedGraphFacts } from '../analysis/quantized-graph';
+import { probeQuantizers } from '../analysis/quantizer-probe';
 import type { ShadowResult } from '../analysis/run-shadow';
-import type { LayerPair } from '../analysis/shadow';
+import { storedError } from '../analysis/stored-error';
+import { type WeightReport, weightReports } from '../analysis/weight-reports';
 import { checkpoint } from '../base/cancel';
-import { issue } from '../base/issue';
+import { type Issue, issue } from '../base/issue';
 import { fail, type Outcome, ok } from '../base/outcome';
-import { defaultOpset, type Model } from '../graph/ir';
-import { listLayers } from '../graph/layers';
 import type { CompareJob } from '../jobs';
-import { raiseObstacle, raiseOpset } from '../methods/opset';
 import type { ServedContext } from '../runtime/child';
+import type { Feeds } from '../runtime/feeds';
 import { dataReport } from './data-report';
 import { type PreparedModel, withModel } from './open';
+import { measureRepairs } from './repairs';
 import { outputReport, simulate } from './simulate';
+import { openTwins, type Twins } from './twins';
+
+export { differentInputs } from './twins';
 
 /** Key of the figures, in place of a scheme (contract: report). */
-const KEY = 'file';
+export const KEY = 'file';
 
 export function compareHandler(job: CompareJob, context: ServedContext): Promise<Outcome<AnalysisReport>> {
   return withModel(job.float, (float) =>
@@ -33,81 +44,164 @@ async function compare(
   floatFile: PreparedModel,
   quantizedFile: PreparedModel,
 ): Promise<Outcome<AnalysisReport>> {
-  const float = floatFile.folded();
-  const quantized = quantizedFile.plain();
-  const different = differentInputs(float, quantized) ?? differentOpsets(float, quantized);
-  if (different !== undefined) return fail(issue('models-differ', { reason: different }));
-  const { pairs, unmatched } = matchedPairs(float, quantized);
-  const base = openModelFacts(floatFile.open, { dimensions: job.dimensions });
-  const issues = unmatched.map((layer) => issue('layer-unmatched', { layer }, { layer }, 'warning'));
+  const twins = openTwins(floatFile, quantizedFile);
+  if (!twins.value) return fail(...twins.issues);
   const feeds = await openLikelyFeeds(job.data, floatFile.folded(), floatFile.open.model);
   if (!feeds.value) return fail(...feeds.issues);
-  const report = (result: ShadowResult, facts?: QuantizedFacts): AnalysisReport => ({
-    model: base.model,
-    data: dataReport(job.data.source, result.samples),
-    layers: base.layers.map((layer) => withFigures(layer, result, facts?.get(layer.name))),
-    output: { [KEY]: outputReport(result, 'simulated') },
-    issues: [...feeds.issues, ...issues],
-  });
   try {
-    const result = await simulate({
-      float,
-      quantized,
-      pairs,
-      prepared: floatFile,
-      feeds: feeds.value,
-      what: { local: true, cumulative: true, output: true },
-      options: job,
-      stage: 'compare',
-      context,
-      partial: (partial) => context.partial(report(partial)),
-    });
-    if (!result.value) return fail(...result.issues);
-    // Last, because figures are what somebody waits for.
-    const facts = await quantizedFacts(quantized, pairs, context.signal);
-    return ok(report(result.value, facts), [...feeds.issues, ...issues]);
+    const comparison = new Comparison(job, context, floatFile, quantizedFile, feeds.value);
+    return await comparison.run(twins.value, feeds.issues);
   } finally {
     feeds.value.close();
   }
 }
 
-/** Of the quantized file's layers, by the names of their float counterparts. */
-type QuantizedFacts = ReadonlyMap<string, QuantizedLayerFacts>;
+/** Gathers figures, then facts; `report` is complete in itself at any time. */
+class Comparison {
+  private readonly base: ModelFacts;
+  private readonly issues: Issue[] = [];
+  private readonly stored = new Map<string, QuantizedLayerFacts>();
+  private weights: ReadonlyMap<string, WeightReport> = new Map();
+  /** By layer. */
+  private codes: ReadonlyMap<string, CountedCodes> = new Map();
+  private remedies: readonly RemedyGain[] = [];
+  private result: ShadowResult | undefined;
 
-/** How the quantized file stores each layer that was found in both. */
-async function quantizedFacts(
-  quantized: Model,
-  pairs: readonly LayerPair[],
-  signal: AbortSignal,
-): Promise<QuantizedFacts> {
-  const layers = new Map(listLayers(quantized).map((layer) => [layer.node, layer]));
-  const found = new Map<string, QuantizedLayerFacts>();
-  for (const pair of pairs) {
-    await checkpoint(signal);
-    const [node] = pair.quantized.chain;
-    const layer = node && layers.get(node);
-    const facts = layer?.quantized ? layerFacts(layer) : undefined;
-    if (facts) found.set(pair.name, facts);
+  constructor(
+    private readonly job: CompareJob,
+    private readonly context: ServedContext,
+    private readonly floatFile: PreparedModel,
+    private readonly quantizedFile: PreparedModel,
+    private readonly feeds: Feeds,
+  ) {
+    this.base = openModelFacts(floatFile.open, { dimensions: job.dimensions });
   }
-  return found;
+
+  async run(twins: Twins, issues: readonly Issue[]): Promise<Outcome<AnalysisReport>> {
+    const { job, context, floatFile, quantizedFile, feeds } = this;
+    this.issues.push(
+      ...issues,
+      ...twins.unmatched.map((layer) => issue('layer-unmatched', { layer }, { layer }, 'warning')),
+    );
+    // Before the two graphs become one.
+    await this.readWeights(twins.twins);
+    const result = await simulate({
+      float: twins.float,
+      quantized: twins.quantized,
+      pairs: twins.pairs,
+      prepared: floatFile,
+      feeds,
+      what: { local: true, cumulative: true, output: true },
+      options: job,
+      stage: 'compare',
+      context,
+      partial: (partial) => {
+        this.result = partial;
+        context.partial(this.report());
+      },
+    });
+    if (!result.value) return fail(...result.issues);
+    this.result = result.value;
+    context.partial(this.report());
+    const counted = await this.count();
+    if (counted) return fail(...counted);
+    context.partial(this.report());
+    const remedies = await measureRepairs({
+      job,
+      context,
+      floatFile,
+      quantizedFile,
+      feeds,
+      before: result.value,
+      layers: this.report().layers,
+    });
+    if (!remedies.value) return fail(...remedies.issues);
+    this.remedies = remedies.value;
+    return ok(this.report(), this.issues);
+  }
+
+  /** What the file's quantizers make of the float activations: those of the file carry earlier layers' errors. */
+  private async count(): Promise<readonly Issue[] | undefined> {
+    const { job, context, floatFile, quantizedFile, feeds } = this;
+    const twins = openTwins(floatFile, quantizedFile);
+    if (!twins.value) return twins.issues;
+    const { float } = twins.value;
+    const probes = probeQuantizers(float, twins.value.twins);
+    const counted = await countCodes({
+      model: float,
+      source: floatFile.open,
+      quantizers: [...probes.values()].map(({ quantizer }) => quantizer),
+      feeds,
+      batchSize: batchSizeFor(float, job.dimensions),
+      threads: job.threads,
+      signal: context.signal,
+      progress: context.progress,
+    });
+    if (!counted.value) return counted.issues;
+    const { facts } = counted.value;
+    this.codes = new Map(
+      [...probes].flatMap(([name, { quantizer, activation }]) => {
+        const found = facts.get(quantizer.tensor);
+        const real = found?.activation && { activation: { ...found.activation, tensor: activation } };
+        return found ? [[name, { ...found, ...real }] as const] : [];
+      }),
+    );
+    return undefined;
+  }
+
+  /** Weights of both files: what findings judge, and the true error of the stored ones. */
+  private async readWeights(twins: readonly LayerTwins[]): Promise<void> {
+    const { context, floatFile } = this;
+    const quiet = { signal: context.signal, progress: () => {} };
+    const { model } = floatFile.open;
+    const { reports } = await weightReports({ model, folded: floatFile.folded(), formats: [], ...quiet });
+    this.weights = new Map(reports.map((one) => [one.name, one]));
+    for (const { name, float, quantized } of twins) {
+      await checkpoint(context.signal);
+      const facts = layerFacts(quantized);
+      if (facts) this.stored.set(name, { ...facts, ...storedError(float, quantized) });
+    }
+  }
+
+  private report(): AnalysisReport {
+    const { base, job, result, issues, remedies } = this;
+    const quantization = quantizedGraphFacts(this.quantizedFile.open.model);
+    return {
+      model: base.model,
+      data: result ? dataReport(job.data.source, result.samples) : null,
+      layers: base.layers.map((layer) => this.layerReport(layer)),
+      ...(result ? { output: { [KEY]: outputReport(result, 'simulated') } } : {}),
+      ...(quantization ? { quantization } : {}),
+      ...(remedies.length > 0 ? { remedies } : {}),
+      issues: [...issues],
+    };
+  }
+
+  private layerReport(layer: LayerReport): LayerReport {
+    const { name } = layer;
+    const facts = this.stored.get(name);
+    const counted = this.codes.get(name);
+    const quantized = facts && { ...facts, ...(counted ? { input: counted.input } : {}) };
+    return {
+      ...layer,
+      ...this.weights.get(name),
+      ...(quantized ? { quantized } : {}),
+      ...(counted?.activation ? { activation: counted.activation } : {}),
+      ...(this.result ? figuresOf(name, this.result) : {}),
+    };
+  }
 }
 
-function withFigures(
-  layer: LayerReport,
-  result: ShadowResult,
-  quantized: QuantizedLayerFacts | undefined,
-): LayerReport {
+function figuresOf(name: string, result: ShadowResult): Partial<LayerReport> {
   const figure = (kind: 'local' | 'localWeights' | 'localActivations' | 'cumulative') => {
-    const db: Decibel | undefined = result.sqnr[kind][layer.name];
+    const db: Decibel | undefined = result.sqnr[kind][name];
     return db === undefined ? {} : { [kind]: { [KEY]: db } };
   };
   const metrics = (kind: 'local' | 'cumulative', field: 'metrics' | 'cumulativeMetrics') => {
-    const found = result.metrics[kind][layer.name];
+    const found = result.metrics[kind][name];
     return found === undefined ? {} : { [field]: { [KEY]: found } };
   };
   return {
-    ...layer,
-    ...(quantized ? { quantized } : {}),
     ...metrics('local', 'metrics'),
     ...metrics('cumulative', 'cumulativeMetrics'),
     ...figure('local'),
@@ -115,34 +209,4 @@ function withFigures(
     ...figure('localActivations'),
     ...figure('cumulative'),
   };
-}
-
-/** What keeps two models from running on the same inputs, in words; `undefined` = nothing. */
-export function differentInputs(float: Model, quantized: Model): string | undefined {
-  const ours = float.graph.dataInputs;
-  const theirs = quantized.graph.dataInputs;
-  if (ours.length !== theirs.length) return `${ours.length} inputs against ${theirs.length}`;
-  if (float.graph.outputs.length !== quantized.graph.outputs.length) {
-    return `${float.graph.outputs.length} outputs against ${quantized.graph.outputs.length}`;
-  }
-  const wrong = ours.find((input, index) => input.elementType !== theirs[index]?.elementType);
-  return wrong && `input ${wrong.name} has another type`;
-}
-
-/**
- * Raises the older model to the newer one's operator set, because both run in one session.
- * @returns what keeps it from being raised, in words; `undefined` = nothing. Versions that nobody has checked are left
- *   to the session to refuse.
- */
-function differentOpsets(float: Model, quantized: Model): string | undefined {
-  const version = Math.max(defaultOpset(float), defaultOpset(quantized));
-  for (const model of [float, quantized]) {
-    const obstacle = raiseObstacle(model, version);
-    if (obstacle === 'version') continue;
-    if (obstacle) {
-      return `opset ${defaultOpset(model)} against ${version}, and ${obstacle.op} ${obstacle.node} means something else there`;
-    }
-    raiseOpset(model, version);
-  }
-  return undefined;
 }

@@ -1,0 +1,179 @@
+/**
+ * Gains of the repairs that findings on a quantized file offer, measured by running the file with each of them against
+ * the float original: one scale per output channel, and activation ranges of the data at hand.
+ */
+import type { Gain } from '../../protocol/issues';
+import type { RemedyGain } from '../../protocol/remedies';
+import type { ActivationRange, Decibel, LayerReport } from '../../protocol/reports';
+import { batchSizeFor } from '../analysis/batch-size';
+import { giveChannelScales, giveRanges } from '../analysis/repairs';
+import type { ShadowResult } from '../analysis/run-shadow';
+import { checkpoint } from '../base/cancel';
+import { fail, type Outcome, ok } from '../base/outcome';
+import type { CompareJob } from '../jobs';
+import type { ServedContext } from '../runtime/child';
+import type { Feeds } from '../runtime/feeds';
+import { openSession } from '../runtime/session-model';
+import { tapModel } from '../runtime/tap';
+import type { PreparedModel } from './open';
+import { outputReport, simulate } from './simulate';
+import { openTwins, type Twins } from './twins';
+
+/** Ranges of which the data uses a smaller share of the codes are tried anew; the threshold of the finding. */
+const USED_SHARE = 0.25;
+/** So are those that cut off a larger share of the values. */
+const CLIPPED_SHARE = 0.01;
+
+export interface RepairInput {
+  readonly job: CompareJob;
+  readonly context: Pick<ServedContext, 'signal' | 'progress'>;
+  readonly floatFile: PreparedModel;
+  readonly quantizedFile: PreparedModel;
+  readonly feeds: Feeds;
+  readonly before: ShadowResult;
+  /** With facts of stored weights and counted codes. */
+  readonly layers: readonly LayerReport[];
+}
+
+/** Tries the repairs that apply; none where nothing would change. */
+export async function measureRepairs(input: RepairInput): Promise<Outcome<readonly RemedyGain[]>> {
+  const ranges = await rangesOfData(input);
+  if (!ranges.value) return fail(...ranges.issues);
+  const fresh = ranges.value;
+  const channels = perTensor(input.layers);
+  const attempts: readonly Attempt[] = [
+    {
+      fix: 'recalibrate',
+      layers: [...fresh.byLayer.keys()],
+      change: ({ quantized }) => giveRanges(quantized, fresh.byCodes).length > 0,
+    },
+    {
+      fix: 'per-channel-weights',
+      layers: channels,
+      change: ({ quantized, twins }) => {
+        const wanted = twins.filter(({ name }) => channels.includes(name));
+        return giveChannelScales(quantized, wanted).length > 0;
+      },
+    },
+  ];
+  const gains: RemedyGain[] = [];
+  for (const attempt of attempts) {
+    const gain = await measured(input, attempt);
+    if (!gain.value) return fail(...gain.issues);
+    gains.push(...gain.value);
+  }
+  return ok(gains);
+}
+
+interface Attempt {
+  readonly fix: 'recalibrate' | 'per-channel-weights';
+  readonly layers: readonly string[];
+  /** False when there was nothing to change. */
+  change(twins: Twins): boolean;
+}
+
+async function measured(input: RepairInput, attempt: Attempt): Promise<Outcome<readonly RemedyGain[]>> {
+  const { job, context, floatFile, quantizedFile, feeds, before } = input;
+  const { fix, layers, change } = attempt;
+  if (layers.length === 0) return ok([]);
+  await checkpoint(context.signal);
+  const twins = openTwins(floatFile, quantizedFile);
+  if (!twins.value) return fail(...twins.issues);
+  if (!change(twins.value)) return ok([]);
+  const result = await simulate({
+    float: twins.value.float,
+    quantized: twins.value.quantized,
+    pairs: twins.value.pairs.filter(({ name }) => layers.includes(name)),
+    prepared: floatFile,
+    feeds,
+    what: { local: true, cumulative: false, output: true },
+    options: job,
+    stage: 'compare',
+    context,
+  });
+  if (!result.value) return fail(...result.issues);
+  const after = result.value;
+  const data = { source: job.data.source, samples: after.samples };
+  const gain = (of: Gain['of'], old: Decibel | undefined, now: Decibel | undefined): Gain | undefined =>
+    typeof old === 'number' && typeof now === 'number'
+      ? {
+          of,
+          before: old,
+          after: now,
+          ...(layers.length > 1 && of === 'output' ? { layers: layers.length } : {}),
+          data,
+        }
+      : undefined;
+  const [old, now] = [outputReport(before, 'simulated'), outputReport(after, 'simulated')];
+  const output = gain('output', old.sqnr, now.sqnr);
+  if (!output) return ok([]);
+  const local = layers.flatMap((name) => {
+    const one = gain('local', before.sqnr.local[name], after.sqnr.local[name]);
+    return one ? [[name, one] as const] : [];
+  });
+  const [was, is] = [old.topOneAgreement, now.topOneAgreement];
+  const agreement = was !== null && is !== null ? { agreement: { before: was, after: is } } : {};
+  return ok([{ fix, layers, output, ...agreement, local: Object.fromEntries(local) }]);
+}
+
+function perTensor(layers: readonly LayerReport[]): readonly string[] {
+  return layers.filter(({ quantized }) => quantized?.granularity === 'tensor').map(({ name }) => name);
+}
+
+interface FreshRanges {
+  /** By the name of the codes' tensor. */
+  readonly byCodes: ReadonlyMap<string, ActivationRange>;
+  readonly byLayer: ReadonlyMap<string, string>;
+}
+
+/** Extremes, on this data, of the float activations whose ranges in the file do not fit them. */
+async function rangesOfData(input: RepairInput): Promise<Outcome<FreshRanges>> {
+  const { job, context, floatFile, quantizedFile, feeds } = input;
+  const opened = openTwins(floatFile, quantizedFile);
+  if (!opened.value) return fail(...opened.issues);
+  const { float, twins } = opened.value;
+  const activations = new Map(
+    twins.map(({ name, float: { node, activationInput } }) => [name, node.input(activationInput)?.name]),
+  );
+  const byLayer = new Map<string, string>();
+  const reals = new Map<string, string>();
+  for (const { name, quantized } of input.layers) {
+    const { input: seen, inputQuantizer } = quantized ?? {};
+    const real = activations.get(name);
+    if (!seen || !inputQuantizer || real === undefined) continue;
+    if (!(seen.codesUsed < USED_SHARE * seen.levels) && !(seen.clippedShare > CLIPPED_SHARE)) continue;
+    byLayer.set(name, inputQuantizer.tensor);
+    reals.set(inputQuantizer.tensor, real);
+  }
+  const byCodes = new Map<string, ActivationRange>();
+  if (reals.size === 0) return ok({ byCodes, byLayer });
+  const taps = [...reals];
+  const tapped = tapModel(
+    float,
+    taps.map(([, value]) => ({ value, what: 'extremes', float: true })),
+  );
+  const session = await openSession(tapped.model, floatFile.open, {
+    threads: job.threads,
+    optimization: 'basic',
+  });
+  if (!session.value) return fail(...session.issues);
+  try {
+    for await (const batch of feeds.batches(batchSizeFor(float, job.dimensions))) {
+      await checkpoint(context.signal);
+      if (!batch.value) return fail(...batch.issues);
+      const ran = await session.value.run(batch.value.feeds);
+      if (!ran.value) return fail(...ran.issues);
+      const outputs = ran.value;
+      for (const [index, [codes]] of taps.entries()) {
+        const [low = Number.NaN, high = Number.NaN] = (tapped.outputs[index] ?? []).map((one) =>
+          Number(outputs[one]?.data[0]),
+        );
+        const known = byCodes.get(codes) ?? { min: low, max: high };
+        byCodes.set(codes, { min: Math.min(known.min, low), max: Math.max(known.max, high) });
+      }
+    }
+  } finally {
+    await session.value.release();
+  }
+  return ok({ byCodes, byLayer });
+}

@@ -1,0 +1,68 @@
+/** A float model and a quantized one, made ready to run in one session, with their layers paired. */
+import { type FoundPairs, matchedPairs } from '../analysis/layer-pairs';
+import { issue } from '../base/issue';
+import { fail, type Outcome, ok } from '../base/outcome';
+import { defaultOpset, type Model } from '../graph/ir';
+import { opFacts } from '../graph/ops';
+import { allNodes } from '../graph/walk';
+import { raiseObstacle, raiseOpset } from '../methods/opset';
+import type { PreparedModel } from './open';
+
+export interface Twins extends FoundPairs {
+  readonly float: Model;
+  readonly quantized: Model;
+}
+
+/**
+ * Fresh copies of both. BatchNormalization of the float model is folded, because that is what gets quantized, unless
+ * the quantized file kept it behind its layers.
+ * @returns `models-differ` when they cannot run on the same inputs or in one operator set.
+ */
+export function openTwins(floatFile: PreparedModel, quantizedFile: PreparedModel): Outcome<Twins> {
+  const quantized = quantizedFile.plain();
+  const float = keepsBatchNorm(quantized) ? floatFile.plain() : floatFile.folded();
+  const different = differentInputs(float, quantized) ?? differentOpsets(float, quantized);
+  if (different !== undefined) return fail(issue('models-differ', { reason: different }));
+  return ok({ float, quantized, ...matchedPairs(float, quantized) });
+}
+
+/** A BatchNormalization reads what a layer makes, or what a quantizer made of it. */
+function keepsBatchNorm(model: Model): boolean {
+  for (const node of allNodes(model.graph)) {
+    if (node.op !== 'BatchNormalization') continue;
+    let maker = node.input(0)?.producer;
+    while (maker && /^(De)?[qQ]uantizeLinear$/.test(maker.opType)) maker = maker.input(0)?.producer;
+    if (maker && opFacts(maker).weight) return true;
+  }
+  return false;
+}
+
+/** What keeps two models from running on the same inputs, in words; `undefined` = nothing. */
+export function differentInputs(float: Model, quantized: Model): string | undefined {
+  const ours = float.graph.dataInputs;
+  const theirs = quantized.graph.dataInputs;
+  if (ours.length !== theirs.length) return `${ours.length} inputs against ${theirs.length}`;
+  if (float.graph.outputs.length !== quantized.graph.outputs.length) {
+    return `${float.graph.outputs.length} outputs against ${quantized.graph.outputs.length}`;
+  }
+  const wrong = ours.find((input, index) => input.elementType !== theirs[index]?.elementType);
+  return wrong && `input ${wrong.name} has another type`;
+}
+
+/**
+ * Raises the older model to the newer one's operator set, because both run in one session.
+ * @returns what keeps it from being raised, in words; `undefined` = nothing. Versions that nobody has checked are left
+ *   to the session to refuse.
+ */
+function differentOpsets(float: Model, quantized: Model): string | undefined {
+  const version = Math.max(defaultOpset(float), defaultOpset(quantized));
+  for (const model of [float, quantized]) {
+    const obstacle = raiseObstacle(model, version);
+    if (obstacle === 'version') continue;
+    if (obstacle) {
+      return `opset ${defaultOpset(model)} against ${version}, and ${obstacle.op} ${obstacle.node} means something else there`;
+    }
+    raiseOpset(model, version);
+  }
+  return undefined;
+}
