@@ -66,7 +66,7 @@ const rows = {
     ],
     'com.microsoft.FusedMatMul': [dequantized],
     'com.microsoft.TransposeMatMul': [dequantized],
-    Gather: [dequantized, readOnly('blocks', 'com.microsoft.GatherBlockQuantized', [4, 8])],
+    Gather: [{ ...blocks, operator: 'com.microsoft.GatherBlockQuantized', weightBits: [4, 8] }],
     'com.microsoft.EmbedLayerNormalization': [
       readOnly('qoperator', 'com.microsoft.QEmbedLayerNormalization', [8]),
     ],

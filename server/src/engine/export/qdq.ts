@@ -22,6 +22,7 @@ import { ActivationWriter, type GuardedInput } from './activation-writer';
 import { type ActivationLayer, type Ranges, selectActivations, type TensorQuantizer } from './activations';
 import { biasOf, fitWeightScales, writeBias, writeFloatBias } from './bias';
 import { contribDomain } from './emit';
+import { toGatherBlocks } from './gather-blocks';
 import { type AccuracyLevel, toMatMulNBits } from './int4';
 import { type LayerWeight, plannedScheme, readLayerWeight, WeightWriter, weightCodes } from './weights';
 
@@ -131,6 +132,10 @@ function writeLayer(
     invariant(plan.storage !== 'float', 'MatMulNBits stores codes');
     const codes = chosen ?? weightCodes(weight, scheme);
     return toMatMulNBits(layer, weight, codes, storageBits[plan.storage], input.accuracyLevel ?? 0);
+  }
+  if (plan.form === 'gather-blocks') {
+    invariant(plan.storage !== 'float', 'GatherBlockQuantized stores codes');
+    return toGatherBlocks(layer, weight, chosen ?? weightCodes(weight, scheme), storageBits[plan.storage]);
   }
   const { parameters, fitted, integerBias } = weightQuantizers(planned, weight, quantizer, chosen);
   const codes = chosen && fitted === parameters ? chosen : weightCodes(weight, scheme, fitted);

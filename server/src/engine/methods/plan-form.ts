@@ -123,6 +123,11 @@ export function nbitsBlock(group: number, perChannel: number): number {
   return Math.min(group, Math.max(16, 2 ** Math.ceil(Math.log2(Math.max(perChannel, 1)))));
 }
 
+/** GatherBlockQuantized's block: the group, or one that holds a whole row. */
+export function gatherBlock(width: number, group: number | undefined): number {
+  return group ?? Math.max(16, 2 ** Math.ceil(Math.log2(Math.max(width, 1))));
+}
+
 interface ChosenWeights {
   readonly scheme: QuantScheme;
   readonly form: Exclude<WeightForm, 'float'>;
@@ -213,6 +218,8 @@ function chooseWeights(
   if (format === floatName) return undefined;
   const parsed = parseWeightFormat(format);
   if (parsed.value === undefined) return draft.keep('weights', format, refusalText(parsed.issues));
+  const obstacle = layer.lookup ? lookupObstacle(layer, parsed.value.other.bits, target) : undefined;
+  if (obstacle !== undefined) return draft.keep('weights', format, obstacle, 'warning');
   const nbits = fitsMatMulNBits(layer) && target.matMulNBits !== undefined;
   const scheme = weightSchemeFor(parsed.value, nbits ? 'matmul' : 'other');
   const name = formatName(scheme);
@@ -259,6 +266,24 @@ function chooseActivations(
   return parsed.value;
 }
 
+/** Why a table cannot become GatherBlockQuantized. */
+function lookupObstacle(layer: Layer, bits: number, target: TargetFacts): string | undefined {
+  if (!target.gatherBlocks) return `${target.name} has no lookup in quantized tables`;
+  if (
+    layer.shape.length !== 2 ||
+    layer.channelAxis !== 0 ||
+    layer.through.some((one) => one.op !== 'Identity')
+  )
+    return 'only tables of rows are looked up in codes';
+  const type = dataTypeByCode(layer.tensor.dataType)?.name;
+  if (type !== 'float') return `the table is ${type ?? 'of an unknown type'}, not float32`;
+  if (bits > 8) return 'tables are looked up in codes of up to 8 bits';
+  // The kernel returns one number too many for every row that ends within a byte.
+  if (bits <= 4 && (layer.shape[1] ?? 0) % 2 !== 0)
+    return 'rows of odd length do not fill bytes of two codes';
+  return undefined;
+}
+
 /** MatMul, or a Gemm that is one, with a 2-D float32 weight. */
 function fitsMatMulNBits(layer: Layer): boolean {
   if (layer.shape.length !== 2 || dataTypeByCode(layer.tensor.dataType)?.name !== 'float') return false;
@@ -271,6 +296,7 @@ function weightForm(
   target: TargetFacts | undefined,
 ): ChosenWeights['form'] {
   const { granularity } = scheme;
+  if (layer.lookup) return 'gather-blocks';
   if (typeof granularity === 'string') return 'dequantize';
   const block = granularity.group;
   const limits = target?.matMulNBits;
@@ -291,7 +317,9 @@ interface Stored {
   readonly contrib: number;
 }
 
-function storage(layer: Layer, { scheme, form }: ChosenWeights, present: number, kernel: boolean): Stored {
+function storage(layer: Layer, chosen: ChosenWeights, present: number, kernel: boolean): Stored {
+  if (chosen.form === 'gather-blocks') return tableStorage(layer, chosen.scheme);
+  const { scheme, form } = chosen;
   const { bits, signed, symmetric, granularity } = scheme;
   const view = channelView(layer.shape, layer.channelAxis);
   const scopes = scopeCount(view, granularity);
@@ -323,6 +351,29 @@ function storage(layer: Layer, { scheme, form }: ChosenWeights, present: number,
     changes: width === bits ? [] : [{ kind: 'stored-wider', bits, storage: type }],
     opset: nbits ? 0 : quantizeOpset(type, form === 'blocks' ? 'blocks' : scales),
     contrib: nbits ? 0 : quantizeOpset(type, written === 'blocks' ? 'blocks' : scales),
+  };
+}
+
+/** Codes of whole rows, one scale a block, zero points where they differ from the middle. */
+function tableStorage(layer: Layer, { bits, signed, symmetric, granularity }: QuantScheme): Stored {
+  const [rows = 0, width = 0] = layer.shape;
+  const stored = bits <= 4 ? 4 : 8;
+  const group = typeof granularity === 'string' ? undefined : granularity.group;
+  const blocks = Math.ceil(width / gatherBlock(width, group));
+  const zeroPoints = !(signed && symmetric);
+  const scopes = granularity === 'tensor' ? 1 : rows * blocks;
+  const bytes = rows * Math.ceil((width * stored) / 8) + rows * blocks * 4;
+  return {
+    form: 'gather-blocks',
+    type: `uint${stored}`,
+    sizes: {
+      bytes: bytes + (zeroPoints ? rows * Math.ceil((blocks * stored) / 8) : 0),
+      bytesIdeal:
+        Math.ceil((rows * width * bits) / 8) + scopes * 4 + (zeroPoints ? Math.ceil((scopes * bits) / 8) : 0),
+    },
+    changes: stored === bits ? [] : [{ kind: 'stored-wider', bits, storage: `uint${stored}` }],
+    opset: 0,
+    contrib: 0,
   };
 }
 

@@ -46,8 +46,9 @@ export interface PlanLayer {
  * - `blocks`: DequantizeLinear with `block_size` along the inputs (opset 21); reshaped unless the weight is a matrix
  * - `rows`: one row of codes per group, DequantizeLinear along axis 0, then reshaped
  * - `matmul-nbits`: com.microsoft MatMulNBits
+ * - `gather-blocks`: com.microsoft GatherBlockQuantized, for tables that are looked up
  */
-export type WeightForm = 'float' | 'dequantize' | 'blocks' | 'rows' | 'matmul-nbits';
+export type WeightForm = 'float' | 'dequantize' | 'blocks' | 'rows' | 'matmul-nbits' | 'gather-blocks';
 
 /** What decided about a layer. */
 export type PlanReason =

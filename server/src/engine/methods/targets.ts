@@ -19,6 +19,8 @@ export interface TargetFacts {
   readonly matMulNBits:
     | { readonly bits: readonly number[]; readonly smallestBlock: number; readonly largestBlock: number }
     | undefined;
+  /** com.microsoft GatherBlockQuantized with 4 and 8 bits. */
+  readonly gatherBlocks: boolean;
   /** Layers with integer kernels for 8-bit activations and weights. */
   readonly layerKernels: Readonly<Partial<Record<OpType, LayerKernel>>>;
   /**
@@ -53,6 +55,7 @@ const ortCpu: TargetFacts = {
   newestIr: 13,
   contribQuantize: true,
   matMulNBits: { bits: [2, 4, 8], smallestBlock: 16, largestBlock: 256 },
+  gatherBlocks: true,
   layerKernels: {
     Conv: { needsQuantizedOutput: true, uniformZeroPoint: true, integerBias: true, matrixScalesOnly: false },
     Gemm: {
