@@ -67,9 +67,13 @@ export function makeProgram(end: (code: number) => void): Command {
   withDataFlags(
     command('calibrate <model>', 'activation ranges, with fingerprints of model and data', [
       'calibrate model.onnx --data images/ --estimator percentile:99.99 -o ranges.json',
+      'calibrate model.onnx --data images/ --until-stable -o ranges.json',
     ]),
   )
     .option('--estimator <name>', `range estimator: ${estimatorHelp} (default: min-max)`)
+    .option('--until-stable', 'stop once more samples no longer move the ranges (default without --samples)')
+    .option('--no-until-stable', 'use all samples')
+    .option('--resume', 'go on where a calibration with the same output was stopped; anew when there is none')
     .requiredOption('-o, --output <file>', 'ranges file to write')
     .action(run(async () => (await import('./commands/calibrate')).calibrate));
 
@@ -119,7 +123,9 @@ export function makeProgram(end: (code: number) => void): Command {
     command('compare <float> <quantized>', 'error per layer of an existing quantized file', [
       'compare model.onnx model.int8.onnx --data images/',
     ]),
-  ).action(run(async () => (await import('./commands/compare')).compare));
+  )
+    .option('--no-gains', 'do not measure what remedies of findings gain')
+    .action(run(async () => (await import('./commands/compare')).compare));
 
   withDataFlags(
     command('evaluate <model>', 'accuracy, or agreement with another model', [

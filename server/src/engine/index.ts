@@ -28,6 +28,7 @@ import { fingerprintModel } from './model-fingerprint';
 import { ModelStamps } from './model-stamps';
 import { removeOptimizedFolders } from './runtime/optimized-folder';
 import { type Lane, Pool } from './runtime/pool';
+import { stateFile } from './runtime/state-file';
 import { dataStamps, sameStamp, stampOf } from './stamps';
 import { type DiskDoor, type FileStamp, Store } from './store';
 
@@ -184,7 +185,12 @@ export class Engine {
     const key = stamp && this.store.key('calibrate', [stamp, ...dataStamps(job.data.source)], options);
     const stored = key === undefined ? undefined : this.store.get<RangesFile>(key);
     if (stored) return ok(stored);
-    const end = await this.run(job, context);
+    // A calibration that was stopped goes on where it was.
+    const state =
+      key === undefined || !this.options.disk
+        ? job.state
+        : { file: stateFile(key), resume: 'when-fresh' as const };
+    const end = await this.run({ ...job, state }, context);
     if (key !== undefined && end.value && end.issues.length === 0) this.store.put(key, end.value);
     return end;
   }

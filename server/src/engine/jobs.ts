@@ -56,6 +56,10 @@ export interface CalibrateJob extends CommonOptions {
   readonly model: string;
   readonly data: DataSpec;
   readonly estimator: string;
+  /** Stop once more samples no longer move the ranges; missing = only where no number of samples is given. */
+  readonly untilStable?: boolean;
+  /** Where the state of a stopped calibration is kept, and whether to go on from there: stale states fail or not. */
+  readonly state?: { readonly file: string; readonly resume: 'no' | 'when-fresh' | 'strict' };
 }
 
 export type MetricName = 'local' | 'cumulative' | 'output';
@@ -149,6 +153,8 @@ export interface ExamineJob extends CommonOptions {
   /** Text of the recipe that is judged; remedies are edits of it. */
   readonly recipe: string;
   readonly remedies: readonly RemedyQuestion[];
+  /** Run the judged recipe itself even when no remedy is compared with it. */
+  readonly plan: boolean;
   /** Compare the order of attention rows. */
   readonly attention: boolean;
   /** Compare the standard deviation of samples. */

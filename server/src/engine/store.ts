@@ -6,7 +6,7 @@ import { LRUCache } from 'lru-cache';
 import { fingerprintOf } from './base/fingerprint';
 
 /** Raise when results computed earlier would no longer be the same numbers. */
-const RESULT_VERSION = 1;
+const RESULT_VERSION = 2;
 
 /** Where results survive a restart. Implementations never throw: a full disk must not fail an analysis. */
 export interface DiskDoor {

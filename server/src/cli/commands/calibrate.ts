@@ -1,7 +1,9 @@
 /** `calibrate MODEL --data SRC --estimator E -o R.json`: activation ranges with fingerprints of model and data. */
 
+import * as path from 'node:path';
 import { issue } from '../../engine/base/issue';
 import { outputIssue, writeText } from '../../engine/export/write';
+import { stateFile } from '../../engine/runtime/state-file';
 import { shortBytes } from '../../rules/numbers';
 import { inputFiles } from '../inputs';
 import type { DataFlags, GlobalFlags } from '../options';
@@ -11,6 +13,8 @@ import { exitCodes, failed, runCommand } from '../run';
 export interface CalibrateFlags extends GlobalFlags, DataFlags {
   readonly estimator?: string;
   readonly output: string;
+  readonly untilStable?: boolean;
+  readonly resume?: boolean;
 }
 
 export function calibrate(model: string, flags: CalibrateFlags): Promise<number> {
@@ -21,8 +25,13 @@ export function calibrate(model: string, flags: CalibrateFlags): Promise<number>
     const misplaced = outputIssue(flags.output, inputs);
     if (misplaced) return failed(terminal, [misplaced]);
     const estimator = flags.estimator ?? recipe?.recipe.default.estimator ?? 'min-max';
+    const state = {
+      file: stateFile(path.resolve(flags.output)),
+      resume: flags.resume ? ('strict' as const) : ('no' as const),
+    };
+    const { untilStable } = flags;
     const end = await engine.run(
-      { kind: 'calibrate', model, data, estimator, ...common },
+      { kind: 'calibrate', model, data, estimator, untilStable, state, ...common },
       { signal, progress: terminal.progress },
     );
     if (!end.value) return failed(terminal, end.issues);
@@ -32,10 +41,15 @@ export function calibrate(model: string, flags: CalibrateFlags): Promise<number>
     terminal.notes(end.issues);
     const count = Object.keys(end.value.ranges).length;
     if (terminal.json) terminal.document({ output: flags.output, ...end.value });
-    else
+    else {
+      const { samples, stable } = end.value.data;
+      const enough = stable
+        ? ` of ${stable.of}, as half of them gave the same ranges to ${100 * stable.share} %`
+        : '';
       terminal.print(
-        `${flags.output}: ranges of ${count} tensors from ${end.value.data.samples} samples (${end.value.estimator}), ${shortBytes(text.length)}`,
+        `${flags.output}: ranges of ${count} tensors from ${samples} samples${enough} (${end.value.estimator}), ${shortBytes(text.length)}`,
       );
+    }
     return exitCodes.done;
   });
 }

@@ -69,7 +69,8 @@ const TAPPED_BYTES = 6 << 20;
 /** With an estimator that needs extremes only, one run in so many returns all elements, for the facts. */
 const LOOK_EVERY = 16;
 
-/** Milliseconds between two states to resume from. */
+/** Milliseconds before the first state to resume from, and between two. */
+const KEEP_FIRST = 300;
 const KEEP_INTERVAL = 1000;
 
 /** Bytes of all tensors of one run together; onnxruntime frees most of them on the way. */
@@ -351,7 +352,8 @@ class Calibration {
   private keepState(): void {
     const { keep } = this.input;
     const now = performance.now();
-    if (!keep || now - (this.keptAt || this.startTime) < KEEP_INTERVAL) return;
+    const due = this.keptAt === 0 ? this.startTime + KEEP_FIRST : this.keptAt + KEEP_INTERVAL;
+    if (!keep || now < due) return;
     keep(() => this.state());
     this.keptAt = performance.now();
   }
