@@ -5,11 +5,21 @@
 import type { OutputReport, RangesFile } from '../../protocol/reports';
 import { batchSizeFor } from '../analysis/batch-size';
 import { runShadow, type ShadowResult } from '../analysis/run-shadow';
-import { type LayerPair, type ShadowOptions, shadowModel } from '../analysis/shadow';
-import { fail, type Outcome } from '../base/outcome';
+import {
+  type ComparisonKind,
+  comparisonKinds,
+  type LayerEnds,
+  type LayerPair,
+  type ShadowOptions,
+  shadowModel,
+} from '../analysis/shadow';
+import { defined } from '../base/invariant';
+import { fail, type Outcome, ok } from '../base/outcome';
 import type { ProgressStage } from '../base/progress';
 import { exportQdq } from '../export/qdq';
-import type { Model } from '../graph/ir';
+import { removeDead } from '../graph/edit';
+import type { Model, Node, Value } from '../graph/ir';
+import { cloneModel } from '../graph/walk';
 import type { CommonOptions } from '../jobs';
 import type { QuantPlan } from '../methods/plan';
 import type { ServedContext } from '../runtime/child';
@@ -30,10 +40,112 @@ export interface SimulateInput {
   readonly stage: ProgressStage;
   readonly context: Pick<ServedContext, 'signal' | 'progress'>;
   readonly partial?: (result: ShadowResult) => void;
+  /** Layers compared in one session. */
+  readonly part?: number;
+}
+
+/**
+ * Opening a session takes time that grows faster than the graph (1,700 layers at once: minutes),
+ * and nothing is seen before it ends; parts of a deep network show their first layers after a moment.
+ */
+const LAYERS_AT_ONCE = 128;
+
+/** Compares float and quantized layers on all samples: at once, or part by part where there are many. */
+export async function simulate(input: SimulateInput): Promise<Outcome<ShadowResult>> {
+  const { pairs, stage, context, part = LAYERS_AT_ONCE } = input;
+  if (pairs.length <= part) return simulateAtOnce(input);
+  let known: ShadowResult | undefined;
+  for (let start = 0; start < pairs.length; start += part) {
+    const chosen = pairs.slice(start, start + part);
+    const isLast = start + part >= pairs.length;
+    const tell = (share: number) =>
+      context.progress({
+        stage,
+        done: start + Math.floor(share * chosen.length),
+        total: pairs.length,
+        unit: 'layers',
+      });
+    const before = known;
+    const ran = await simulateAtOnce({
+      ...input,
+      ...partOf(input, chosen, isLast),
+      what: { ...input.what, output: input.what.output && isLast },
+      context: { ...context, progress: ({ done, total }) => tell(total > 0 ? done / total : 0) },
+      partial: (partial) => input.partial?.(merged(before, partial)),
+    });
+    if (!ran.value) return ran;
+    known = merged(known, ran.value);
+  }
+  return known === undefined ? simulateAtOnce(input) : ok(known);
+}
+
+/** Copies of both networks, cut behind the chosen layers; whole with `isWhole`. */
+function partOf(
+  { float, quantized }: SimulateInput,
+  pairs: readonly LayerPair[],
+  isWhole: boolean,
+): Pick<SimulateInput, 'float' | 'quantized' | 'pairs'> {
+  const [exact, twin] = [copyOf(float), copyOf(quantized)];
+  const chosen = pairs.map((pair) => ({
+    ...pair,
+    float: exact.ends(pair.float),
+    quantized: twin.ends(pair.quantized),
+  }));
+  if (!isWhole) {
+    cut(
+      exact.model,
+      chosen.map((pair) => pair.float.output),
+    );
+    cut(
+      twin.model,
+      chosen.map((pair) => pair.quantized.output),
+    );
+  }
+  return { float: exact.model, quantized: twin.model, pairs: chosen };
+}
+
+/** A copy of a model, and where the ends of its layers are in it. */
+function copyOf(original: Model): { readonly model: Model; ends(ends: LayerEnds): LayerEnds } {
+  const model = cloneModel(original);
+  const positions = new Map(original.graph.nodes.map((node, index) => [node, index]));
+  const nodeOf = (node: Node) =>
+    defined(model.graph.nodes[positions.get(node) ?? -1], 'a copy keeps the order of nodes');
+  return {
+    model,
+    ends: ({ chain, activationInput, output }) => ({
+      chain: chain.map(nodeOf),
+      activationInput,
+      output: defined(model.graph.values.get(output.name), 'a copy keeps the names of values'),
+    }),
+  };
+}
+
+function cut({ graph }: Model, outputs: readonly Value[]): void {
+  graph.outputs.splice(0, graph.outputs.length, ...new Set(outputs));
+  removeDead(graph);
+}
+
+/** What earlier layers showed and what the present ones do. */
+function merged(before: ShadowResult | undefined, now: ShadowResult): ShadowResult {
+  if (!before) return now;
+  const both = <T>(
+    one: Readonly<Record<ComparisonKind, Readonly<Record<string, T>>>>,
+    other: Readonly<Record<ComparisonKind, Readonly<Record<string, T>>>>,
+  ) => {
+    const kinds = comparisonKinds.map((kind) => [kind, { ...one[kind], ...other[kind] }] as const);
+    return Object.fromEntries(kinds) as Record<ComparisonKind, Record<string, T>>;
+  };
+  return {
+    ...now,
+    // Earlier layers have seen all samples already.
+    samples: before.samples,
+    sqnr: both(before.sqnr, now.sqnr),
+    metrics: both(before.metrics, now.metrics),
+  };
 }
 
 /** Builds the shadow graph, opens it without kernel-changing optimisations and runs all samples through it. */
-export async function simulate(input: SimulateInput): Promise<Outcome<ShadowResult>> {
+async function simulateAtOnce(input: SimulateInput): Promise<Outcome<ShadowResult>> {
   const { stage, feeds } = input;
   input.context.progress({ stage, done: 0, total: feeds.count, unit: 'samples' });
   const batchSize = batchSizeFor(input.float, input.options.dimensions);
