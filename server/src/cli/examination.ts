@@ -35,7 +35,8 @@ export async function examined(
   const { data, recipe } = input;
   if (data.source === 'none' || data.source === 'random' || report.data?.noData) return report;
   const remedies = questionsFor(findingsOf(report, recipe?.recipe));
-  if (!needsExamination(report, remedies)) return report;
+  const plan = report.layers.some((layer) => layer.quantized);
+  if (!plan && !needsExamination(report, remedies)) return report;
   const end = await engine.run(
     {
       kind: 'examine',
@@ -43,13 +44,15 @@ export async function examined(
       data,
       recipe: judgedRecipe(report, recipe?.text, input.estimator),
       remedies,
+      plan,
       attention: hasAttention(report),
       sampleSpread: givesImages(report.model),
       ...input.common,
     },
     { signal: input.signal, progress: input.terminal.progress },
   );
-  if (end.value) return withExamination(report, end.value);
+  if (end.value)
+    return withExamination(report, end.value, { source: data.source, samples: data.samples ?? 0 });
   const issues = end.issues.map((one) => ({ ...one, severity: 'warning' as const }));
   return { ...report, issues: [...report.issues, ...issues] };
 }

@@ -28,6 +28,8 @@ export interface Gain {
   readonly after: number;
   /** Layers that the remedy changed together; missing = the whole plan, or this layer alone. */
   readonly layers?: number;
+  /** What was changed beforehand: before and after have ranges of this data instead of those in the file. */
+  readonly given?: 'recalibrated';
   readonly data?: { readonly source: string; readonly samples: number };
 }
 
@@ -38,8 +40,32 @@ interface Measured {
 
 /** Codes of the findings on scripts that exist; the numbers are those of the product's rule list. */
 export const scriptCodes = [
+  'S01',
+  'S02',
+  'S03',
+  'S04',
+  'S05',
+  'S06',
+  'S07',
+  'S08',
+  'S09',
+  'S10',
+  'S11',
+  'S12',
   'S13',
+  'S14',
+  'S15',
+  'S16',
+  'S17',
+  'S18',
+  'S19',
+  'S20',
+  'S21',
+  'S22',
+  'S23',
   'S24',
+  'S25',
+  'S26',
   'S30',
   'S32',
   'S40',

@@ -8,7 +8,8 @@ import { escapeLayerName } from '../engine/format/layer-glob';
 import { editRecipe } from '../engine/format/recipe-edit';
 import type { ExamineResult, RemedyQuestion } from '../engine/jobs';
 import type { Issue, IssueCode } from '../protocol/issues';
-import type { AnalysisReport, FixKind, LayerReport } from '../protocol/reports';
+import type { RemedyGain } from '../protocol/remedies';
+import type { AnalysisReport, DataReport, FixKind, LayerReport } from '../protocol/reports';
 import { givesImages } from './model/m22-regression-range';
 
 export interface Remedy {
@@ -73,28 +74,87 @@ export function hasAttention({ model }: AnalysisReport): boolean {
   return (model.ops.Softmax ?? 0) > 0 && (model.ops.MatMul ?? 0) > 0;
 }
 
-export function withExamination(report: AnalysisReport, result: ExamineResult): AnalysisReport {
+export function withExamination(
+  report: AnalysisReport,
+  result: ExamineResult,
+  data: DataReport,
+): AnalysisReport {
   const { remedies: gains, attention, sampleSpread } = result;
-  return { ...report, remedies: gains, attention, sampleSpread };
+  const known = report.remedies ?? [];
+  const calibrated = recalibrated(report, result, data);
+  const later = calibrated ? gains.map(afterCalibration) : gains;
+  const fresh = [...(calibrated ? [calibrated] : []), ...later].filter(
+    (one) => !known.some(({ fix, layers }) => fix === one.fix && String(layers) === String(one.layers)),
+  );
+  return { ...report, remedies: [...known, ...fresh], attention, sampleSpread };
+}
+
+/** The judged recipe of a quantized file has ranges of this data, not those of the file. */
+function afterCalibration(gain: RemedyGain): RemedyGain {
+  const { local: _, ...rest } = gain;
+  return { ...rest, output: { ...gain.output, given: 'recalibrated' } };
+}
+
+/** A file that is quantized already against its own formats with ranges of this data. */
+function recalibrated(
+  { output, layers }: AnalysisReport,
+  { plan }: ExamineResult,
+  { source }: DataReport,
+): RemedyGain | undefined {
+  const before = output?.file;
+  if (!layers.some((layer) => layer.quantized) || typeof before?.sqnr !== 'number') return undefined;
+  if (typeof plan?.sqnr !== 'number') return undefined;
+  const { samples, agreement } = plan;
+  return {
+    fix: 'recalibrate',
+    output: { of: 'output', before: before.sqnr, after: plan.sqnr, data: { source, samples } },
+    ...(before.topOneAgreement === null || agreement === null
+      ? {}
+      : { agreement: { before: before.topOneAgreement, after: agreement } }),
+  };
 }
 
 /** Text of the recipe that findings judge by: the one given; for a quantized file its own formats; else int8 per tensor. */
 export function judgedRecipe(report: AnalysisReport, given: string | undefined, estimator: string): string {
   if (given !== undefined) return editRecipe(given, { kind: 'set-default', estimator }).text;
   const isQuantized = report.layers.some((layer) => layer.quantized);
-  const layers = isQuantized ? report.layers.map(ruleOfFile) : [];
-  return JSON.stringify({
-    model: report.model.path,
-    default: { weights: 'int8.tensor', activations: 'uint8.tensor', estimator },
-    layers,
-  });
+  const formats = report.layers.map(formatsOfFile);
+  // What most layers have is the default, so that a remedy on the network is a change of the default.
+  const base = isQuantized ? mostCommon(formats.filter((one) => one !== floatFormats)) : undefined;
+  const { weights, activations } = base ?? { weights: 'int8.tensor', activations: 'uint8.tensor' };
+  const layers = !isQuantized
+    ? []
+    : report.layers.flatMap(({ name }, index) => {
+        const own = formats[index] ?? floatFormats;
+        if (own.weights === weights && own.activations === activations) return [];
+        const match = escapeLayerName(name);
+        return [own === floatFormats ? { match, keep: 'float' } : { match, ...own }];
+      });
+  return JSON.stringify({ model: report.model.path, default: { weights, activations, estimator }, layers });
 }
 
-function ruleOfFile({ name, quantized }: LayerReport): object {
-  const match = escapeLayerName(name);
-  if (!quantized) return { match, keep: 'float' };
+interface Formats {
+  readonly weights: string;
+  readonly activations: string;
+}
+
+const floatFormats: Formats = { weights: 'float', activations: 'float' };
+
+function formatsOfFile({ quantized }: LayerReport): Formats {
+  if (!quantized) return floatFormats;
   const { weightBits, granularity, groupSize, form } = quantized;
   const scope = granularity === 'group' ? `group${groupSize ?? 32}` : granularity;
   const activations = form === 'qdq' || form === 'qoperator' || form === 'dynamic' ? 'uint8.tensor' : 'float';
-  return { match, weights: `int${weightBits}.${scope}`, activations };
+  return { weights: `int${weightBits}.${scope}`, activations };
+}
+
+function mostCommon(formats: readonly Formats[]): Formats | undefined {
+  const counts = new Map<string, { readonly formats: Formats; count: number }>();
+  for (const one of formats) {
+    const key = `${one.weights} ${one.activations}`;
+    const known = counts.get(key);
+    if (known) known.count++;
+    else counts.set(key, { formats: one, count: 1 });
+  }
+  return [...counts.values()].sort((a, b) => b.count - a.count)[0]?.formats;
 }

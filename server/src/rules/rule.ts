@@ -79,6 +79,18 @@ export function* quantizedLayers(facts: ModelFacts): Iterable<{ layer: LayerRepo
   }
 }
 
+/** Gains of a remedy that changed the whole network, or every layer of these. */
+export function networkGains(
+  { report }: ModelFacts,
+  fix: FixKind,
+  layers: readonly string[],
+): readonly Gain[] {
+  return (report.remedies ?? [])
+    .filter((one) => one.fix === fix)
+    .filter((one) => one.layers === undefined || layers.every((name) => one.layers?.includes(name)))
+    .map(({ output }) => output);
+}
+
 /**
  * Gains that were measured for one of these remedies: on the network, or on a layer and those changed with it. Nothing
  * measured, nothing claimed.

@@ -2,10 +2,50 @@
 import type { ScriptCode, ScriptFindingFacts } from '../protocol/issues';
 
 export const scriptSentences: { readonly [C in ScriptCode]: (facts: ScriptFindingFacts) => string } = {
+  S01: ({ subject }) =>
+    `${subject} on a network in training mode. Call eval() first, so that BatchNorm is frozen and folds.`,
+  S02: ({ subject }) =>
+    `${subject} asserts training mode, and the network is in eval mode here. Call train() first.`,
+  S03: ({ subject, instead }) =>
+    `${subject}: Conv and BatchNorm of this network are not fused, which costs accuracy and speed. Call ${instead} before.`,
+  S04: ({ subject, instead }) =>
+    `${subject} folds BatchNorm away, and the network is trained afterwards. Use ${instead}.`,
+  S05: ({ subject, detail }) =>
+    `${detail}: ${subject} cannot be fused. Name modules in an order that fusion knows.`,
+  S06: ({ subject, instead }) =>
+    `${subject}: this network has no ${instead}, so its first quantized operator gets a float tensor and raises. Add them, or wrap it in QuantWrapper.`,
+  S07: ({ subject, instead }) =>
+    `${subject} is not observed by eager quantization. Use nn.quantized.${instead}.`,
+  S08: ({ subject, detail }) =>
+    `${subject} is called ${detail} times with one observer for all. Create one module per place.`,
+  S09: ({ subject }) => `${subject}: no qconfig is set, so nothing is quantized. Set model.qconfig first.`,
+  S10: ({ subject, instead }) =>
+    `${subject} is an observer object; QConfig needs the class. Use ${instead}(…) or the class itself.`,
+  S11: ({ subject, instead }) =>
+    `${subject} scales weights per tensor by plain min-max, which costs convolutional networks several points. Use ${instead}.`,
+  S12: ({ subject, instead }) =>
+    `${subject} is the configuration of another backend than ${instead}. Use one name for both.`,
   S13: ({ subject }) =>
     `${subject}: the network was prepared but never run, so its ranges are unknown. Run calibration samples through it before converting.`,
+  S14: ({ subject }) =>
+    `${subject}: quantized operators of this flow run on the CPU only. Keep the converted network there.`,
+  S15: ({ subject }) => `${subject} of a network in training mode. Call eval() first.`,
+  S16: ({ subject }) =>
+    `${subject}: BatchNorm statistics and ranges move until the end of training. Freeze them in the last third.`,
+  S17: ({ subject }) =>
+    `${subject} on a network with random weights. Train or load float weights first and fine-tune from there.`,
+  S18: ({ subject, detail }) =>
+    `${subject} has one weight scale per tensor, and ${detail} is a grouped convolution. Use a per-channel weight observer.`,
+  S19: ({ subject, detail }) =>
+    `${subject} fails on ${detail}: per-channel weights are not supported for transposed convolutions. Give it a per-tensor qconfig, or None.`,
+  S20: ({ subject, instead }) => `${subject} is not fused in eager quantization. Train with ${instead}.`,
+  S21: ({ subject }) => `Calibrated with ${subject}. Use the transforms of inference, in fixed order.`,
+  S22: ({ subject }) => `Calibrated on ${subject}, which is also evaluated. Use other samples.`,
+  S23: ({ subject }) => `${subject} runs with gradients on. Calibrate inside torch.inference_mode().`,
   S24: ({ subject, instead }) =>
     `${subject} is going to be removed from PyTorch. ${instead ? `Use ${instead}.` : 'Move to torchao, or pin the PyTorch version.'}`,
+  S25: ({ subject, instead }) => `${subject} raises on an exported program. Use ${instead}.`,
+  S26: ({ subject, instead }) => `${subject} uses no int8 kernels without freezing. Set ${instead}.`,
   S30: ({ subject, instead }) =>
     `${subject} belongs to the old torchao API. Pass ${instead ?? 'a configuration class'}.`,
   S32: ({ subject, instead }) =>

@@ -268,13 +268,14 @@ function bits(count: number): string {
 /** ` at the output 4.1 dB → 24.0 dB (measured on 32 samples)` per gain after a separator; empty when none. */
 function gained(separator: string, gains: readonly Gain[] | undefined): string {
   if (!gains || gains.length === 0) return '';
-  const each = gains.map(({ of, before, after, layers, data }) => {
+  const each = gains.map(({ of, before, after, layers, given, data }) => {
     const on =
       data === undefined
         ? 'on the weight'
         : `on ${data.samples} ${data.samples === 1 ? 'sample' : 'samples'}`;
     const together = layers !== undefined && layers > 1 ? ` with all ${layers} such layers changed` : '';
-    return `${gainWords[of]}${together} ${decibels(before)} → ${decibels(after)} (measured ${on})`;
+    const then = given === undefined ? '' : 'calibrated again, ';
+    return `${then}${gainWords[of]}${together} ${decibels(before)} → ${decibels(after)} (measured ${on})`;
   });
   return `${separator} ${each.join(', ')}`;
 }

@@ -1,11 +1,16 @@
 /** `compare FLOAT QUANTIZED --data SRC`: local and cumulative error per layer of a quantized file. */
 import { issue } from '../../engine/base/issue';
+import { mergeReports } from '../../engine/merge-reports';
+import { examined } from '../examination';
 import type { DataFlags, GlobalFlags } from '../options';
 import { dataSpec } from '../options';
-import { jsonReport, layerTable, outputLines } from '../report';
+import { findingLines, jsonReport, layerTable, outputLines } from '../report';
 import { exitCodes, failed, runCommand } from '../run';
 
-export type CompareFlags = GlobalFlags & DataFlags;
+export interface CompareFlags extends GlobalFlags, DataFlags {
+  /** False with `--no-gains`. */
+  readonly gains?: boolean;
+}
 
 export function compare(float: string, quantized: string, flags: CompareFlags): Promise<number> {
   return runCommand(flags, async ({ engine, terminal, common, signal, recipe }) => {
@@ -16,12 +21,33 @@ export function compare(float: string, quantized: string, flags: CompareFlags): 
       { signal, progress: terminal.progress },
     );
     if (!end.value) return failed(terminal, end.issues);
-    if (terminal.json) terminal.document(jsonReport(end.value));
-    else {
-      terminal.print(layerTable(end.value));
-      terminal.print(`\n${outputLines(end.value)}`);
-      terminal.notes(end.value.issues);
+    let report = end.value;
+    if (report.layers.some((layer) => layer.quantized)) {
+      // Findings on a quantized weight compare it with what the float weight would become.
+      const weights = await engine.weights(float, common, { signal, progress: terminal.progress });
+      if (weights.value) report = mergeReports(weights.value, report);
+      if (flags.gains !== false) {
+        const estimator = 'min-max';
+        report = await examined(engine, report, {
+          model: float,
+          data,
+          estimator,
+          recipe: undefined,
+          common,
+          signal,
+          terminal,
+        });
+      }
     }
+    if (terminal.json) {
+      terminal.document(jsonReport(report));
+      return exitCodes.done;
+    }
+    terminal.print(layerTable(report, []));
+    terminal.print(`\n${outputLines(report)}`);
+    terminal.notes(report.issues);
+    const found = findingLines({ ...report, issues: [] });
+    if (found !== '') terminal.print(`\n${found}`);
     return exitCodes.done;
   });
 }

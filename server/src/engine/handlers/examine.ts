@@ -61,7 +61,7 @@ class Examination {
     const { job } = this;
     const spread = job.sampleSpread ? await sampleSpread(this.prepared.folded(), this.probe()) : ok({});
     if (!spread.value) return fail(...spread.issues);
-    const needed = job.remedies.length > 0 || job.attention;
+    const needed = job.plan || job.attention || job.remedies.length > 0;
     const before = needed ? await this.measure(job.recipe) : undefined;
     if (before && !before.value) return fail(...before.issues);
     const attention = job.attention && before?.value ? await this.orders(before.value) : ok([]);

@@ -45,7 +45,8 @@ export const m15: ModelRule<'M15', keyof typeof thresholds> = {
             gains: measuredGains(facts, [layer.quantized ? 'recalibrate' : 'estimator-mse'], layer.name),
           },
           { layer: layer.name, node: layer.node, tensor: layer.activation?.tensor },
-          severityOf(m15, facts.plan),
+          // In a plan the estimator may know better; in a file this is a mistake that happened.
+          layer.quantized ? 'warning' : severityOf(m15, facts.plan),
         ),
       );
     }

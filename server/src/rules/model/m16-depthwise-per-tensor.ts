@@ -1,7 +1,7 @@
 /** M16: a network with many depthwise convolutions under per-tensor weights. */
 import { issue } from '../../engine/base/issue';
 import type { IssueFacts } from '../../protocol/issues';
-import { type ModelRule, measuredGains, quantizedLayers, severityOf } from '../rule';
+import { type ModelRule, networkGains, quantizedLayers, severityOf } from '../rule';
 
 const thresholds = {
   share: {
@@ -44,7 +44,8 @@ export const m16: ModelRule<'M16', keyof typeof thresholds> = {
     const gainOf = (one: (typeof found)[number]) => one.after - one.before;
     const gain = found.reduce((sum, one) => sum + gainOf(one), 0) / found.length;
     const worst = [...found].sort((one, other) => gainOf(other) - gainOf(one)).slice(0, NAMED);
-    const gains = measuredGains(facts, ['per-channel-weights']);
+    const names = found.map((one) => one.layer);
+    const gains = networkGains(facts, 'per-channel-weights', names);
     return [
       issue('M16', { depthwise: found.length, total, gain, worst, gains }, {}, severityOf(m16, facts.plan)),
     ];

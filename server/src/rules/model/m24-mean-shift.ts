@@ -10,6 +10,12 @@ const thresholds = {
     maximum: 1e6,
     description: 'mean error of an output channel divided by its standard deviation',
   },
+  gain: {
+    default: 0.5,
+    minimum: 0,
+    maximum: 120,
+    description: 'dB that the correction must gain at the layer, where that was measured',
+  },
 } as const;
 
 export const m24: ModelRule<'M24', keyof typeof thresholds> = {
@@ -17,7 +23,7 @@ export const m24: ModelRule<'M24', keyof typeof thresholds> = {
   severity: 'warning',
   title: 'Quantization shifts the mean of a channel',
   documentation: {
-    trigger: `|E(ŷ − y)| of an output channel is more than ${thresholds.shift.default} times the standard deviation of y, at the layer's own output (local error). Measured on data.`,
+    trigger: `|E(ŷ − y)| of an output channel is more than ${thresholds.shift.default} times the standard deviation of y, at the layer's own output (local error), and correcting it gains at least ${thresholds.gain.default} dB there. Measured on data.`,
     why: 'An error with a mean is not noise: it does not average out in the next layer, it moves every sample the same way. Layers with few weights per channel (depthwise) show it most.',
     remedy: 'Bias correction: subtract the mean error from the bias. Exact, and free at inference.',
     gain: 'SQNR at the output of this layer before and after subtracting every channel’s mean error, exact from the channel means.',
@@ -34,6 +40,7 @@ export const m24: ModelRule<'M24', keyof typeof thresholds> = {
         if (!(shift > limits.shift)) continue;
         const before = layer.local?.[scheme];
         const gain = figures.biasCorrectionGain;
+        if (gain !== undefined && gain < limits.gain) continue;
         const gains: readonly Gain[] =
           typeof before === 'number' && gain !== undefined
             ? [{ of: 'local', before, after: before + gain, data: report.data ?? undefined }]

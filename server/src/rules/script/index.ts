@@ -1,8 +1,32 @@
 /** All rules on scripts, by number. Adding one = its file and a line here. */
 import type { Issue } from '../../protocol/issues';
 import { frameworks } from '../../script/catalog';
+import { s01 } from './s01-not-in-eval-mode';
+import { s02 } from './s02-qat-in-eval-mode';
+import { s03 } from './s03-not-fused';
+import { s04 } from './s04-wrong-fusion-for-qat';
+import { s05 } from './s05-unknown-sequence';
+import { s06 } from './s06-no-stubs';
+import { s07 } from './s07-plain-operators';
+import { s08 } from './s08-reused-module';
+import { s09 } from './s09-no-qconfig';
+import { s10 } from './s10-observer-instance';
+import { s11 } from './s11-default-qconfig';
+import { s12 } from './s12-backend-mismatch';
 import { s13 } from './s13-not-calibrated';
+import { s14 } from './s14-converted-on-gpu';
+import { s15 } from './s15-converted-in-training-mode';
+import { s16 } from './s16-never-frozen';
+import { s17 } from './s17-qat-from-scratch';
+import { s18 } from './s18-per-tensor-depthwise';
+import { s19 } from './s19-transposed-per-channel';
+import { s20 } from './s20-relu6';
+import { s21 } from './s21-augmented-calibration';
+import { s22 } from './s22-calibrated-on-test-set';
+import { s23 } from './s23-calibration-with-gradients';
 import { s24 } from './s24-moved-quantization';
+import { s25 } from './s25-exported-mode';
+import { s26 } from './s26-no-freezing';
 import { s30 } from './s30-callable-config';
 import { s32 } from './s32-compute-type';
 import { s40 } from './s40-no-preprocessing';
@@ -22,8 +46,32 @@ import { s58 } from './s58-legacy-exporter';
 import { type ScriptFacts, type ScriptFinding, type ScriptRule, scriptIssue } from './script-rule';
 
 export const scriptRules: readonly ScriptRule[] = [
+  s01,
+  s02,
+  s03,
+  s04,
+  s05,
+  s06,
+  s07,
+  s08,
+  s09,
+  s10,
+  s11,
+  s12,
   s13,
+  s14,
+  s15,
+  s16,
+  s17,
+  s18,
+  s19,
+  s20,
+  s21,
+  s22,
+  s23,
   s24,
+  s25,
+  s26,
   s30,
   s32,
   s40,

@@ -1,0 +1,56 @@
+/** Classes that are written for eager static quantization: modules with a QuantStub, and the classes they are made of. */
+import { pathOf } from '../../script/names';
+import type { Program } from '../../script/program';
+import {
+  type ClassStatement,
+  type Expression,
+  expressionsOf,
+  type FunctionStatement,
+  parts,
+  type Statement,
+} from '../../script/syntax';
+import type { ScriptFacts } from './script-rule';
+import { stageEvents } from './torch-life';
+
+/** `forward` of every module class of a file that is quantized eagerly: it has QuantStub and goes to `prepare`. */
+export function quantizedForwards(facts: ScriptFacts): readonly FunctionStatement[] {
+  const stub = /QuantStub\s*\(/.test(facts.text);
+  const prepared = stageEvents(facts).some(
+    ({ flow, stage }) => flow === 'eager' && stage.startsWith('prepare'),
+  );
+  if (!stub || !prepared) return [];
+  return facts.program.classes.flatMap(({ statement }) =>
+    isModule(statement, facts.program) ? statement.body.filter(isForward) : [],
+  );
+}
+
+function isForward(statement: Statement): statement is FunctionStatement {
+  return statement.kind === 'function' && statement.name === 'forward';
+}
+
+function isModule(statement: ClassStatement, program: Program): boolean {
+  return statement.bases.some((base) =>
+    /^torch\.nn\.(Module|Sequential)$/.test(pathOf(base.value, program.scope) ?? ''),
+  );
+}
+
+/** Every expression inside a function, in the order of the text; nested functions are left out. */
+export function* expressionsIn(statements: readonly Statement[]): Iterable<Expression> {
+  for (const statement of statements) {
+    if (statement.kind === 'function' || statement.kind === 'class') continue;
+    for (const expression of expressionsOf(statement)) yield* deep(expression);
+    if ('body' in statement) yield* expressionsIn(statement.body);
+    if ('orElse' in statement) yield* expressionsIn(statement.orElse);
+  }
+}
+
+function* deep(expression: Expression): Iterable<Expression> {
+  for (const part of parts(expression)) yield* deep(part);
+  yield expression;
+}
+
+/** `self.name` → `name`. */
+export function selfAttribute(expression: Expression): string | undefined {
+  if (expression.kind !== 'attribute' || expression.object.kind !== 'name') return undefined;
+  return expression.object.name === 'self' ? expression.attribute : undefined;
+}

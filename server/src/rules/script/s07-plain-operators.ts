@@ -1,0 +1,78 @@
+/** S07: sums and concatenations of tensors that eager quantization cannot observe. */
+import { canonicalPath } from '../../script/catalog';
+import { pathOf } from '../../script/names';
+import type { Expression, FunctionStatement, Span, Statement } from '../../script/syntax';
+import { expressionsIn, quantizedForwards, selfAttribute } from './quantized-modules';
+import type { ScriptFacts, ScriptRule } from './script-rule';
+import { textAt } from './script-rule';
+
+const functions = new Set(['torch.add', 'torch.cat', 'torch.mul', 'torch.concat']);
+
+export const s07: ScriptRule<'S07'> = {
+  code: 'S07',
+  severity: 'warning',
+  title: 'Plain tensor operators in a quantized forward',
+  documentation: {
+    trigger:
+      'In `forward` of a module, in a file that quantizes eagerly with QuantStub: `torch.add`, `torch.cat`, `torch.mul`, or `+` between two results of modules.',
+    why: 'Eager quantization observes modules only. A plain operator has no scale: it raises on quantized tensors, or computes with a wrong one.',
+    remedy:
+      'Add `self.skip = nn.quantized.FloatFunctional()` and call `self.skip.add(a, b)`, `.cat(…)`, `.mul(…)`.',
+    source: 'PyTorch tutorial "Static Quantization with Eager Mode", step 1.',
+  },
+  check(facts) {
+    return quantizedForwards(facts).flatMap((forward) =>
+      plainOperators(forward, facts).map((span) => ({
+        facts: { subject: textAt(facts, span), instead: 'FloatFunctional' },
+        span,
+      })),
+    );
+  },
+};
+
+function plainOperators(forward: FunctionStatement, facts: ScriptFacts): readonly Span[] {
+  const tensors = tensorsOf(forward.body);
+  const found: Span[] = [];
+  for (const expression of expressionsIn(forward.body)) {
+    if (expression.kind === 'call') {
+      const path = pathOf(expression.callee, facts.program.scope);
+      if (path !== undefined && functions.has(canonicalPath(path))) found.push(expression.callee.span);
+    } else if (expression.kind === 'binary' && expression.operator === '+') {
+      if (isTensor(expression.left, tensors) && isTensor(expression.right, tensors))
+        found.push(expression.span);
+    }
+  }
+  for (const statement of augmented(forward.body)) {
+    const [target] = statement.targets;
+    if (target && statement.value && isTensor(target, tensors) && isTensor(statement.value, tensors))
+      found.push(statement.span);
+  }
+  return found;
+}
+
+type Assignment = Extract<Statement, { kind: 'assign' }>;
+
+function* augmented(statements: readonly Statement[]): Iterable<Assignment> {
+  for (const statement of statements) {
+    if (statement.kind === 'assign' && statement.operator === '+') yield statement;
+    if ('body' in statement && statement.kind !== 'function') yield* augmented(statement.body);
+  }
+}
+
+/** Variables that hold what a module of the class returned. */
+function tensorsOf(statements: readonly Statement[], found = new Set<string>()): ReadonlySet<string> {
+  for (const statement of statements) {
+    if (statement.kind === 'assign' && statement.value && !statement.operator)
+      for (const target of statement.targets)
+        if (target.kind === 'name' && isTensor(statement.value, found)) found.add(target.name);
+    if ('body' in statement && statement.kind !== 'function') tensorsOf(statement.body, found);
+    if ('orElse' in statement) tensorsOf(statement.orElse, found);
+  }
+  return found;
+}
+
+/** The result of `self.module(…)`, or a variable that holds one. */
+function isTensor(expression: Expression, tensors: ReadonlySet<string>): boolean {
+  if (expression.kind === 'name') return tensors.has(expression.name);
+  return expression.kind === 'call' && selfAttribute(expression.callee) !== undefined;
+}

@@ -1,0 +1,69 @@
+/** S12: the configuration is for one backend, the engine another. */
+
+import { argumentValue } from '../../script/program';
+import type { Statement } from '../../script/syntax';
+import { evaluate, stringOf } from '../../script/values';
+import { callsOf, type ScriptFacts, type ScriptRule } from './script-rule';
+
+export const s12: ScriptRule<'S12'> = {
+  code: 'S12',
+  severity: 'warning',
+  title: 'Configuration and engine of different backends',
+  documentation: {
+    trigger:
+      '`get_default_qconfig("…")` names another backend than the only assignment of `torch.backends.quantized.engine`. With a target set: `fbgemm` where `x86` is advised, `qnnpack` on x86.',
+    why: 'fbgemm limits activations to 7 bits and scales weights per channel, qnnpack takes 8 bits and one scale per tensor: kernels and ranges do not fit each other.',
+    remedy: 'Use one name for both; on x86 servers "x86".',
+    source: 'torch/ao/quantization/qconfig.py; PyTorch tutorial; discuss.pytorch.org/t/85133.',
+  },
+  check(facts) {
+    const engine = onlyEngine(facts);
+    const calls = callsOf(
+      facts,
+      'torch.ao.quantization.get_default_qconfig',
+      'torch.ao.quantization.get_default_qat_qconfig',
+      'torch.ao.quantization.get_default_qconfig_mapping',
+      'torch.ao.quantization.get_default_qat_qconfig_mapping',
+    );
+    return calls.flatMap((call) => {
+      const backend = stringOf(argumentValue(call, 'backend', 0));
+      if (backend === undefined) return [];
+      const x86 = facts.target?.startsWith('x86') === true;
+      const advised = x86 && (backend === 'fbgemm' || backend === 'qnnpack') ? 'x86' : undefined;
+      const other = engine !== undefined && !fits(backend, engine) ? engine : advised;
+      if (other === undefined) return [];
+      return [{ facts: { subject: `"${backend}"`, instead: `"${other}"` }, span: call.expression.argsSpan }];
+    });
+  },
+};
+
+/** x86 uses fbgemm and onednn kernels; both fit. */
+function fits(backend: string, engine: string): boolean {
+  return (
+    backend === engine ||
+    (backend === 'x86' && engine !== 'qnnpack') ||
+    (engine === 'x86' && backend !== 'qnnpack')
+  );
+}
+
+/** Value of the only assignment `torch.backends.quantized.engine = "…"`. */
+function onlyEngine(facts: ScriptFacts): string | undefined {
+  const found: (string | undefined)[] = [];
+  const visit = (statements: readonly Statement[]) => {
+    for (const statement of statements) {
+      if (statement.kind === 'assign' && statement.value) {
+        const { value } = statement;
+        for (const target of statement.targets)
+          if (
+            target.kind === 'attribute' &&
+            /torch\.backends\.quantized\.engine$/.test(facts.text.slice(...target.span))
+          )
+            found.push(stringOf(evaluate(value, facts.program.scope)));
+      }
+      if ('body' in statement) visit(statement.body);
+      if ('orElse' in statement) visit(statement.orElse);
+    }
+  };
+  visit(facts.program.module.statements);
+  return found.length === 1 ? found[0] : undefined;
+}

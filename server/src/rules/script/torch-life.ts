@@ -1,0 +1,96 @@
+/**
+ * The life of a network in torch.ao.quantization: which stage a call is, in which mode the network is there, and
+ * whether anything unknown may have touched it before. All answers are `undefined` when they are not certain.
+ */
+import { canonicalPath } from '../../script/catalog';
+import { type Event, madeBy, type Tracked } from '../../script/flow';
+import type { ModuleTree } from '../../script/module-tree';
+import type { Call } from '../../script/program';
+import type { ScriptFacts } from './script-rule';
+
+export type Stage = 'fuse' | 'fuse-qat' | 'prepare' | 'prepare-qat' | 'convert';
+export type FlowKind = 'eager' | 'fx' | 'pt2e';
+
+const stages: Readonly<Record<string, readonly [Stage, FlowKind]>> = {
+  'torch.ao.quantization.fuse_modules': ['fuse', 'eager'],
+  'torch.ao.quantization.fuse_modules_qat': ['fuse-qat', 'eager'],
+  'torch.ao.quantization.prepare': ['prepare', 'eager'],
+  'torch.ao.quantization.prepare_qat': ['prepare-qat', 'eager'],
+  'torch.ao.quantization.convert': ['convert', 'eager'],
+  'torch.ao.quantization.prepare_fx': ['prepare', 'fx'],
+  'torch.ao.quantization.prepare_qat_fx': ['prepare-qat', 'fx'],
+  'torch.ao.quantization.convert_fx': ['convert', 'fx'],
+  'torch.ao.quantization.prepare_pt2e': ['prepare', 'pt2e'],
+  'torch.ao.quantization.prepare_qat_pt2e': ['prepare-qat', 'pt2e'],
+  'torch.ao.quantization.convert_pt2e': ['convert', 'pt2e'],
+  'torchao.quantization.pt2e.prepare_pt2e': ['prepare', 'pt2e'],
+  'torchao.quantization.pt2e.prepare_qat_pt2e': ['prepare-qat', 'pt2e'],
+  'torchao.quantization.pt2e.convert_pt2e': ['convert', 'pt2e'],
+};
+
+/** Stage of a call, or undefined for any other call. */
+export function stageOf(call: Call): { readonly stage: Stage; readonly flow: FlowKind } | undefined {
+  const found = call.path === undefined ? undefined : stages[canonicalPath(call.path)];
+  return found && { stage: found[0], flow: found[1] };
+}
+
+/** A network at one of its stages, with what happened before and after. */
+export interface StageEvent {
+  readonly event: Event;
+  readonly stage: Stage;
+  readonly flow: FlowKind;
+  readonly network: Tracked;
+  readonly before: readonly Event[];
+  readonly after: readonly Event[];
+}
+
+/** All certain stage calls of all networks of a script. */
+export function stageEvents(facts: ScriptFacts): readonly StageEvent[] {
+  return facts
+    .flows()
+    .flatMap((flow) => [...flow.events].flatMap(([network, events]) => stagesIn(network, events)));
+}
+
+function stagesIn(network: Tracked, events: readonly Event[]): readonly StageEvent[] {
+  return events.flatMap((event, at) => {
+    const found = stageOf(event.call);
+    // The network is the first argument; anything else there is an example input or a list of names.
+    const isNetwork = event.role === 'argument' && (event.argument === 0 || event.argument === 'model');
+    if (!found || !isNetwork || !event.certain) return [];
+    return [{ event, ...found, network, before: events.slice(0, at), after: events.slice(at + 1) }];
+  });
+}
+
+/** `train` or `eval` after these events; the mode of a new module is `train`. Undefined when it is not certain. */
+export function modeAfter(network: Tracked, events: readonly Event[]): 'train' | 'eval' | undefined {
+  let mode: 'train' | 'eval' | undefined = isNewModule(network) ? 'train' : undefined;
+  for (const { call, role, certain, opaque } of events) {
+    if (role === 'receiver' && (call.name === 'eval' || call.name === 'train')) {
+      const [first] = call.expression.args;
+      const off = call.name === 'train' && first !== undefined;
+      mode = !certain || off ? undefined : call.name;
+    } else if (role === 'argument' && opaque) mode = undefined;
+  }
+  return mode;
+}
+
+/** A module of this file or of torchvision, made by its constructor: in training mode, nothing done to it yet. */
+export function isNewModule(network: Tracked): boolean {
+  const maker = madeBy(network);
+  if (maker?.name !== undefined) return true;
+  return (
+    maker?.path !== undefined &&
+    /^torchvision\.models\.(quantization\.)?[a-z]\w*(\.[a-z]\w*)?$/.test(maker.path)
+  );
+}
+
+/** True when unknown code was given the network in these events. */
+export function mayBeTouched(events: readonly Event[]): boolean {
+  return events.some(({ opaque, role }) => opaque && role === 'argument');
+}
+
+/** Trees of the class that made a network, when it is one of this file. */
+export function treesOf(facts: ScriptFacts, network: Tracked): readonly ModuleTree[] {
+  const name = madeBy(network)?.name;
+  return name === undefined ? [] : facts.trees().filter((tree) => tree.name === name);
+}
