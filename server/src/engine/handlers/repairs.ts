@@ -35,52 +35,54 @@ export interface RepairInput {
   readonly layers: readonly LayerReport[];
 }
 
-/** Tries the repairs that apply; none where nothing would change. */
+/**
+ * Tries the repairs that apply; none where nothing would change. Where ranges do not fit the data, scales per channel
+ * are tried on top of fitting ones: beside a broken range no other error can be seen.
+ */
 export async function measureRepairs(input: RepairInput): Promise<Outcome<readonly RemedyGain[]>> {
   const ranges = await rangesOfData(input);
   if (!ranges.value) return fail(...ranges.issues);
   const fresh = ranges.value;
   const channels = perTensor(input.layers);
-  const attempts: readonly Attempt[] = [
-    {
-      fix: 'recalibrate',
-      layers: [...fresh.byLayer.keys()],
-      change: ({ quantized }) => giveRanges(quantized, fresh.byCodes).length > 0,
-    },
-    {
-      fix: 'per-channel-weights',
-      layers: channels,
-      change: ({ quantized, twins }) => {
-        const wanted = twins.filter(({ name }) => channels.includes(name));
-        return giveChannelScales(quantized, wanted).length > 0;
-      },
-    },
-  ];
+  const recalibrate = ({ quantized }: Twins) => giveRanges(quantized, fresh.byCodes).length > 0;
+  const refine = ({ quantized, twins }: Twins) => {
+    const wanted = twins.filter(({ name }) => channels.includes(name));
+    return giveChannelScales(quantized, wanted).length > 0;
+  };
   const gains: RemedyGain[] = [];
-  for (const attempt of attempts) {
-    const gain = await measured(input, attempt);
-    if (!gain.value) return fail(...gain.issues);
-    gains.push(...gain.value);
+  let base = input.before;
+  const moved = [...fresh.byLayer.keys()];
+  const ranged = await repaired(input, moved, recalibrate);
+  if (ranged && !ranged.value) return fail(...ranged.issues);
+  if (ranged?.value) {
+    gains.push(...gainOf(input, 'recalibrate', moved, base, ranged.value));
+    // A layer's own noise only changes with its own range.
+    const local = { ...base.sqnr.local, ...ranged.value.sqnr.local };
+    base = { ...ranged.value, sqnr: { ...ranged.value.sqnr, local } };
   }
+  const given = ranged?.value ? ({ given: 'recalibrated' } as const) : {};
+  const all = await repaired(input, channels, (twins) => {
+    if (ranged?.value) recalibrate(twins);
+    return refine(twins);
+  });
+  if (all && !all.value) return fail(...all.issues);
+  if (all?.value) gains.push(...gainOf(input, 'per-channel-weights', channels, base, all.value, given));
   return ok(gains);
 }
 
-interface Attempt {
-  readonly fix: 'recalibrate' | 'per-channel-weights';
-  readonly layers: readonly string[];
-  /** False when there was nothing to change. */
-  change(twins: Twins): boolean;
-}
-
-async function measured(input: RepairInput, attempt: Attempt): Promise<Outcome<readonly RemedyGain[]>> {
-  const { job, context, floatFile, quantizedFile, feeds, before } = input;
-  const { fix, layers, change } = attempt;
-  if (layers.length === 0) return ok([]);
+/** Runs the file after a change; `undefined` when there was nothing to change. */
+async function repaired(
+  input: RepairInput,
+  layers: readonly string[],
+  change: (twins: Twins) => boolean,
+): Promise<Outcome<ShadowResult> | undefined> {
+  const { job, context, floatFile, quantizedFile, feeds } = input;
+  if (layers.length === 0) return undefined;
   await checkpoint(context.signal);
   const twins = openTwins(floatFile, quantizedFile);
   if (!twins.value) return fail(...twins.issues);
-  if (!change(twins.value)) return ok([]);
-  const result = await simulate({
+  if (!change(twins.value)) return undefined;
+  return simulate({
     float: twins.value.float,
     quantized: twins.value.quantized,
     pairs: twins.value.pairs.filter(({ name }) => layers.includes(name)),
@@ -91,29 +93,32 @@ async function measured(input: RepairInput, attempt: Attempt): Promise<Outcome<r
     stage: 'compare',
     context,
   });
-  if (!result.value) return fail(...result.issues);
-  const after = result.value;
+}
+
+function gainOf(
+  { job }: RepairInput,
+  fix: RemedyGain['fix'],
+  layers: readonly string[],
+  before: ShadowResult,
+  after: ShadowResult,
+  given: Pick<Gain, 'given'> = {},
+): readonly RemedyGain[] {
   const data = { source: job.data.source, samples: after.samples };
-  const gain = (of: Gain['of'], old: Decibel | undefined, now: Decibel | undefined): Gain | undefined =>
-    typeof old === 'number' && typeof now === 'number'
-      ? {
-          of,
-          before: old,
-          after: now,
-          ...(layers.length > 1 && of === 'output' ? { layers: layers.length } : {}),
-          data,
-        }
-      : undefined;
+  const gain = (of: Gain['of'], old: Decibel | undefined, now: Decibel | undefined): Gain | undefined => {
+    if (typeof old !== 'number' || typeof now !== 'number') return undefined;
+    const many = of === 'output' && layers.length > 1 ? { layers: layers.length } : {};
+    return { of, before: old, after: now, ...many, ...given, data };
+  };
   const [old, now] = [outputReport(before, 'simulated'), outputReport(after, 'simulated')];
   const output = gain('output', old.sqnr, now.sqnr);
-  if (!output) return ok([]);
+  if (!output) return [];
   const local = layers.flatMap((name) => {
     const one = gain('local', before.sqnr.local[name], after.sqnr.local[name]);
     return one ? [[name, one] as const] : [];
   });
   const [was, is] = [old.topOneAgreement, now.topOneAgreement];
   const agreement = was !== null && is !== null ? { agreement: { before: was, after: is } } : {};
-  return ok([{ fix, layers, output, ...agreement, local: Object.fromEntries(local) }]);
+  return [{ fix, layers, output, ...agreement, local: Object.fromEntries(local) }];
 }
 
 function perTensor(layers: readonly LayerReport[]): readonly string[] {
