@@ -136,6 +136,8 @@ class Measurement {
       float,
       schemes.map((scheme) => ({ scheme: scheme.scheme, pairs: plannedPairs(float, scheme) })),
     );
+    // Every layer stays float, or is inside a subgraph.
+    if (sweep.comparisons.every((comparisons) => comparisons.length === 0)) return undefined;
     const optimization = (total ?? 0) * feeds.count >= WORTH_OPTIMISING ? 'all' : 'disabled';
     const session = await this.open(sweep.model, optimization);
     if (!session.value) return session.issues;
