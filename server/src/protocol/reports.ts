@@ -145,7 +145,7 @@ export interface ActivationFacts {
   readonly p9999: number;
   /** Share of elements outside the planned range. */
   readonly clippedShare?: number;
-  /** exp(entropy of the codes) under the planned range, and the number of levels it has. */
+  /** exp(entropy of the codes) of the values that are not exactly 0 under the planned range, and its number of levels. */
   readonly effectiveLevels?: number;
   readonly levels?: number;
   /** Standard deviation over batches of the batch range, divided by its mean. */

@@ -43,9 +43,7 @@ export function calibrate(model: string, flags: CalibrateFlags): Promise<number>
     if (terminal.json) terminal.document({ output: flags.output, ...end.value });
     else {
       const { samples, stable } = end.value.data;
-      const enough = stable
-        ? ` of ${stable.of}, as half of them gave the same ranges to ${100 * stable.share} %`
-        : '';
+      const enough = stable ? ` of ${stable.of}, as half as many gave nearly the same ranges` : '';
       terminal.print(
         `${flags.output}: ranges of ${count} tensors from ${samples} samples${enough} (${end.value.estimator}), ${shortBytes(text.length)}`,
       );

@@ -8,7 +8,10 @@ export interface DistributionFacts {
   readonly p9999: number;
   /** Share of the values beyond the range by more than half a step. */
   readonly clippedShare: number;
-  /** exp(entropy of the codes) in nats: as many equally frequent codes would tell as much. */
+  /**
+   * exp(entropy of the codes) in nats of the values that are not exactly 0: as many equally frequent codes would tell as
+   * much. Zeros, half of what follows a ReLU, would hide how well the others are resolved.
+   */
   readonly effectiveLevels: number;
   /** Codes that the scheme has. */
   readonly levels: number;
@@ -16,7 +19,7 @@ export interface DistributionFacts {
 
 const SHARE = 0.9999;
 
-/** Values count as where the centre of their bin lies; exact zeros have a code of their own. */
+/** Values count as where the centre of their bin lies. */
 export function distributionFacts(
   histogram: Histogram,
   range: Range,
@@ -30,7 +33,6 @@ export function distributionFacts(
     const at = Math.min(Math.max(code, codeMin), codeMax) - codeMin;
     codes[at] = (codes[at] ?? 0) + times;
   };
-  count(zeroPoint, histogram.zeros);
   const counts = histogram.occupied();
   const { firstBin, width } = histogram;
   let clipped = 0;
@@ -42,8 +44,9 @@ export function distributionFacts(
     count(roundHalfEven(x / scale) + zeroPoint, times);
   }
   const total = Math.max(1, histogram.count);
+  const others = Math.max(1, histogram.count - histogram.zeros);
   let entropy = 0;
-  for (const times of codes) if (times > 0) entropy -= (times / total) * Math.log(times / total);
+  for (const times of codes) if (times > 0) entropy -= (times / others) * Math.log(times / others);
   return {
     p9999: magnitudeBelow(histogram, SHARE),
     clippedShare: clipped / total,
