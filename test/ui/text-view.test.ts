@@ -91,7 +91,7 @@ describe('text view', () => {
   });
 
   it('compares the float and the quantized graph', async () => {
-    await workbench.clickToast('fashion_mobile.int8.onnx:', 'Compare');
+    await workbench.clickToast('fashion_mobile.int8.onnx:', 'Compare as Text');
     await workbench.tab('fashion_mobile.onnx ↔ fashion_mobile.int8.onnx').waitFor();
     const changed = workbench.page.locator('.monaco-diff-editor .modified .view-line');
     await until('the quantized graph is shown beside', async () => {

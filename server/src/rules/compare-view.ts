@@ -77,10 +77,18 @@ function row(layer: LayerReport, findings: readonly string[]): CompareView['laye
 /** Only where the report tells how the file is quantized: without, rules would judge a plan that nobody made. */
 function compareFindings(
   report: AnalysisReport,
-  { float, severities }: Pick<CompareInput, 'float' | 'severities'>,
+  { float, severities, quantizedName }: Pick<CompareInput, 'float' | 'severities' | 'quantizedName'>,
 ): readonly Issue[] {
   if (!report.layers.some(({ quantized }) => quantized)) return [];
   const known = new Map(float?.layers.map((layer) => [layer.name, layer]));
   const layers = report.layers.map((layer) => ({ ...known.get(layer.name), ...layer }));
-  return findingsOf({ ...report, layers }, undefined, severities);
+  return findingsOf({ ...report, layers }, undefined, severities).map((one) => named(one, quantizedName));
+}
+
+/** Where a sentence names the scheme, this file is meant. */
+function named(found: Issue, file: string): Issue {
+  const { facts } = found;
+  return 'scheme' in facts && facts.scheme === KEY
+    ? ({ ...found, facts: { ...facts, scheme: file } } as Issue)
+    : found;
 }
