@@ -123,7 +123,7 @@ class EffectSweep {
   private baseModel(): Model {
     const model = cloneModel(this.float);
     const names = new Set(
-      [...this.segments.flatMap((segment) => segment.inputs), this.target].map((v) => v.name),
+      [...this.segments.flatMap((segment) => segment.outputs), this.target].map((v) => v.name),
     );
     const shown = [...names].map((name) => defined(model.graph.values.get(name), 'cut value'));
     model.graph.outputs.splice(0, model.graph.outputs.length, ...shown);
@@ -136,7 +136,7 @@ class EffectSweep {
     const ran = await this.cutsOf(base, first.value);
     if (!ran.value) return fail(...ran.issues);
     const cuts = ran.value;
-    for (const segment of this.segments) this.typeInputs(segment, cuts);
+    for (const segment of this.segments) this.typeEnds(segment, cuts);
     const signal = power(defined(cuts[this.target.name], 'target of the base run'));
     const gains = await this.openGains(cuts);
     if (!gains.value) return fail(...gains.issues);
@@ -164,7 +164,8 @@ class EffectSweep {
     const model = cloneModel(this.float);
     const { graph } = model;
     const target = defined(graph.values.get(this.target.name), 'target');
-    const names = new Set(this.segments.flatMap((segment) => segment.inputs).map((value) => value.name));
+    const ends = this.segments.flatMap((segment) => segment.outputs);
+    const names = new Set(ends.filter((value) => value !== this.target).map((value) => value.name));
     const noise = [...names]
       .filter((name) => cuts[name]?.type === 'float32')
       .map((name) => [name, probe(model, defined(graph.values.get(name), 'cut value')).name] as const);
@@ -297,8 +298,8 @@ class EffectSweep {
   }
 
   /** Types of cut tensors are often not stated in the file; the run tells them. */
-  private typeInputs(segment: Segment, tensors: Tensors): void {
-    for (const value of segment.inputs) {
+  private typeEnds(segment: Segment, tensors: Tensors): void {
+    for (const value of segment.outputs) {
       const tensor = tensors[value.name];
       if (tensor) value.elementType = dataTypeOf(tensor.type);
     }
