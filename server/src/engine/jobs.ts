@@ -171,7 +171,13 @@ export interface RemedyQuestion {
 
 export interface ExamineResult {
   /** The judged recipe itself, run on the data; missing when nothing needed it. */
-  readonly plan?: { readonly sqnr: Decibel; readonly agreement: number | null; readonly samples: number };
+  readonly plan?: {
+    readonly sqnr: Decibel;
+    readonly agreement: number | null;
+    readonly samples: number;
+    /** By layer name, at the layer's own output. */
+    readonly local: Readonly<Record<string, Decibel>>;
+  };
   readonly remedies: readonly RemedyGain[];
   readonly attention: readonly AttentionOrder[];
   /** By layer name. */

@@ -290,6 +290,10 @@ export interface IssueFacts extends Readonly<Record<ScriptCode, ScriptFindingFac
     readonly peakRatio: number;
     readonly peak: number;
     readonly p9999: number;
+    /** The range stands in a file that is quantized already. */
+    readonly inFile: boolean;
+    /** dB at the layer from its activation alone. */
+    readonly sqnr?: number;
   };
   M15: Measured & {
     readonly effectiveLevels: number;

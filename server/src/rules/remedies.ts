@@ -105,9 +105,16 @@ function recalibrated(
   if (!layers.some((layer) => layer.quantized) || typeof before?.sqnr !== 'number') return undefined;
   if (typeof plan?.sqnr !== 'number') return undefined;
   const { samples, agreement } = plan;
+  const data = { source, samples };
+  const local = layers.flatMap((layer) => {
+    const [old, now] = [layer.local?.file, plan.local[layer.name]];
+    if (typeof old !== 'number' || typeof now !== 'number') return [];
+    return [[layer.name, { of: 'local', before: old, after: now, data }] as const];
+  });
   return {
     fix: 'recalibrate',
-    output: { of: 'output', before: before.sqnr, after: plan.sqnr, data: { source, samples } },
+    output: { of: 'output', before: before.sqnr, after: plan.sqnr, data },
+    local: Object.fromEntries(local),
     ...(before.topOneAgreement === null || agreement === null
       ? {}
       : { agreement: { before: before.topOneAgreement, after: agreement } }),

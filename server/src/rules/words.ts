@@ -175,11 +175,17 @@ const sentences: { readonly [C in IssueCode]: Sentence<C> } = {
       : `a symmetric format wastes ${bits(f.bitsLost)}. Use asymmetric activations${gained(':', f.gains)}.`),
   M13: (f) =>
     `${f.channels.length} of ${f.total} channels are dead (all weights zero): ${f.channels.slice(0, 8).join(', ')}${f.channels.length > 8 ? ', …' : ''}.`,
-  M14: (f) =>
-    (f.clippedShare !== undefined && f.clippedShare > 0
-      ? `${percent(f.clippedShare)} of the activation's values lie outside the planned range; its peak ${f.peak.toPrecision(3)} is ${times(f.peakRatio)} the 99.99th percentile. `
-      : `the activation's peak ${f.peak.toPrecision(3)} is ${times(f.peakRatio)} its 99.99th percentile ${f.p9999.toPrecision(3)}. `) +
-    `Estimate ranges by mse${gained(':', f.gains)}.`,
+  M14: (f) => {
+    if (f.inFile) {
+      const cost = f.sqnr === undefined ? '' : `; the activation alone leaves ${decibels(f.sqnr)} here`;
+      return `the file's range clips ${smallShare(f.clippedShare ?? 0)} of the activation's values${cost}. Calibrate again${gained(':', f.gains)}.`;
+    }
+    const cause =
+      f.clippedShare !== undefined && f.clippedShare > 0
+        ? `${smallShare(f.clippedShare)} of the activation's values lie outside the planned range; its peak ${f.peak.toPrecision(3)} is ${times(f.peakRatio)} the 99.99th percentile.`
+        : `the activation's peak ${f.peak.toPrecision(3)} is ${times(f.peakRatio)} its 99.99th percentile ${f.p9999.toPrecision(3)}.`;
+    return `${cause} Estimate ranges by mse${gained(':', f.gains)}.`;
+  },
   M15: (f) =>
     `${f.inFile ? 'only ' : ''}${Math.round(f.effectiveLevels)} of ${f.levels} levels ${f.inFile ? 'of its activation occur' : 'do the work'}: ${bits(f.bitsLost)} wasted. ` +
     `${f.inFile ? 'The range fits other data or other preprocessing; calibrate again' : 'Estimate ranges by mse'}${gained(':', f.gains)}.`,
@@ -259,6 +265,11 @@ export function reported(issue: Issue): ReportedIssue {
 function some(names: readonly string[], noun: string): string {
   const shown = names.slice(0, 3).map(quote).join(', ');
   return `${names.length} ${noun}${names.length === 1 ? '' : 's'} (${shown}${names.length > 3 ? ', …' : ''})`;
+}
+
+/** A share that may be far below a percent. */
+function smallShare(share: number): string {
+  return share >= 0.001 ? percent(share) : `${(share * 100).toPrecision(1)} %`;
 }
 
 function bits(count: number): string {

@@ -76,7 +76,14 @@ class Examination {
     const output = result && outputReport(result, 'simulated');
     return ok({
       ...(output
-        ? { plan: { sqnr: output.sqnr, agreement: output.topOneAgreement, samples: result.samples } }
+        ? {
+            plan: {
+              sqnr: output.sqnr,
+              agreement: output.topOneAgreement,
+              samples: result.samples,
+              local: result.sqnr.local,
+            },
+          }
         : {}),
       remedies,
       attention: attention.value,

@@ -15,6 +15,12 @@ const thresholds = {
     maximum: 1e6,
     description: 'largest magnitude of an activation divided by its 99.99th percentile',
   },
+  sqnr: {
+    default: 20,
+    minimum: -120,
+    maximum: 120,
+    description: 'dB at the layer from its activation alone, where a quantized file clips any of it',
+  },
 } as const;
 
 export const m14: ModelRule<'M14', keyof typeof thresholds> = {
@@ -22,11 +28,11 @@ export const m14: ModelRule<'M14', keyof typeof thresholds> = {
   severity: 'warning',
   title: 'Activation range clips values or follows rare peaks',
   documentation: {
-    trigger: `More than ${thresholds.clippedShare.default * 100} % of the values of an activation lie outside its planned range, or the largest magnitude is more than ${thresholds.peakRatio.default} times the 99.99th percentile.`,
+    trigger: `More than ${thresholds.clippedShare.default * 100} % of the values of an activation lie outside its planned range, or the largest magnitude is more than ${thresholds.peakRatio.default} times the 99.99th percentile. In a file that is quantized already: its range clips values, and the activation alone leaves less than ${thresholds.sqnr.default} dB at the layer.`,
     why: 'A range that is too narrow distorts the values beyond it; a range that reaches for one peak leaves all others a few codes.',
     remedy:
       'Let the `mse` estimator weigh both errors. When the same channels peak on every sample, move the range into the weights (SmoothQuant).',
-    gain: 'local SQNR of the layer and output SQNR of the whole network, under the present estimator and under `mse`.',
+    gain: 'local SQNR of the layer and output SQNR of the whole network, under the present estimator and under `mse`; for a quantized file, with the ranges of the file and with those of this data.',
     source:
       'Banner et al. 2019 (arXiv 1810.05723), section 3; Krishnamoorthi 2018 (arXiv 1806.08342), section 2; Xiao et al. 2023 (arXiv 2211.10438).',
   },
@@ -40,9 +46,13 @@ export const m14: ModelRule<'M14', keyof typeof thresholds> = {
       const peak = known ? Math.max(Math.abs(known.min), Math.abs(known.max)) : undefined;
       const p9999 = known?.p9999;
       const peakRatio = peak !== undefined && p9999 !== undefined && p9999 > 0 ? peak / p9999 : undefined;
-      // A share of zero is the share of a ReLU's zeros in a file: codes at the end are no clipping there.
-      const clippedShare = known?.clippedShare;
-      if (!((clippedShare ?? 0) > limits.clippedShare) && !((peakRatio ?? 1) > limits.peakRatio)) continue;
+      const inFile = layer.quantized !== undefined;
+      const clippedShare = inFile ? layer.quantized?.input?.clippedShare : known?.clippedShare;
+      // Of heavy tails a few clipped values carry most of the energy: the error tells, not their share.
+      const sqnr = layer.localActivations?.file ?? undefined;
+      const costly = inFile && sqnr !== undefined && sqnr < limits.sqnr && (clippedShare ?? 0) > 0;
+      const clipped = (clippedShare ?? 0) > limits.clippedShare;
+      if (!clipped && !costly && (inFile || !((peakRatio ?? 1) > limits.peakRatio))) continue;
       found.push(
         issue(
           'M14',
@@ -51,7 +61,11 @@ export const m14: ModelRule<'M14', keyof typeof thresholds> = {
             peakRatio: peakRatio ?? 1,
             peak: peak ?? 0,
             p9999: p9999 ?? 0,
-            gains: measuredGains(facts, ['estimator-mse'], layer.name),
+            inFile,
+            sqnr,
+            gains: inFile
+              ? measuredGains(facts, ['recalibrate'], layer.name)
+              : measuredGains(facts, ['estimator-mse'], layer.name),
           },
           { layer: layer.name, node: layer.node, tensor: known?.tensor },
           severityOf(m14, facts.plan),
