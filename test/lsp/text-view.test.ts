@@ -103,7 +103,9 @@ describe('hover', () => {
     expect(text).not.toMatch(/https:\/\//);
     expect(text.replace(/\]\([^)\s]*\)/g, ']')).not.toMatch(/(?<!\\)\$\(zap/);
     const commands = [...text.matchAll(/\]\(command:([\w.]+)\?/g)].map((match) => match[1]);
-    expect(new Set(commands)).toEqual(new Set(['quantlens.editRecipe', 'quantlens.calibrate']));
+    expect(new Set(commands)).toEqual(
+      new Set(['quantlens.editRecipe', 'quantlens.whatIf', 'quantlens.calibrate']),
+    );
     const [row] = text.split('\n');
     expect(row?.split(' · ').length).toBe(3);
     const lenses = await client.at<CodeLens[]>('codeLens', opened);

@@ -98,7 +98,7 @@ class Measurement {
   private async measure(feeds: Feeds): Promise<Failed> {
     const { job } = this;
     for (const name of job.schemes) {
-      const scheme = prepareScheme(this.prepared, name, this.ranges);
+      const scheme = prepareScheme(this.prepared, name, this.ranges, job.recipe);
       if (!scheme.value) return scheme.issues;
       this.figures.issues.push(...scheme.issues);
       this.schemes.push(scheme.value);
@@ -270,7 +270,7 @@ class Measurement {
 }
 
 /** Layers with their share of the time; equal shares where a product cannot be counted. */
-function cutLayers(model: Model, dimensions: Readonly<Record<string, number>>): readonly CutLayer[] {
+export function cutLayers(model: Model, dimensions: Readonly<Record<string, number>>): readonly CutLayer[] {
   const { perNode } = countMacs(model, dimensions);
   const layers = listLayers(model).filter((layer) => layer.node.graph === model.graph);
   const counted = layers.every((layer) => typeof perNode.get(layer.node) === 'number');

@@ -1,10 +1,12 @@
 /** Schemes made ready to be measured: plan, quantized twin and the layers of both. */
 import type { RangesFile } from '../../protocol/reports';
+import { recipeScheme } from '../../protocol/views';
 import { exportedPairs } from '../analysis/layer-pairs';
 import type { LayerPair } from '../analysis/shadow';
 import { floatName } from '../base/format-names';
 import { hasErrors, type Issue } from '../base/issue';
 import { fail, type Outcome, ok } from '../base/outcome';
+import { parseRecipe } from '../format/recipe';
 import { defaultOpset, type Model } from '../graph/ir';
 import { listLayers } from '../graph/layers';
 import { raiseOpset } from '../methods/opset';
@@ -21,14 +23,21 @@ export interface PreparedScheme {
   readonly twin: Model;
 }
 
-/** Plan and twin of a scheme. Issues: those of the plan; of the export, when it fails. */
+/**
+ * Plan and twin of a scheme; the scheme named `recipe` is what the text of a recipe plans. Issues: those of the recipe; those
+ * of the plan; of the export, when it fails.
+ */
 export function prepareScheme(
   prepared: PreparedModel,
   scheme: string,
   ranges: RangesFile | undefined,
+  recipe?: string,
 ): Outcome<PreparedScheme> {
   const model = prepared.folded();
-  const plan = makePlan({ model, layers: listLayers(model), scheme });
+  const parsed = recipe === undefined || scheme !== recipeScheme ? undefined : parseRecipe(recipe);
+  if (parsed && (!parsed.recipe || hasErrors(parsed.issues))) return fail(...parsed.issues);
+  const what = parsed ? { recipe: parsed.recipe } : { scheme };
+  const plan = makePlan({ model, layers: listLayers(model), ...what });
   if (!plan.value) return fail(...plan.issues);
   const twin = quantizedTwin(prepared, plan.value, ranges);
   if (!twin.value || hasErrors(twin.issues)) return fail(...twin.issues);
