@@ -175,7 +175,13 @@ export interface IssueFacts extends Readonly<Record<ScriptCode, ScriptFindingFac
   };
   // --- recipe and scheme -------------------------------------------------------------------------------
   'recipe-syntax': { readonly reason: string };
-  'recipe-value': { readonly key: string; readonly reason: string; readonly expected: string };
+  'recipe-value': {
+    readonly key: string;
+    readonly reason: string;
+    readonly expected: string;
+    /** What was most likely meant. */
+    readonly nearest?: string;
+  };
   'scheme-unknown': { readonly scheme: string; readonly expected: string };
   R01: { readonly match: string; readonly nearest?: string };
   R02: { readonly match: string; readonly format: string; readonly reason: string };
@@ -245,10 +251,10 @@ export interface IssueFacts extends Readonly<Record<ScriptCode, ScriptFindingFac
     readonly because: 'pair' | 'padding' | 'fraction';
   };
   M08: {
-    /** Zero points of the channels differ, or they are the same and not 0. */
-    readonly because: 'differ' | 'non-zero';
     readonly layers: number;
     readonly total: number;
+    /** Layers whose channels have different zero points. */
+    readonly differ: number;
   };
   M09: { readonly layers: number; readonly total: number };
   M10: {

@@ -28,6 +28,8 @@ export interface ModuleLayer {
   readonly around: readonly Place[];
   /** Sizes that the constructor states, in the order of the weight's shape: null where not known. */
   readonly shape: readonly (number | null)[] | undefined;
+  /** Groups of a convolution; 1 when the constructor does not state them, null when not known. */
+  readonly groups: number | null;
 }
 
 /** A network that a script constructs. */
@@ -37,6 +39,8 @@ export interface ModuleTree {
   /** The call that makes it, or the class itself when nothing in the program calls it. */
   readonly place: Place;
   readonly layers: readonly ModuleLayer[];
+  /** Type of every module without children, by its path: also those without weights. */
+  readonly leaves: ReadonlyMap<string, string>;
 }
 
 /** One parsed file of a workspace. */
@@ -62,11 +66,11 @@ export function moduleTrees(source: ScriptFile, resolve: Resolver = () => undefi
   const keep = (value: PythonValue, place: Place) => {
     if (value.kind !== 'object') return;
     noteClasses(value, built);
-    const layers = layersOf(value);
+    const { layers, leaves } = contentsOf(value);
     const signature = JSON.stringify([value.type, layers.map(({ path, shape }) => [path, shape])]);
     if (layers.length === 0 || seen.has(signature)) return;
     seen.add(signature);
-    trees.push({ name: value.type, place, layers });
+    trees.push({ name: value.type, place, layers, leaves });
   };
   for (const call of program.calls) {
     if (!mayConstruct(call)) continue;
@@ -109,17 +113,28 @@ function noteClasses(value: ObjectValue, into: Set<string>, seen = new Set<Objec
 }
 
 /** Depth-first in the order of assignment, as PyTorch names parameters; a shared module is listed once. */
-function layersOf(root: ObjectValue): readonly ModuleLayer[] {
+function contentsOf(root: ObjectValue): Pick<ModuleTree, 'layers' | 'leaves'> {
   const layers: ModuleLayer[] = [];
+  const leaves = new Map<string, string>();
   const seen = new Set<ObjectValue>();
   const visit = (module: ObjectValue, path: string, around: readonly Place[]) => {
     if (seen.has(module) || layers.length >= MAXIMUM_LAYERS) return;
     seen.add(module);
     const layer = layerTypes[module.type];
+    if (layer || module.attributes.size === 0) leaves.set(path, module.type);
     if (layer) {
       const shape = layer.shape?.((name, position) => argumentOf(module, name, position));
       const weights = layer.weights ?? ['weight'];
-      layers.push({ path, type: module.type, weights, place: module.origin, around, shape });
+      const groups = argumentOf(module, 'groups', 6);
+      layers.push({
+        path,
+        type: module.type,
+        weights,
+        place: module.origin,
+        around,
+        shape,
+        groups: groups === undefined ? 1 : groups,
+      });
       return;
     }
     for (const [name, child] of module.attributes)
@@ -127,7 +142,7 @@ function layersOf(root: ObjectValue): readonly ModuleLayer[] {
         visit(child, path === '' ? name : `${path}.${name}`, [...around, module.origin]);
   };
   visit(root, '', []);
-  return layers;
+  return { layers, leaves };
 }
 
 function argumentOf(module: ObjectValue, name: string, position: number): number | null | undefined {

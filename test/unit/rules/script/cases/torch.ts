@@ -3,10 +3,589 @@ import type { RuleCases } from './index';
 
 const eager = `
 import torch
-from torch.ao.quantization import prepare, convert, get_default_qconfig
+import torch.nn as nn
+from torch.ao.quantization import (
+    QConfig, QuantStub, DeQuantStub, MinMaxObserver, PerChannelMinMaxObserver,
+    convert, fuse_modules, fuse_modules_qat, get_default_qconfig, prepare, prepare_qat,
+)
+`;
+const net = `${eager}
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.quant = QuantStub()
+        self.conv = nn.Conv2d(3, 8, 3)
+        self.bn = nn.BatchNorm2d(8)
+        self.relu = nn.ReLU()
+        self.dequant = DeQuantStub()
+    def forward(self, x):
+        return self.dequant(self.relu(self.bn(self.conv(self.quant(x)))))
+`;
+/** A residual block, its forward given. */
+const block = (forward: string) => `${eager}
+class Block(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.quant = QuantStub()
+        self.a = nn.Conv2d(3, 3, 1)
+        self.b = nn.Conv2d(3, 3, 1)
+        self.relu = nn.ReLU()
+        self.add = nn.quantized.FloatFunctional()
+    def forward(self, x):
+        x = self.quant(x)
+${forward}
+model = Block().eval()
+model.qconfig = get_default_qconfig('x86')
+prepare(model, inplace=True)
+run(model)
+convert(model, inplace=True)
+`;
+const loader = (transform: string, shuffle: string) => `${eager}
+from torch.utils.data import DataLoader
+from torchvision import transforms, datasets
+def main(model):
+    transform = transforms.Compose([${transform}, transforms.ToTensor()])
+    data = datasets.CIFAR10('d', transform=transform)
+    loader = DataLoader(data, batch_size=8, shuffle=${shuffle})
+    model.eval()
+    prepare(model, inplace=True)
+    for images, _ in loader:
+        MODEL
+    convert(model, inplace=True)
 `;
 
 export const torchCases = {
+  S01: {
+    bad: [
+      `${net}
+model = Net()
+model.qconfig = get_default_qconfig('x86')
+⟦prepare⟧(model, inplace=True)
+`,
+      `${net}
+def main():
+    model = Net()
+    model.eval()
+    model.train()
+    ⟦fuse_modules⟧(model, [['conv', 'bn', 'relu']], inplace=True)
+    prepare(model, inplace=True)
+`,
+      `import torchvision
+from torch.ao.quantization.quantize_fx import prepare_fx
+model = torchvision.models.resnet18(weights='DEFAULT')
+prepared = ⟦prepare_fx⟧(model, mapping, example)
+`,
+    ],
+    good: [
+      `${net}
+model = Net().eval()
+prepare(model, inplace=True)
+`,
+      `${net}
+model = Net()
+model.load_state_dict(torch.load('a.pt'))
+model.train(False)
+prepare(model, inplace=True)
+`,
+      `${eager}
+def main(model):
+    prepare(model, inplace=True)
+`,
+      `${net}
+model = Net()
+ready(model)
+prepare(model, inplace=True)
+`,
+      `${net}
+def to_eval(m):
+    m.eval()
+model = Net()
+to_eval(model)
+prepare(model, inplace=True)
+`,
+    ],
+  },
+  S02: {
+    bad: [
+      `${eager}
+def main(model):
+    model.eval()
+    ⟦prepare_qat⟧(model, inplace=True)
+`,
+    ],
+    good: [
+      `${eager}
+def main(model):
+    model.eval()
+    model.train()
+    prepare_qat(model, inplace=True)
+`,
+      `${eager}
+def main(model):
+    model.eval()
+    train(model)
+    prepare_qat(model, inplace=True)
+`,
+      `from torch.ao.quantization.quantize_fx import prepare_qat_fx
+def main(model):
+    model.eval()
+    prepare_qat_fx(model, mapping, example)
+`,
+    ],
+  },
+  S03: {
+    bad: [
+      `${net}
+model = Net().eval()
+model.qconfig = get_default_qconfig('x86')
+⟦prepare⟧(model, inplace=True)
+`,
+    ],
+    good: [
+      `${net}
+model = Net().eval()
+model = fuse_modules(model, [['conv', 'bn', 'relu']])
+prepare(model, inplace=True)
+`,
+      `${net}
+model = Net().eval()
+model.fuse_model()
+prepare(model, inplace=True)
+`,
+      `${net.replace('        self.bn = nn.BatchNorm2d(8)\n', '')}
+model = Net().eval()
+prepare(model, inplace=True)
+`,
+    ],
+  },
+  S04: {
+    bad: [
+      `${eager}
+def main(model):
+    model.eval()
+    model = ⟦fuse_modules⟧(model, pairs)
+    model.train()
+    prepare_qat(model, inplace=True)
+`,
+    ],
+    good: [
+      `${eager}
+def main(model):
+    model = fuse_modules_qat(model, pairs)
+    prepare_qat(model, inplace=True)
+`,
+      `${eager}
+def main(model):
+    model = fuse_modules(model, pairs)
+    prepare(model, inplace=True)
+`,
+    ],
+  },
+  S05: {
+    bad: [
+      `${net}
+model = Net().eval()
+fuse_modules(model, [['conv', 'bn', 'relu'], ⟦['conv', 'relu', 'bn']⟧], inplace=True)
+`,
+      `${net.replace('nn.ReLU()', 'nn.ReLU6()')}
+model = Net().eval()
+fuse_modules(model, ⟦['conv', 'bn', 'relu']⟧)
+`,
+    ],
+    good: [
+      `${net}
+model = Net().eval()
+fuse_modules(model, [['conv', 'bn', 'relu'], ['bn', 'relu'], ['conv', name]], inplace=True)
+`,
+      `${eager}
+def main(model):
+    fuse_modules(model, [['relu', 'conv']])
+`,
+    ],
+  },
+  S06: {
+    bad: [
+      `${net.replace(/QuantStub|DeQuantStub/g, 'Identity').replace('QuantStub, Identity', '')}
+model = Net().eval()
+model.qconfig = get_default_qconfig('x86')
+⟦prepare⟧(model, inplace=True)
+run(model)
+convert(model, inplace=True)
+`,
+    ],
+    good: [
+      `${net}
+model = Net().eval()
+prepare(model, inplace=True)
+run(model)
+convert(model, inplace=True)
+`,
+      `${eager}
+def main(model):
+    prepare(model, inplace=True)
+    run(model)
+    convert(model, inplace=True)
+`,
+    ],
+  },
+  S07: {
+    bad: [
+      block('        y = self.a(x)\n        return ⟦y + self.b(y)⟧'),
+      block('        y = self.a(x)\n        ⟦y += self.b(x)⟧\n        return ⟦torch.cat⟧([y, x], 1)'),
+    ],
+    good: [
+      block('        y = self.a(x)\n        return self.add.add(y, self.b(y))'),
+      block('        y = self.a(x)\n        n = x.size(0) + 1\n        return y.view(n + 2, -1)'),
+      block('        y = self.a(x)\n        return y + self.b(y)').replace('QuantStub()', 'nn.Identity()'),
+    ],
+  },
+  S08: {
+    bad: [
+      block('        return self.relu(self.b(⟦self.relu⟧(self.a(x))))').replace(
+        'self.relu(self.b(⟦self.relu⟧(self.a(x))))',
+        '⟦self.relu⟧(self.b(self.relu(self.a(x))))',
+      ),
+    ],
+    good: [
+      block('        return self.relu(self.b(self.a(x)))'),
+      block('        if self.training:\n            return self.a(x)\n        return self.a(x)'),
+    ],
+  },
+  S09: {
+    bad: [
+      `${net.replace(/QConfig, |get_default_qconfig, /g, '')}
+model = Net().eval()
+⟦prepare⟧(model, inplace=True)
+`,
+    ],
+    good: [
+      `${net}
+model = Net().eval()
+model.qconfig = get_default_qconfig('x86')
+prepare(model, inplace=True)
+`,
+      'import torch\nfrom torch.ao.quantization import prepare\ndef main(model):\n    prepare(model)\n',
+    ],
+  },
+  S10: {
+    bad: [
+      `${eager}q = QConfig(activation=⟦MinMaxObserver(dtype=torch.quint8)⟧, weight=PerChannelMinMaxObserver.with_args(dtype=torch.qint8))\n`,
+      `${eager}q = QConfig(⟦MinMaxObserver()⟧, PerChannelMinMaxObserver)\n`,
+    ],
+    fixed: [
+      `${eager}q = QConfig(activation=MinMaxObserver.with_args(dtype=torch.quint8), weight=PerChannelMinMaxObserver.with_args(dtype=torch.qint8))\n`,
+      `${eager}q = QConfig(MinMaxObserver, PerChannelMinMaxObserver)\n`,
+    ],
+    good: [
+      `${eager}q = QConfig(activation=MinMaxObserver, weight=PerChannelMinMaxObserver.with_args(dtype=torch.qint8))\n`,
+      `${eager}q = QConfig(activation=make_observer(), weight=w)\n`,
+    ],
+  },
+  S11: {
+    target: 'x86-vnni',
+    bad: [
+      `${net}from torch.ao.quantization import default_qconfig
+model = Net()
+model.qconfig = ⟦default_qconfig⟧
+`,
+    ],
+    good: [
+      `${net}
+model = Net()
+model.qconfig = get_default_qconfig('x86')
+`,
+      `${eager}from torch.ao.quantization import default_qconfig
+model.qconfig = default_qconfig
+`,
+    ],
+  },
+  S12: {
+    bad: [
+      `${eager}
+torch.backends.quantized.engine = 'qnnpack'
+model.qconfig = get_default_qconfig⟦('fbgemm')⟧
+`,
+    ],
+    good: [
+      `${eager}
+torch.backends.quantized.engine = 'qnnpack'
+model.qconfig = get_default_qconfig('qnnpack')
+`,
+      `${eager}
+torch.backends.quantized.engine = 'fbgemm'
+model.qconfig = get_default_qconfig('x86')
+`,
+      `${eager}
+torch.backends.quantized.engine = chosen
+model.qconfig = get_default_qconfig('fbgemm')
+`,
+    ],
+  },
+  S14: {
+    bad: [
+      `${eager}
+def main(model):
+    done = convert(model)
+    done.⟦to⟧(torch.device('cuda:0'))
+    done.⟦cuda⟧()
+`,
+    ],
+    good: [
+      `${eager}
+def main(model):
+    model.cuda()
+    train(model)
+    model.cpu()
+    done = convert(model)
+    done.to('cpu')
+    done.to(device)
+`,
+    ],
+  },
+  S15: {
+    bad: [
+      `${eager}
+def main(model):
+    model.train()
+    prepare_qat(model, inplace=True)
+    for x in data:
+        model(x)
+    done = ⟦convert⟧(model)
+`,
+    ],
+    good: [
+      `${eager}
+def main(model):
+    model.train()
+    prepare_qat(model, inplace=True)
+    for x in data:
+        model(x)
+    model.eval()
+    done = convert(model)
+`,
+      `${eager}
+def main(model):
+    model.train()
+    prepare_qat(model, inplace=True)
+    train(model)
+    done = convert(model)
+`,
+    ],
+  },
+  S16: {
+    bad: [
+      `${eager}
+def main(model):
+    ⟦prepare_qat⟧(model, inplace=True)
+    for x in data:
+        model(x).backward()
+    convert(model.eval())
+`,
+    ],
+    good: [
+      `${eager}
+def main(model):
+    prepare_qat(model, inplace=True)
+    for epoch in range(9):
+        model(x).backward()
+        if epoch > 6:
+            model.apply(torch.ao.quantization.disable_observer)
+    convert(model.eval())
+`,
+      `${eager}
+def main(model):
+    prepare_qat(model, inplace=True)
+    fit(model)
+    convert(model.eval())
+`,
+    ],
+  },
+  S17: {
+    bad: [
+      `${net}
+model = Net().train()
+model.qconfig = torch.ao.quantization.get_default_qat_qconfig('x86')
+⟦prepare_qat⟧(model, inplace=True)
+`,
+    ],
+    good: [
+      `${net}
+model = Net()
+model.load_state_dict(torch.load('a.pt'))
+prepare_qat(model, inplace=True)
+`,
+      `${net}
+model = Net()
+fit(model)
+prepare_qat(model, inplace=True)
+`,
+      `${eager}
+def main(model):
+    prepare_qat(model, inplace=True)
+`,
+    ],
+  },
+  S18: {
+    bad: [
+      `${net.replace('nn.Conv2d(3, 8, 3)', 'nn.Conv2d(3, 9, 3, groups=3)')}
+model = Net()
+model.qconfig = ⟦get_default_qconfig⟧('qnnpack')
+`,
+      `${net.replace('nn.Conv2d(3, 8, 3)', 'nn.Conv2d(3, 9, 3, 1, 1, 1, 3)')}
+q = QConfig(activation=MinMaxObserver, ⟦weight=MinMaxObserver.with_args(dtype=torch.qint8)⟧)
+`,
+    ],
+    good: [
+      `${net}
+model.qconfig = get_default_qconfig('qnnpack')
+`,
+      `${net.replace('nn.Conv2d(3, 8, 3)', 'nn.Conv2d(3, 9, 3, groups=3)')}
+model.qconfig = get_default_qconfig('x86')
+q = QConfig(activation=MinMaxObserver, weight=PerChannelMinMaxObserver)
+`,
+    ],
+  },
+  S19: {
+    bad: [
+      `${net.replace('nn.Conv2d(3, 8, 3)', 'nn.ConvTranspose2d(3, 8, 3)')}
+model = Net().eval()
+model.qconfig = get_default_qconfig('fbgemm')
+⟦prepare⟧(model, inplace=True)
+`,
+    ],
+    good: [
+      `${net}
+model = Net().eval()
+model.qconfig = get_default_qconfig('fbgemm')
+prepare(model, inplace=True)
+`,
+      `${net.replace('nn.Conv2d(3, 8, 3)', 'nn.ConvTranspose2d(3, 8, 3)')}
+model = Net().eval()
+model.qconfig = get_default_qconfig('fbgemm')
+model.conv.qconfig = None
+prepare(model, inplace=True)
+`,
+    ],
+  },
+  S20: {
+    bad: [
+      `${net.replace('nn.ReLU()', 'nn.⟦ReLU6⟧()')}
+model = Net().eval()
+prepare(model, inplace=True)
+`,
+    ],
+    good: [
+      `${net.replace('nn.ReLU()', 'nn.ReLU6()')}
+model = Net()
+`,
+      `${net}
+model = Net().eval()
+prepare(model, inplace=True)
+`,
+    ],
+  },
+  S21: {
+    bad: [
+      loader('transforms.RandomCrop(32)', 'False').replace('MODEL', '⟦model(images)⟧'),
+      loader('transforms.CenterCrop(32)', 'True').replace('MODEL', '⟦model(images)⟧'),
+    ],
+    good: [
+      loader('transforms.CenterCrop(32)', 'False').replace('MODEL', 'model(images)'),
+      loader('transforms.RandomCrop(32)', 'True')
+        .replace('MODEL', 'pass')
+        .replace('model.eval()', 'train(model, loader)'),
+    ],
+  },
+  S22: {
+    bad: [
+      `${eager}
+def main(model, test_loader):
+    ⟦calibrate⟧(model, test_loader)
+    top1 = evaluate(model, test_loader)
+`,
+    ],
+    good: [
+      `${eager}
+def main(model, train_loader, test_loader):
+    calibrate(model, train_loader)
+    top1 = evaluate(model, test_loader)
+`,
+      `${eager}
+def first(model, loader):
+    calibrate(model, loader)
+def second(model, loader):
+    evaluate(model, loader)
+`,
+    ],
+  },
+  S23: {
+    bad: [
+      `${eager}
+def main(model, data):
+    prepare(model.eval(), inplace=True)
+    for x in data:
+        ⟦model(x)⟧
+    convert(model)
+`,
+    ],
+    good: [
+      `${eager}
+def main(model, data):
+    prepare(model.eval(), inplace=True)
+    with torch.no_grad():
+        for x in data:
+            model(x)
+    convert(model)
+`,
+      `${eager}
+def main(model, data):
+    prepare(model.eval(), inplace=True)
+    calibrate(model, data)
+    convert(model)
+`,
+    ],
+  },
+  S25: {
+    bad: [
+      `import torch
+from torchao.quantization.pt2e import prepare_qat_pt2e, convert_pt2e
+def main(net, example, q):
+    model = torch.export.export(net, example).module()
+    model = prepare_qat_pt2e(model, q)
+    model.⟦train⟧()
+    fit(model)
+    done = convert_pt2e(model)
+    done.⟦eval⟧()
+`,
+    ],
+    good: [
+      `import torch, torchao
+from torchao.quantization.pt2e import prepare_qat_pt2e
+def main(net, example, q):
+    net.eval()
+    model = torch.export.export(net, example).module()
+    model = prepare_qat_pt2e(model, q)
+    torchao.quantization.pt2e.move_exported_model_to_eval(model)
+`,
+    ],
+  },
+  S26: {
+    bad: [
+      `import torch
+from torchao.quantization.pt2e.quantizer.x86_inductor_quantizer import X86InductorQuantizer
+quantizer = X86InductorQuantizer()
+model = torch.⟦compile⟧(converted)
+`,
+    ],
+    good: [
+      `import torch
+from torchao.quantization.pt2e.quantizer.x86_inductor_quantizer import X86InductorQuantizer
+torch._inductor.config.freezing = True
+model = torch.compile(converted)
+`,
+      'import torch\nmodel = torch.compile(net)\n',
+    ],
+  },
   S13: {
     bad: [
       `${eager}
