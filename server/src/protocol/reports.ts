@@ -92,6 +92,8 @@ export interface LayerReport {
   readonly macs: number | null;
   readonly dataType: string;
   readonly depthwise?: boolean;
+  /** A table whose rows are picked by indices: it reads no activation that could be quantized. */
+  readonly lookup?: boolean;
   readonly weightSqnr?: Readonly<Record<string, Decibel>>;
   readonly weightRange?: { readonly min: number; readonly max: number };
   /** As `weightSqnr`, errors weighted with the mean square of the activation that each input column meets (imatrix). */
@@ -302,6 +304,11 @@ export interface RangesFile {
   readonly seed: number;
   /** Keyed by tensor name in the model after BatchNormalization folding. */
   readonly ranges: Readonly<Record<string, ActivationRange>>;
+  /**
+   * Estimator `cosine` only: by layer, the scale of the int8 weight that it chose with the range, as a share of
+   * max|w| / 127 of every output channel.
+   */
+  readonly weightRatios?: Readonly<Record<string, number>>;
   /** Distributions behind the ranges, by the name of the tensor that was observed. */
   readonly stats?: Readonly<Record<string, ActivationFacts>>;
 }

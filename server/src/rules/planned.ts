@@ -5,7 +5,7 @@
 import type { Recipe } from '../engine/format/recipe';
 import { chooseLayer } from '../engine/format/recipe-match';
 import { parseActivationFormat, parseWeightFormat, weightSchemeFor } from '../engine/numerics/scheme';
-import type { LayerReport } from '../protocol/reports';
+import type { LayerReport, TargetName } from '../protocol/reports';
 import type { PlannedFormat, PlannedFormats } from './rule';
 
 const withoutRecipe: PlannedFormat = {
@@ -23,7 +23,7 @@ export function plannedFormats(layers: readonly LayerReport[], recipe: Recipe | 
     (layer) =>
       [
         layer.name,
-        plannedByFile(layer) ?? (recipe ? plannedByRecipe(layer, recipe) : withoutRecipe),
+        plannedByFile(layer) ?? (recipe ? plannedByRecipe(layer, recipe) : plannedByDefault(layer)),
       ] as const,
   );
   const folds =
@@ -39,6 +39,7 @@ export function plannedFormats(layers: readonly LayerReport[], recipe: Recipe | 
 export function plannedWeightFormat(layer: LayerReport, recipe: Recipe): string {
   const choice = chooseLayer(recipe, layer.name);
   if (choice.keep || choice.weights === undefined || choice.weights === 'float') return 'float';
+  if (staysFloat(layer, recipe.target)) return 'float';
   const scheme = schemeFor(layer, choice.weights);
   if (!scheme) return choice.weights;
   const scope =
@@ -49,9 +50,11 @@ export function plannedWeightFormat(layer: LayerReport, recipe: Recipe): string 
 function plannedByRecipe(layer: LayerReport, recipe: Recipe): PlannedFormat {
   const choice = chooseLayer(recipe, layer.name);
   if (choice.keep || choice.weights === undefined || choice.weights === 'float') return keptFloat;
+  if (staysFloat(layer, recipe.target)) return keptFloat;
   const scheme = schemeFor(layer, choice.weights);
   if (!scheme) return keptFloat;
-  const read = choice.activations === undefined ? 'float' : parseActivationFormat(choice.activations).value;
+  const asked = layer.lookup ? undefined : choice.activations;
+  const read = asked === undefined ? 'float' : parseActivationFormat(asked).value;
   const granularity = typeof scheme.granularity === 'string' ? scheme.granularity : 'group';
   // A name that cannot be read is reported elsewhere; what was meant is some quantized format.
   const activations = read !== 'float';
@@ -63,6 +66,18 @@ function plannedByRecipe(layer: LayerReport, recipe: Recipe): PlannedFormat {
     activationBits: read.bits,
     activationSymmetric: read.symmetric,
   };
+}
+
+function plannedByDefault(layer: LayerReport): PlannedFormat {
+  if (staysFloat(layer)) return keptFloat;
+  if (!layer.lookup) return withoutRecipe;
+  return { bits: withoutRecipe.bits, granularity: withoutRecipe.granularity, activations: false };
+}
+
+/** True when no form is written of the layer's weight, whatever is asked. */
+function staysFloat({ becomes }: LayerReport, target: TargetName = 'ort-cpu'): boolean {
+  const forms = becomes?.[target];
+  return forms !== undefined && !forms.some((form) => form.written);
 }
 
 /** What a file that is quantized already made of a layer. */

@@ -90,6 +90,7 @@ export function becomesOf(layer: Layer): Readonly<Record<TargetName, readonly Be
 export function unwritableReason(layer: Layer, target: TargetName): string | undefined {
   if (isUnusualPlace(layer)) return `the constant of ${layer.node.opType} is its left operand`;
   if (layer.computed) return 'the graph computes the weight from constants';
+  if (layer.lookup) return tableObstacle(layer);
   const row = byOp.get(target)?.get(layer.op) ?? [];
   if (row.some((one) => one.written)) return undefined;
   const other = row[0]?.operator?.split('.').pop();
@@ -101,11 +102,22 @@ export function unwritableReason(layer: Layer, target: TargetName): string | und
 function becomesOn(layer: Layer, row: readonly Becoming[]): readonly Becoming[] {
   if (layer.quantized || isUnusualPlace(layer)) return [];
   const single = dataTypeByCode(layer.tensor.dataType)?.name === 'float';
+  const unwritable = layer.computed || (layer.lookup && tableObstacle(layer) !== undefined);
   // Integer and block kernels of this runtime compute in float32, those of blocks on matrices.
   return row.filter((one) => {
+    if (one.written && unwritable) return false;
     if (one.form === 'dequantized') return true;
     return single && (one !== blocks || layer.shape.length === 2);
   });
+}
+
+/** Why a table cannot be looked up in codes, whatever their width. */
+function tableObstacle({ shape, channelAxis, through, tensor, op }: Layer): string | undefined {
+  if (op !== 'Gather') return `${op.split('.').pop()} has no lookup in codes that is written`;
+  if (shape.length !== 2 || channelAxis !== 0 || through.some((one) => one.op !== 'Identity'))
+    return 'only tables of rows are looked up in codes';
+  const type = dataTypeByCode(tensor.dataType)?.name;
+  return type === 'float' ? undefined : `the table is ${type ?? 'of an unknown type'}, not float32`;
 }
 
 /** Kernels and fusions expect the weight on the right. */

@@ -101,6 +101,7 @@ export function layerReport(layer: Layer, macs: number | null): LayerReport {
     macs,
     dataType: type?.name ?? 'unknown',
     ...(layer.depthwise ? { depthwise: true } : {}),
+    ...(layer.lookup ? { lookup: true } : {}),
     ...(layer.quantized ? {} : { becomes: becomesOf(layer) }),
     issues: [],
   };

@@ -266,17 +266,9 @@ function chooseActivations(
   return parsed.value;
 }
 
-/** Why a table cannot become GatherBlockQuantized. */
+/** Why a table of rows cannot become GatherBlockQuantized. */
 function lookupObstacle(layer: Layer, bits: number, target: TargetFacts): string | undefined {
   if (!target.gatherBlocks) return `${target.name} has no lookup in quantized tables`;
-  if (
-    layer.shape.length !== 2 ||
-    layer.channelAxis !== 0 ||
-    layer.through.some((one) => one.op !== 'Identity')
-  )
-    return 'only tables of rows are looked up in codes';
-  const type = dataTypeByCode(layer.tensor.dataType)?.name;
-  if (type !== 'float') return `the table is ${type ?? 'of an unknown type'}, not float32`;
   if (bits > 8) return 'tables are looked up in codes of up to 8 bits';
   // The kernel returns one number too many for every row that ends within a byte.
   if (bits <= 4 && (layer.shape[1] ?? 0) % 2 !== 0)

@@ -93,7 +93,7 @@ describe('a table', () => {
     const plan = planOf(folded(proto), format);
     expect(plan.layers[0]).toMatchObject({
       form: 'float',
-      changes: [{ kind: 'kept-float', part: 'weights', reason: expect.stringMatching(reason) }],
+      changes: [{ kind: 'kept-float', reason: expect.stringMatching(reason) }],
     });
   });
 
