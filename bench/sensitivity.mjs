@@ -1,0 +1,31 @@
+// Cost of knowing every layer's error: node bench/sensitivity.mjs [MODEL.onnx DATA]…
+// Bundles sensitivity.ts with the engine's own modules and runs it with one native thread. Without arguments only the
+// ResNet-50-shaped network, which is written to a temporary folder.
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+
+const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
+const folder = mkdtempSync(path.join(os.tmpdir(), 'quantlens-sensitivity-'));
+try {
+  // The native module is found beside the bundle.
+  symlinkSync(path.join(root, 'node_modules'), path.join(folder, 'node_modules'), 'junction');
+  const outfile = path.join(folder, 'sensitivity.cjs');
+  await build({
+    entryPoints: [path.join(root, 'bench/sensitivity.ts')],
+    outfile,
+    bundle: true,
+    platform: 'node',
+    format: 'cjs',
+    external: ['onnxruntime-node', 'sharp'],
+    logLevel: 'error',
+  });
+  const models = process.argv.slice(2).map((name) => (name.startsWith('-') ? name : path.resolve(name)));
+  const run = spawnSync(process.execPath, ['--expose-gc', outfile, folder, ...models], { stdio: 'inherit' });
+  process.exitCode = run.status ?? 1;
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}
