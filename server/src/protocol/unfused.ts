@@ -7,7 +7,6 @@ export type UnfusedReason =
   | 'bias-scale'
   | 'activation-kept'
   | 'shared-output'
-  | 'zero-points-differ'
   | 'scales-per-channel'
   | 'types-differ'
   | 'no-kernel'

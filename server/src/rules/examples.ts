@@ -36,7 +36,7 @@ export const examples: { readonly [C in keyof IssueFacts]?: IssueFacts[C] } = {
     bitsLost: 1,
     gains: [{ of: 'output', before: 24.1, after: 28.3, data }],
   },
-  M08: { because: 'differ', layers: 3, total: 20 },
+  M08: { layers: 20, total: 20, differ: 0 },
   M09: { layers: 12, total: 20 },
   M10: { layers: 19, total: 20, peak: 64515 },
   M11: { peak: 3.1e9, limit: 2147483647, reduction: 4608 },

@@ -14,7 +14,6 @@ export const unfusedWords: Readonly<Record<UnfusedReason, string>> = {
   'activation-kept':
     'an activation function that its output range does not replace stands before the quantizer',
   'shared-output': 'its output is read by a quantizer and by others',
-  'zero-points-differ': 'its weight channels have different zero points',
   'scales-per-channel': 'its weight of more than two dimensions has more than one scale',
   'types-differ':
     'its input and output have different 8-bit types; on x64 int8 activations become uint8 unless several operators read them: use uint8 activations',
@@ -32,9 +31,7 @@ export const quantizedSentences: { readonly [C in Code]: (facts: IssueFacts[C]) 
     `its operands have scales ${f.scales.map((scale) => scale.toPrecision(3)).join(' and ')}: the finer one loses ${f.bitsLost.toFixed(1)} bits (${times(f.ratio)}). Let them share a scale.`,
   M06: (f) => zeroWords(f),
   M08: (f) =>
-    f.because === 'differ'
-      ? `${f.layers} of ${f.total} integer layers have channels with different weight zero points, for which there is no convolution kernel. Quantize weights symmetrically.`
-      : `${f.layers} of ${f.total} integer layers have weight zero points other than 0, which cost a sum over all activations at every run. Symmetric weights avoid it.`,
+    `${f.layers} of ${f.total} integer layers have weight zero points other than 0${f.differ > 0 ? ` (${f.differ} with different ones per channel)` : ''}, which cost a sum over all activations at every run; not every runtime takes them. Symmetric weights avoid it.`,
   M09: (f) =>
     `${f.layers} of ${f.total} integer layers use the weight code −128; TensorFlow Lite and some ARM kernels want −127 … 127.`,
   M10: (f) =>

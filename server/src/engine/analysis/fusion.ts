@@ -78,8 +78,6 @@ function reasonOf(node: Node, weightInput: number | undefined): UnfusedReason {
   if (weightInput !== undefined) {
     const weight = dequantizerOf(node.input(weightInput));
     if (!weight) return 'weight-not-quantized';
-    const [, , zeroPoint] = weight.inputs;
-    if (node.opType === 'Conv' && zerosDiffer(zeroPoint)) return 'zero-points-differ';
     if (node.opType === 'MatMul' && (weight.input(1)?.tensor?.size ?? 1) > 1 && rankOf(weight) > 2)
       return 'scales-per-channel';
     const bias = node.input(2);
@@ -87,6 +85,8 @@ function reasonOf(node: Node, weightInput: number | undefined): UnfusedReason {
     if (bias && typeName(offset?.input(0)) !== 'int32') return 'bias-not-integer';
     if (offset && biasIsOff(offset, data[0]?.producer, weight)) return 'bias-scale';
   }
+  // Fused with the function behind it, in float.
+  if (node.string('activation', '') !== '') return 'activation-kept';
   const output = outputOf(node);
   if (output.reason && !(output.reason !== 'activation-kept' && FLOAT_OUTPUT.has(node.opType)))
     return output.reason;
@@ -132,14 +132,6 @@ function biasIsOff(bias: Node, input: Node | undefined, weight: Node): boolean {
 function constantScale(node: Node | undefined): number | undefined {
   const tensor = node?.input(1)?.tensor;
   return tensor && scalarOf(tensor);
-}
-
-function zerosDiffer(zeroPoint: Value | undefined): boolean {
-  const size = zeroPoint?.tensor?.size ?? 1;
-  // Long zero points are not in the file that was read back; nearly all of them are 0.
-  if (size <= 1 || size > 64) return false;
-  const values = zeroPoint?.tensor?.toIntegers().value ?? [];
-  return values.some((value) => value !== values[0]);
 }
 
 function rankOf(dequantize: Node): number {

@@ -4,6 +4,7 @@
  * Both are for running only; a file is written from the float model and a plan.
  */
 import type { ActivationRange } from '../../protocol/reports';
+import { dataTypeByCode } from '../base/dtype';
 import { addInitializer, setInput } from '../graph/edit';
 import type { Model, Node, Value } from '../graph/ir';
 import { bytesOf, floatTensor, memoryTensor } from '../graph/tensor';
@@ -15,21 +16,23 @@ import type { LayerTwins } from './layer-pairs';
 import { parametersOf } from './quantizers';
 import { realWeight } from './real-weight';
 
+/** Operators that leave the elements of a weight where they are. */
+const PLAIN: ReadonlySet<string> = new Set(['Identity', 'Cast', 'DequantizeLinear']);
+
 /**
  * Gives layers of one weight scale one per output channel, quantized from the float weight: symmetric, as many bits.
- * @param twins layers of `model` and of the float network; only DequantizeLinear right before the layer is rewritten.
+ * @param twins layers of `model` and of the float network; whose stored weight nothing rearranges on the way.
  * @returns names of the layers that were changed.
  */
 export function giveChannelScales(model: Model, twins: readonly LayerTwins[]): readonly string[] {
   const changed: string[] = [];
   for (const { name, float, quantized: stored } of twins) {
-    const dequantize = stored.node.input(stored.weightInput)?.producer;
-    const scales = dequantize?.input(1)?.tensor;
-    if (dequantize?.opType !== 'DequantizeLinear' || dequantize.input(0) !== stored.weight) continue;
-    const parameters = parametersOf(dequantize.input(1), dequantize.input(2));
+    const dequantize = stored.through.find((node) => node.opType === 'DequantizeLinear');
+    const bits = dataTypeByCode(stored.tensor.dataType)?.bits;
+    if (!stored.through.every((node) => PLAIN.has(node.opType))) continue;
     const exact = realWeight(float).value;
-    if (scales?.size !== 1 || !parameters || exact?.length !== stored.tensor.size) continue;
-    const { bits } = parameters;
+    const one = dequantize?.input(1)?.tensor?.size === 1;
+    if (!one || !bits || bits > 8 || exact?.length !== stored.tensor.size) continue;
     const scheme: QuantScheme = { bits, signed: true, symmetric: true, granularity: 'channel' };
     const view = channelView(stored.shape, stored.channelAxis);
     const shape = [view.channels, view.perChannel];

@@ -1,0 +1,344 @@
+/**
+ * The debugger of quantized files end to end, in this process: fusion as onnxruntime reports it, codes against a count
+ * by hand, and comparisons whose cause was put there.
+ */
+import { describe, expect, it } from 'vitest';
+import { fusionOf } from '../../../../server/src/engine/analysis/fusion';
+import type { ModelProto, NodeProto, TensorProto } from '../../../../server/src/engine/format/onnx-types';
+import type { Node } from '../../../../server/src/engine/graph/ir';
+import { toOnnx } from '../../../../server/src/engine/graph/to-onnx';
+import { compareHandler } from '../../../../server/src/engine/handlers/compare';
+import { debugHandler } from '../../../../server/src/engine/handlers/debug';
+import type { AnalysisReport } from '../../../../server/src/protocol/reports';
+import { convNet, model, node, normalValues, tensor, valueInfo } from '../../../fixtures/build';
+import { quantized } from '../../../fixtures/quantize';
+import { graphOf } from '../../../fixtures/run-graph';
+import { temporaryFolder } from '../runtime/fixtures/files';
+
+const folder = temporaryFolder();
+const common = { threads: 1, seed: 0, dimensions: {} } as const;
+
+function context(signal = new AbortController().signal) {
+  return { signal, progress: () => {}, partial: () => {} };
+}
+
+const parameters = (
+  name: string,
+  scale: number,
+  zero: number,
+  type: 'uint8' | 'int8' | 'int32' = 'uint8',
+) => [tensor(`${name}_scale`, [], [scale]), tensor(`${name}_zero`, [], [zero], type)];
+const quantize = (from: string, to: string): NodeProto =>
+  node('QuantizeLinear', [from, `${to}_scale`, `${to}_zero`], [to]);
+const dequantize = (from: string, to: string, attributes = {}): NodeProto =>
+  node('DequantizeLinear', [from, `${from}_scale`, `${from}_zero`], [to], attributes);
+
+interface Variant {
+  readonly bias?: readonly TensorProto[];
+  readonly weight?: readonly TensorProto[];
+  readonly weightAttributes?: Record<string, number>;
+  /** From the convolution's output `y` to the graph output `z`. */
+  readonly tail?: readonly NodeProto[];
+}
+
+const codes = Array.from({ length: 4 * 27 }, (_, index) => ((index * 37) % 255) - 127);
+
+/** One QDQ convolution: uint8 activations, int8 weight, int32 bias of the right scale unless told otherwise. */
+function qdqConv({ bias, weight, weightAttributes, tail }: Variant = {}): ModelProto {
+  return model({
+    inputs: [valueInfo('x', ['N', 3, 6, 6])],
+    outputs: [valueInfo('z', undefined)],
+    initializers: [
+      ...parameters('xq', 0.02, 128),
+      tensor('w', [4, 3, 3, 3], codes, 'int8'),
+      ...(weight ?? parameters('w', 0.01, 0, 'int8')),
+      tensor('b', [4], [100, -200, 3000, 50], 'int32'),
+      ...(bias ?? parameters('b', 0.0002, 0, 'int32')),
+      ...parameters('yq', 0.05, 0),
+    ],
+    nodes: [
+      quantize('x', 'xq'),
+      dequantize('xq', 'xd'),
+      dequantize('w', 'wd', weightAttributes),
+      dequantize('b', 'bd'),
+      node('Conv', ['xd', 'wd', 'bd'], ['y'], { kernel_shape: [3, 3] }),
+      ...(tail ?? [quantize('y', 'yq'), dequantize('yq', 'z')]),
+    ],
+  });
+}
+
+async function debugged(proto: ModelProto, data?: string): Promise<AnalysisReport> {
+  const file = folder.model(`debug-${Math.random()}.onnx`, proto);
+  const spec = data && { source: data, seed: 0, preprocessing: {}, dimensions: {} };
+  const job = { kind: 'debug', model: file, ...common, ...(spec ? { data: spec } : {}) } as const;
+  const { value, issues } = await debugHandler(job, context());
+  if (!value) throw new Error(JSON.stringify(issues));
+  return value;
+}
+
+describe('fusion, as onnxruntime does it', () => {
+  it.each<[string, ModelProto, boolean, readonly string[]]>([
+    ['a convolution between quantizers', qdqConv(), true, []],
+    [
+      'one whose Relu is done by the quantizer behind it',
+      qdqConv({ tail: [node('Relu', ['y'], ['r']), quantize('r', 'yq'), dequantize('yq', 'z')] }),
+      true,
+      [],
+    ],
+    [
+      'one without a quantizer behind it',
+      qdqConv({ tail: [node('Identity', ['y'], ['z'])] }),
+      false,
+      ['output-not-quantized'],
+    ],
+    [
+      'one with a function the quantizer cannot do',
+      qdqConv({ tail: [node('Tanh', ['y'], ['r']), quantize('r', 'yq'), dequantize('yq', 'z')] }),
+      false,
+      ['activation-kept'],
+    ],
+    [
+      'one whose bias has another scale',
+      qdqConv({ bias: parameters('b', 0.002, 0, 'int32') }),
+      false,
+      ['bias-scale'],
+    ],
+    [
+      'one whose channels have different zero points',
+      qdqConv({
+        weight: [
+          tensor('w_scale', [4], [0.01, 0.01, 0.01, 0.01]),
+          tensor('w_zero', [4], [0, 1, 2, 3], 'int8'),
+        ],
+        weightAttributes: { axis: 0 },
+        bias: [
+          tensor('b_scale', [4], [2e-4, 2e-4, 2e-4, 2e-4]),
+          tensor('b_zero', [4], [0, 0, 0, 0], 'int32'),
+        ],
+      }),
+      true,
+      [],
+    ],
+  ])('%s', async (_name, proto, fused, reasons) => {
+    const report = await debugged(proto);
+    expect(report.layers.map((layer) => layer.quantized?.fused)).toEqual([fused]);
+    expect(report.quantization?.unfused?.map(({ reason }) => reason)).toEqual(reasons);
+  });
+
+  it('leaves nothing behind in the folder for temporary files', async () => {
+    const fs = await import('node:fs');
+    const os = await import('node:os');
+    await debugged(qdqConv());
+    const left = fs
+      .readdirSync(os.tmpdir())
+      .filter((name) => name.startsWith(`quantlens-optimized-${process.pid}-`));
+    expect(left).toEqual([]);
+  });
+
+  it('finds int8 codes that became uint8 on one side only', () => {
+    const original = graphOf(qdqConv());
+    const optimized = graphOf(
+      model({
+        inputs: [valueInfo('x', ['N', 3, 6, 6])],
+        outputs: [valueInfo('z', undefined)],
+        initializers: [
+          ...parameters('xq', 0.02, 128),
+          tensor('w', [4, 3, 3, 3], codes, 'int8'),
+          ...parameters('w', 0.01, 0, 'int8'),
+          ...parameters('yq', 0.05, 0, 'int8'),
+        ],
+        nodes: [
+          quantize('x', 'xq'),
+          dequantize('xq', 'xd'),
+          dequantize('w', 'wd'),
+          node('Conv', ['xd', 'wd'], ['y'], { kernel_shape: [3, 3] }),
+          quantize('y', 'yq'),
+          dequantize('yq', 'z'),
+        ],
+      }),
+    );
+    const conv = (graph: typeof original) => graph.graph.nodes.filter((one) => one.opType === 'Conv');
+    const nodesOf = (one: Node) => (one.opType === 'Conv' ? conv(optimized) : []);
+    const { fused, unfused, conversions } = fusionOf(original, { model: optimized, nodesOf });
+    expect([...fused.values()]).toEqual([false]);
+    expect(unfused.map(({ reason, layer }) => [reason, layer])).toEqual([['types-differ', 'w']]);
+    expect(conversions).toBe(4);
+  });
+});
+
+describe('codes of activations', () => {
+  it('are counted exactly', async () => {
+    const data = normalValues(5 * 108, 4, 1.5);
+    const file = folder.npy('x.npy', [5, 3, 6, 6], 'float', data);
+    const { layers, data: source } = await debugged(qdqConv(), file);
+    const expected = Array.from(data, (x) =>
+      Math.min(255, Math.max(0, Math.round(Math.fround(x / Math.fround(0.02))) + 128)),
+    );
+    const used = new Set(expected);
+    const ends = expected.filter((code) => code === 0 || code === 255).length;
+    const [layer] = layers;
+    expect(source?.samples).toBe(5);
+    expect(layer?.quantized?.input).toEqual({
+      codesUsed: used.size,
+      levels: 256,
+      clippedShare: ends / expected.length,
+    });
+    const real = expected.map((code) => (code - 128) * Math.fround(0.02));
+    expect(layer?.activation).toMatchObject({
+      tensor: 'x',
+      min: expect.closeTo(Math.min(...real), 5),
+      max: expect.closeTo(Math.max(...real), 5),
+      mean: expect.closeTo(real.reduce((sum, x) => sum + x, 0) / real.length, 5),
+    });
+  });
+
+  it('at the end where zero stands are no clipping', async () => {
+    const proto = qdqConv();
+    const zero = proto.graph?.initializers.map((one) =>
+      one.name === 'xq_zero' ? tensor('xq_zero', [], [0], 'uint8') : one,
+    );
+    const file = folder.npy('negative.npy', [1, 3, 6, 6], 'float', new Float32Array(108).fill(-1));
+    const graph = proto.graph && { ...proto.graph, initializers: zero ?? [] };
+    const { layers } = await debugged({ ...proto, ...(graph ? { graph } : {}) }, file);
+    expect(layers[0]?.quantized?.input).toEqual({ codesUsed: 1, levels: 256, clippedShare: 0 });
+  });
+
+  it('stops when cancelled', async () => {
+    const file = folder.model('cancelled.onnx', qdqConv());
+    const controller = new AbortController();
+    controller.abort();
+    await expect(
+      debugHandler({ kind: 'debug', model: file, ...common }, context(controller.signal)),
+    ).rejects.toThrow();
+  });
+
+  it('are not looked for in a float model', async () => {
+    const report = await debugged(convNet());
+    expect(report.quantization).toBeUndefined();
+    expect(report.layers.some((layer) => layer.quantized)).toBe(false);
+  });
+});
+
+/** Every name of the proto but its inputs and outputs replaced by a number. */
+function renamed(proto: ModelProto): ModelProto {
+  const { graph } = proto;
+  if (!graph) throw new Error('no graph');
+  const kept = new Set([...graph.inputs, ...graph.outputs].map(({ name }) => name));
+  const names = new Map<string, string>();
+  const rename = (name: string) => {
+    if (name === '' || kept.has(name)) return name;
+    if (!names.has(name)) names.set(name, `n${names.size}`);
+    return names.get(name) ?? name;
+  };
+  return {
+    ...proto,
+    graph: {
+      ...graph,
+      valueInfo: [],
+      initializers: graph.initializers.map((one) => ({ ...one, name: rename(one.name) })),
+      nodes: graph.nodes.map((one) => ({
+        ...one,
+        name: '',
+        inputs: one.inputs.map(rename),
+        outputs: one.outputs.map(rename),
+      })),
+    },
+  };
+}
+
+/** The Relu nodes taken out, as tools do whose quantizers clip at 0 anyway. */
+function withoutRelu(proto: ModelProto): ModelProto {
+  const { graph } = proto;
+  if (!graph) throw new Error('no graph');
+  const replaced = new Map(
+    graph.nodes
+      .filter((one) => one.opType === 'Relu')
+      .map((one) => [one.outputs[0] ?? '', one.inputs[0] ?? '']),
+  );
+  return {
+    ...proto,
+    graph: {
+      ...graph,
+      nodes: graph.nodes
+        .filter((one) => one.opType !== 'Relu')
+        .map((one) => ({ ...one, inputs: one.inputs.map((name) => replaced.get(name) ?? name) })),
+    },
+  };
+}
+
+async function compared(float: ModelProto, other: ModelProto): Promise<AnalysisReport> {
+  const data = folder.npy('compare.npy', [8, 3, 8, 8], 'float', normalValues(8 * 192, 11));
+  const job = {
+    kind: 'compare',
+    float: folder.model('float.onnx', float),
+    quantized: folder.model('quantized.onnx', other),
+    data: { source: data, seed: 0, preprocessing: {}, dimensions: {} },
+    ...common,
+  } as const;
+  const { value, issues } = await compareHandler(job, context());
+  if (!value) throw new Error(JSON.stringify(issues));
+  return value;
+}
+
+describe('comparisons with the float original', () => {
+  it('name the range that fits other data, and measure what a new one gains', async () => {
+    const made = await quantized(convNet(), 'w8a8');
+    const good = toOnnx(made.model);
+    const [reader] = made.model.graph.nodes.filter((one) => one.opType === 'QuantizeLinear');
+    const scale = reader?.input(1);
+    const size = scale?.tensor?.toFloat32().value?.[0] ?? 0;
+    const initializers = good.graph?.initializers.map((one) =>
+      one.name === scale?.name ? tensor(one.name, one.dims, [size * 60]) : one,
+    );
+    const spoiled = good.graph && { ...good, graph: { ...good.graph, initializers: initializers ?? [] } };
+    if (!spoiled) throw new Error('no graph');
+    const report = await compared(convNet(), spoiled);
+    const conv1 = report.layers.find((layer) => layer.name === 'conv1');
+    expect(conv1?.quantized?.input?.codesUsed).toBeLessThan(16);
+    const [gain] = report.remedies ?? [];
+    expect(gain?.fix).toBe('recalibrate');
+    expect(gain?.layers).toContain('conv1');
+    expect((gain?.output.after ?? 0) - (gain?.output.before ?? 0)).toBeGreaterThan(10);
+    expect(gain?.local?.conv1?.after).toBeGreaterThan(30);
+  });
+
+  it('measure scales per channel against one for the tensor', async () => {
+    const made = await quantized(
+      convNet(),
+      '{"default": {"weights": "int4.tensor", "activations": "uint8.tensor"}}',
+    );
+    const report = await compared(convNet(), toOnnx(made.model));
+    const gain = report.remedies?.find(({ fix }) => fix === 'per-channel-weights');
+    expect(gain?.layers).toEqual(['conv1', 'conv2', 'fc']);
+    for (const name of ['conv1', 'conv2', 'fc']) {
+      const layer = report.layers.find((one) => one.name === name);
+      // The stored weight is what the folded weight becomes under one scale.
+      expect(layer?.quantized?.weightSqnr).toBeCloseTo(layer?.facts?.folded['int4.tensor'] ?? 0, 1);
+    }
+    expect(gain?.output.after).toBeGreaterThan(gain?.output.before ?? Number.POSITIVE_INFINITY);
+  });
+
+  it('find layers whose names were lost', async () => {
+    const made = await quantized(convNet(), 'w8a8');
+    const plain = await compared(convNet(), toOnnx(made.model));
+    const nameless = await compared(convNet(), renamed(toOnnx(made.model)));
+    expect(nameless.issues).toEqual([]);
+    expect(nameless.layers.map(({ cumulative }) => cumulative)).toEqual(
+      plain.layers.map(({ cumulative }) => cumulative),
+    );
+  });
+
+  it('raise no alarm where the quantizer does what a Relu did', async () => {
+    const made = await quantized(convNet(), 'w8a8');
+    const kept = await compared(convNet(), toOnnx(made.model));
+    const removed = await compared(convNet(), withoutRelu(toOnnx(made.model)));
+    expect(removed.layers.some((layer) => layer.quantized?.clippedBy)).toBe(true);
+    removed.layers.forEach((layer, index) => {
+      for (const kind of ['local', 'cumulative'] as const) {
+        const db = kept.layers[index]?.[kind]?.file ?? Number.NaN;
+        expect(layer[kind]?.file, `${kind} ${layer.name}`).toBeCloseTo(db, 1);
+      }
+    });
+    expect(removed.output?.file?.sqnr).toBeCloseTo(kept.output?.file?.sqnr ?? Number.NaN, 1);
+  });
+});
