@@ -46,10 +46,29 @@ export const scriptSentences: { readonly [C in ScriptCode]: (facts: ScriptFindin
     `${subject} is going to be removed from PyTorch. ${instead ? `Use ${instead}.` : 'Move to torchao, or pin the PyTorch version.'}`,
   S25: ({ subject, instead }) => `${subject} raises on an exported program. Use ${instead}.`,
   S26: ({ subject, instead }) => `${subject} uses no int8 kernels without freezing. Set ${instead}.`,
+  S27: ({ subject, detail }) =>
+    detail === undefined
+      ? `${subject}: int4 kernels take groups of 32, 64, 128 or 256. Choose one of them.`
+      : `${subject} does not divide ${detail}, which stays float without an error. Choose a size that does, or filter the layer out.`,
+  S28: ({ subject, instead }) =>
+    `${subject} without a group size; its default differs between versions. State ${instead}.`,
+  S29: ({ subject, instead }) => `${subject} is refused by this configuration. Use ${instead}.`,
   S30: ({ subject, instead }) =>
     `${subject} belongs to the old torchao API. Pass ${instead ?? 'a configuration class'}.`,
+  S31: ({ subject, instead }) =>
+    `${subject} also takes lm_head, whose error goes straight into the logits. Leave it out with ${instead}.`,
   S32: ({ subject, instead }) =>
     `${subject} computes in float32 by default, which is slow. Add ${instead ?? 'a compute type'}.`,
+  S33: ({ subject, instead }) => `${subject} is the weaker 4-bit type for training. Set ${instead}.`,
+  S35: ({ subject }) => `${subject} is meant for inference. Place the model on one device for training.`,
+  S36: ({ subject }) => `${subject} is quantized already and brings its configuration. Leave this one out.`,
+  S37: ({ subject, detail }) =>
+    detail === undefined
+      ? `GPTQ needs a ${subject} to quantize. Pass it.`
+      : `GPTQ with ${detail} text${detail === 1 ? '' : 's'} fits the weights to just these. Use a dataset such as "c4".`,
+  S38: ({ subject, instead }) =>
+    `${subject}: the ExLlama kernels are on by default and do not run on the CPU. Pass ${instead}.`,
+  S39: ({ subject, instead }) => `${subject} is no longer developed. Use ${instead}.`,
   S40: ({ subject }) =>
     `${subject} is quantized as it is. Run quant_pre_process first: it infers shapes and folds what need not be quantized.`,
   S41: ({ subject, instead, detail }) =>
@@ -71,6 +90,13 @@ export const scriptSentences: { readonly [C in ScriptCode]: (facts: ScriptFindin
   S50: ({ subject, instead }) => `${subject} is an old entry point. Call ${instead ?? 'its successor'}.`,
   S51: ({ subject, detail, instead }) =>
     `${subject} calibration from ${detail} samples: the tail it judges is not in them. Take ${instead} or more, or use min-max.`,
+  S53: ({ subject, instead, detail }) =>
+    `${subject} is not the preset of ${detail}. Use AutoQuantizationConfig.${instead}.`,
+  S54: ({ subject, instead }) => `${subject} needs ${instead}, which this script does not set.`,
+  S55: ({ subject }) =>
+    `${subject}: ranges from random numbers do not fit real inputs. Use real samples, or synthesise them from the network.`,
+  S56: ({ subject }) =>
+    `${subject} is a subclassed model, which cannot be annotated. Build it with the functional API.`,
   S57: ({ subject, instead }) =>
     `${subject} does not translate fake quantizers; the exported model is not quantized. Use ${instead}, or the PT2E flow.`,
   S58: ({ subject, instead, detail }) =>

@@ -27,8 +27,18 @@ import { s23 } from './s23-calibration-with-gradients';
 import { s24 } from './s24-moved-quantization';
 import { s25 } from './s25-exported-mode';
 import { s26 } from './s26-no-freezing';
+import { s27 } from './s27-group-size';
+import { s28 } from './s28-unstated-group';
+import { s29 } from './s29-int8-group';
 import { s30 } from './s30-callable-config';
+import { s31 } from './s31-output-layer';
 import { s32 } from './s32-compute-type';
+import { s33 } from './s33-training-type';
+import { s35 } from './s35-device-map';
+import { s36 } from './s36-quantized-twice';
+import { s37 } from './s37-gptq-dataset';
+import { s38 } from './s38-exllama-on-cpu';
+import { s39 } from './s39-auto-gptq';
 import { s40 } from './s40-no-preprocessing';
 import { s41 } from './s41-wrong-pairing';
 import { s42 } from './s42-operator-format';
@@ -41,6 +51,10 @@ import { s48 } from './s48-type-opset';
 import { s49 } from './s49-convinteger';
 import { s50 } from './s50-deprecated-entry';
 import { s51 } from './s51-few-samples';
+import { s53 } from './s53-preset';
+import { s54 } from './s54-full-integer';
+import { s55 } from './s55-random-calibration';
+import { s56 } from './s56-subclassed-keras';
 import { s57 } from './s57-export-fake-quantize';
 import { s58 } from './s58-legacy-exporter';
 import { type ScriptFacts, type ScriptFinding, type ScriptRule, scriptIssue } from './script-rule';
@@ -72,8 +86,18 @@ export const scriptRules: readonly ScriptRule[] = [
   s24,
   s25,
   s26,
+  s27,
+  s28,
+  s29,
   s30,
+  s31,
   s32,
+  s33,
+  s35,
+  s36,
+  s37,
+  s38,
+  s39,
   s40,
   s41,
   s42,
@@ -86,6 +110,10 @@ export const scriptRules: readonly ScriptRule[] = [
   s49,
   s50,
   s51,
+  s53,
+  s54,
+  s55,
+  s56,
   s57,
   s58,
 ];

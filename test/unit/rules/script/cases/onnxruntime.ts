@@ -122,6 +122,44 @@ export const onnxruntimeCases = {
       `${tools}quantize_static("a.onnx", "b.onnx", reader, calibrate_method=CalibrationMethod.Entropy)\n`,
     ],
   },
+  S53: {
+    target: 'arm64',
+    bad: [
+      'from optimum.onnxruntime.configuration import AutoQuantizationConfig\nq = AutoQuantizationConfig.⟦avx512_vnni⟧(is_static=False)\n',
+    ],
+    good: [
+      'from optimum.onnxruntime import AutoQuantizationConfig\nq = AutoQuantizationConfig.arm64(is_static=False)\n',
+    ],
+  },
+  S54: {
+    bad: [
+      'import tensorflow as tf\nconverter = tf.lite.TFLiteConverter.from_keras_model(m)\n⟦converter.inference_input_type = tf.int8⟧\n',
+      'import tensorflow as tf\ndef main(converter, gen):\n    converter.representative_dataset = gen\n    ⟦converter.inference_input_type = tf.uint8⟧\n',
+    ],
+    good: [
+      'import tensorflow as tf\nconverter.representative_dataset = gen\nconverter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]\nconverter.inference_input_type = tf.int8\n',
+      'import tensorflow as tf\nconverter.inference_input_type = tf.float32\n',
+    ],
+  },
+  S55: {
+    bad: [
+      'import numpy as np\nimport tensorflow as tf\ndef rep():\n    for _ in range(100):\n        yield [⟦np.random.rand(1, 224, 224, 3)⟧.astype(np.float32)]\nconverter.representative_dataset = rep\n',
+      'import numpy as np\nfrom onnxruntime.quantization import CalibrationDataReader\nclass Reader(CalibrationDataReader):\n    def get_next(self):\n        return {"x": ⟦np.random.randn(1, 3)⟧}\n',
+      'import torch\nfrom torch.ao.quantization import prepare, convert\ndef main(model):\n    prepare(model, inplace=True)\n    x = ⟦torch.randn(1, 3, 224, 224)⟧\n    model(x)\n    convert(model)\n',
+    ],
+    good: [
+      'import numpy as np\nimport tensorflow as tf\ndef rep():\n    for image in images:\n        yield [image]\nnoise = np.random.rand(3)\nconverter.representative_dataset = rep\n',
+      'import torch\nfrom torch.ao.quantization import prepare, convert\ndef main(model, data):\n    prepare(model, inplace=True)\n    model(torch.randn(1, 3, 224, 224))\n    for x in data:\n        model(x)\n    convert(model)\n',
+    ],
+  },
+  S56: {
+    bad: [
+      'import tensorflow as tf\nimport tensorflow_model_optimization as tfmot\nclass Net(tf.keras.Model):\n    pass\nmodel = Net()\nq = tfmot.quantization.keras.⟦quantize_model⟧(model)\n',
+    ],
+    good: [
+      'import tensorflow as tf\nimport tensorflow_model_optimization as tfmot\nmodel = tf.keras.Sequential([])\nq = tfmot.quantization.keras.quantize_model(model)\n',
+    ],
+  },
   S57: {
     bad: [
       'import torch\nfrom torch.ao.quantization import prepare_qat\ndef main(net):\n    net = prepare_qat(net.train())\n    train(net)\n    torch.onnx.⟦export⟧(net, x, "a.onnx", dynamo=True)\n',
