@@ -38,16 +38,12 @@ export const quantizedSentences: { readonly [C in Code]: (facts: IssueFacts[C]) 
     `${f.layers} of ${f.total} integer layers can saturate on x86 without VNNI: a pair of products reaches ${f.peak} of 32767. Use 7-bit weights (reduce_range) or session.x64quantprecision = 1.`,
   M11: (f) =>
     `the int32 accumulator can overflow: ${f.reduction} products reach ${f.peak.toExponential(2)} of ${f.limit.toExponential(2)}. Use fewer bits, or split the layer.`,
-  M12: (f) =>
-    [
-      f.scaleError > 0.001
-        ? `the bias scale is ${percent(f.scaleError)} off input scale × weight scale`
-        : undefined,
-      f.saturated > 0 ? `${f.saturated} bias codes are cut off at the ends of int32` : undefined,
-    ]
-      .filter((part) => part !== undefined)
-      .join(' and ') ||
-    `the bias scale is ${(f.scaleError * 100).toFixed(4)} % off input scale × weight scale`,
+  M12: (f) => {
+    const off = `the bias scale is ${percent(f.scaleError)} off input scale × weight scale`;
+    const cut = `${f.saturated} bias codes are cut off at the ends of int32`;
+    const parts = [...(f.scaleError > 1e-5 ? [off] : []), ...(f.saturated > 0 ? [cut] : [])];
+    return `${parts.join(' and ')}. Requantize the bias with input scale × weight scale.`;
+  },
   M23: (f) =>
     `${f.names.length === 1 ? `this ${f.op} runs` : `${f.names.length} ${f.op} run`} in float between quantizers: ${unfusedWords[f.reason]}${f.names.length === 1 ? '' : ` (${f.names.slice(0, 4).join(', ')}${f.names.length > 4 ? ', …' : ''})`}. ${f.conversions} conversions stay in the graph.`,
   M28: (f) => blockWords(f),
