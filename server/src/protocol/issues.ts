@@ -73,6 +73,7 @@ export const scriptCodes = [
   'S31',
   'S32',
   'S33',
+  'S34',
   'S35',
   'S36',
   'S37',
@@ -90,12 +91,22 @@ export const scriptCodes = [
   'S49',
   'S50',
   'S51',
+  'S52',
   'S53',
   'S54',
   'S55',
   'S56',
   'S57',
   'S58',
+  'S59',
+  'S60',
+  'S61',
+  'S62',
+  'S63',
+  'S64',
+  'S65',
+  'S66',
+  'S67',
 ] as const;
 export type ScriptCode = (typeof scriptCodes)[number];
 
@@ -173,6 +184,8 @@ export interface IssueFacts extends Readonly<Record<ScriptCode, ScriptFindingFac
   'dimension-assumed': { readonly dimension: string; readonly size: number };
   'ranges-stale': { readonly what: 'model' | 'data' | 'version' | 'options'; readonly path: string };
   'range-missing': { readonly tensor: string };
+  /** Tensors of the plan that an encodings file has no range for. */
+  'encodings-incomplete': { readonly tensors: readonly string[] };
   /** Parts of an encodings file without effect: tensors that the model does not have, no integers, weights. */
   'encodings-unused': {
     readonly unknown: readonly string[];

@@ -60,6 +60,8 @@ export const scriptSentences: { readonly [C in ScriptCode]: (facts: ScriptFindin
   S32: ({ subject, instead }) =>
     `${subject} computes in float32 by default, which is slow. Add ${instead ?? 'a compute type'}.`,
   S33: ({ subject, instead }) => `${subject} is the weaker 4-bit type for training. Set ${instead}.`,
+  S34: ({ subject }) =>
+    `${subject} over quantized weights, which have no gradients. Add adapters and optimize those.`,
   S35: ({ subject }) => `${subject} is meant for inference. Place the model on one device for training.`,
   S36: ({ subject }) => `${subject} is quantized already and brings its configuration. Leave this one out.`,
   S37: ({ subject, detail }) =>
@@ -90,6 +92,8 @@ export const scriptSentences: { readonly [C in ScriptCode]: (facts: ScriptFindin
   S50: ({ subject, instead }) => `${subject} is an old entry point. Call ${instead ?? 'its successor'}.`,
   S51: ({ subject, detail, instead }) =>
     `${subject} calibration from ${detail} samples: the tail it judges is not in them. Take ${instead} or more, or use min-max.`,
+  S52: ({ subject, instead }) =>
+    `${subject} is quantized to its end: boxes and scores share one scale. Leave the tail out with ${instead}.`,
   S53: ({ subject, instead, detail }) =>
     `${subject} is not the preset of ${detail}. Use AutoQuantizationConfig.${instead}.`,
   S54: ({ subject, instead }) => `${subject} needs ${instead}, which this script does not set.`,
@@ -101,4 +105,18 @@ export const scriptSentences: { readonly [C in ScriptCode]: (facts: ScriptFindin
     `${subject} does not translate fake quantizers; the exported model is not quantized. Use ${instead}, or the PT2E flow.`,
   S58: ({ subject, instead, detail }) =>
     `${subject}: the legacy exporter ends at opset ${detail}. Use ${instead}.`,
+  S59: ({ subject }) =>
+    `${subject} folds BatchNorm with the statistics of each batch, so its quantizer jumps. Fold with running statistics and correct.`,
+  S60: ({ subject }) => `${subject}: stochastic rounding only adds noise in forward. Round to nearest.`,
+  S61: ({ subject }) => `${subject}: averaged weights fall between codes. Evaluate the last weights too.`,
+  S62: ({ subject, instead }) =>
+    `${subject} is a rate for training from scratch. Start fine-tuning at ${instead} or below.`,
+  S63: ({ subject, instead }) => `${subject} quantizes from the first step. Pass ${instead}.`,
+  S64: ({ subject }) =>
+    `${subject} gives all channels the range of the widest, and language models have very wide ones. Quantize activations per token, or weights only.`,
+  S65: ({ subject, detail }) =>
+    `${subject} with ${detail}-bit activations and no dropped quantization rounds weights for inputs without noise. Add a drop probability of 0.5.`,
+  S66: ({ subject, instead }) => `${subject} rounds halves up; ONNX rounds them to even. Use ${instead}.`,
+  S67: ({ subject }) =>
+    `${subject}: after a ReLU nothing is negative, so the sign says nothing. Use Hardtanh before it.`,
 };

@@ -34,6 +34,7 @@ import { s30 } from './s30-callable-config';
 import { s31 } from './s31-output-layer';
 import { s32 } from './s32-compute-type';
 import { s33 } from './s33-training-type';
+import { s34 } from './s34-frozen-parameters';
 import { s35 } from './s35-device-map';
 import { s36 } from './s36-quantized-twice';
 import { s37 } from './s37-gptq-dataset';
@@ -51,12 +52,22 @@ import { s48 } from './s48-type-opset';
 import { s49 } from './s49-convinteger';
 import { s50 } from './s50-deprecated-entry';
 import { s51 } from './s51-few-samples';
+import { s52 } from './s52-detection-tail';
 import { s53 } from './s53-preset';
 import { s54 } from './s54-full-integer';
 import { s55 } from './s55-random-calibration';
 import { s56 } from './s56-subclassed-keras';
 import { s57 } from './s57-export-fake-quantize';
 import { s58 } from './s58-legacy-exporter';
+import { s59 } from './s59-naive-fold';
+import { s60 } from './s60-stochastic-rounding';
+import { s61 } from './s61-averaged-weights';
+import { s62 } from './s62-learning-rate';
+import { s63 } from './s63-quant-delay';
+import { s64 } from './s64-language-model-ranges';
+import { s65 } from './s65-reconstruction-without-activations';
+import { s66 } from './s66-rounding-half-up';
+import { s67 } from './s67-relu-before-sign';
 import { type ScriptFacts, type ScriptFinding, type ScriptRule, scriptIssue } from './script-rule';
 
 export const scriptRules: readonly ScriptRule[] = [
@@ -93,6 +104,7 @@ export const scriptRules: readonly ScriptRule[] = [
   s31,
   s32,
   s33,
+  s34,
   s35,
   s36,
   s37,
@@ -110,12 +122,22 @@ export const scriptRules: readonly ScriptRule[] = [
   s49,
   s50,
   s51,
+  s52,
   s53,
   s54,
   s55,
   s56,
   s57,
   s58,
+  s59,
+  s60,
+  s61,
+  s62,
+  s63,
+  s64,
+  s65,
+  s66,
+  s67,
 ];
 
 /** A finding with the rule that made it. */

@@ -122,6 +122,13 @@ export const onnxruntimeCases = {
       `${tools}quantize_static("a.onnx", "b.onnx", reader, calibrate_method=CalibrationMethod.Entropy)\n`,
     ],
   },
+  S52: {
+    bad: [`${tools}⟦quantize_static⟧("yolov8n-infer.onnx", "out.onnx", reader)\n`],
+    good: [
+      `${tools}quantize_static("yolov8n-infer.onnx", "out.onnx", reader, nodes_to_exclude=tail)\n`,
+      `${tools}quantize_static("resnet-infer.onnx", "out.onnx", reader)\n`,
+    ],
+  },
   S53: {
     target: 'arm64',
     bad: [

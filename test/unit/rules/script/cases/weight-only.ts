@@ -89,6 +89,16 @@ export const weightOnlyCases = {
       `${bits}from peft import LoraConfig\nc = BitsAndBytesConfig(load_in_8bit=True)\n`,
     ],
   },
+  S34: {
+    bad: [
+      `${bits}import torch\nm = AutoModelForCausalLM.from_pretrained("x", quantization_config=c)\nm.train()\no = torch.optim.AdamW(⟦m.parameters()⟧, lr=1e-4)\n`,
+    ],
+    good: [
+      `${bits}import torch\nfrom peft import get_peft_model\nm = AutoModelForCausalLM.from_pretrained("x", quantization_config=c)\nm = get_peft_model(m, l)\no = torch.optim.AdamW(m.parameters(), lr=1e-4)\n`,
+      `${bits}import torch\nm = AutoModelForCausalLM.from_pretrained("x")\no = torch.optim.AdamW(m.parameters(), lr=1e-4)\n`,
+      `${bits}import torch\nm = AutoModelForCausalLM.from_pretrained("x", quantization_config=c)\nm.add_adapter(a)\no = torch.optim.AdamW(m.parameters(), lr=1e-4)\n`,
+    ],
+  },
   S35: {
     bad: [
       `${bits}from peft import prepare_model_for_kbit_training\nm = AutoModelForCausalLM.from_pretrained("x", quantization_config=c, ⟦device_map="auto"⟧)\nm = prepare_model_for_kbit_training(m)\n`,
