@@ -1,4 +1,5 @@
 // Writes what is generated from the rules: documentation pages, and the settings of package.json. `npm run docs`.
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
@@ -42,6 +43,14 @@ edit('package.nls.json', (texts) => {
   }
   return Object.fromEntries(entries);
 });
+
+// The editor completes and explains by the schema; what is wrong the server says, once and with suggestions.
+const checked = JSON.parse(readFileSync(path.join(root, 'schemas/quant.schema.json'), 'utf8'));
+const completing = `${JSON.stringify(module.exports.withoutChecks(checked), null, 2)}\n`;
+writeFileSync(path.join(root, 'schemas/quant.completion.json'), completing);
+// In the layout that the formatter wants.
+execFileSync(path.join(root, 'node_modules/.bin/biome'), ['format', '--write', 'schemas'], { cwd: root });
+console.log('schemas/quant.completion.json written');
 
 /** Changes a JSON file; `change` edits the data or returns new data. */
 function edit(name, change) {

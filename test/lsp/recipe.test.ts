@@ -51,6 +51,12 @@ describe('diagnostics', () => {
       /decided by the later rule "conv\*"/,
     ],
     ['[{ "match": "conv1", "weights": "fp8" }]', 'recipe-value', '"fp8"', /./],
+    [
+      '[{ "match": "conv1", "weights": "int8.chanel" }]',
+      'recipe-value',
+      '"int8.chanel"',
+      /Did you mean "int8\.channel"\?/,
+    ],
     ['[{ "match": "conv1", "wieghts": "int8" }]', 'recipe-value', '"wieghts"', /unknown key/],
   ])('%s', async (layers, code, word, message) => {
     const opened = await recipe(`{ "model": "net.onnx", "layers": ${layers} }`);

@@ -42,7 +42,7 @@ export function diagnosticOf(
   related: readonly DiagnosticRelatedInformation[] = [],
 ): Diagnostic {
   const { layer } = issue.anchor;
-  const replacement = issue.code === 'R01' ? issue.facts.nearest : undefined;
+  const replacement = issue.code === 'R01' || issue.code === 'recipe-value' ? issue.facts.nearest : undefined;
   const data: DiagnosticData = { layer, fixes: reported(issue).fixes, replacement };
   return {
     range: rangeOf(document, span),
@@ -85,7 +85,9 @@ export function textViewUri(modelUri: string): string {
 
 /** Recipe beside a model: `NAME.quant.json`. */
 export function recipePathOf(model: string): string {
-  return model.replace(/\.(onnx|onnxtxt|onnxtext|safetensors(\.index\.json)?|gguf)$/i, '').concat('.quant.json');
+  return model
+    .replace(/\.(onnx|onnxtxt|onnxtext|safetensors(\.index\.json)?|gguf)$/i, '')
+    .concat('.quant.json');
 }
 
 /** Names from model files as markdown shows them: one line, no markup, links, icons or hidden directions. */

@@ -133,6 +133,40 @@ function page(parts: readonly string[]): string {
   return `${parts.join('\n\n')}\n`;
 }
 
+const checks: ReadonlySet<string> = new Set([
+  'type',
+  'pattern',
+  'patternErrorMessage',
+  'minLength',
+  'minItems',
+  'minimum',
+  'maximum',
+  'exclusiveMinimum',
+  'exclusiveMaximum',
+  'additionalProperties',
+  'required',
+]);
+
+/**
+ * A JSON schema that any document fulfils: keys, descriptions and proposals stay, what could be wrong goes. Closed
+ * lists and constants become examples, which editors propose as well.
+ */
+export function withoutChecks(schema: unknown): unknown {
+  if (Array.isArray(schema)) return schema.map(withoutChecks);
+  if (typeof schema !== 'object' || schema === null) return schema;
+  const entries = Object.entries(schema).flatMap(([key, value]): [string, unknown][] => {
+    // Below `properties` keys are names of the recipe, whatever they are called.
+    if (key === 'properties' && typeof value === 'object' && value !== null)
+      return [
+        [key, Object.fromEntries(Object.entries(value).map(([name, one]) => [name, withoutChecks(one)]))],
+      ];
+    if (key === 'enum') return [['examples', value]];
+    if (key === 'const') return [['examples', [value]]];
+    return checks.has(key) ? [] : [[key, withoutChecks(value)]];
+  });
+  return Object.fromEntries(entries);
+}
+
 /** The settings that follow from the rules, as package.json and package.nls.json hold them; also kept by `npm run docs`. */
 export function manifestSettings(): {
   readonly severity: Readonly<Record<string, object>>;

@@ -103,6 +103,8 @@ const sentences: { readonly [C in IssueCode]: Sentence<C> } = {
       : what === 'options'
         ? `${path}: the calibration that was stopped had other options. Start it anew without --resume.`
         : `${path}: belongs to another ${what === 'model' ? 'model (its content changed)' : 'set of data'}. Calibrate again.`,
+  'encodings-incomplete': ({ tensors }) =>
+    `the encodings lack ${some(tensors, 'range')}. Add --data to calibrate what is missing.`,
   'encodings-unused': ({ unknown, skipped, weights }) =>
     [
       ...(unknown.length > 0 ? [`${some(unknown, 'tensor')} not in the model`] : []),
@@ -123,7 +125,12 @@ const sentences: { readonly [C in IssueCode]: Sentence<C> } = {
   'range-missing': ({ tensor }) => `tensor ${quote(tensor)}: has no activation range. Calibrate again.`,
 
   'recipe-syntax': ({ reason }) => `the recipe is not valid JSON: ${reason}.`,
-  'recipe-value': ({ key, reason, expected }) => `${key}: ${reason}. Expected ${expected}.`,
+  'recipe-value': ({ key, reason, expected, nearest }) => {
+    const meant = nearest === undefined ? '' : ` Did you mean ${quote(nearest)}?`;
+    return expected === nearest
+      ? `${key}: ${reason}.${meant}`
+      : `${key}: ${reason}. Expected ${expected}.${meant}`;
+  },
   'scheme-unknown': ({ scheme, expected }) => `${quote(scheme)} is not a format or scheme. Use ${expected}.`,
   R01: ({ match, nearest }) =>
     `${quote(match)} matches no layer.${nearest === undefined ? '' : ` Did you mean ${quote(nearest)}?`}`,

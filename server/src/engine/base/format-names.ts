@@ -105,6 +105,24 @@ export const activationFormatPattern = alternatives([
   `${widths}(\\.(tensor|channel))?(\\.(sym|asym))?`,
 ]);
 
+const integerNames = integerBits.flatMap((bits) => [`int${bits}`, `uint${bits}`]);
+
+/** Names of weight formats as people write them, for suggestions; not all that are valid. */
+export const weightFormatNames: readonly string[] = [
+  ...['', '.channel', '.tensor', '.group32', '.group64', '.group128'].flatMap((scope) =>
+    integerNames.map((name) => name + scope),
+  ),
+  ...floatFormatNames,
+  ...analysisFormatNames,
+  floatName,
+];
+
+/** The same for activations. */
+export const activationFormatNames: readonly string[] = [
+  ...integerNames.flatMap((name) => [`${name}.tensor`, name]),
+  floatName,
+];
+
 /** Every estimator's name with its parameter, for schemas. */
 export const estimatorPattern = alternatives([
   ...estimatorNames,
@@ -210,15 +228,20 @@ export function nearestName(wanted: string, names: readonly string[]): string | 
   return best;
 }
 
-/** Levenshtein distance: insertions, deletions and replacements, one row at a time. */
+/** Optimal string alignment: insertions, deletions, replacements and swaps of neighbours, row by row. */
 function editDistance(left: string, right: string): number {
-  let previous = Array.from({ length: right.length + 1 }, (_, index) => index);
+  let before: readonly number[] = [];
+  let previous: readonly number[] = Array.from({ length: right.length + 1 }, (_, index) => index);
   for (let row = 1; row <= left.length; row++) {
     const current = [row];
     for (let column = 1; column <= right.length; column++) {
-      const replaced = (previous[column - 1] ?? 0) + (left[row - 1] === right[column - 1] ? 0 : 1);
-      current.push(Math.min(replaced, (previous[column] ?? 0) + 1, (current[column - 1] ?? 0) + 1));
+      const [a, b] = [left[row - 1], right[column - 1]];
+      const replaced = (previous[column - 1] ?? 0) + (a === b ? 0 : 1);
+      const swaps = row > 1 && column > 1 && a === right[column - 2] && b === left[row - 2];
+      const swapped = swaps ? (before[column - 2] ?? 0) + 1 : replaced;
+      current.push(Math.min(replaced, swapped, (previous[column] ?? 0) + 1, (current[column - 1] ?? 0) + 1));
     }
+    before = previous;
     previous = current;
   }
   return previous[right.length] ?? 0;

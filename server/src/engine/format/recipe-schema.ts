@@ -5,6 +5,7 @@
  */
 import * as z from 'zod';
 import {
+  activationFormatNames,
   activationFormatPattern,
   estimatorNames,
   estimatorPattern,
@@ -12,6 +13,7 @@ import {
   parseEstimatorName,
   presetNames,
   targetNames,
+  weightFormatNames,
   weightFormatPattern,
 } from '../base/format-names';
 import type { Ignore } from './recipe-ignore';
@@ -147,6 +149,20 @@ export const recipeSchema = z.strictObject({
   goal: goalSchema.optional().describe('What a search may spend and must reach.'),
   gates: gatesSchema.optional().describe('What `quantlens check` demands.'),
 });
+
+/** Names that values may have, by the key they stand under; formats in the forms that people write. */
+export const valueNames: Readonly<Record<string, readonly string[]>> = {
+  weights: weightFormatNames,
+  activations: activationFormatNames,
+  estimator: estimatorNames,
+  methods: methodNames,
+  name: methodNames,
+  preset: presetNames,
+  target: targetNames,
+  layout: ['nchw', 'nhwc'],
+  color: ['rgb', 'bgr'],
+  keep: ['float'],
+};
 
 export const scalarSchema = z.strictObject(scalarFields);
 export const methodSchema = method;

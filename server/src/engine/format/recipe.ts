@@ -25,6 +25,7 @@ import {
   recipeKeys,
   ruleSchema,
   scalarSchema,
+  valueNames,
 } from './recipe-schema';
 
 export type {
@@ -296,7 +297,9 @@ class Reader {
   private scalar<S extends z.ZodType>(schema: S, node: Node, path: string): z.infer<S> | undefined {
     const result = schema.safeParse(plainValue(node));
     if (result.success) return result.data;
-    this.value(path, found(node), result.error.issues[0]?.message ?? '', spanOf(node));
+    const expected = result.error.issues[0]?.message ?? '';
+    const near = typeof node.value === 'string' ? nearestName(node.value, namesFor(path)) : undefined;
+    this.value(path, found(node), expected, spanOf(node), 'error', near);
     return undefined;
   }
 
@@ -315,7 +318,7 @@ class Reader {
       if (!known.includes(name)) {
         const near = nearestName(name, known);
         const expected = near === undefined ? known.join(', ') : near;
-        this.value(shorten(path), 'unknown key', expected, spanOf(key), 'warning');
+        this.value(shorten(path), 'unknown key', expected, spanOf(key), 'warning', near);
         continue;
       }
       if (properties.has(name))
@@ -332,8 +335,10 @@ class Reader {
     expected: string,
     span: Span,
     severity: Severity = 'error',
+    nearest?: string,
   ): void {
-    this.add(issue('recipe-value', { key, reason, expected }, { span }, severity));
+    const facts = { key, reason, expected, ...(nearest === undefined ? {} : { nearest }) };
+    this.add(issue('recipe-value', facts, { span }, severity));
   }
 }
 
@@ -351,6 +356,12 @@ function plainValue(node: Node): unknown {
     if (key !== undefined && value !== undefined) entries.push([String(key.value), plainValue(value)]);
   }
   return Object.fromEntries(entries);
+}
+
+/** Names a value may have, for suggestions; the last key of its path tells. */
+function namesFor(path: string): readonly string[] {
+  const key = path.split('.').findLast((part) => !/^\d+$/.test(part)) ?? '';
+  return valueNames[key] ?? [];
 }
 
 function found(node: Node): string {

@@ -83,7 +83,8 @@ function recipeDiagnostics(snapshot: RecipeSnapshot, { inspect, locate }: Diagno
   const { parsed, document, model, settings } = snapshot;
   const start = recipeStart(parsed);
   const issues = recipeIssues(parsed, () => inspect(model?.path ?? ''));
-  const found = withSeverities(issues, settings.severity).map((issue) =>
+  const own = snapshot.client.recipeSchema ? issues.filter((issue) => !saidByEditor(issue)) : issues;
+  const found = withSeverities(own, settings.severity).map((issue) =>
     diagnosticOf(document, issue, issue.anchor.span ?? start, recipeRelated(snapshot, issue)),
   );
   const planned = (model?.findings ?? []).map((issue) => {
@@ -95,6 +96,11 @@ function recipeDiagnostics(snapshot: RecipeSnapshot, { inspect, locate }: Diagno
     return diagnosticOf(document, issue, ruleSpan(snapshot, issue) ?? start, related);
   });
   return [...found, ...planned];
+}
+
+/** Broken JSON and repeated keys, which an editor that knows the schema marks by itself; everything else is ours. */
+function saidByEditor({ code, facts }: Issue): boolean {
+  return code === 'recipe-syntax' || ('reason' in facts && facts.reason.startsWith('declared twice'));
 }
 
 /** The later rule that takes every layer of an idle one. */

@@ -76,6 +76,21 @@ describe('a recipe as the contract shows it', () => {
 });
 
 describe('what is wrong', () => {
+  it.each([
+    ['"default": {"weights": "int8.chanel"}', 'int8.channel'],
+    ['"default": {"weights": "in8"}', 'int8'],
+    ['"default": {"activations": "unit8"}', 'uint8'],
+    ['"default": {"estimator": "entrpy"}', 'entropy'],
+    ['"methods": ["fold-batchnrm"]', 'fold-batchnorm'],
+    ['"methods": [{"name": "gpqt"}]', undefined],
+    ['"data": {"source": "x", "layout": "NCWH"}', 'nchw'],
+    ['"defalt": {}', 'default'],
+    ['"default": {"weights": "something else"}', undefined],
+  ])('%s: suggests %s', (part, expected) => {
+    const [one] = parseRecipe(`{"model": "m.onnx", ${part}}`).issues;
+    expect(one?.code === 'recipe-value' && one.facts.nearest).toBe(expected);
+  });
+
   it('unknown keys are warnings that name the nearest key', () => {
     checkProblems('"layer": []', 'warning layer: unknown key → layers @ "layer"');
     checkProblems(
