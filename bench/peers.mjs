@@ -9,7 +9,7 @@
 //   --threads N               default 1
 //   --quick                   fewest samples, one run each
 //   --write                   writes docs/benchmarks.md; without it only prints
-// Times are of whole processes, the best of two or three; memory is of all processes that a command starts.
+// Times are of whole processes, the best of two to five; memory is of all processes that a command starts.
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
@@ -243,7 +243,7 @@ async function measureModel({ name, model, data, counts, flags: options, preproc
   await compare(
     'activation debug of a quantized file',
     some,
-    () => ours(['compare', model, quantized, ...fed(some)]),
+    () => ours(['compare', model, quantized, '--no-gains', ...fed(some)]),
     () => theirs({ task: 'activations', samples: some, quantized }),
   );
   let perSample = 0;
@@ -304,6 +304,6 @@ async function attempt(run) {
   }
 }
 
-function pick({ seconds, megabytes }) {
-  return { seconds, megabytes };
+function pick({ seconds, processor, megabytes }) {
+  return { seconds, processor, megabytes };
 }

@@ -19,8 +19,8 @@ export function summary(result) {
       '',
       `${(model.params / 1e6).toFixed(2)} M parameters, ${(model.bytes / 1e6).toFixed(1)} MB; batches of ${model.batch}.`,
       '',
-      '| task | samples | Quantlens | Python tools | theirs / ours | memory, ours | memory, theirs | theirs / ours |',
-      '|---|---|---|---|---|---|---|---|',
+      '| task | samples | Quantlens | Python tools | theirs / ours | processor time | memory, ours | theirs | theirs / ours |',
+      '|---|---|---|---|---|---|---|---|---|',
       ...model.tasks.map(({ task, samples, ours, theirs }) =>
         row([
           task,
@@ -28,6 +28,7 @@ export function summary(result) {
           time(ours),
           time(theirs),
           ratio(theirs?.seconds, ours.seconds),
+          ratio(theirs?.processor, ours.processor),
           memory(ours),
           memory(theirs),
           ratio(theirs?.megabytes, ours.megabytes),
@@ -36,8 +37,8 @@ export function summary(result) {
       '',
       `Physical limits: copying the ${(model.limits.bytes / 1e6).toFixed(1)} MB of the file in memory ${milliseconds(model.limits.copy)}.`,
       '',
-      '| plain runs of the float model | whole process | runs alone | memory | min-max / plain, time | memory | percentile / plain, time | memory |',
-      '|---|---|---|---|---|---|---|---|',
+      '| plain runs of the float model | whole process | runs alone | memory | min-max / plain: time | processor | memory | percentile / plain: time | processor | memory |',
+      '|---|---|---|---|---|---|---|---|---|---|',
       ...model.limits.forwards.map((forward) => {
         const of = (estimator) =>
           model.tasks.find(
@@ -45,6 +46,7 @@ export function summary(result) {
           )?.ours;
         const against = (estimator) => [
           ratio(of(estimator)?.seconds, forward.seconds),
+          ratio(of(estimator)?.processor, forward.processor),
           ratio(of(estimator)?.megabytes, forward.megabytes),
         ];
         return row([
@@ -68,8 +70,9 @@ export function writePage(file, result) {
 
 Written by \`npm run build -- --production && node bench/peers.mjs --write\`: Quantlens and onnxruntime's Python quantization
 tools (\`qdq_loss_debug\`, \`create_calibrator\`, \`quantize_static\`) in the same run, on the same inputs, with the same number of
-threads. Times are of whole processes, from the command to its end, the best of two; memory is the sum of the largest resident
-memory of all processes that a command starts. A load average above the number of threads means that the machine had other
+threads. Times are of whole processes, from the command to its end, the best of two to five; memory is the sum of the largest resident
+memory of all processes that a command starts; the fourth ratio is of their processor time, which other work on the machine
+disturbs less. A load average above the number of threads means that the machine had other
 work: then compare the ratios, not the times. "Plain runs" load the float model in a bare process and run the samples once:
 nothing that looks at activations can be faster. Other measurements: \`bench/weight-error.ts\` (kernels), \`bench/formats.ts\`
 (every format; figures in [formats.md](formats.md)), \`bench/budgets.mjs\` (start, memory), \`bench/lsp-latency.mjs\` (editor).

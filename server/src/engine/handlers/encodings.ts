@@ -11,7 +11,7 @@ import { allGraphs } from '../graph/walk';
 import type { EncodingFormat, EncodingsJob } from '../jobs';
 import type { ServedContext } from '../runtime/child';
 import { type PreparedModel, withModel } from './open';
-import { neededRanges, planOf } from './planned';
+import { incomplete, neededRanges, planOf } from './planned';
 
 export function encodingsHandler(
   job: EncodingsJob,
@@ -25,7 +25,7 @@ export function encodingsHandler(
     if (hasErrors(issues)) return fail(...issues);
     const all = planEncodings(prepared.folded(), plan.value, ranges.value?.ranges ?? {});
     issues.push(...all.issues);
-    if (!all.value) return fail(...issues);
+    if (!all.value) return fail(...incomplete(job, issues));
     const encodings = job.format === 'ort' ? known(all.value, prepared, issues) : all.value;
     const { text, leftOut } = written(encodings, job.format);
     const groups = [...encodings.leftOut, ...leftOut];

@@ -97,6 +97,18 @@ function unusedEncodings(
   return [issue('encodings-unused', { unknown, skipped, weights }, { path }, severity)];
 }
 
+/** Ranges that an encodings file lacks as one issue: there may be a hundred, and the remedy is one. */
+export function incomplete(job: PlanningJob, issues: readonly Issue[]): readonly Issue[] {
+  const missing = issues.filter((one) => one.code === 'range-missing' && one.severity === 'error');
+  if (job.encodings === undefined || missing.length === 0) return issues;
+  const tensors = missing.flatMap((one) => one.anchor.tensor ?? []);
+  const { path } = job.encodings;
+  return [
+    ...issues.filter((one) => !missing.includes(one)),
+    issue('encodings-incomplete', { tensors }, { path }),
+  ];
+}
+
 /** What the data of a ranges file is now; `undefined` when it cannot be opened (any more), which verifying reports. */
 async function dataFingerprint(
   { data, seed, preprocessing }: RangesFile,

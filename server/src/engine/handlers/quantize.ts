@@ -21,7 +21,7 @@ import { openModelFile } from '../runtime/model-file';
 import type { Session } from '../runtime/ort';
 import { openSession } from '../runtime/session-model';
 import { type PreparedModel, withModel } from './open';
-import { neededRanges, noData, planOf } from './planned';
+import { incomplete, neededRanges, noData, planOf } from './planned';
 import { quantizedTwin } from './simulate';
 
 /** Samples on which a written file is compared with the float model. */
@@ -43,7 +43,7 @@ export function quantizeHandler(job: QuantizeJob, context: ServedContext): Promi
     if (hasErrors(ranges.issues)) return fail(...issues);
     const twin = quantizedTwin(prepared, plan.value, ranges.value);
     issues.push(...twin.issues);
-    if (!twin.value || hasErrors(twin.issues)) return fail(...issues);
+    if (!twin.value || hasErrors(twin.issues)) return fail(...incomplete(job, issues));
     return write(job, context, prepared, plan.value, twin.value, ranges.value, issues);
   });
 }
