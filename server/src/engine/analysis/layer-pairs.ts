@@ -53,7 +53,9 @@ export function matchedPairs(float: Model, quantized: Model): FoundPairs {
     const output = layer?.node.output();
     if (!layer || !twin || !output) continue;
     const dequantize = dequantizers.get(twin.node) ?? lookupDequantize(twin);
-    const pair = dequantize ? qOperatorPair(layer, output, twin, dequantize) : plainPair(layer, output, twin);
+    const pair = dequantize
+      ? qOperatorPair(layer, output, twin, dequantize)
+      : (dynamicPair(layer, output, twin) ?? plainPair(layer, output, twin));
     if (!pair) continue;
     pairs.push(pair);
     twins.push({ name: pair.name, float: layer, quantized: twin });
@@ -79,6 +81,34 @@ function qOperatorPair(layer: Layer, output: Value, twin: Layer, dequantize: Nod
       ? { chain: [layer.node, activation], activationInput: layer.activationInput, output: activated }
       : floatEnds(layer, output);
   return { ...pairFacts(layer), float, quantized };
+}
+
+/**
+ * A layer on integers that were quantized just before it: from the real activation to the real result.
+ *
+ *   x → DynamicQuantizeLinear → MatMulInteger → Cast → Mul(s_x · s_w) [→ Add(bias)] → y
+ */
+function dynamicPair(layer: Layer, output: Value, twin: Layer): LayerPair | undefined {
+  const quantize = twin.node.input(twin.activationInput)?.producer;
+  if (quantize?.opType !== 'DynamicQuantizeLinear') return undefined;
+  const chain = [quantize];
+  let last: Node | undefined = twin.node;
+  // The rescaling behind an operator whose result is int32; one that gives float has none.
+  if (twin.node.domain === '') {
+    const cast = onlyConsumer(twin.node.output() ?? output);
+    const rescale = cast?.opType === 'Cast' ? onlyConsumer(cast.output() ?? output) : undefined;
+    const scales = rescale?.inputs.find((value) => value?.producer !== cast)?.producer;
+    if (!cast || rescale?.opType !== 'Mul') return undefined;
+    chain.push(...(scales?.opType === 'Mul' ? [scales] : []), twin.node, cast);
+    last = rescale;
+  }
+  chain.push(last);
+  const add = layer.bias && twin.bias === undefined ? onlyConsumer(last.output() ?? output) : undefined;
+  if (add?.opType === 'Add') chain.push(add);
+  const real = chain.at(-1)?.output();
+  if (!real) return undefined;
+  const quantized = { chain, activationInput: 0, output: real };
+  return { ...pairFacts(layer), float: floatEnds(layer, output), quantized };
 }
 
 /** Name, channels and type of a float layer. */

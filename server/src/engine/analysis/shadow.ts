@@ -145,15 +145,21 @@ function addLocal(graph: Graph, pair: LayerPair, copies: ReadonlyMap<Value, Valu
   if (!exactInput || !twinInput) return;
   const input = requantize(graph, pair, exactInput, twinInput, copies);
   const exact = pair.float.output;
-  const quantized = rerun(graph, pair.quantized, input?.forQuantized ?? exactInput, copies, 'local');
+  const quantized = rerun(
+    graph,
+    pair.quantized,
+    input?.forQuantized ?? exactInput,
+    copies,
+    `local/${pair.name}`,
+  );
   compare('local', pair.name, exact, quantized, pair);
   if (!input) return;
   // Integer operators cannot run on a float input, so their weights' share is not separated.
   if (input.forQuantized === input.real) {
-    const weights = rerun(graph, pair.quantized, exactInput, copies, 'weights');
+    const weights = rerun(graph, pair.quantized, exactInput, copies, `weights/${pair.name}`);
     compare('localWeights', pair.name, exact, weights, pair);
   }
-  const activations = rerun(graph, pair.float, input.real, undefined, 'activations');
+  const activations = rerun(graph, pair.float, input.real, undefined, `activations/${pair.name}`);
   compare('localActivations', pair.name, exact, activations, pair);
 }
 

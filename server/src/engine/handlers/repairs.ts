@@ -141,6 +141,8 @@ async function rangesOfData(input: RepairInput): Promise<Outcome<FreshRanges>> {
     twins.map(({ name, float: { node, activationInput } }) => [name, node.input(activationInput)?.name]),
   );
   const byLayer = new Map<string, string>();
+  // Noise tells nothing of the ranges that real data needs.
+  if (job.data.source === 'none' || job.data.source === 'random') return ok({ byCodes: new Map(), byLayer });
   const reals = new Map<string, string>();
   for (const { name, quantized } of input.layers) {
     const { input: seen, inputQuantizer } = quantized ?? {};

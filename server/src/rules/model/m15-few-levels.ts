@@ -1,5 +1,6 @@
 /** M15: an activation uses few of the levels its range has. */
 import { issue } from '../../engine/base/issue';
+import type { DataReport } from '../../protocol/reports';
 import { type ModelRule, measuredGains, quantizedLayers, severityOf } from '../rule';
 
 const thresholds = {
@@ -32,6 +33,8 @@ export const m15: ModelRule<'M15', keyof typeof thresholds> = {
       const seen = layer.quantized?.input;
       const effectiveLevels = layer.quantized ? seen?.codesUsed : layer.activation?.effectiveLevels;
       const levels = layer.quantized ? seen?.levels : layer.activation?.levels;
+      // Noise tells nothing of the codes that real data uses.
+      if (layer.quantized && isNoise(facts.report.data)) continue;
       if (!plan.activations || effectiveLevels === undefined || levels === undefined) continue;
       if (!(effectiveLevels < limits.share * levels)) continue;
       found.push(
@@ -53,3 +56,7 @@ export const m15: ModelRule<'M15', keyof typeof thresholds> = {
     return found;
   },
 };
+
+function isNoise(data: DataReport | null): boolean {
+  return data !== null && (data.noData !== undefined || data.source === 'random');
+}

@@ -188,6 +188,11 @@ describe('matching layers', () => {
       'c-z',
     ]);
   });
+  it('finds a layer that stands elsewhere, by its weight', () => {
+    expect(
+      names([layer('a', 1), layer('b', 2), layer('c', 3)], [layer('y', 2), layer('x', 1), layer('z', 3)]),
+    ).toEqual(['a-x', 'b-y', 'c-z']);
+  });
   it('never pairs another kind of operator or another size', () => {
     expect(names([layer('a', 1)], [{ ...layer('a', 1), family: 'matmul' }])).toEqual([]);
     expect(names([layer('a', 1, 64)], [layer('a', 1, 32)])).toEqual([]);

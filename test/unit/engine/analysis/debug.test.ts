@@ -341,4 +341,52 @@ describe('comparisons with the float original', () => {
     });
     expect(removed.output?.file?.sqnr).toBeCloseTo(kept.output?.file?.sqnr ?? Number.NaN, 1);
   });
+
+  it('follow a dynamic operator to the real numbers it stands for', async () => {
+    const weight = normalValues(16 * 8, 5, 0.2);
+    const scale = Math.max(...weight.map(Math.abs)) / 127;
+    const two = (extra: readonly TensorProto[], nodes: readonly NodeProto[]) =>
+      model({
+        inputs: [valueInfo('x', ['N', 16])],
+        outputs: [valueInfo('z', ['N', 8])],
+        initializers: [...extra],
+        nodes: [...nodes],
+      });
+    const float = two([tensor('fc.weight', [16, 8], weight)], [node('MatMul', ['x', 'fc.weight'], ['z'])]);
+    const dynamic = two(
+      [
+        tensor(
+          'c',
+          [16, 8],
+          weight.map((w) => Math.round(w / scale)),
+          'int8',
+        ),
+        tensor('cz', [], [0], 'int8'),
+        tensor('cs', [], [scale]),
+      ],
+      [
+        node('DynamicQuantizeLinear', ['x'], ['q', 'qs', 'qz']),
+        node('MatMulInteger', ['q', 'c', 'qz', 'cz'], ['sum']),
+        node('Cast', ['sum'], ['real'], { to: 1 }),
+        node('Mul', ['qs', 'cs'], ['scales']),
+        node('Mul', ['real', 'scales'], ['z']),
+      ],
+    );
+    const data = folder.npy('rows.npy', [8, 16], 'float', normalValues(128, 6));
+    const job = {
+      kind: 'compare',
+      float: folder.model('rows.onnx', float),
+      quantized: folder.model('rows-dynamic.onnx', dynamic),
+      data: { source: data, seed: 0, preprocessing: {}, dimensions: {} },
+      ...common,
+    } as const;
+    const { value: report, issues } = await compareHandler(job, context());
+    expect(issues).toEqual([]);
+    const [layer] = report?.layers ?? [];
+    expect(layer?.quantized).toMatchObject({ form: 'dynamic', weightSqnr: expect.any(Number) });
+    expect(layer?.local?.file).toBeGreaterThan(30);
+    // One layer: its own noise is all there is.
+    expect(layer?.cumulative?.file).toBeCloseTo(layer?.local?.file ?? 0, 3);
+    expect(report?.output?.file?.sqnr).toBeCloseTo(layer?.local?.file ?? 0, 3);
+  });
 });
