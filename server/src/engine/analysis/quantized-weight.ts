@@ -13,6 +13,7 @@ import { permuted } from '../graph/rearrange';
 import { elementsOf, type Tensor } from '../graph/tensor';
 import { roundHalfEven } from '../numerics/affine';
 import { type ChannelView, channelView, elementIndex } from '../numerics/layout';
+import { quantizedTable } from './quantized-table';
 
 /** Codes of one weight; `read` gives one output channel at a time. */
 export interface QuantizedWeight {
@@ -54,6 +55,7 @@ const ownParameters: Readonly<
 export function quantizedWeight(layer: Layer): QuantizedWeight | undefined {
   if (!layer.quantized) return undefined;
   if (layer.op === 'com.microsoft.MatMulNBits') return nBitsWeight(layer);
+  if (layer.lookup && layer.through.length === 0) return quantizedTable(layer);
   const dequantize = layer.through.find((node) => node.opType === 'DequantizeLinear');
   const quantize = layer.through.find((node) => node.opType === 'QuantizeLinear');
   const type = dataTypeByCode(quantize ? codeType(quantize) : layer.tensor.dataType);

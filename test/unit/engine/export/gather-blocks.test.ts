@@ -1,5 +1,6 @@
 /** Tables that are looked up: onnxruntime's lookup in our codes returns the rows that the codes stand for. */
 import { describe, expect, it } from 'vitest';
+import { realWeight } from '../../../../server/src/engine/analysis/real-weight';
 import { exportQdq } from '../../../../server/src/engine/export/qdq';
 import { listLayers } from '../../../../server/src/engine/graph/layers';
 import { cloneModel } from '../../../../server/src/engine/graph/walk';
@@ -7,7 +8,7 @@ import { dequantizeWeight, quantizeWeight } from '../../../../server/src/engine/
 import { parseQuantScheme } from '../../../../server/src/engine/numerics/scheme';
 import { model, node, normalValues, tensor, valueInfo } from '../../../fixtures/build';
 import { folded, planOf } from '../../../fixtures/quantize';
-import { runGraph } from '../../../fixtures/run-graph';
+import { graphOf, runGraph } from '../../../fixtures/run-graph';
 
 const ROWS = 9;
 
@@ -81,6 +82,9 @@ describe('a table', () => {
     if (!scheme || !table) throw new Error('no table');
     const expected = dequantizeWeight(quantizeWeight(table, [ROWS, width], 0, scheme), [ROWS, width], 0);
     expect(read?.values).toEqual(Array.from(expected));
+    // The same rows are read back from the file.
+    const known = twin && realWeight(twin).value;
+    expect(Array.from(known ?? [])).toEqual(Array.from(expected));
   });
 
   const kept: readonly (readonly [string, ReturnType<typeof embedding>, string, RegExp])[] = [
@@ -124,6 +128,21 @@ describe('a table', () => {
     expect(error).toBeLessThan(0.5);
     expect(error).toBeGreaterThan(0);
   });
+});
+
+it('of codes that are dequantized behind the lookup is read', () => {
+  const proto = model({
+    inputs: [valueInfo('ids', ['N', 3], 'int64')],
+    outputs: [valueInfo('y', undefined)],
+    initializers: [
+      tensor('table', [2, 3], [0, 128, 255, 127, 129, 3], 'uint8'),
+      tensor('s', [], [0.5]),
+      tensor('z', [], [128], 'uint8'),
+    ],
+    nodes: [node('Gather', ['table', 'ids'], ['c']), node('DequantizeLinear', ['c', 's', 'z'], ['y'])],
+  });
+  const [layer] = listLayers(graphOf(proto));
+  expect(layer && Array.from(realWeight(layer).value ?? [])).toEqual([-64, 0, 63.5, -0.5, 0.5, -62.5]);
 });
 
 describe('layers that no target form exists for', () => {
