@@ -9,6 +9,7 @@ import { examples } from './examples';
 import { modelRules } from './index';
 import { recipeFindings } from './recipe-documentation';
 import type { ModelRule } from './rule';
+import { scriptRules } from './script/index';
 import { thresholdTable } from './thresholds';
 import { fixTitles, sentence } from './words';
 
@@ -25,7 +26,14 @@ const titles: Readonly<Record<Family, string>> = {
   graph: 'Findings on the graph',
   execution: 'Findings on execution',
   recipe: 'Findings on recipes',
+  'script-torch': 'Findings on scripts: quantization in PyTorch',
+  'script-weight-only': 'Findings on scripts: weight-only quantization of language models',
+  'script-export': 'Findings on scripts: onnxruntime, exporters, TensorFlow',
 };
+
+const scriptManners =
+  'Read from the text of the script; nothing is run. Rules that follow a network through the program are silent unless they are sure. ' +
+  'Silence one with `# quantlens: ignore[S24]` on its line or the line above, or for the file with `# quantlens: ignore-file[S24]`.';
 
 const openings: Readonly<Record<Family, string>> = {
   weights:
@@ -35,6 +43,10 @@ const openings: Readonly<Record<Family, string>> = {
   graph: 'How operators stand together.',
   execution: 'What kernels do with the codes: saturation, overflow, operators that run in float.',
   recipe: 'What is wrong with a recipe (`NAME.quant.json`), with or without its model.',
+  'script-torch':
+    'Eager, FX and PT2E quantization, quantization-aware training, quantizers of your own. ' + scriptManners,
+  'script-weight-only': 'torchao, bitsandbytes, GPTQ. ' + scriptManners,
+  'script-export': 'onnxruntime.quantization, torch.onnx.export, Optimum, TensorFlow Lite. ' + scriptManners,
 };
 
 type Documented = Pick<ModelRule, 'severity' | 'title' | 'documentation'> & {
@@ -57,7 +69,7 @@ export function findingPages(): Readonly<Record<string, string>> {
 }
 
 function documented(family: Family): readonly Documented[] {
-  const all: readonly Documented[] = [...modelRules, ...recipeFindings];
+  const all: readonly Documented[] = [...modelRules, ...recipeFindings, ...scriptRules];
   return all
     .filter(({ code }) => findingFamilies[family].includes(code))
     .sort((one, other) => one.code.localeCompare(other.code));
@@ -77,6 +89,7 @@ function indexPage(): string {
       'With a recipe beside the model they are judged against its plan, and a file that is quantized already against itself. ' +
       'A gain is stated only where it was measured; where nothing was measured nothing is claimed.',
     ['| code | finding | severity with a recipe |', '|---|---|---|', ...rows].join('\n'),
+    'A worked example on a real file: [a failed MobileNetV2, explained and repaired](case-mobilenet.md).',
     configuration,
   ]);
 }
@@ -108,11 +121,15 @@ function section(rule: Documented): string {
   const example = exampleOf(rule.code);
   return [
     `## ${rule.code}`,
-    `**${rule.title}** · default severity with a recipe: ${rule.severity}`,
+    `**${rule.title}** · default severity${isScriptCode(rule.code) ? '' : ' with a recipe'}: ${rule.severity}`,
     `**When.** ${trigger}`,
     `**Why.** ${why}`,
     `**What to do.** ${remedy}`,
-    `**Gain.** ${gain === undefined ? 'None is stated: the remedy cannot be tried without changing the network or the data.' : `Measured: ${gain}`}`,
+    ...(isScriptCode(rule.code)
+      ? []
+      : [
+          `**Gain.** ${gain === undefined ? 'None is stated: the remedy cannot be tried without changing the network or the data.' : `Measured: ${gain}`}`,
+        ]),
     ...(fixes === '' ? [] : [`**Quick fixes.** ${fixes}`]),
     ...(example === undefined ? [] : [`**Example.** ${example}`]),
     ...(limits.length === 0
@@ -120,6 +137,10 @@ function section(rule: Documented): string {
       : [['| threshold | compared with | default | bounds |', '|---|---|--:|---|', ...limits].join('\n')]),
     `**Source.** ${source}`,
   ].join('\n\n');
+}
+
+function isScriptCode(code: IssueCode): boolean {
+  return scriptRules.some((rule) => rule.code === code);
 }
 
 function exampleOf(code: IssueCode): string | undefined {
@@ -173,7 +194,7 @@ export function manifestSettings(): {
   readonly thresholds: Readonly<Record<string, object>>;
   readonly words: Readonly<Record<string, string>>;
 } {
-  const documents: readonly Documented[] = [...modelRules, ...recipeFindings];
+  const documents: readonly Documented[] = [...modelRules, ...recipeFindings, ...scriptRules];
   const found = [...documents].sort((one, other) => one.code.localeCompare(other.code));
   const limits = Object.entries(thresholdTable(modelRules)).sort(([one], [other]) =>
     one.localeCompare(other),

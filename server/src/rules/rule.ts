@@ -79,16 +79,17 @@ export function* quantizedLayers(facts: ModelFacts): Iterable<{ layer: LayerRepo
   }
 }
 
-/** Gains of a remedy that changed the whole network, or every layer of these. */
+/** The gain of a remedy on the whole network, else on a set of layers that holds all of these. */
 export function networkGains(
   { report }: ModelFacts,
   fix: FixKind,
   layers: readonly string[],
 ): readonly Gain[] {
-  return (report.remedies ?? [])
-    .filter((one) => one.fix === fix)
-    .filter((one) => one.layers === undefined || layers.every((name) => one.layers?.includes(name)))
-    .map(({ output }) => output);
+  const tried = (report.remedies ?? []).filter((one) => one.fix === fix);
+  const known =
+    tried.find((one) => one.layers === undefined) ??
+    tried.find((one) => layers.every((name) => one.layers?.includes(name)));
+  return known ? [known.output] : [];
 }
 
 /**
