@@ -99,8 +99,8 @@ function unusedEncodings(
 
 /** Ranges that an encodings file lacks as one issue: there may be a hundred, and the remedy is one. */
 export function incomplete(job: PlanningJob, issues: readonly Issue[]): readonly Issue[] {
-  const missing = issues.filter((one) => one.code === 'range-missing' && one.severity === 'error');
-  if (job.encodings === undefined || missing.length === 0) return issues;
+  const missing = issues.filter((one) => one.code === 'range-missing');
+  if (job.encodings === undefined || !hasErrors(missing)) return issues;
   const tensors = missing.flatMap((one) => one.anchor.tensor ?? []);
   const { path } = job.encodings;
   return [
