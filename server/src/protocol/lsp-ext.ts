@@ -105,6 +105,8 @@ export interface CompareParams {
   readonly source?: string;
   readonly samples?: number;
   readonly preprocessing?: Preprocessing;
+  /** Measure again what is known already. */
+  readonly fresh?: boolean;
   readonly workDoneToken?: string | number;
 }
 export type CompareReply = CompareView;
@@ -144,7 +146,7 @@ export interface ForgetRunsParams {
 
 /**
  * Client → server: measure what each layer alone does to the model output, on the data, scheme and ranges of the last
- * calibration of the model, else w8a8 without data. Figures arrive by {@link modelViewChanged}, first estimated ones.
+ * calibration of the model, else w8a8 on the data that the recipe beside it names, or without data. Figures arrive by {@link modelViewChanged}, first estimated ones.
  */
 export const outputEffectRequest = 'quantlens/outputEffect';
 export interface OutputEffectParams {

@@ -139,14 +139,8 @@ function facts(model: ModelSummary): readonly Fact[] {
     model.producer ? { label: factWords.producer, value: model.producer } : undefined,
     { label: factWords.parameters, value: shortCount(model.params), detail: String(model.params) },
     { label: factWords.size, value: shortBytes(model.bytes), detail: factWords.bytes(model.bytes) },
-    model.macs === null
-      ? { label: factWords.macs, value: '–', detail: model.macsReason }
-      : {
-          label: factWords.macs,
-          value: factWords.perSample(shortCount(model.macs)),
-          detail: String(model.macs),
-        },
-    { label: factWords.nodes, value: String(model.nodes) },
+    // A file of weights alone has no nodes to count.
+    ...(model.format === 'onnx' || model.format === 'onnxtxt' ? graphFacts(model) : []),
     ...model.inputs.map((input) => ({
       label: factWords.input(input.name),
       value: typeText(input.type, input.shape),
@@ -157,6 +151,15 @@ function facts(model: ModelSummary): readonly Fact[] {
     })),
   ];
   return all.filter((fact) => fact !== undefined);
+}
+
+function graphFacts({ macs, macsReason, nodes }: ModelSummary): readonly Fact[] {
+  return [
+    macs === null
+      ? { label: factWords.macs, value: '–', detail: macsReason }
+      : { label: factWords.macs, value: factWords.perSample(shortCount(macs)), detail: String(macs) },
+    { label: factWords.nodes, value: String(nodes) },
+  ];
 }
 
 function typeText(type: string, shape: readonly (number | string | null)[] | null): string {

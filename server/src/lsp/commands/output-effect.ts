@@ -2,13 +2,15 @@
  * What each layer alone does to the model output: asked for by the user, or begun behind a calibration and put off
  * while anything the user waits for runs. Estimates come first; measured figures replace them as they arrive.
  */
+import * as path from 'node:path';
 import type { JobEnd } from '../../engine/index';
+import { recipeData } from '../../engine/recipe-data';
 import type { OutputEffectReply } from '../../protocol/lsp-ext';
 import type { Progress } from '../../protocol/progress';
 import type { AnalysisReport, DataSpec, RangesFile } from '../../protocol/reports';
 import type { RunRecord } from '../../protocol/views';
 import { editorWords, line } from '../../rules/words';
-import { uriOf } from '../convert';
+import { recipePathOf, uriOf } from '../convert';
 import type { JobHost } from './jobs';
 
 /** The calibration whose figures an output effect stands beside. */
@@ -61,7 +63,7 @@ export class OutputEffects {
 
   /** What a history says of a run. */
   record(model: string, reply: OutputEffectReply): Omit<RunRecord, 'id' | 'finishedAt'> {
-    const run = this.calibrated.get(model) ?? withoutData;
+    const run = this.settingsFor(model);
     return {
       kind: 'output-effect',
       request: { kind: 'output-effect' },
@@ -103,9 +105,23 @@ export class OutputEffects {
     this.running?.abort();
   }
 
+  /** The last calibration's; before one, the data that the recipe beside the model names, or none. */
+  private settingsFor(model: string): Calibrated {
+    const calibrated = this.calibrated.get(model);
+    if (calibrated) return calibrated;
+    const file = recipePathOf(model);
+    const { recipe } = this.host.workspace.recipe(uriOf(file), file) ?? {};
+    const data = recipe && recipeData(recipe, path.dirname(file), withoutData.seed);
+    return {
+      ...withoutData,
+      ...(data ? { data } : {}),
+      estimator: recipe?.default.estimator ?? withoutData.estimator,
+    };
+  }
+
   private async run(model: string, { signal, progress }: EffectContext): Promise<JobEnd<'measure'>> {
     const { workspace, engine } = this.host;
-    const { scheme, recipe: _recipe, ...run } = this.calibrated.get(model) ?? withoutData;
+    const { scheme, ...run } = this.settingsFor(model);
     const taking = workspace.measuring(model, !this.calibrated.has(model));
     const end = await engine.run<'measure'>(
       { kind: 'measure', model, ...workspace.common(), ...run, schemes: [scheme], metrics: ['output'] },
