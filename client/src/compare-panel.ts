@@ -153,7 +153,7 @@ class ComparePanel {
         if (this.view) this.show(this.view);
         return this.cancellation || this.view ? undefined : this.run();
       case 'run':
-        return this.run();
+        return this.run(true);
       case 'cancel':
         return this.services.server.cancel({ jobId: this.jobId });
       case 'swap':
@@ -186,23 +186,27 @@ class ComparePanel {
     }
   }
 
-  /** Compares, replacing a comparison that runs. */
-  private async run(): Promise<void> {
+  /** Compares, replacing a comparison that runs; `fresh`: also what is known already. */
+  private async run(fresh = false): Promise<void> {
     this.stop();
     const cancellation = new vscode.CancellationTokenSource();
     this.cancellation = cancellation;
     this.jobId = randomUUID();
     const { jobId } = this;
-    const view = await this.compare(jobId, cancellation.token);
+    const view = await this.compare(jobId, fresh, cancellation.token);
     cancellation.dispose();
     if (this.jobId !== jobId) return;
     this.cancellation = undefined;
     this.show(view);
   }
 
-  private async compare(jobId: string, token: vscode.CancellationToken): Promise<CompareView> {
+  private async compare(
+    jobId: string,
+    fresh: boolean,
+    token: vscode.CancellationToken,
+  ): Promise<CompareView> {
     try {
-      return await this.services.server.compare({ ...this.target, jobId }, token);
+      return await this.services.server.compare({ ...this.target, jobId, fresh }, token);
     } catch (error) {
       const cancelled = token.isCancellationRequested;
       const message = error instanceof Error ? error.message : String(error);

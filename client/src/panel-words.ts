@@ -177,6 +177,7 @@ export function comparePanelWords(): PanelWords {
     readingWeight: vscode.l10n.t('Reading the weight…'),
     measuringOutput: vscode.l10n.t('Measuring the output…'),
     worstChannels: vscode.l10n.t('Worst channels'),
+    allChannels: vscode.l10n.t('Show the worst {0} channels'),
     'channel.index': vscode.l10n.t('Channel'),
     'channel.weightSqnr': vscode.l10n.t('Weight SQNR'),
     'channel.outputSqnr': vscode.l10n.t('Output SQNR'),
@@ -341,6 +342,7 @@ function layerListWords(): PanelWords {
     'fix.asymmetric-activations': vscode.l10n.t('Use asymmetric activations'),
     'fix.estimator-mse': vscode.l10n.t('Estimate ranges by mse'),
     order: vscode.l10n.t('Order'),
+    'chart.lowest': vscode.l10n.t('Lowest'),
     'chart.hollow': vscode.l10n.t('hollow: estimated'),
   };
 }

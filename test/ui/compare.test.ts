@@ -1,8 +1,10 @@
 /** Float against quantized: the compare view after quantizing, its chart, table twin and one layer close up. */
 import assert from 'node:assert/strict';
-import { access, copyFile, readFile } from 'node:fs/promises';
+import { access, copyFile, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { FrameLocator, Locator } from 'playwright-core';
+import { encodeModelBytes } from '../../server/src/engine/format/onnx-encode';
+import { deepNets } from '../fixtures/deep-nets';
 import { openWorkbench, type ThemeName, until, type Workbench } from './support';
 
 const written = 'fashion_mobile.w8a8.onnx';
@@ -327,5 +329,48 @@ describe('sensitivity chart', () => {
     assert.equal(csv.trimEnd().split('\r\n').length, 22);
     assert.match(csv, /int8\.tensor weight \(dB\)/);
     assert.match(csv, /w8a8 cumulative \(dB\)/);
+  });
+});
+
+describe('compare view of a deep network', () => {
+  const layers = 1700;
+  let workbench: Workbench;
+  let page: FrameLocator;
+
+  before(async () => {
+    workbench = await openWorkbench({
+      prepare: async (folder) => {
+        const { float, quantized } = deepNets(layers);
+        for (const [name, proto] of [
+          ['deep.onnx', float],
+          ['deep.int8.onnx', quantized],
+        ] as const) {
+          await writeFile(path.join(folder, name), encodeModelBytes(proto).value ?? new Uint8Array());
+        }
+      },
+    });
+  });
+  after(() => workbench.close());
+
+  it('shows the first layers long before the last, and keeps them when cancelled', async () => {
+    await workbench.openModel('deep.onnx');
+    await workbench.command('Quantlens: Compare Models…');
+    await workbench.pick('deep.int8.onnx');
+    page = await workbench.webview('#bars .chart-row', 50);
+    assert.match(await page.locator('#progress-text').innerText(), /comparing: \d+\/1700 layers/);
+    await workbench.screenshot('compare-deep-running');
+    await page.locator('#cancel').click();
+    await page.locator('#notes .banner').filter({ hasText: 'Cancelled' }).waitFor();
+    const compared = await page.locator('#layer-count').innerText();
+    assert.ok(Number.parseInt(compared, 10) >= 100, compared);
+    assert.ok(Number.parseInt(compared, 10) < layers, compared);
+  });
+
+  it('makes elements only for rows near the screen', async () => {
+    assert.ok((await page.locator('#bars .chart-row').count()) < 250);
+    await page.locator('#bars-rows').focus();
+    await workbench.page.keyboard.press('End');
+    const last = page.locator('#bars .chart-row[aria-selected=true]');
+    assert.equal(await last.getAttribute('aria-posinset'), await last.getAttribute('aria-setsize'));
   });
 });

@@ -195,9 +195,12 @@ export class Engine {
     return end;
   }
 
-  /** Float against quantized, from the store when neither files nor data changed since with the same options. */
-  compare(job: CompareJob, context: JobContext<'compare'> = {}): Promise<JobEnd<'compare'>> {
-    return this.stored(this.comparisonKey(job), job, context);
+  /**
+   * Float against quantized, from the store when neither files nor data changed since with the same options.
+   * @param fresh measures again in any case.
+   */
+  compare(job: CompareJob, context: JobContext<'compare'> = {}, fresh = false): Promise<JobEnd<'compare'>> {
+    return this.stored(this.comparisonKey(job), job, context, fresh);
   }
 
   /** Distributions and channels of one layer of a comparison; stored like it. */
@@ -296,9 +299,10 @@ export class Engine {
     key: string | undefined,
     job: Extract<Job, { kind: K }>,
     context: JobContext<K>,
+    fresh = false,
   ): Promise<JobEnd<K>> {
     const allowed = this.options.trusted() || !isNative(job);
-    const known = key === undefined || !allowed ? undefined : this.store.get<JobEnd<K>>(key);
+    const known = key === undefined || fresh || !allowed ? undefined : this.store.get<JobEnd<K>>(key);
     if (known) return known;
     const end = await this.run<K>(job, context);
     if (key !== undefined && end.value) this.store.put(key, { value: end.value, issues: end.issues });

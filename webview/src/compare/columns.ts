@@ -126,11 +126,15 @@ function metricColumn(
     title: say(`metricTitle.${id}`),
     class: 'number-column',
     sortValue: value,
-    render: (row) => [metricText(value(row))],
+    render: (row) => [metricText(id, value(row))],
   };
 }
 
-/** Four digits; `–` where undefined. */
-export function metricText(value: number | null | undefined): string {
-  return value === null || value === undefined ? '–' : number(value);
+/** Four digits, fixed ones where 1 is perfect; `–` where undefined. */
+export function metricText(
+  metric: 'mse' | 'cosine' | 'normRatio' | 'meanShift' | 'kl',
+  value: number | null | undefined,
+): string {
+  if (value === null || value === undefined) return '–';
+  return metric === 'cosine' || metric === 'normRatio' ? value.toFixed(4) : number(value);
 }

@@ -13,12 +13,16 @@ import { type CompareRow, metricsOf, metricText, type RowAction } from './column
 
 type Channel = LayerDetail['channels'][number];
 
+/** So many are shown before *Show all*. */
+const channelsAtFirst = 8;
+
 export interface DetailState {
   readonly view: LayerDetailView;
   readonly complete: boolean;
 }
 
 export class DetailPane {
+  private allChannels = false;
   readonly element = make('section', { id: 'detail', attributes: { 'aria-label': say('detail') } });
   private readonly channels: Table<Channel>;
   private shown: { row: CompareRow | undefined; detail: DetailState | undefined } = {
@@ -68,7 +72,7 @@ export class DetailPane {
         ...(['mse', 'cosine', 'normRatio', 'meanShift'] as const).map(
           (metric) =>
             metrics &&
-            pair(say(`metric.${metric}`), say(`metricTitle.${metric}`), metricText(metrics[metric])),
+            pair(say(`metric.${metric}`), say(`metricTitle.${metric}`), metricText(metric, metrics[metric])),
         ),
       ),
       make(
@@ -92,8 +96,25 @@ export class DetailPane {
       const options = { id: `histogram-${kind}`, label: say(`histogram.${kind}`), post: this.post };
       return histogram && histogramFigure(histogram, options);
     };
-    if (detail) this.channels.setContent(channelColumns(detail.channels), detail.channels);
-    const hasChannels = detail !== undefined && detail.channels.length > 0;
+    const all = detail?.channels ?? [];
+    const shown = this.allChannels ? all : all.slice(0, channelsAtFirst);
+    this.channels.setContent(channelColumns(all), shown);
+    const hasChannels = all.length > 0;
+    const more = make(
+      'button',
+      {
+        class: 'link',
+        id: 'all-channels',
+        attributes: { type: 'button' },
+        onClick: () => {
+          this.allChannels = true;
+          this.channels.setContent(channelColumns(all), all);
+          more.remove();
+          this.channels.reveal(String(all[channelsAtFirst]?.channel));
+        },
+      },
+      say('allChannels', all.length),
+    );
     return [
       detail && legend(),
       figureOf('weight'),
@@ -110,6 +131,7 @@ export class DetailPane {
           copyMenu(this.channels, this.post),
         ),
       hasChannels && this.channels.element,
+      shown.length < all.length && more,
     ];
   }
 }

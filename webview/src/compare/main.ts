@@ -79,7 +79,7 @@ const chart = new LayerChart<CompareRow>({
     if (!metrics) return [];
     return (['mse', 'cosine', 'normRatio', 'meanShift'] as const).map((metric) => [
       say(`metric.${metric}`),
-      metricText(metrics[metric]),
+      metricText(metric, metrics[metric]),
     ]);
   },
   onActivate: (row) => openDetail(row.name),

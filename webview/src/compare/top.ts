@@ -45,15 +45,18 @@ function facts(view: CompareView): readonly Child[] {
     view.layers.filter((layer) => layer.verdict === verdict).length,
   ]);
   return [
-    output && fact(say('fact.output'), say('factTitle.output'), judged(output.sqnr)),
+    // While the last layers are on their way there is no figure at the output yet.
+    output &&
+      (output.sqnr !== null || view.state !== 'running') &&
+      fact(say('fact.output'), say('factTitle.output'), judged(output.sqnr)),
     output &&
       output.topOneAgreement !== null &&
       fact(say('fact.agreement'), say('factTitle.agreement'), percent(output.topOneAgreement)),
     metrics?.kl !== undefined &&
       metrics.kl !== null &&
-      fact(say('fact.kl'), say('factTitle.kl'), `${metricText(metrics.kl)} nat`),
+      fact(say('fact.kl'), say('factTitle.kl'), `${metricText('kl', metrics.kl)} nat`),
     metrics?.cosine !== undefined &&
-      fact(say('metric.cosine'), say('metricTitle.cosine'), metricText(metrics.cosine)),
+      fact(say('metric.cosine'), say('metricTitle.cosine'), metricText('cosine', metrics.cosine)),
     size(view, fact),
     view.layers.length > 0 &&
       fact(

@@ -35,8 +35,13 @@ export interface ChartOptions<R> {
   readonly onSelected?: (row: R) => void;
 }
 
-/** Height of a row in pixels; the style sheet says the same. */
-const rowHeight = 26;
+/** Heights of a row in pixels, name beside or above its figures; the style sheet says the same. */
+const heights = { wide: 26, narrow: 46 } as const;
+
+/** Below this width names stand above. */
+const narrowWidth = 460;
+
+const plotHeight = heights.wide;
 
 export class LayerChart<R> {
   readonly element: HTMLElement;
@@ -51,6 +56,7 @@ export class LayerChart<R> {
   private shown: RowsWindow = { first: 0, last: 0 };
   private readonly elements = new Map<number, HTMLElement>();
   private selectedKey: string | undefined;
+  private rowHeight: number = heights.wide;
 
   constructor(private readonly options: ChartOptions<R>) {
     const { id, label } = options;
@@ -83,22 +89,25 @@ export class LayerChart<R> {
       });
     };
     this.list.addEventListener('scroll', moved, { passive: true });
-    window.addEventListener('resize', moved, { passive: true });
+    new ResizeObserver(() => {
+      if (this.fitWidth()) this.renderAll();
+      else moved();
+    }).observe(this.list);
   }
 
   setContent(series: readonly ChartSeries<R>[], rows: readonly R[]): void {
     this.series = series;
     this.rows = rows;
     this.scale = scaleOf(figuresOf(series, rows));
-    this.body.style.height = `${rows.length * rowHeight}px`;
     fill(this.legend, ...this.legendItems());
     fill(
       this.axis,
       make('span', { class: 'chart-name' }),
       this.axisPlot(),
-      make('span', { class: 'chart-value' }),
+      make('span', { class: 'chart-value' }, this.valueTitle()),
     );
-    this.renderRows(true);
+    this.fitWidth();
+    this.renderAll();
   }
 
   /** Makes a row the current one and scrolls to it; without `focus` the focus stays where it is. */
@@ -108,6 +117,22 @@ export class LayerChart<R> {
     if (index >= 0) this.scrollTo(index);
     this.markSelected();
     if (focus) this.list.focus({ preventScroll: true });
+  }
+
+  /** Chooses the layout for the width; true when it changed. */
+  private fitWidth(): boolean {
+    const width = this.list.clientWidth;
+    const narrow = width > 0 && width < narrowWidth;
+    const height = narrow ? heights.narrow : heights.wide;
+    this.element.classList.toggle('narrow', narrow);
+    if (height === this.rowHeight) return false;
+    this.rowHeight = height;
+    return true;
+  }
+
+  private renderAll(): void {
+    this.body.style.height = `${this.rows.length * this.rowHeight}px`;
+    this.renderRows(true);
   }
 
   private legendItems(): readonly Child[] {
@@ -158,8 +183,8 @@ export class LayerChart<R> {
   private renderRows(force: boolean): void {
     const count = this.rows.length;
     const { scrollTop, clientHeight } = this.list;
-    if (!force && covers(this.shown, count, rowHeight, scrollTop, clientHeight)) return;
-    const next = rowsWindow(count, rowHeight, scrollTop, clientHeight);
+    if (!force && covers(this.shown, count, this.rowHeight, scrollTop, clientHeight)) return;
+    const next = rowsWindow(count, this.rowHeight, scrollTop, clientHeight);
     if (force) {
       this.elements.clear();
       this.body.replaceChildren();
@@ -200,7 +225,7 @@ export class LayerChart<R> {
       this.plot(row),
       make('span', { class: 'chart-value' }, ...this.value(row)),
     );
-    element.style.top = `${index * rowHeight}px`;
+    element.style.top = `${index * this.rowHeight}px`;
     return element;
   }
 
@@ -208,13 +233,13 @@ export class LayerChart<R> {
   private plot(row: R): SVGElement {
     const line = (db: number, name: string) => {
       const x = percentOf(this.scale, db);
-      return svg('line', { x1: x, x2: x, y1: 0, y2: rowHeight, class: `threshold ${name}` });
+      return svg('line', { x1: x, x2: x, y1: 0, y2: plotHeight, class: `threshold ${name}` });
     };
     const origin = percentOf(this.scale, 0);
     return svg(
       'svg',
-      { class: 'chart-plot', height: rowHeight, 'aria-hidden': 'true' },
-      svg('line', { x1: origin, x2: origin, y1: 0, y2: rowHeight, class: 'origin' }),
+      { class: 'chart-plot', height: plotHeight, 'aria-hidden': 'true' },
+      svg('line', { x1: origin, x2: origin, y1: 0, y2: plotHeight, class: 'origin' }),
       line(verdictScale.watchFrom, 'watch'),
       line(verdictScale.goodFrom, 'good'),
       ...this.series.flatMap(({ figure }, index) => {
@@ -242,19 +267,31 @@ export class LayerChart<R> {
   }
 
   private dot({ estimated }: ChartFigure, db: number, index: number): readonly SVGElement[] {
-    const made = mark(shapeOf(index), percentOf(this.scale, db), rowHeight / 2, estimated);
+    const made = mark(shapeOf(index), percentOf(this.scale, db), plotHeight / 2, estimated);
     made.classList.add(`series-${index}`);
     return [made];
   }
 
-  /** The last series' figure with its sign. */
+  /** Of bars the last series' figure, of marks the lowest one, with its sign. */
   private value(row: R): readonly Child[] {
-    const found = this.series.at(-1)?.figure(row);
+    const figures = this.series.map(({ figure }) => figure(row)).filter((one) => one !== undefined);
+    const known = figures.filter(({ db }) => db !== null);
+    const lowest = known.reduce<ChartFigure | undefined>(
+      (best, one) => (best === undefined || (one.db ?? 0) < (best.db ?? 0) ? one : best),
+      undefined,
+    );
+    const found = this.options.kind === 'bars' ? this.series.at(-1)?.figure(row) : lowest;
     if (!found) return ['–'];
     return [
       make('span', { class: 'number' }, decibels(found.db, found.estimated)),
       make('span', { class: `glyph ${found.verdict}` }, glyphs[found.verdict]),
     ];
+  }
+
+  /** What the figures on the right are. */
+  private valueTitle(): string {
+    const isLast = this.options.kind === 'bars' || this.series.length === 1;
+    return isLast ? (this.series.at(-1)?.label ?? '') : say('chart.lowest');
   }
 
   private spokenRow(row: R): string {
@@ -279,7 +316,7 @@ export class LayerChart<R> {
 
   private onKey(event: KeyboardEvent): void {
     const index = this.rows.findIndex((row) => this.options.key(row) === this.selectedKey);
-    const page = Math.max(1, Math.floor(this.list.clientHeight / rowHeight) - 2);
+    const page = Math.max(1, Math.floor(this.list.clientHeight / this.rowHeight) - 2);
     const targets: Readonly<Record<string, number>> = {
       ArrowDown: index + 1,
       ArrowUp: index < 0 ? 0 : index - 1,
@@ -309,11 +346,11 @@ export class LayerChart<R> {
 
   private scrollTo(index: number): void {
     const axis = this.axis.offsetHeight;
-    const top = index * rowHeight;
+    const top = index * this.rowHeight;
     const { scrollTop, clientHeight } = this.list;
     if (top < scrollTop) this.list.scrollTop = top;
-    else if (top + rowHeight + axis > scrollTop + clientHeight)
-      this.list.scrollTop = top + rowHeight + axis - clientHeight;
+    else if (top + this.rowHeight + axis > scrollTop + clientHeight)
+      this.list.scrollTop = top + this.rowHeight + axis - clientHeight;
     this.renderRows(false);
   }
 

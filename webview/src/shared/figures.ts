@@ -16,8 +16,10 @@ export function decibels(db: number | null, estimated = false): string {
 /** Verdict of a figure that comes without one. */
 export function verdictOf(db: number | null): Verdict {
   if (db === null) return 'unknown';
-  if (db >= verdictScale.goodFrom) return 'good';
-  return db >= verdictScale.watchFrom ? 'watch' : 'bad';
+  // Judged as it is shown, to a tenth: "20.0 dB" must not be called less than good.
+  const shown = Math.round(db * 10) / 10;
+  if (shown >= verdictScale.goodFrom) return 'good';
+  return shown >= verdictScale.watchFrom ? 'watch' : 'bad';
 }
 
 /** `36.0 dB ✓` in one line, the sign with its colour and a word for screen readers. */
@@ -47,11 +49,11 @@ export function figure(
       'span',
       { class: `figure ${verdict}${isEstimate ? ' estimated' : ''}`, title },
       make('span', { class: 'number' }, decibels(db, isEstimate)),
-      // A hollow sign: nobody measured this yet.
+      // The style sheet draws a hollow sign: nobody measured this yet.
       make(
         'span',
         { class: 'glyph', attributes: { 'aria-hidden': 'true' } },
-        isEstimate ? '○' : glyphs[verdict],
+        isEstimate ? '' : glyphs[verdict],
       ),
       spoken(
         isEstimate ? `${say('basis.estimated')}, ${say(`verdict.${verdict}`)}` : say(`verdict.${verdict}`),

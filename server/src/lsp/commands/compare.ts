@@ -69,6 +69,7 @@ export async function compareFiles(
         context.changed(view('running', report, []));
       },
     },
+    params.fresh,
   );
   host.ended(end.issues);
   return view(stateOf(end), end.value ?? end.partial, end.issues);
