@@ -79,7 +79,8 @@ describe('encodings', () => {
   });
 
   it('data fills what an encodings file lacks', () => {
-    const all = readJson('aimet-2.0.0.json') as { encodings: object[] };
+    checkDone(['encodings', demo, ...plan, ...ranges(), '--format', 'aimet-2.0.0', '-o', at('all.json')]);
+    const all = readJson('all.json') as { encodings: object[] };
     fs.writeFileSync(at('some.json'), JSON.stringify({ ...all, encodings: all.encodings.slice(0, 2) }));
     const args = ['quantize', demo, ...plan, '--encodings', at('some.json'), '-o', at('filled.onnx')];
     checkRefused(args, /lack \d+ ranges \(".*Add --data/);
