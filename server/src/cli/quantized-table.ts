@@ -1,13 +1,13 @@
 /** What `analyze` prints of a file that is quantized already: a row per layer, then what the graph tells. */
 import type { AnalysisReport, LayerReport, QuantizedLayerFacts } from '../protocol/reports';
 import { percent } from '../rules/numbers';
-import { unfusedWords } from '../rules/quantized-words';
 import { type Column, table } from './table';
 
 /** The table of quantized layers; empty when no layer is quantized. */
 export function quantizedTable(report: AnalysisReport): string {
   const rows = report.layers.flatMap((layer) => (layer.quantized ? [{ layer, facts: layer.quantized }] : []));
   if (rows.length === 0) return '';
+  const reasons = new Map(report.quantization?.unfused?.map((one) => [one.layer, one.reason]));
   const withInput = rows.some(({ facts }) => facts.input);
   const withFusion = rows.some(({ facts }) => facts.fused !== undefined);
   const columns: Column[] = [
@@ -33,7 +33,7 @@ export function quantizedTable(report: AnalysisReport): string {
     columns,
     rows.map(({ layer, facts }) => [
       ...weightCells(layer, facts),
-      ...(withFusion ? [facts.fused === undefined ? '–' : facts.fused ? 'yes' : 'no ✗'] : []),
+      ...(withFusion ? [fusedCell(facts.fused, reasons.get(layer.name))] : []),
       ...(withInput
         ? [
             facts.input ? `${facts.input.codesUsed} of ${facts.input.levels}` : '–',
@@ -42,6 +42,11 @@ export function quantizedTable(report: AnalysisReport): string {
         : []),
     ]),
   );
+}
+
+function fusedCell(fused: boolean | undefined, reason: string | undefined): string {
+  if (fused === undefined) return '–';
+  return fused ? 'yes' : `no ✗ ${reason ?? ''}`.trimEnd();
 }
 
 function weightCells(layer: LayerReport, facts: QuantizedLayerFacts): readonly string[] {
@@ -66,22 +71,13 @@ function weightFormat(facts: QuantizedLayerFacts): string {
   return `${facts.weightSigned ? 'int' : 'uint'}${facts.weightBits}.${scope}${zero}`;
 }
 
-/** Operators that stay float between quantizers, a line per reason. */
-export function unfusedLines(report: AnalysisReport): string {
+/** How much of the file onnxruntime runs in integers, in one line; the finding M23 tells why. */
+export function unfusedLine(report: AnalysisReport): string {
   const { unfused, conversions } = report.quantization ?? {};
   if (!unfused) return '';
-  const groups = new Map<string, string[]>();
-  for (const one of unfused) {
-    const key = `${one.op} · ${unfusedWords[one.reason]}`;
-    groups.set(key, [...(groups.get(key) ?? []), one.layer ?? one.node]);
-  }
-  const lines = [...groups].map(([key, names]) => {
-    const shown = names.slice(0, 6).join(', ');
-    return `  ${names.length} × ${key}: ${shown}${names.length > 6 ? ', …' : ''}`;
-  });
   const head =
     unfused.length === 0
       ? 'onnxruntime runs every quantized operator in integers'
       : `onnxruntime keeps ${unfused.length} operators in float between quantizers`;
-  return [`${head}; ${conversions ?? 0} conversions of activations stay in its graph`, ...lines].join('\n');
+  return `${head}; ${conversions ?? 0} conversions of activations stay in its graph`;
 }

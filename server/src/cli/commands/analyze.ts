@@ -7,7 +7,7 @@ import { isMeasured, measureOptions } from '../measure-options';
 import type { DataFlags, GlobalFlags } from '../options';
 import { dataSpec } from '../options';
 import { overlayIssue, writeOverlays } from '../overlays';
-import { quantizedTable, unfusedLines } from '../quantized-table';
+import { quantizedTable, unfusedLine } from '../quantized-table';
 import { factLines, findingLines, jsonReport, layerTable, outputLines } from '../report';
 import { exitCodes, failed, runCommand } from '../run';
 
@@ -105,7 +105,7 @@ export function analyze(model: string, flags: AnalyzeFlags): Promise<number> {
       );
     const codes = quantizedTable(report);
     if (codes !== '') terminal.print(`\nLayers that are quantized already\n${codes}`);
-    const unfused = unfusedLines(report);
+    const unfused = unfusedLine(report);
     if (unfused !== '') terminal.print(`\n${unfused}`);
     const output = outputLines(report);
     if (output !== '') terminal.print(`\n${output}`);

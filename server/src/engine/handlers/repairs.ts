@@ -52,7 +52,7 @@ export async function measureRepairs(input: RepairInput): Promise<Outcome<readon
   const gains: RemedyGain[] = [];
   let base = input.before;
   const moved = [...fresh.byLayer.keys()];
-  const ranged = await repaired(input, moved, recalibrate);
+  const ranged = moved.length > 0 ? await repaired(input, moved, recalibrate) : undefined;
   if (ranged && !ranged.value) return fail(...ranged.issues);
   if (ranged?.value) {
     gains.push(...gainOf(input, 'recalibrate', moved, base, ranged.value));
@@ -61,7 +61,9 @@ export async function measureRepairs(input: RepairInput): Promise<Outcome<readon
     base = { ...ranged.value, sqnr: { ...ranged.value.sqnr, local } };
   }
   const given = ranged?.value ? ({ given: 'recalibrated' } as const) : {};
-  const all = await repaired(input, channels, (twins) => {
+  const telling = input.layers.filter(gainsByChannel).map(({ name }) => name);
+  if (channels.length === 0) return ok(gains);
+  const all = await repaired(input, telling, (twins) => {
     if (ranged?.value) recalibrate(twins);
     return refine(twins);
   });
@@ -70,14 +72,22 @@ export async function measureRepairs(input: RepairInput): Promise<Outcome<readon
   return ok(gains);
 }
 
-/** Runs the file after a change; `undefined` when there was nothing to change. */
+/** Layers on which one scale may cost much: only their own error is worth a comparison. */
+function gainsByChannel({ depthwise, facts, quantized }: LayerReport): boolean {
+  if (quantized?.granularity !== 'tensor') return false;
+  return depthwise === true || (facts?.channelSpread ?? 0) > 4 || (facts?.worstChannelSqnr ?? 99) < 20;
+}
+
+/**
+ * Runs the file after a change; `undefined` when there was nothing to change.
+ * @param layers whose own error is measured too.
+ */
 async function repaired(
   input: RepairInput,
   layers: readonly string[],
   change: (twins: Twins) => boolean,
 ): Promise<Outcome<ShadowResult> | undefined> {
   const { job, context, floatFile, quantizedFile, feeds } = input;
-  if (layers.length === 0) return undefined;
   await checkpoint(context.signal);
   const twins = openTwins(floatFile, quantizedFile);
   if (!twins.value) return fail(...twins.issues);
