@@ -20,6 +20,8 @@ try {
     bundle: true,
     platform: 'node',
     format: 'cjs',
+    // As the product's own bundles: jsonc-parser's other form asks for files beside it.
+    mainFields: ['module', 'main'],
     external: ['onnxruntime-node', 'sharp'],
     logLevel: 'error',
   });

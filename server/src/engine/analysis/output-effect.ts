@@ -150,7 +150,7 @@ class EffectSweep {
         : await gains.value.of(segment, [...errors.values()]);
       if (gain.value === undefined) return fail(...gain.issues);
       for (const [layer, error] of errors) {
-        const noise = gain.value * powerOf(error);
+        const noise = gain.value * error.power;
         this.effects.set(layer, { sqnr: sqnr({ signal, noise }), noise: noise / signal, basis: 'estimated' });
         segment.urgency = Math.max(segment.urgency, noise / signal);
       }
@@ -180,17 +180,16 @@ class EffectSweep {
       /** Noise power at the target per noise power at the segment's end, for noise like these errors. */
       of: async (segment: Segment, errors: readonly CutError[]): Promise<Outcome<number>> => {
         const mixed = mixedError(segment, errors, random);
-        const fed = powerOf(mixed);
-        if (fed === 0) return ok(0);
+        if (mixed.power === 0) return ok(0);
         const feeds: Record<string, RuntimeTensor> = { ...cuts };
         for (const [name, input] of noise) {
-          const data = mixed.get(name);
+          const data = mixed.tensors.get(name);
           const dims = cuts[name]?.dims;
           feeds[input] = data && dims ? floats(dims, data) : floats([1], Float32Array.of(0));
         }
         const ran = await session.run(this.inputsOf(session, feeds));
         if (!ran.value) return fail(...ran.issues);
-        return ok(difference(exact, defined(ran.value[this.target.name], 'target')) / fed);
+        return ok(difference(exact, defined(ran.value[this.target.name], 'target')) / mixed.power);
       },
     });
   }
@@ -354,53 +353,54 @@ function probe(model: Model, value: Value): Value {
   return input;
 }
 
-/** Errors of one layer at the end of its segment, by name of the cut tensor. */
-type CutError = ReadonlyMap<string, Float32Array>;
+/** Errors of one layer at the end of its segment, by name of the cut tensor, and their power. */
+interface CutError {
+  readonly tensors: ReadonlyMap<string, Float32Array>;
+  readonly power: number;
+}
 
 function errorsAt(segment: MeasuredSegment, cuts: Tensors, closely: Tensors): Map<string, CutError> {
   const errors = new Map<string, CutError>();
   for (const [layer, outputs] of segment.variants?.outputs ?? []) {
-    const error = new Map<string, Float32Array>();
+    const tensors = new Map<string, Float32Array>();
+    let power = 0;
     segment.outputs.forEach((value, index) => {
       const exact = cuts[value.name]?.data;
       const close = closely[outputs[index] ?? '']?.data;
       if (!(exact instanceof Float32Array) || !(close instanceof Float32Array)) return;
-      error.set(
-        value.name,
-        close.map((one, at) => one - (exact[at] ?? 0)),
-      );
+      const error = new Float32Array(close.length);
+      for (let at = 0; at < error.length; at++) {
+        const one = (close[at] ?? 0) - (exact[at] ?? 0);
+        error[at] = one;
+        power += one * one;
+      }
+      tensors.set(value.name, error);
     });
-    errors.set(layer, error);
+    errors.set(layer, { tensors, power });
   }
   return errors;
 }
 
 /** Errors of all layers with equal power and random signs, together as strong as one of them on average. */
 function mixedError(segment: Segment, errors: readonly CutError[], random: Random): CutError {
-  const powers = errors.map(powerOf);
-  const mean = powers.reduce((sum, one) => sum + one, 0) / Math.max(powers.length, 1);
-  const factors = powers.map((one) => {
-    const sign = random.uniform() < 0.5 ? -1 : 1;
-    return one > 0 ? sign * Math.sqrt(mean / one / errors.length) : 0;
-  });
-  const mixed = new Map<string, Float32Array>();
+  const mean = errors.reduce((sum, one) => sum + one.power, 0) / Math.max(errors.length, 1);
+  const tensors = new Map<string, Float32Array>();
+  const signs = errors.map(() => (random.uniform() < 0.5 ? -1 : 1));
   for (const { name } of segment.outputs) {
     errors.forEach((error, index) => {
-      const part = error.get(name);
-      const factor = factors[index] ?? 0;
-      if (!part) return;
-      const sum = mixed.get(name) ?? new Float32Array(part.length);
-      mixed.set(name, sum);
+      const part = error.tensors.get(name);
+      if (!part || error.power === 0) return;
+      const factor = (signs[index] ?? 1) * Math.sqrt(mean / error.power / errors.length);
+      const sum = tensors.get(name) ?? new Float32Array(part.length);
+      tensors.set(name, sum);
       for (let at = 0; at < part.length; at++) sum[at] = (sum[at] ?? 0) + factor * (part[at] ?? 0);
     });
   }
-  return mixed;
-}
-
-function powerOf(error: CutError): number {
-  let sum = 0;
-  for (const values of error.values()) for (const value of values) sum += value * value;
-  return sum;
+  let power = 0;
+  for (const values of tensors.values()) {
+    for (let at = 0; at < values.length; at++) power += (values[at] ?? 0) ** 2;
+  }
+  return { tensors, power };
 }
 
 /** Σx². */
