@@ -8,11 +8,12 @@ export function runTitle({ kind, scheme }: RunRecord): string {
   return scheme === undefined ? title : `${title} ${scheme}`;
 }
 
-/** `output 33.1 dB · 128 samples · 2.3 s · 10:24`. */
-export function runFigures(run: RunRecord): string {
+/** `33.1 dB · net.onnx · 128 samples · 2.3 s · 10:24`; the model only where it is not told already. */
+export function runFigures(run: RunRecord, model: string | undefined): string {
   const parts = [
     run.state === 'done' ? undefined : stateText(run.state),
-    run.output && outputText(run),
+    run.output && decibelsText(run),
+    model,
     run.samples === undefined ? undefined : samplesText(run.samples),
     secondsText(run.seconds),
     timeText(run.finishedAt),
@@ -64,8 +65,12 @@ export function runsMarkdown(runs: readonly RunRecord[]): string {
   return [line(head), line(head.map(() => '---')), ...rows.map(line), ''].join('\n');
 }
 
+function decibelsText({ output }: Pick<RunRecord, 'output'>): string {
+  return output?.sqnr === null || output === undefined ? '–' : `${output.sqnr.toFixed(1)} dB`;
+}
+
 function outputText({ output }: RunRecord): string {
-  const sqnr = output?.sqnr === null || output === undefined ? '–' : `${output.sqnr.toFixed(1)} dB`;
+  const sqnr = decibelsText({ output });
   const agreement = output?.topOneAgreement;
   return agreement === null || agreement === undefined
     ? sqnr

@@ -75,12 +75,10 @@ export class RunTree implements vscode.TreeDataProvider<RunItem>, vscode.Disposa
       return row;
     }
     const { run } = item;
-    const title = this.grouped
-      ? runTitle(run)
-      : `${runTitle(run)} · ${baseName(vscode.Uri.parse(run.modelUri))}`;
+    const title = runTitle(run);
     const row = new vscode.TreeItem(title);
     row.id = run.id;
-    row.description = runFigures(run);
+    row.description = runFigures(run, this.grouped ? undefined : baseName(vscode.Uri.parse(run.modelUri)));
     row.iconPath = icon(run);
     row.tooltip = tooltip(run);
     row.contextValue = `run ${run.kind}${run.outputUri === undefined ? '' : ' output'}${run.request ? ' again' : ''}`;
