@@ -62,7 +62,7 @@ export async function measureRepairs(input: RepairInput): Promise<Outcome<readon
   }
   const given = ranged?.value ? ({ given: 'recalibrated' } as const) : {};
   const telling = input.layers.filter(gainsByChannel).map(({ name }) => name);
-  if (channels.length === 0) return ok(gains);
+  if (telling.length === 0) return ok(gains);
   const all = await repaired(input, telling, (twins) => {
     if (ranged?.value) recalibrate(twins);
     return refine(twins);
