@@ -1,8 +1,8 @@
 // Measures this project against onnxruntime's Python quantization tools and against physical limits, in one run, on the
 // same inputs and number of threads: npm run build -- --production && node bench/peers.mjs [options]
-//   --model M.onnx --data D   a float model and its data (.npy, or a folder of images with --resize and --crop); repeatable
-//                             as one group each: --model starts a new one. Default: ResNet-20 and ResNet-50 shaped
-//                             networks with seeded weights, made here
+//   --model M.onnx --data D   a float model and its data (.npy, or a folder of images with --resize and --crop); repeatable,
+//                             each --model starts a group. `resnet20` and `resnet50`, the default, are networks of
+//                             that shape with seeded weights, made here with noise as data
 //   --mean x,… --std x,… --scale x --resize n --crop n    preprocessing of the model before
 //   --python PATH             an interpreter that has onnx and onnxruntime; default: a throw-away environment by pip
 //   --cli PATH                default dist/cli.js
@@ -137,20 +137,26 @@ async function starts(python) {
 
 /** The models to measure, in files of the temporary folder where they are made here. */
 async function models() {
-  if (flags.model === undefined) {
-    return Promise.all([generated('resnet20', [32, 64, 128]), generated('resnet50', [8, 32])]);
-  }
+  if (flags.model === undefined) return Promise.all([generated('resnet20'), generated('resnet50')]);
   const groups = [];
   for (const { kind, name, value } of tokens) {
     if (kind !== 'option') continue;
     if (name === 'model') groups.push({ model: value });
     else if (groups.length > 0) groups.at(-1)[name] = value;
   }
-  return Promise.all(groups.map(given));
+  return Promise.all(
+    groups.map((group) => (Object.hasOwn(shapes, group.model) ? generated(group.model) : given(group))),
+  );
 }
 
-async function generated(name, counts) {
+/** Samples per run; few of large ones, since Python keeps all of their activations. */
+function countsFor(elements) {
+  return elements <= SMALL_SAMPLE ? [32, 64, 128] : [8, 32];
+}
+
+async function generated(name) {
   const { size } = shapes[name];
+  const counts = countsFor(3 * size * size);
   const model = path.join(folder, `${name}.onnx`);
   writeFileSync(model, residualNetwork(shapes[name]));
   const data = path.join(folder, `${name}.npy`);
@@ -186,7 +192,7 @@ async function given({ model, data, mean, std, scale, resize, crop }) {
   }
   const opened = openNpy(file, preprocessing);
   opened.close();
-  const counts = opened.row <= SMALL_SAMPLE ? [32, 64, 128] : [8, 32];
+  const counts = countsFor(opened.row);
   return {
     name: path.basename(model),
     model,
@@ -228,7 +234,7 @@ async function measureModel({ name, model, data, counts, flags: options, preproc
   const fed = (samples) => ['--data', data, '--samples', `${samples}`, ...options];
 
   await compare(
-    'int8 end to end (ours also verifies the file)',
+    'int8 end to end (ours also verifies the file and times both)',
     some,
     () => ours(['quantize', model, '--scheme', 'w8a8', ...fed(some), '-o', output.ours]),
     () => theirs({ task: 'quantize', samples: some, output: output.theirs }),

@@ -188,10 +188,10 @@ const oracles: readonly Oracle[] = [
     number: 29,
     what: 'log√2 at δ = 1 and 4 bits',
     check: () => {
-      const values = [1, 0.7071, 0.5, 0.3, 0.01, 0.004];
+      const values = [1, Math.SQRT1_2, 0.5, 0.3, 0.01, 0.004];
       expectClose(
         values.map((x) => logSqrt2Value(x, 1, 4)),
-        [1, 0.70711, 0.5, 0.353553, 0.0110485, 0],
+        [1, Math.SQRT1_2, 0.5, 0.353553, 0.0110485, 0],
         5,
       );
     },

@@ -19,3 +19,17 @@ test('docs/formats.md has one row per format, with its bits and block', () => {
   expect(rows).toEqual(expected);
   for (const { name } of estimators) expect(page).toMatch(new RegExp(`^\\|.*\`${name}[\`\\[]`, 'm'));
 });
+
+test('docs/formats.md names every known answer that is tested', () => {
+  const read = (file: string) => readFileSync(path.resolve(__dirname, '../../../..', file), 'utf8');
+  const tested = [...read('test/golden/paper-oracles.test.ts').matchAll(/^ {4}number: (\d+),$/gm)].map(
+    ([, number]) => Number(number),
+  );
+  const [, section = ''] = read('docs/formats.md').split('## Known answers');
+  const [table = ''] = section.split('\n## ');
+  const listed = [...table.matchAll(/^\| ([\d, ]+) \|/gm)].flatMap(([, numbers = '']) =>
+    numbers.split(', ').map(Number),
+  );
+  expect(tested.length).toBeGreaterThan(20);
+  expect(listed.sort((a, b) => a - b)).toEqual(tested);
+});
