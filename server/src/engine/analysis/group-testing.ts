@@ -1,0 +1,167 @@
+/**
+ * Which layer is it? Answers that need fewer runs than layers, from a function that measures the output noise with a
+ * set of layers quantized: halving suspects (peers-engines §2.3), racing on few samples (methods-ptq §4.2 H), and a
+ * two-level design whose lack of fit tells how far effects are from adding up (§4.2 G, LAPQ's 1 − R²).
+ */
+
+/** Output noise with exactly these layers quantized. */
+export type MeasureGroup = (layers: readonly string[]) => Promise<number>;
+
+export interface FoundLayer {
+  readonly layer: string;
+  readonly noise: number;
+}
+
+export interface GroupSearch {
+  /** Loudest first. */
+  readonly found: readonly FoundLayer[];
+  readonly runs: number;
+}
+
+interface Group {
+  readonly layers: readonly string[];
+  readonly noise: number;
+}
+
+/**
+ * The `count` layers that alone move the output most. The loudest group is split until it is one layer; under noise
+ * that never shrinks when a layer is added the result is exact, after about 2·count·log₂(layers / count) runs.
+ */
+export async function findLoudest(
+  layers: readonly string[],
+  count: number,
+  measure: MeasureGroup,
+): Promise<GroupSearch> {
+  const found: FoundLayer[] = [];
+  const groups: Group[] = [];
+  let runs = 0;
+  const add = async (members: readonly string[]) => {
+    if (members.length === 0) return;
+    runs++;
+    groups.push({ layers: members, noise: await measure(members) });
+  };
+  await add(layers);
+  while (found.length < count && groups.length > 0) {
+    groups.sort((one, other) => one.noise - other.noise);
+    const loudest = groups.pop();
+    const [layer] = loudest?.layers ?? [];
+    if (!loudest || layer === undefined) break;
+    if (loudest.layers.length === 1) {
+      found.push({ layer, noise: loudest.noise });
+      continue;
+    }
+    const half = Math.ceil(loudest.layers.length / 2);
+    await add(loudest.layers.slice(0, half));
+    await add(loudest.layers.slice(half));
+  }
+  return { found, runs };
+}
+
+/** Output noise of one layer alone, sample by sample, of samples [from, to). */
+export type MeasureSamples = (layer: string, from: number, to: number) => Promise<readonly number[]>;
+
+export interface RacedLayer extends FoundLayer {
+  /** Samples that were needed. */
+  readonly samples: number;
+}
+
+/** Half the width of an interval in standard errors: 95 % of a normal distribution. */
+const INTERVAL = 1.96;
+
+/**
+ * Ranks candidates by mean noise. All see `first` samples; those whose interval crosses the border between the `count`
+ * loudest and the rest see twice as many, until none crosses or there are no more.
+ */
+export async function raceLayers(
+  candidates: readonly string[],
+  count: number,
+  { first, available }: { readonly first: number; readonly available: number },
+  measure: MeasureSamples,
+): Promise<readonly RacedLayer[]> {
+  const seen = new Map<string, number[]>(candidates.map((layer) => [layer, []]));
+  const extend = async (layer: string, to: number) => {
+    const noises = seen.get(layer);
+    if (noises && noises.length < to) noises.push(...(await measure(layer, noises.length, to)));
+  };
+  for (const layer of candidates) await extend(layer, Math.min(first, available));
+  for (;;) {
+    const ranked = [...seen].map(([layer, noises]) => ({ layer, ...intervalOf(noises) }));
+    ranked.sort((one, other) => other.noise - one.noise);
+    const [inside, outside] = [ranked[count - 1], ranked[count]];
+    const border = inside && outside ? (inside.noise + outside.noise) / 2 : undefined;
+    const unsure = ranked.filter(
+      ({ noise, error, samples }) =>
+        border !== undefined && Math.abs(noise - border) < INTERVAL * error && samples < available,
+    );
+    if (unsure.length === 0) {
+      return ranked.slice(0, count).map(({ layer, noise, samples }) => ({ layer, noise, samples }));
+    }
+    for (const { layer, samples } of unsure) await extend(layer, Math.min(2 * samples, available));
+  }
+}
+
+/** Mean, and its standard error; infinite for a single sample, which says nothing of the spread. */
+function intervalOf(noises: readonly number[]): { noise: number; error: number; samples: number } {
+  const samples = noises.length;
+  const noise = noises.reduce((sum, one) => sum + one, 0) / Math.max(samples, 1);
+  const variance = noises.reduce((sum, one) => sum + (one - noise) ** 2, 0) / (samples - 1);
+  return { noise, error: samples < 2 ? Number.POSITIVE_INFINITY : Math.sqrt(variance / samples), samples };
+}
+
+export interface Separability {
+  /** Of the additive fit, adjusted for its parameters; 1 = effects add up. */
+  readonly rSquared: number;
+  readonly runs: number;
+  /** Sets of neighbouring layers that were switched together. */
+  readonly groups: number;
+}
+
+/** More groups need more runs than a user waits for. */
+const LARGEST_DESIGN = 31;
+
+/**
+ * Fits noise = base + Σ effects of groups to the runs of a Hadamard design; every effect is averaged over all runs.
+ * Columns are taken from the half whose products of two lie in the other half (resolution IV, a fold-over): no
+ * interaction of two groups can pass for an effect. `undefined` where noise does not vary.
+ */
+export async function separability(
+  layers: readonly string[],
+  measure: MeasureGroup,
+): Promise<Separability | undefined> {
+  const groups = groupsOf(layers, LARGEST_DESIGN);
+  if (groups.length < 2) return undefined;
+  const half = 2 ** Math.ceil(Math.log2(groups.length));
+  const runs = 2 * half;
+  const entry = (run: number, column: number) => sylvester(run, half + column);
+  const noises: number[] = [];
+  for (let run = 0; run < runs; run++) {
+    const chosen = groups.filter((_, column) => entry(run, column) > 0).flat();
+    noises.push(chosen.length === 0 ? 0 : await measure(chosen));
+  }
+  const mean = noises.reduce((sum, one) => sum + one, 0) / runs;
+  const total = noises.reduce((sum, one) => sum + (one - mean) ** 2, 0);
+  if (!(total > 0)) return undefined;
+  // Columns are orthogonal: each effect explains its own share.
+  const explained = groups.reduce((sum, _, column) => {
+    const product = noises.reduce((all, noise, run) => all + noise * entry(run, column), 0);
+    return sum + product ** 2 / runs;
+  }, 0);
+  const lost = Math.max(1 - explained / total, 0);
+  const rSquared = 1 - (lost * (runs - 1)) / (runs - groups.length - 1);
+  return { rSquared, runs, groups: groups.length };
+}
+
+/** Neighbours together, sizes differing by one at most. */
+function groupsOf(layers: readonly string[], most: number): readonly (readonly string[])[] {
+  const count = Math.min(layers.length, most);
+  const start = (index: number) => Math.floor((index * layers.length) / count);
+  return Array.from({ length: count }, (_, index) => layers.slice(start(index), start(index + 1)));
+}
+
+/** Entry of a Sylvester Hadamard matrix: −1 to the number of bits that row and column share. */
+function sylvester(row: number, column: number): 1 | -1 {
+  let shared = row & column;
+  let sign: 1 | -1 = 1;
+  for (; shared > 0; shared &= shared - 1) sign = sign === 1 ? -1 : 1;
+  return sign;
+}
