@@ -389,4 +389,36 @@ describe('comparisons with the float original', () => {
     expect(layer?.cumulative?.file).toBeCloseTo(layer?.local?.file ?? 0, 3);
     expect(report?.output?.file?.sqnr).toBeCloseTo(layer?.local?.file ?? 0, 3);
   });
+
+  it('leave BatchNormalization where the quantized file kept it', async () => {
+    const float = convNet();
+    const { graph } = float;
+    const weight = graph?.initializers.find(({ name }) => name === 'conv1.weight');
+    if (!graph || weight?.payload.kind !== 'bytes') throw new Error('no weight');
+    const values = new Float32Array(weight.payload.bytes.slice().buffer);
+    const scale = Math.max(...values.map(Math.abs)) / 127;
+    const kept: ModelProto = {
+      ...float,
+      graph: {
+        ...graph,
+        initializers: [
+          ...graph.initializers.filter((one) => one !== weight),
+          tensor(
+            'codes',
+            weight.dims,
+            values.map((w) => Math.round(w / scale)),
+            'int8',
+          ),
+          ...parameters('codes', scale, 0, 'int8'),
+        ],
+        nodes: [dequantize('codes', 'conv1.weight'), ...graph.nodes],
+      },
+    };
+    const report = await compared(float, kept);
+    expect(report.issues).toEqual([]);
+    const conv1 = report.layers.find((layer) => layer.name === 'conv1');
+    // Against the folded weight, or its output, the same codes would be wrong by far.
+    expect(conv1?.quantized?.weightSqnr).toBeGreaterThan(35);
+    expect(conv1?.cumulative?.file).toBeGreaterThan(35);
+  });
 });

@@ -184,6 +184,43 @@ describe('the real weight of integer operators', () => {
     });
   });
 
+  it.each([2, 8])('of MatMulNBits with %i bits has the middle code for zero', (bits) => {
+    const codes = Array.from({ length: 20 }, (_, k) => (k * 7) % 2 ** bits);
+    const padded = [...codes, ...Array.from({ length: 12 }, () => 2 ** (bits - 1))];
+    const proto = model(
+      {
+        inputs: [valueInfo('input', ['N', 20])],
+        outputs: [valueInfo('output', ['N', 1])],
+        initializers: [
+          tensor('codes', [1, 2, (16 * bits) / 8], packElements(padded, bits), 'uint8'),
+          tensor('scales', [2], [1, 10]),
+        ],
+        nodes: [
+          node(
+            'MatMulNBits',
+            ['input', 'codes', 'scales'],
+            ['output'],
+            { K: 20, N: 1, bits, block_size: 16 },
+            { domain: 'com.microsoft' },
+          ),
+        ],
+      },
+      { opsets: contrib },
+    );
+    const layer = onlyLayer(proto);
+    const expected = codes.map((code, k) => (code - 2 ** (bits - 1)) * (k < 16 ? 1 : 10));
+    expect(Array.from(realWeight(layer).value ?? [])).toEqual(expected);
+    const facts = layerFacts(layer);
+    expect(facts).toMatchObject({
+      weightBits: bits,
+      zeroPointNonZero: false,
+      reduction: 20,
+      scaleSpread: 10,
+      codesUsed: new Set(codes).size,
+    });
+    expect(facts).not.toHaveProperty('pairSumPeak');
+  });
+
   it('of a float weight that the file quantizes at every run is what DequantizeLinear gives', () => {
     const proto = model({
       inputs: [valueInfo('input', ['N', 3])],
