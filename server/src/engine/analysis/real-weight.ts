@@ -15,6 +15,8 @@ export function realWeight(layer: Layer): Outcome<Float32Array> {
   if (stored) return ok(dequantized(stored));
   const values = layer.tensor.toFloat32();
   if (!values.value) return fail(...values.issues);
+  // Computed weights are what the layer reads already.
+  if (layer.computed) return ok(channelMajor(values.value, layer), values.issues);
   const dequantize = layer.through.find((node) => node.opType === 'DequantizeLinear');
   if (layer.quantized && !dequantize) {
     const facts = { tensor: layer.weight.name, reason: 'its codes or scales are not constant' };

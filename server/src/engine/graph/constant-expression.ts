@@ -15,11 +15,13 @@ import { broadcastShapes, readSmall, type SmallTensor } from './small-tensor';
 import { floatTensor, protoTensor, realTensor, type Tensor } from './tensor';
 
 export interface ConstantExpression {
-  /** The one constant that everything comes from, else the value itself. */
+  /** The one constant that everything comes from but for scales and offsets, else the value itself. */
   readonly value: Value;
   readonly tensor: Tensor;
   /** The nodes that compute it, producers first. */
   readonly nodes: readonly Node[];
+  /** Integer codes take part: the weight is stored quantized. */
+  readonly fromCodes: boolean;
 }
 
 /** More nodes than this compute no weight; more elements were never stored anywhere. */
@@ -31,11 +33,14 @@ export function constantExpression(value: Value | undefined): ConstantExpression
   const builder = new Builder();
   const built = value && builder.build(value);
   if (!value || !built || dataTypeByCode(built.dataType)?.kind !== 'float') return undefined;
-  const [only, second] = [...builder.leaves];
+  // Scales and offsets are smaller than what they scale.
+  const largest = Math.max(...[...builder.leaves].map((leaf) => leaf.tensor?.size ?? 0));
+  const [only, second] = [...builder.leaves].filter((leaf) => leaf.tensor?.size === largest);
   return {
     value: only && second === undefined ? only : value,
     tensor: new ExpressionTensor(value.name, built),
     nodes: builder.nodes,
+    fromCodes: builder.fromCodes,
   };
 }
 
@@ -72,9 +77,18 @@ const rules: Readonly<Record<string, Rule>> = {
   Expand: expand,
 };
 
+/** Scales of normalised weights, codes that are dequantized step by step. */
+const arithmetic: Readonly<Record<string, (left: number, right: number) => number>> = {
+  Mul: (left, right) => left * right,
+  Div: (left, right) => left / right,
+  Add: (left, right) => left + right,
+  Sub: (left, right) => left - right,
+};
+
 class Builder {
   readonly leaves = new Set<Value>();
   readonly nodes: Node[] = [];
+  fromCodes = false;
   private readonly known = new Map<Value, Built | undefined>();
   private visited = 0;
 
@@ -87,7 +101,10 @@ class Builder {
   }
 
   private leaf(value: Value, tensor: Tensor): Built | undefined {
-    if (dataTypeByCode(tensor.dataType)?.kind !== 'float') return undefined;
+    const type = dataTypeByCode(tensor.dataType);
+    const codes = (type?.kind === 'int' || type?.kind === 'uint') && type.bits <= 8;
+    if (type?.kind !== 'float' && !codes) return undefined;
+    if (codes) this.fromCodes = true;
     this.leaves.add(value);
     return { shape: tensor.shape, dataType: tensor.dataType, read: () => tensor.toFloat32() };
   }
@@ -114,6 +131,11 @@ class Builder {
         node,
         parts.filter((part) => part !== undefined),
       );
+    }
+    const calculate = Object.hasOwn(arithmetic, node.op) ? arithmetic[node.op] : undefined;
+    if (calculate) {
+      const [left, right] = [node.input(0), node.input(1)].map((input) => input && this.build(input));
+      return left && right && elementwise(left, right, calculate);
     }
     const rule = Object.hasOwn(rules, node.op) ? rules[node.op] : undefined;
     if (!rule && node.op !== 'Split') return undefined;
@@ -255,6 +277,29 @@ function concat(node: Node, parts: readonly Built[]): Built | undefined {
         read.push({ values: value, shape: part.shape });
       }
       return ok(joined(read, axis));
+    },
+  };
+}
+
+/** In float32, broadcast like NumPy. Codes must have been cast before. */
+function elementwise(
+  left: Built,
+  right: Built,
+  calculate: (left: number, right: number) => number,
+): Built | undefined {
+  const shape = broadcastShapes([left.shape, right.shape]);
+  if (!shape || left.dataType !== DataTypeCode.float || right.dataType !== DataTypeCode.float)
+    return undefined;
+  return {
+    shape,
+    dataType: DataTypeCode.float,
+    read: () => {
+      const [one, other] = [left.read(), right.read()];
+      if (!one.value || !other.value) return fail(...one.issues, ...other.issues);
+      const values = repeated(one.value, left.shape, shape);
+      const factors = repeated(other.value, right.shape, shape);
+      for (let at = 0; at < values.length; at++) values[at] = calculate(values[at] ?? 0, factors[at] ?? 0);
+      return ok(values);
     },
   };
 }

@@ -141,7 +141,7 @@ function weightOf(node: Node, facts: WeightFacts): FoundWeight | undefined {
   const statedShape = source ? shapeOf(node, source) : found.tensor.shape;
   if (!statedShape || statedShape.length < facts.minimumRank) return undefined;
   const type = dataTypeByCode(found.tensor.dataType);
-  const quantized = isQuantized(node, facts, found, type);
+  const quantized = expression?.fromCodes || isQuantized(node, facts, found, type);
   if (!quantized && type?.kind !== 'float') return undefined;
   const shape = facts.merged?.(node, statedShape) ?? statedShape;
   const channelAxis = facts.channelAxis(node, shape.length);

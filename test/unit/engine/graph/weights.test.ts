@@ -1,5 +1,6 @@
 /** Constants that are layers beside convolutions and plain products; onnxruntime says what computed weights hold. */
 import { describe, expect, it } from 'vitest';
+import { realWeight } from '../../../../server/src/engine/analysis/real-weight';
 import type { NodeProto, TensorProto } from '../../../../server/src/engine/format/onnx-types';
 import { type Layer, listLayers } from '../../../../server/src/engine/graph/layers';
 import { graph, model, node, normalValues, tensor, valueInfo } from '../../../fixtures/build';
@@ -344,6 +345,12 @@ const computed: readonly (readonly [string, readonly NodeProto[], readonly Tenso
     'fc',
   ],
   [
+    'a scale and an offset',
+    [node('Mul', ['w', 'g'], ['m']), node('Sub', ['m', 'o'], ['d']), node('Div', ['d', 'n'], ['t'])],
+    [weight('w', [4, 6]), weight('g', [6]), weight('o', [4, 1]), tensor('n', [], [3])],
+    'w',
+  ],
+  [
     'Cast through half precision',
     [
       node('Reshape', ['w', 's'], ['r']),
@@ -369,6 +376,39 @@ describe('computed weights', () => {
     const identity = Float32Array.from({ length: 16 }, (_one, at) => (at % 5 === 0 ? 1 : 0));
     const { y } = await runGraph(proto, { x: { shape: [4, 4], data: identity } });
     expect(Array.from(layer?.tensor.toFloat32().value ?? [])).toEqual(y?.values);
+  });
+
+  it('from codes are stored quantized, and read as they are used', async () => {
+    const proto = model({
+      inputs: [valueInfo('x', [2, 2])],
+      outputs: [valueInfo('y', undefined)],
+      initializers: [tensor('w', [2, 3], [-128, 0, 127, 1, 2, 3], 'int8'), tensor('s', [3], [0.5, 0.25, 2])],
+      nodes: [
+        node('Cast', ['w'], ['c'], { to: 1 }),
+        node('Mul', ['c', 's'], ['t']),
+        node('MatMul', ['x', 't'], ['y']),
+      ],
+    });
+    const [layer] = listLayers(graphOf(proto));
+    expect(layer).toMatchObject({ name: 'w', quantized: true, computed: true, shape: [2, 3] });
+    // Output channels first.
+    expect(layer && Array.from(realWeight(layer).value ?? [])).toEqual([-64, 0.5, 0, 0.5, 254, 6]);
+    const { y } = await runGraph(proto, { x: { shape: [2, 2], data: Float32Array.of(1, 0, 0, 1) } });
+    expect(y?.values).toEqual([-64, 0, 254, 0.5, 0.5, 6]);
+  });
+
+  it('are read once, whatever reshapes them', () => {
+    const nodes = [
+      node('Transpose', ['w'], ['p'], { perm: [1, 0] }),
+      node('Reshape', ['p', 's'], ['t']),
+      node('MatMul', ['x', 't'], ['y']),
+    ];
+    const [layer] = layersOf({
+      nodes,
+      constants: [tensor('w', [3, 2], [1, 2, 3, 4, 5, 6]), ints('s', [3, 2])],
+    });
+    // Transposed [1 3 5 2 4 6], as [[1 3] [5 2] [4 6]], columns first.
+    expect(layer && Array.from(realWeight(layer).value ?? [])).toEqual([1, 5, 4, 3, 2, 6]);
   });
 
   it('are none when an activation takes part', () => {
