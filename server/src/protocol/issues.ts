@@ -368,7 +368,14 @@ export interface IssueFacts extends Readonly<Record<ScriptCode, ScriptFindingFac
     readonly unstable: number;
   };
   M26: { readonly scheme: string; readonly cosine: number; readonly normRatio: number };
-  M27: { readonly scheme: string; readonly r2: number };
+  M27: {
+    readonly scheme: string;
+    /** dB at the output: of the sum of the layers' own effects, and of all of them at once. */
+    readonly predicted: number;
+    readonly measured: number;
+    /** |noise predicted / noise measured − 1|. */
+    readonly deviation: number;
+  };
   M17: Measured & {
     readonly position: 'first' | 'last';
     readonly bits: number;

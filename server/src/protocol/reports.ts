@@ -219,6 +219,10 @@ export interface OutputReport {
   readonly activationsOnly?: OutputPart;
   /** Whether the layers' output effects add up. */
   readonly additivity?: Additivity;
+  /** The layers that alone move the output most, loudest first; found by halving suspects. */
+  readonly worst?: readonly { readonly layer: string; readonly sqnr: Decibel; readonly samples: number }[];
+  /** R² of output noise as a sum of layers' effects over a design of switched runs, adjusted for its parameters. */
+  readonly separability?: { readonly rSquared: number; readonly runs: number; readonly groups: number };
 }
 
 /** Part of a configuration at the model output. */
@@ -270,8 +274,6 @@ export interface AnalysisReport {
   readonly data: DataReport | null;
   readonly layers: readonly LayerReport[];
   readonly output?: Readonly<Record<string, OutputReport>>;
-  /** Per scheme: share of the output noise that the sum of the layers' own effects explains (R² of the additive fit). */
-  readonly additivity?: Readonly<Record<string, { readonly r2: number }>>;
   readonly remedies?: readonly RemedyGain[];
   readonly attention?: readonly AttentionOrder[];
   /** Per layer: largest standard deviation of the activation it reads over one sample, divided by the smallest. */

@@ -7,7 +7,7 @@
 import { escapeLayerName } from '../engine/format/layer-glob';
 import { editRecipe } from '../engine/format/recipe-edit';
 import type { ExamineResult, RemedyQuestion } from '../engine/jobs';
-import type { Issue, IssueCode } from '../protocol/issues';
+import type { Gain, Issue, IssueCode } from '../protocol/issues';
 import type { RemedyGain } from '../protocol/remedies';
 import type { AnalysisReport, DataReport, FixKind, LayerReport } from '../protocol/reports';
 import { givesImages } from './model/m22-regression-range';
@@ -46,6 +46,16 @@ export const remedies: readonly Remedy[] = [
     measured: 'the plan with activations as planned and at 8 bits on the layers found',
   },
 ];
+
+/** Below this a gain is not worth a change of the plan: figures of 32 samples move as much. */
+const WORTHWHILE = 0.1;
+
+/** False when a remedy was tried and gains nothing, neither at the output nor, where that was not measured, below it. */
+export function helps(gains: readonly Gain[] = []): boolean {
+  const outputs = gains.filter(({ of }) => of === 'output');
+  const deciding = outputs.length > 0 ? outputs : gains;
+  return deciding.length === 0 || deciding.some(({ before, after }) => after - before >= WORTHWHILE);
+}
 
 /** Remedies worth trying for these findings: once on all layers found, once on the network where it was found. */
 export function questionsFor(found: readonly Issue[]): readonly RemedyQuestion[] {

@@ -10,6 +10,7 @@ import { ruleOf } from './index';
 import { decibels, percent, times } from './numbers';
 import { quantizedSentences } from './quantized-words';
 import { oneLine, quote } from './quote';
+import { helps, remedies } from './remedies';
 
 export { quote } from './quote';
 
@@ -172,30 +173,35 @@ const sentences: { readonly [C in IssueCode]: Sentence<C> } = {
     `Per-channel weights: ${decibels(f.tensorSqnr)} → ${decibels(f.channelSqnr)} (measured on the weight).${measuredOutput(f.gains)}`,
   M02: (f) =>
     `folding BatchNormalization makes outliers: kurtosis ${f.kurtosisBefore.toFixed(1)} → ${f.kurtosisAfter.toFixed(1)}, ` +
-    `|γ/σ| of channel ${f.channel} is ${times(f.gammaSpread)} the median. Use per-channel weights${gained(':', f.gains)}.`,
+    `|γ/σ| of channel ${f.channel} is ${times(f.gammaSpread)} the median. ${advice('Use per-channel weights', f.gains)}`,
   M03: (f) => `${quote(f.batchNorm)} is not folded into this layer. Fold it before quantizing.`,
   ...quantizedSentences,
   M07: (f) =>
     `the activation lies between ${f.min.toPrecision(3)} and ${f.max.toPrecision(3)}: ` +
     (f.because === 'offset'
       ? `zero is far outside, so ${bits(f.bitsLost)} of the codes' range are wasted. Subtract the offset and fold it into the bias.`
-      : `a symmetric format wastes ${bits(f.bitsLost)}. Use asymmetric activations${gained(':', f.gains)}.`),
+      : `a symmetric format wastes ${bits(f.bitsLost)}. ${advice('Use asymmetric activations', f.gains)}`),
   M13: (f) =>
     `${f.channels.length} of ${f.total} channels are dead (all weights zero): ${f.channels.slice(0, 8).join(', ')}${f.channels.length > 8 ? ', …' : ''}.`,
   M14: (f) => {
     if (f.inFile) {
       const cost = f.sqnr === undefined ? '' : `; the activation alone leaves ${decibels(f.sqnr)} here`;
-      return `the file's range clips ${smallShare(f.clippedShare ?? 0)} of the activation's values${cost}. Calibrate again${gained(':', f.gains)}.`;
+      return `the file's range clips ${smallShare(f.clippedShare ?? 0)} of the activation's values${cost}. ${advice('Calibrate again', f.gains)}`;
     }
     const cause =
       f.clippedShare !== undefined && f.clippedShare > 0
         ? `${smallShare(f.clippedShare)} of the activation's values lie outside the planned range; its peak ${f.peak.toPrecision(3)} is ${times(f.peakRatio)} the 99.99th percentile.`
         : `the activation's peak ${f.peak.toPrecision(3)} is ${times(f.peakRatio)} its 99.99th percentile ${f.p9999.toPrecision(3)}.`;
-    return `${cause} Estimate ranges by mse${gained(':', f.gains)}.`;
+    return `${cause} ${advice('Estimate ranges by mse', f.gains)}`;
   },
   M15: (f) =>
     `${f.inFile ? 'only ' : ''}${Math.round(f.effectiveLevels)} of ${f.levels} levels ${f.inFile ? 'of its activation occur' : 'do the work'}: ${bits(f.bitsLost)} wasted. ` +
-    `${f.inFile ? 'The range fits other data or other preprocessing; calibrate again' : 'Estimate ranges by mse'}${gained(':', f.gains)}.`,
+    advice(
+      f.inFile
+        ? 'The range fits other data or other preprocessing; calibrate again'
+        : 'Estimate ranges by mse',
+      f.gains,
+    ),
   M16: (f) =>
     `${f.depthwise} of ${f.total} quantized layers are depthwise with one weight scale for channels of different range` +
     `${f.worst.length > 0 ? `, most of all ${f.worst.map((one) => `${quote(one.layer)} (channel ${one.channel} is ${times(one.spread)} the median, ${decibels(one.before)} → ${decibels(one.after)})`).join(', ')}` : ''}. ` +
@@ -204,9 +210,9 @@ const sentences: { readonly [C in IssueCode]: Sentence<C> } = {
     `the ${f.position} layer is planned with ${f.bits} bits: ${decibels(f.sqnr)} against ${decibels(f.sqnrAtEight)} at 8 bits (measured on the weight). Keep it at 8 bits.${measuredOutput(f.gains)}`,
   M18: (f) =>
     `${f.count === 1 ? 'its activations are' : `activations of ${f.count} layers are`} planned with ${f.bits} bits and no reconstruction. ` +
-    `Use 8-bit activations${gained(':', f.gains)}.`,
+    advice('Use 8-bit activations', f.gains),
   M19: (f) =>
-    `the output of ${f.op} is quantized to ${f.bits} uniform bits. Use 8-bit activations or keep the layer in float${gained(':', f.gains)}.`,
+    `the output of ${f.op} is quantized to ${f.bits} uniform bits. ${advice('Use 8-bit activations or keep the layer in float', f.gains)}`,
   M20: (f) =>
     `quantization reorders attention: Kendall τ ${f.tau.toFixed(2)} on average over ${f.rows} rows. Keep the layers that make queries and keys at 8 bits or in float.`,
   M21: (f) =>
@@ -214,7 +220,7 @@ const sentences: { readonly [C in IssueCode]: Sentence<C> } = {
   M22: (f) =>
     `a regression network without normalisation: the activation's standard deviation differs ${times(f.spread)} between samples under one fixed ${f.bits}-bit range. Use 16-bit activations or keep it in float.`,
   M24: (f) =>
-    `${f.scheme} shifts the mean${f.channel === undefined ? '' : ` of channel ${f.channel}`} by ${f.shift.toFixed(2)} standard deviations. Correct the bias${gained(':', f.gains)}.`,
+    `${f.scheme} shifts the mean${f.channel === undefined ? '' : ` of channel ${f.channel}`} by ${f.shift.toFixed(2)} standard deviations. ${advice('Correct the bias', f.gains)}`,
   M25: (f) => {
     const few = f.samples < f.minimum ? [`${f.samples} samples were used; take ${f.minimum} or more`] : [];
     const what = f.unstable === 1 ? 'this activation' : `${f.unstable} activations`;
@@ -227,7 +233,7 @@ const sentences: { readonly [C in IssueCode]: Sentence<C> } = {
   M26: (f) =>
     `${f.scheme}: cosine ${f.cosine.toFixed(4)} looks fine, yet the output is ${f.normRatio.toFixed(3)}× as long as it should be. Judge it by SQNR; look for clipping.`,
   M27: (f) =>
-    `${f.scheme}: the layers' own effects explain only ${percent(Math.max(0, f.r2))} of the output noise. Choose formats by runs of the whole network, or raise the bits.`,
+    `${f.scheme}: the layers' own effects add up to ${decibels(f.predicted)} at the output, all at once give ${decibels(f.measured)}. Choose formats by runs of the whole network, or raise the bits.`,
 };
 
 const slowReasons = {
@@ -264,7 +270,7 @@ export function reported(issue: Issue): ReportedIssue {
     layer: issue.anchor.layer,
     message: sentence(issue),
     facts: issue.facts as Readonly<Record<string, unknown>>,
-    fixes: ruleOf(issue.code)?.fixes ?? [],
+    fixes: helpfulFixes(issue),
   };
 }
 
@@ -281,6 +287,20 @@ function smallShare(share: number): string {
 
 function bits(count: number): string {
   return `${count.toFixed(1)} bits`;
+}
+
+/** Fixes of a finding, without one that was measured and does not help. */
+function helpfulFixes({ code, facts }: Issue): readonly FixKind[] {
+  const fixes = ruleOf(code)?.fixes ?? [];
+  if (!('gains' in facts) || helps(facts.gains)) return fixes;
+  const tried = remedies.filter(({ codes }) => codes.includes(code)).map(({ fix }) => fix);
+  return fixes.filter((fix) => !tried.includes(fix));
+}
+
+/** What to do, with its gain; a remedy that was tried in vain is said to be so. */
+function advice(text: string, gains: readonly Gain[] | undefined): string {
+  if (helps(gains)) return `${text}${gained(':', gains)}.`;
+  return `Tried without gain: ${text.charAt(0).toLowerCase()}${text.slice(1)}${gained(':', gains)}.`;
 }
 
 /** ` at the output 4.1 dB → 24.0 dB (measured on 32 samples)` per gain after a separator; empty when none. */

@@ -11,6 +11,8 @@ import { modelRules } from '../../../server/src/rules/index';
 import { findingsOf } from '../../../server/src/rules/model-view';
 import { recipeFindings } from '../../../server/src/rules/recipe-documentation';
 import { questionsFor, remedies } from '../../../server/src/rules/remedies';
+import { scriptExamples } from '../../../server/src/rules/script/examples';
+import { scriptRules } from '../../../server/src/rules/script/index';
 import { limitsOf, thresholdTable } from '../../../server/src/rules/thresholds';
 import { line } from '../../../server/src/rules/words';
 import { type Case, cases } from './cases';
@@ -28,7 +30,7 @@ describe.each(Object.entries(cases))('%s', (code, { speaks, says, silent }) => {
     const bare = speaks.report.layers.map(
       ({ facts: _, activation: __, metrics: ___, quantized: ____, ...rest }) => rest,
     );
-    const { additivity: _, attention: __, sampleSpread: ___, ...rest } = speaks.report;
+    const { output: _, attention: __, sampleSpread: ___, ...rest } = speaks.report;
     // What the plan alone shows needs no facts of the layer.
     const ofPlan = ['M17', 'M18'];
     const left = ofCode(code, { ...speaks, report: { ...rest, data: null, layers: bare } });
@@ -37,14 +39,16 @@ describe.each(Object.entries(cases))('%s', (code, { speaks, says, silent }) => {
 });
 
 describe('what stands in two places', () => {
-  const documented: readonly string[] = [...modelRules, ...recipeFindings].map(({ code }) => code);
+  const documented: readonly string[] = [...modelRules, ...recipeFindings, ...scriptRules].map(
+    ({ code }) => code,
+  );
   const inFamilies = Object.values(findingFamilies).flat();
 
   it('every finding has exactly one page, and pages explain nothing else', () => {
     expect([...inFamilies].sort()).toEqual([...documented].sort());
   });
   it('every finding has an example for its page', () => {
-    expect(documented.filter((code) => !(code in examples))).toEqual([]);
+    expect(documented.filter((code) => !(code in examples) && !(code in scriptExamples))).toEqual([]);
   });
   it('addresses lead to the section', () => {
     expect(findingUrl('M16')).toMatch(/docs\/findings\/weights\.md#m16$/);

@@ -3,7 +3,8 @@
  * which they are cheap: local of all schemes in one float session, the whole configuration beside the float network,
  * its parts, output effects by segments.
  */
-import type { AnalysisReport, RangesFile } from '../../protocol/reports';
+import type { ActivationFacts, AnalysisReport, RangesFile } from '../../protocol/reports';
+import { activationFacts } from '../analysis/activation-facts';
 import { batchSizeFor } from '../analysis/batch-size';
 import { openLikelyFeeds } from '../analysis/likely-noise';
 import { localSweep } from '../analysis/local-sweep';
@@ -24,6 +25,7 @@ import type { Feeds } from '../runtime/feeds';
 import { openSession } from '../runtime/session-model';
 import { rangesOf } from './calibrate';
 import { Figures } from './figures';
+import { findWorst } from './find-worst';
 import { type PreparedModel, withModel } from './open';
 import {
   floatBeside,
@@ -60,6 +62,7 @@ class Measurement {
   private readonly schemes: PreparedScheme[] = [];
   private readonly partial: (make: () => AnalysisReport) => void;
   private ranges: RangesFile | undefined;
+  private activations: ReadonlyMap<string, ActivationFacts> = new Map();
 
   constructor(
     private readonly prepared: PreparedModel,
@@ -79,6 +82,7 @@ class Measurement {
       this.ranges = ranges.value;
       figures.issues.push(...ranges.issues);
     }
+    this.activations = activationFacts(prepared.folded(), this.ranges?.stats);
     // Without data the errors are measured on the same noise that stands in for it.
     const samples =
       job.data.source === 'none'
@@ -108,6 +112,12 @@ class Measurement {
     for (const scheme of this.schemes) {
       const failed = await this.measureWhole(scheme, feeds);
       if (failed) return failed;
+    }
+    if (job.findWorst !== undefined) {
+      for (const scheme of this.schemes) {
+        const failed = await this.findWorst(scheme, feeds, job.findWorst);
+        if (failed) return failed;
+      }
     }
     if (job.metrics.includes('output')) {
       for (const scheme of this.schemes) {
@@ -252,6 +262,23 @@ class Measurement {
     return undefined;
   }
 
+  private async findWorst(scheme: PreparedScheme, feeds: Feeds, count: number): Promise<Failed> {
+    const float = floatBeside(this.prepared, [scheme.twin]);
+    const found = await findWorst({
+      float,
+      pairs: plannedPairs(float, scheme),
+      count,
+      open: (model, optimization) => this.open(model, optimization),
+      feeds,
+      batchSize: batchSizeFor(float, this.job.dimensions),
+      context: this.context,
+    });
+    if (!found.value) return found.issues;
+    this.figures.patchOutput(scheme.scheme, found.value);
+    this.partial(() => this.report());
+    return undefined;
+  }
+
   private open(model: Model, optimization: 'all' | 'disabled') {
     return openSession(model, this.prepared.open, {
       threads: this.job.threads,
@@ -265,7 +292,14 @@ class Measurement {
   private report(): AnalysisReport {
     const { source } = this.job.data;
     const noData = this.ranges?.data.noData ?? (source === 'none' ? ('noise' as const) : undefined);
-    return this.figures.report({ source, ...(noData ? { noData } : {}) });
+    const report = this.figures.report({ source, ...(noData ? { noData } : {}) });
+    const { activations } = this;
+    if (activations.size === 0) return report;
+    const layers = report.layers.map((layer) => {
+      const activation = activations.get(layer.name);
+      return activation ? { ...layer, activation } : layer;
+    });
+    return { ...report, layers };
   }
 }
 

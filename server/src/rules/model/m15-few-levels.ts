@@ -10,6 +10,12 @@ const thresholds = {
     maximum: 1,
     description: 'effective levels (exp of the entropy of the codes) divided by the levels of the format',
   },
+  gain: {
+    default: 0.5,
+    minimum: 0,
+    maximum: 120,
+    description: 'dB that other ranges must gain at the layer, where that was measured',
+  },
 } as const;
 
 export const m15: ModelRule<'M15', keyof typeof thresholds> = {
@@ -17,7 +23,7 @@ export const m15: ModelRule<'M15', keyof typeof thresholds> = {
   severity: 'information',
   title: 'Few quantization levels are used',
   documentation: {
-    trigger: `The effective number of levels of an activation, exp(entropy of its codes), is below ${thresholds.share.default * 100} % of the levels its format has. In a file that is quantized already: the number of codes that occur on the data.`,
+    trigger: `The effective number of levels of an activation, exp(entropy of its codes), is below ${thresholds.share.default * 100} % of the levels its format has. In a file that is quantized already: the number of codes that occur on the data. Silent where other ranges were measured and gain less than ${thresholds.gain.default} dB at the layer.`,
     why: 'Codes that hardly occur carry no information: log2 of the ratio is the number of bits wasted. Values concentrated near zero (after ReLU) do this even under a good range; what counts is whether another range measures better.',
     remedy:
       'Choose the range by error (`mse`) instead of by extremes; equalise channels of very different range. In a quantized file a range far wider than the data means that it was calibrated on other data or other preprocessing: calibrate again.',
@@ -37,6 +43,10 @@ export const m15: ModelRule<'M15', keyof typeof thresholds> = {
       if (layer.quantized && isNoise(facts.report.data)) continue;
       if (!plan.activations || effectiveLevels === undefined || levels === undefined) continue;
       if (!(effectiveLevels < limits.share * levels)) continue;
+      const gains = measuredGains(facts, [layer.quantized ? 'recalibrate' : 'estimator-mse'], layer.name);
+      // Few levels do no harm where another range measures no better at the layer.
+      const local = gains.find(({ of }) => of === 'local');
+      if (local && local.after - local.before < limits.gain) continue;
       found.push(
         issue(
           'M15',
@@ -45,7 +55,7 @@ export const m15: ModelRule<'M15', keyof typeof thresholds> = {
             levels,
             bitsLost: Math.log2(levels / Math.max(1, effectiveLevels)),
             inFile: layer.quantized !== undefined,
-            gains: measuredGains(facts, [layer.quantized ? 'recalibrate' : 'estimator-mse'], layer.name),
+            gains,
           },
           { layer: layer.name, node: layer.node, tensor: layer.activation?.tensor },
           // In a plan the estimator may know better; in a file this is a mistake that happened.

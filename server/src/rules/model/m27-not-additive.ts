@@ -3,12 +3,11 @@ import { issue } from '../../engine/base/issue';
 import { type ModelRule, severityOf } from '../rule';
 
 const thresholds = {
-  unexplained: {
+  deviation: {
     default: 0.3,
     minimum: 0,
-    maximum: 1,
-    description:
-      'share of the variation of the output noise that the additive fit leaves unexplained, 1 − R²',
+    maximum: 100,
+    description: '| output noise as the sum of single effects / output noise of all at once − 1 |',
   },
 } as const;
 
@@ -17,7 +16,7 @@ export const m27: ModelRule<'M27', keyof typeof thresholds> = {
   severity: 'information',
   title: 'Errors of the layers do not add up',
   documentation: {
-    trigger: `1 − R² of the additive fit of the output noise from the layers' own output effects is above ${thresholds.unexplained.default}. Needs output effects measured on data (\`--metric output\`).`,
+    trigger: `The layers' own output effects, added up, miss the output noise of the whole configuration by more than ${thresholds.deviation.default * 100} % of its power. Needs output effects of all layers, measured on data (\`--metric output\`); estimates are not judged. (One configuration is compared, not the R² of a fit over many.)`,
     why: 'Sensitivities are measured one layer at a time. Where errors interact, the sum of single effects is not the effect of all, and an allocation made from it is not the best one. This happens at low bit widths.',
     remedy:
       'Raise the bits, or optimise the scales jointly (LAPQ). Always check a chosen configuration by one run of the whole.',
@@ -26,8 +25,12 @@ export const m27: ModelRule<'M27', keyof typeof thresholds> = {
   thresholds,
   fixes: [],
   check(facts, limits) {
-    return Object.entries(facts.report.additivity ?? {}).flatMap(([scheme, { r2 }]) =>
-      r2 < 1 - limits.unexplained ? [issue('M27', { scheme, r2 }, {}, severityOf(m27, facts.plan))] : [],
-    );
+    return Object.entries(facts.report.output ?? {}).flatMap(([scheme, { additivity }]) => {
+      const { predicted, measured, ratio, basis } = additivity ?? {};
+      if (typeof predicted !== 'number' || typeof measured !== 'number' || ratio === undefined) return [];
+      const deviation = Math.abs(ratio - 1);
+      if (basis !== 'measured' || !(deviation > limits.deviation)) return [];
+      return [issue('M27', { scheme, predicted, measured, deviation }, {}, severityOf(m27, facts.plan))];
+    });
   },
 };
