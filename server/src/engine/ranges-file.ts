@@ -44,6 +44,7 @@ const rangesSchema = z.object({
   seed: z.number(),
   ranges: z.record(z.string(), z.object({ min: z.number(), max: z.number() })),
   stats: z.record(z.string(), factsSchema).optional(),
+  weightRatios: z.record(z.string(), z.number()).optional(),
 });
 
 /** Ranges from a file; `ranges-stale` for another version, `format-damaged` for anything that is no ranges file. */

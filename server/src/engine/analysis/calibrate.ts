@@ -14,7 +14,8 @@ import type { OpenModel } from '../graph/open';
 import { opFacts } from '../graph/ops';
 import { allNodes } from '../graph/walk';
 import { createRandom } from '../numerics/random';
-import { createEstimator, needsOnlyExtremes } from '../numerics/ranges';
+import { createEstimator, judgesOutputs, needsOnlyExtremes } from '../numerics/ranges';
+import { relaxed } from '../numerics/ranges/estimator';
 import type { QuantScheme } from '../numerics/scheme';
 import { type Feeds, noiseSamples } from '../runtime/feeds';
 import { modelFileFingerprint } from '../runtime/file-fingerprint';
@@ -23,13 +24,15 @@ import { dimensionName } from '../runtime/model-inputs';
 import type { RuntimeTensor, Session } from '../runtime/ort';
 import { openSession } from '../runtime/session-model';
 import { inferShapes, type ValueShape } from '../runtime/shapes';
-import { type Tap, tapModel } from '../runtime/tap';
+import { tapModel } from '../runtime/tap';
 import { type ActivationTensor, activationTensors, outputBounds } from './activation-taps';
 import { batchNormRanges, pixelRange } from './batch-norm-ranges';
 import { batchSizeFor } from './batch-size';
 import { type CalibrationState, checkState, stateKey, stateVersion } from './calibration-state';
+import { type FetchPlan, fetchPlans } from './fetch-plan';
 import { inputMoments } from './input-moments';
 import { openLikelyFeeds } from './likely-noise';
+import { type OutputCosine, outputCosine } from './output-cosine';
 import { FIRST_LOOK, FIRST_LOOK_UNASKED, RangeStability, STABLE_SHARE } from './range-stability';
 import { TensorWatch } from './tensor-watch';
 import { knownSizes } from './value-sizes';
@@ -64,7 +67,7 @@ const DEFAULT_SCHEME = { bits: 8, signed: false, symmetric: false } as const;
  * Bytes of observed tensors that one run may return. They exist twice for a moment, in the session and outside, and are
  * the only memory beyond that of plain inference.
  */
-const TAPPED_BYTES = 6 << 20;
+const TAPPED_BYTES = 5 << 20;
 
 /** With an estimator that needs extremes only, one run in so many returns all elements, for the facts. */
 const LOOK_EVERY = 16;
@@ -132,6 +135,7 @@ class Calibration {
   private header: Pick<RangesFile, 'model' | 'data'> | undefined;
   private samples = 0;
   private stable = false;
+  private judged: OutputCosine | undefined;
   private partialTime = 0;
   private keptAt = 0;
   private readonly startTime = performance.now();
@@ -155,8 +159,18 @@ class Calibration {
     this.watches = this.watchesFor(shapes.value);
     const stale = this.resume();
     if (stale.length > 0) return fail(...stale);
-    // Everything followed from BatchNormalization, or was seen before.
-    if (this.watches.length === 0 || this.samples >= this.feeds.count) return this.finished();
+    const batchSize = this.batchSize(shapes.value);
+    // Otherwise everything followed from BatchNormalization, or was seen before.
+    if (this.watches.length > 0 && this.samples < this.feeds.count) {
+      const failed = await this.observeSamples(batchSize);
+      if (failed.length > 0) return fail(...failed);
+    }
+    const failed = judgesOutputs(this.estimatorId) ? await this.judgeOutputs() : [];
+    return failed.length > 0 ? fail(...failed) : this.finished();
+  }
+
+  private async observeSamples(batchSize: number): Promise<readonly Issue[]> {
+    const { input } = this;
     const taps = this.watches.flatMap(({ extremes, all }) => (extremes ? [extremes, all] : [all]));
     const tapped = tapModel(input.model, taps);
     const session = await openSession(tapped.model, input.open, {
@@ -164,9 +178,9 @@ class Calibration {
       // Kernels of a higher level compute the same in float, but replace quantized patterns by other numerics.
       optimization: hasQuantizedNodes(input.model) ? 'basic' : 'all',
     });
-    if (session.value === undefined) return fail(...session.issues);
+    if (session.value === undefined) return session.issues;
     try {
-      return await this.observeAll(session.value, tapped.outputs, this.batchSize(shapes.value));
+      return await this.observeAll(session.value, tapped.outputs, batchSize);
     } catch (error) {
       if (error instanceof Cancelled && this.samples > 0) this.input.keep?.(() => this.state());
       throw error;
@@ -179,7 +193,7 @@ class Calibration {
     session: Session,
     outputs: readonly (readonly string[])[],
     batchSize: number,
-  ): Promise<Outcome<RangesFile>> {
+  ): Promise<readonly Issue[]> {
     const { signal, progress } = this.input;
     const free = await tensorDrain();
     const plans = fetchPlans(this.watches, outputs);
@@ -187,10 +201,10 @@ class Calibration {
     let runs = 0;
     for await (const batch of this.feeds.batches(batchSize, signal, this.samples)) {
       await checkpoint(signal);
-      if (batch.value === undefined) return fail(...batch.issues);
+      if (batch.value === undefined) return batch.issues;
       const plan = runs++ % LOOK_EVERY === 0 ? plans.whole : plans.usual;
       const ran = await session.run(batch.value.feeds, plan.names);
-      if (ran.value === undefined) return fail(...ran.issues);
+      if (ran.value === undefined) return ran.issues;
       this.observe(plan, ran.value, batch.value.first, batch.value.count, free);
       this.samples += batch.value.count;
       const { count: total } = this.feeds;
@@ -208,7 +222,22 @@ class Calibration {
       const fingerprint = await this.feeds.fingerprint(signal, this.samples);
       this.header = { ...this.header, data: { ...this.header.data, fingerprint } };
     }
-    return this.finished();
+    return [];
+  }
+
+  /** Replaces what tensors tell alone where a layer's output tells better. */
+  private async judgeOutputs(): Promise<readonly Issue[]> {
+    const { model, open, threads, signal, progress } = this.input;
+    const wholes = new Map<string, ActivationRange>();
+    for (const { name, estimator } of this.watches) {
+      const { min, max } = relaxed(estimator.min, estimator.max, false);
+      if (estimator.count > 0 && max > min) wholes.set(name, { min, max });
+    }
+    const { feeds } = this;
+    const common = { open, model, feeds, threads, signal, progress };
+    const found = await outputCosine({ ...common, ranges: wholes });
+    this.judged = found.value;
+    return found.value === undefined ? found.issues : [];
   }
 
   private observe(
@@ -221,7 +250,7 @@ class Calibration {
     // Seeded by position, so that a resumed calibration draws what the whole one would have drawn.
     const random = createRandom(first);
     for (const { watch, extremes, all } of fetched) {
-      const ends = extremes.flatMap((name) => [...((values[name]?.data ?? []) as Float32Array)]);
+      const ends = extremes.map((name) => Number(values[name]?.data[0]));
       // Alone stands the largest value of what is never negative.
       const known =
         extremes.length === 0 ? undefined : Float32Array.from(extremes.length === 1 ? [0, ...ends] : ends);
@@ -262,12 +291,7 @@ class Calibration {
       const tap = { value: source, float: type === 'float32' };
       const elements = elementsPerSample(shapes.get(source)?.shape ?? []) * samples;
       const stride = Math.ceil(elements / OBSERVED_ELEMENTS);
-      const rank = shapes.get(source)?.shape.length;
-      const what: Tap['what'] = this.bounded(source)
-        ? rank === 4
-          ? 'channel-largest'
-          : 'largest'
-        : 'extremes';
+      const what = this.bounded(source) ? ('largest' as const) : ('extremes' as const);
       const extremes = extremesSuffice || stride > 1 ? { ...tap, what } : undefined;
       const all = { ...tap, what: 'all' as const };
       watches.set(source, new TensorWatch({ name: source, estimator, extremes, all, stride, samples }));
@@ -388,7 +412,7 @@ class Calibration {
     const stats: Record<string, ActivationFacts> = {};
     for (const watch of this.watches) {
       if (watch.estimator.count === 0) continue;
-      const { min, max } = watch.estimator.range(scheme);
+      const { min, max } = this.judged?.ranges.get(watch.name) ?? watch.estimator.range(scheme);
       bySource.set(watch.name, { min, max });
       const facts = watch.facts({ min, max }, scheme);
       if (facts) stats[watch.name] = facts;
@@ -413,6 +437,7 @@ class Calibration {
       preprocessing: input.data.preprocessing,
       seed: input.data.seed,
       ...this.render(),
+      ...(this.judged ? { weightRatios: this.judged.weights } : {}),
     };
   }
 
@@ -434,38 +459,6 @@ class Calibration {
       data: { source: data.source, fingerprint, samples: 0, ...(noData ? { noData } : {}) },
     };
   }
-}
-
-/** Which outputs a run fetches, and what each watch finds among them. */
-interface FetchPlan {
-  readonly names: readonly string[];
-  readonly fetched: readonly {
-    readonly watch: TensorWatch;
-    readonly extremes: readonly string[];
-    readonly all: string | undefined;
-  }[];
-}
-
-/** `usual` leaves out all elements of tensors whose estimator does with extremes; `whole` has them too. */
-function fetchPlans(
-  watches: readonly TensorWatch[],
-  outputs: readonly (readonly string[])[],
-): Readonly<Record<'usual' | 'whole', FetchPlan>> {
-  let at = 0;
-  const found = watches.map((watch) => {
-    const extremes = watch.extremes ? (outputs[at++] ?? []) : [];
-    const [all] = outputs[at++] ?? [];
-    return { watch, extremes, all };
-  });
-  const plan = (whole: boolean): FetchPlan => {
-    const fetched = found.map(({ watch, extremes, all }) => {
-      const needed = whole || watch.estimator.histogram !== undefined;
-      return { watch, extremes, all: needed ? all : undefined };
-    });
-    const names = fetched.flatMap(({ extremes, all }) => (all === undefined ? extremes : [...extremes, all]));
-    return { names, fetched };
-  };
-  return { usual: plan(false), whole: plan(true) };
 }
 
 function elementsPerSample(shape: readonly (number | string)[]): number {

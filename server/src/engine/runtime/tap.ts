@@ -11,18 +11,15 @@ import { cloneModel } from '../graph/walk';
 export interface Tap {
   /** Name of a value of the main graph. */
   readonly value: string;
-  /**
-   * `all` elements, only the smallest and the largest, only the largest, or the largest of every channel of an image:
-   * pooling works on the blocked layout that convolutions compute in, a reduction needs it undone.
-   */
-  readonly what: 'all' | 'extremes' | 'largest' | 'channel-largest';
+  /** `all` elements, only the smallest and the largest, or only the largest. */
+  readonly what: 'all' | 'extremes' | 'largest';
   /** The value is float32; others are cast to it in the graph. */
   readonly float: boolean;
 }
 
 export interface TappedModel {
   readonly model: Model;
-  /** Output names per tap, in the order of the taps: [value], [minimum, maximum], [maximum] or [maxima]. */
+  /** Output names per tap, in the order of the taps: [value], [minimum, maximum] or [maximum]. */
   readonly outputs: readonly (readonly string[])[];
 }
 
@@ -48,7 +45,6 @@ export function tapModel(model: Model, taps: readonly Tap[], keepOutputs = false
 
 function tapOutputs(graph: Graph, value: Value, tap: Tap): readonly Value[] {
   const float = tap.float ? value : made(graph, 'Cast', value, 'float', { to: DataTypeCode.float });
-  if (tap.what === 'channel-largest') return [made(graph, 'GlobalMaxPool', float, 'maxima', {})];
   if (tap.what !== 'all') {
     const ops = tap.what === 'largest' ? (['ReduceMax'] as const) : (['ReduceMin', 'ReduceMax'] as const);
     // Without axes everything is reduced, in every opset; the result is one number.

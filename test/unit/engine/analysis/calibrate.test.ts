@@ -249,7 +249,6 @@ describe('calibrate', () => {
 
   it.each([
     ['an unknown estimator', { estimator: 'median' }, 'recipe-value'],
-    ['an estimator to come', { estimator: 'cosine' }, 'not-implemented'],
     ['synthetic data', { data: { source: 'synthetic:dsg' } }, 'not-implemented'],
     [
       'data of another shape',

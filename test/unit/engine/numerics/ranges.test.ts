@@ -3,7 +3,13 @@ import { estimatorNames } from '../../../../server/src/engine/base/format-names'
 import { fakeQuantize, parametersFor, type Range } from '../../../../server/src/engine/numerics/affine';
 import { errorSums, sqnr } from '../../../../server/src/engine/numerics/metrics';
 import { createRandom, normalArray } from '../../../../server/src/engine/numerics/random';
-import { createEstimator, type Estimator, estimators } from '../../../../server/src/engine/numerics/ranges';
+import {
+  createEstimator,
+  type Estimator,
+  estimators,
+  judgesOutputs,
+  needsOnlyExtremes,
+} from '../../../../server/src/engine/numerics/ranges';
 import { clippingValue, laplaceError } from '../../../../server/src/engine/numerics/ranges/aciq';
 import { Histogram } from '../../../../server/src/engine/numerics/stats';
 
@@ -12,7 +18,17 @@ const uint4 = { bits: 4, signed: false, symmetric: false };
 const int8 = { bits: 8, signed: true, symmetric: true };
 const int4 = { bits: 4, signed: true, symmetric: true };
 
-const names = ['min-max', 'moving-average', 'percentile', 'mse', 'lp', 'entropy', 'aciq', 'power-of-two'];
+const names = [
+  'min-max',
+  'moving-average',
+  'percentile',
+  'mse',
+  'lp',
+  'entropy',
+  'aciq',
+  'cosine',
+  'power-of-two',
+];
 
 describe('the registry', () => {
   test('order and names', () => {
@@ -54,11 +70,10 @@ describe('the registry', () => {
     });
   });
 
-  test('cosine, which compares the outputs of a layer, is known but no estimator of one tensor', () => {
-    expect(estimatorNames.filter((one) => !names.includes(one))).toEqual(['cosine']);
-    expect(createEstimator('cosine').issues).toMatchObject([
-      { code: 'not-implemented', facts: { next: 'mse' } },
-    ]);
+  test('holds every name of the contract', () => {
+    expect([...estimatorNames].sort()).toEqual([...names].sort());
+    expect(names.filter(judgesOutputs)).toEqual(['cosine']);
+    expect(names.filter(needsOnlyExtremes)).toEqual(['min-max', 'moving-average']);
   });
 });
 
@@ -204,6 +219,81 @@ test('Gaussian data comes close to the optimal uniform quantizer of Max (1960)',
     expect(found).toBeLessThan(optimum + 0.1);
     // One level of ours stands at 0 instead of two at ± half a step.
     expect(found).toBeGreaterThan(optimum - 0.4);
+  }
+});
+
+describe('cosine', () => {
+  test('no ratio from 0.5 to 1 keeps the direction better', () => {
+    for (const power of [1, 3]) {
+      const values = normalArray(createRandom(31), 20_000).map((x) => (x + 0.2) ** power);
+      for (const scheme of [uint8, uint4, int4]) {
+        const full = observed('min-max', values).range(scheme);
+        const own = direction(values, observed('cosine', values).range(scheme), scheme);
+        for (let ratio = 0.5; ratio <= 1; ratio += 0.02) {
+          const other = { min: full.min * ratio, max: full.max * ratio };
+          expect(own).toBeGreaterThan(direction(values, other, scheme) - 1e-4);
+        }
+      }
+    }
+  });
+});
+
+describe('a state that is saved', () => {
+  const values = normalArray(createRandom(21), 6000).map((x, i) => x * (1 + i / 3000));
+
+  test.each(names)('%s goes on where it was', (name) => {
+    const whole = estimator(name);
+    const first = estimator(name);
+    whole.observe(values.subarray(0, 3500));
+    first.observe(values.subarray(0, 3500));
+    const second = estimator(name);
+    // Through text, as it is kept in a file.
+    second.restore(JSON.parse(JSON.stringify(first.save())));
+    for (const one of [whole, second]) one.observe(values.subarray(3500));
+    expect(second).toMatchObject({ count: 6000, min: whole.min, max: whole.max });
+    for (const scheme of [uint8, int4]) expect(second.range(scheme)).toEqual(whole.range(scheme));
+  });
+
+  test.each(names)('%s may be saved before any value', (name) => {
+    const fresh = estimator(name);
+    fresh.restore(JSON.parse(JSON.stringify(estimator(name).save())));
+    expect(fresh.range(uint8)).toEqual({ min: 0, max: 0 });
+    fresh.observe(values);
+    expect(fresh.range(uint8)).toEqual(observed(name, values).range(uint8));
+  });
+});
+
+test.each(['mse', 'lp', 'power-of-two'])('%s: merged halves are the whole', (name) => {
+  const values = normalArray(createRandom(22), 5000);
+  const [left, right] = [observed(name, values.subarray(0, 1234)), observed(name, values.subarray(1234))];
+  left.merge?.(right);
+  expect(left.range(uint8)).toEqual(observed(name, values).range(uint8));
+});
+
+test('a wider percentile never gives a narrower range', () => {
+  const values = normalArray(createRandom(23), 20_000).map((x) => x ** 3);
+  const widths = ['90', '99', '99.9', '99.99', '100'].map((percent) => {
+    const { min, max } = observed(`percentile:${percent}`, values).range(uint8);
+    return max - min;
+  });
+  expect(widths).toEqual([...widths].sort((one, other) => one - other));
+});
+
+test('oracles of rounding without clipping: uniform data and a range of k deviations', () => {
+  // A uniform distribution over its whole range: 6.0206 dB per bit.
+  const uniform = Float32Array.from({ length: 1 << 16 }, (_, i) => (2 * i + 1) / (1 << 16) - 1);
+  for (const bits of [4, 6, 8]) {
+    const scheme = { bits, signed: false, symmetric: false };
+    // 2^b − 1 steps instead of 2^b, and one level at 0.
+    const expected = 20 * Math.log10(2 ** bits - 1);
+    expect(decibel(uniform, { min: -1, max: 1 }, scheme)).toBeCloseTo(expected, 0);
+  }
+  // Normal data under ±kσ, rounding alone: 6.0206·b + 10·log10(3 / k²).
+  const gauss = normalArray(createRandom(24), 200_000);
+  for (const k of [5, 6]) {
+    const found = decibel(gauss, { min: -k, max: k }, uint8);
+    expect(found).toBeGreaterThan(6.0206 * 8 + 10 * Math.log10(3 / k ** 2) - 0.15);
+    expect(found).toBeLessThan(6.0206 * 8 + 10 * Math.log10(3 / k ** 2) + 0.15);
   }
 });
 
@@ -444,6 +534,23 @@ function observed(id: string, values: ArrayLike<number>): Estimator {
   const result = estimator(id);
   result.observe(Float32Array.from(values));
   return result;
+}
+
+/** cos(x, Q(x)). */
+function direction(
+  values: Float32Array,
+  range: Range,
+  scheme: { bits: number; signed: boolean; symmetric: boolean },
+): number {
+  const coded = fakeQuantize(values, parametersFor(range, scheme));
+  let [both, real, levels] = [0, 0, 0];
+  values.forEach((x, i) => {
+    const level = coded[i] ?? 0;
+    both += x * level;
+    real += x * x;
+    levels += level * level;
+  });
+  return both / Math.sqrt(real * levels);
 }
 
 function decibel(

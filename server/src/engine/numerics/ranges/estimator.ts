@@ -48,6 +48,8 @@ export interface EstimatorEntry {
   readonly variant?: EstimatorVariant;
   /** A batch may be given as its two extremes alone. */
   readonly extremesSuffice?: true;
+  /** Where a layer reads the tensor, its output decides instead (`analysis/output-cosine.ts`). */
+  readonly judgesOutputs?: true;
   create(id: string, parameter: number, variant: EstimatorVariant): Estimator;
 }
 

@@ -3,6 +3,7 @@ import { estimatorNames, parseEstimatorName } from '../../base/format-names';
 import { issue } from '../../base/issue';
 import { fail, type Outcome, ok } from '../../base/outcome';
 import { aciq } from './aciq';
+import { cosine } from './cosine';
 import { entropy } from './entropy';
 import type { Estimator, EstimatorEntry } from './estimator';
 import { minMax } from './min-max';
@@ -21,25 +22,22 @@ export const estimators: readonly EstimatorEntry[] = [
   lp,
   entropy,
   aciq,
+  cosine,
   powerOfTwo,
 ];
 
-/** Offered for `cosine`, which compares a layer's outputs and so is no estimator of one tensor. */
-const INSTEAD = 'mse';
-
 /**
  * A fresh estimator by its contract name: `min-max`, `moving-average`, `percentile[:99.99]`, `mse`, `lp[:2.4]`,
- * `entropy`, `aciq[:mix]`, `power-of-two`.
- * Issues: `recipe-value` for an unknown name or a parameter out of its bounds, `not-implemented`.
+ * `entropy`, `aciq[:mix]`, `cosine`, `power-of-two`.
+ * Issues: `recipe-value` for an unknown name or a parameter out of its bounds.
  */
 export function createEstimator(id: string): Outcome<Estimator> {
   const parsed = parseEstimatorName(id);
-  if (parsed === undefined) {
+  const entry = estimators.find((one) => one.name === parsed?.name);
+  if (parsed === undefined || entry === undefined) {
     const expected = estimatorNames.join(', ');
     return fail(issue('recipe-value', { key: 'estimator', reason: `${id} is no estimator`, expected }));
   }
-  const entry = estimators.find((one) => one.name === parsed.name);
-  if (entry === undefined) return fail(issue('not-implemented', { what: `estimator ${id}`, next: INSTEAD }));
   const parameter = parsed.parameter ?? entry.parameter;
   const variant = parsed.variant ?? entry.variant;
   const written = parameter ?? variant;
@@ -51,4 +49,10 @@ export function createEstimator(id: string): Outcome<Estimator> {
 export function needsOnlyExtremes(id: string): boolean {
   const name = parseEstimatorName(id)?.name;
   return estimators.some((one) => one.name === name && one.extremesSuffice === true);
+}
+
+/** True when tensors that layers read are to be judged by the outputs of these layers. */
+export function judgesOutputs(id: string): boolean {
+  const name = parseEstimatorName(id)?.name;
+  return estimators.some((one) => one.name === name && one.judgesOutputs === true);
 }
