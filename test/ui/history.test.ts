@@ -57,16 +57,21 @@ describe('history of runs', () => {
     await workbench.screenshot('history');
   });
 
-  it('can be grouped by model and is there after a reload', async () => {
-    await view().hover();
+  it('can be grouped by model and is there after a reload', async function () {
+    // A reload starts the editor, the extension and the server anew.
+    this.timeout(120_000);
+    await view().locator('.pane-header').hover();
     await view().locator('.action-label[aria-label="Group by Model"]').click();
     await rowsOf(/^fashion_mobile\.onnx\s*2 runs/, /^Quantize int8/, /^Calibrate w8a8/);
     await workbench.screenshot('history-grouped');
+    // The explorer is what a reload waits for.
+    await workbench.showExplorer();
     await workbench.reload();
     await workbench.activity('Quantlens');
     await rowsOf(/^fashion_mobile\.onnx\s*2 runs/, /^Quantize int8/, /^Calibrate w8a8/);
-    await view().hover();
+    await view().locator('.pane-header').hover();
     await view().locator('.action-label[aria-label="List All Runs"]').click();
+    await rowsOf(/^Quantize int8/, /^Calibrate w8a8/);
   });
 
   it('a run is copied, opened, repeated and forgotten', async () => {
