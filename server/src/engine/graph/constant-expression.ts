@@ -33,9 +33,7 @@ export function constantExpression(value: Value | undefined): ConstantExpression
   const builder = new Builder();
   const built = value && builder.build(value);
   if (!value || !built || dataTypeByCode(built.dataType)?.kind !== 'float') return undefined;
-  // Scales and offsets are smaller than what they scale.
-  const largest = Math.max(...[...builder.leaves].map((leaf) => leaf.tensor?.size ?? 0));
-  const [only, second] = [...builder.leaves].filter((leaf) => leaf.tensor?.size === largest);
+  const [only, second] = [...built.from];
   return {
     value: only && second === undefined ? only : value,
     tensor: new ExpressionTensor(value.name, built),
@@ -48,6 +46,8 @@ export function constantExpression(value: Value | undefined): ConstantExpression
 interface Built {
   readonly shape: readonly number[];
   readonly dataType: number;
+  /** Constants that its elements come from, without scales and offsets. */
+  readonly from: ReadonlySet<Value>;
   readonly read: () => Outcome<Float32Array>;
 }
 
@@ -86,7 +86,6 @@ const arithmetic: Readonly<Record<string, (left: number, right: number) => numbe
 };
 
 class Builder {
-  readonly leaves = new Set<Value>();
   readonly nodes: Node[] = [];
   fromCodes = false;
   private readonly known = new Map<Value, Built | undefined>();
@@ -105,8 +104,8 @@ class Builder {
     const codes = (type?.kind === 'int' || type?.kind === 'uint') && type.bits <= 8;
     if (type?.kind !== 'float' && !codes) return undefined;
     if (codes) this.fromCodes = true;
-    this.leaves.add(value);
-    return { shape: tensor.shape, dataType: tensor.dataType, read: () => tensor.toFloat32() };
+    const from = new Set([value]);
+    return { shape: tensor.shape, dataType: tensor.dataType, from, read: () => tensor.toFloat32() };
   }
 
   private made(value: Value): Built | undefined {
@@ -269,6 +268,7 @@ function concat(node: Node, parts: readonly Built[]): Built | undefined {
   return {
     shape: first.shape.map((size, at) => (at === axis ? total : size)),
     dataType: first.dataType,
+    from: new Set(parts.flatMap((part) => [...part.from])),
     read: () => {
       const read: Part[] = [];
       for (const part of parts) {
@@ -293,6 +293,7 @@ function elementwise(
   return {
     shape,
     dataType: DataTypeCode.float,
+    from: sourcesOf(left, right),
     read: () => {
       const [one, other] = [left.read(), right.read()];
       if (!one.value || !other.value) return fail(...one.issues, ...other.issues);
@@ -304,6 +305,13 @@ function elementwise(
   };
 }
 
+/** Scales and offsets are smaller than what they scale. */
+function sourcesOf(left: Built, right: Built): ReadonlySet<Value> {
+  const [one, other] = [product(left.shape), product(right.shape)];
+  if (one === other) return new Set([...left.from, ...right.from]);
+  return one > other ? left.from : right.from;
+}
+
 function filled(node: Node, known: Known): Built | undefined {
   const shape = integers(known.content(0));
   const attribute = node.attributes.get('value');
@@ -312,6 +320,7 @@ function filled(node: Node, known: Known): Built | undefined {
   return {
     shape,
     dataType: stated?.dataType ?? DataTypeCode.float,
+    from: new Set(),
     read: () => {
       const number = stated ? stated.toFloat32().value?.[0] : 0;
       return ok(new Float32Array(product(shape)).fill(number ?? Number.NaN));
