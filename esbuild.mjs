@@ -41,7 +41,20 @@ const shared = {
   logLevel: 'warning',
 };
 // jsonc-parser's `main` is a UMD wrapper whose requires a bundler cannot follow; its `module` is plain.
-const node = { ...shared, platform: 'node', target: 'node20', mainFields: ['module', 'main'] };
+const node = {
+  ...shared,
+  platform: 'node',
+  target: 'node20',
+  mainFields: ['module', 'main'],
+  // Its module build asks for import.meta.url, which a bundle in CommonJS has not.
+  alias: { 'web-tree-sitter': './node_modules/web-tree-sitter/web-tree-sitter.cjs' },
+};
+
+/** Read at run time from beside the programs. */
+const assets = {
+  'dist/web-tree-sitter.wasm': 'node_modules/web-tree-sitter/web-tree-sitter.wasm',
+  'dist/tree-sitter-python.wasm': 'node_modules/tree-sitter-python/tree-sitter-python.wasm',
+};
 
 const { builds, missing } = await plan();
 const began = performance.now();
@@ -54,7 +67,7 @@ async function buildAll() {
   const results = await Promise.allSettled(builds.map((build) => esbuild.build(build)));
   const done = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
   const bundled = done.flatMap(({ metafile }) => Object.keys(metafile.outputs));
-  const written = [...bundled, ...(await copyStyles(bundled))];
+  const written = [...bundled, ...(await copyStyles(bundled)), ...(await copyAssets())];
   await removeStale('dist', written);
   await removeStale('out/test', written);
   if (existsSync('dist/cli.js')) await chmod('dist/cli.js', 0o755);
@@ -68,6 +81,7 @@ async function buildAll() {
 async function watch() {
   for (const build of builds) await (await esbuild.context({ ...build, logLevel: 'info' })).watch();
   await copyStyles([]);
+  await copyAssets();
   return true;
 }
 
@@ -151,6 +165,12 @@ async function copyStyles(bundled) {
     }
   }
   return copied;
+}
+
+async function copyAssets() {
+  await mkdir('dist', { recursive: true });
+  for (const [target, source] of Object.entries(assets)) await copyFile(source, target);
+  return Object.keys(assets);
 }
 
 async function foldersOf(folder) {

@@ -12,6 +12,7 @@ import words from '../../package.nls.json';
 import type { IssueCode } from '../../server/src/protocol/issues';
 import { clientCommands, defaultSettings } from '../../server/src/protocol/lsp-ext';
 import { modelRules } from '../../server/src/rules';
+import { scriptRules } from '../../server/src/rules/script';
 
 const root = path.resolve(__dirname, '../..');
 const { contributes } = manifest;
@@ -70,7 +71,12 @@ describe('settings', () => {
 
   it('offer a severity for every code that can be found', () => {
     const codes = Object.keys(contributes.configuration.properties['quantlens.severity'].properties);
-    expect(codes.sort()).toEqual([...modelRules.map(({ code }) => code), ...recipeCodes].sort());
+    expect(codes.sort()).toEqual(
+      [...modelRules, ...scriptRules]
+        .map(({ code }): string => code)
+        .concat(recipeCodes)
+        .sort(),
+    );
   });
 
   it('that a restricted workspace may not set exist', () => {

@@ -1,5 +1,6 @@
 /** The command line's grammar: commands, flags, help with examples. What each does is in `commands/`. */
 import { Command, Option } from 'commander';
+import { scriptTargets } from '../rules/script/script-rule';
 import { collect, list, withDataFlags, withGlobalFlags } from './options';
 import { version } from './version';
 
@@ -49,12 +50,14 @@ export function makeProgram(end: (code: number) => void): Command {
       'analyze model.onnx',
       'analyze model.onnx --data images/ --resize 256 --crop 224 --scheme w8a8,w4a8',
       'analyze model.onnx --data calibration.npy --metric local,cumulative,output --json',
+      'analyze model.onnx --data images/ --find-worst 3',
       'analyze model.gguf --imatrix imatrix.gguf --scheme int4.group32,nf4',
       'analyze model.onnx --scheme int8.channel --overlay overlay.json',
     ]),
   )
     .option('--scheme <names>', 'schemes or weight formats, comma-separated (default: w8a8)', list)
     .option('--metric <names>', 'local, cumulative, output (default: local,cumulative)', list)
+    .option('--find-worst [count]', 'layers that alone move the output most, in few runs (default: 3)')
     .option(
       '--imatrix <file>',
       'importance matrix of llama.cpp: weight errors weighted by input column as well',
@@ -139,13 +142,20 @@ export function makeProgram(end: (code: number) => void): Command {
     .addOption(new Option('--task <name>', 'what the outputs mean').choices(['classify', 'next-token']))
     .action(run(async () => (await import('./commands/evaluate')).evaluate));
 
-  command('lint <path...>', 'findings for models and recipes', [
+  command('lint <path...>', 'findings for models, recipes, training scripts and notebooks', [
     'lint model.onnx',
+    'lint train.py notebooks/ --fix',
     'lint models/ --format sarif',
     'lint model.onnx --config quantlens.json',
   ])
     .addOption(new Option('--format <name>', 'output format').choices(['text', 'json', 'sarif']))
     .option('--config <file>', 'severities and thresholds: JSON, or the settings.json of the editor')
+    .addOption(
+      new Option('--target <name>', 'processor that scripts quantize for; some findings need it').choices(
+        scriptTargets,
+      ),
+    )
+    .option('--fix', 'apply the safe fixes to scripts (not to notebooks)')
     .action(run(async () => (await import('./commands/lint')).lint));
 
   program

@@ -9,6 +9,7 @@ import type { Issue, Severity } from '../protocol/issues';
 import { documentationUrl } from '../rules/docs';
 import { modelRules } from '../rules/index';
 import { recipeFindings } from '../rules/recipe-documentation';
+import { scriptRules } from '../rules/script/index';
 import { sentence } from '../rules/words';
 import { version } from './version';
 
@@ -66,7 +67,7 @@ export function sarif(
 
 /** All findings that have a page. */
 function documented(): readonly RuleMetadata[] {
-  return [...modelRules, ...recipeFindings].map((rule) => {
+  return [...modelRules, ...recipeFindings, ...scriptRules].map((rule) => {
     const { trigger, why, remedy } = rule.documentation;
     return {
       id: rule.code,

@@ -6,7 +6,15 @@ const families = {
   graph: ['M03', 'M04', 'M05', 'M06', 'M12', 'M21'],
   execution: ['M08', 'M09', 'M10', 'M11', 'M23'],
   recipe: ['R01', 'R02', 'R03', 'R04'],
+  'script-torch': [...numbered(1, 26), ...numbered(59, 67)],
+  'script-weight-only': numbered(27, 39),
+  'script-export': numbered(40, 58),
 } as const;
+
+/** `S01`, `S02`, … both ends included. */
+function numbered(first: number, last: number): readonly string[] {
+  return Array.from({ length: last - first + 1 }, (_, at) => `S${String(first + at).padStart(2, '0')}`);
+}
 
 export type Family = keyof typeof families;
 

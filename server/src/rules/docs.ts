@@ -9,6 +9,7 @@ import { examples } from './examples';
 import { modelRules } from './index';
 import { recipeFindings } from './recipe-documentation';
 import type { ModelRule } from './rule';
+import { scriptExamples } from './script/examples';
 import { scriptRules } from './script/index';
 import { thresholdTable } from './thresholds';
 import { fixTitles, sentence } from './words';
@@ -43,10 +44,9 @@ const openings: Readonly<Record<Family, string>> = {
   graph: 'How operators stand together.',
   execution: 'What kernels do with the codes: saturation, overflow, operators that run in float.',
   recipe: 'What is wrong with a recipe (`NAME.quant.json`), with or without its model.',
-  'script-torch':
-    'Eager, FX and PT2E quantization, quantization-aware training, quantizers of your own. ' + scriptManners,
-  'script-weight-only': 'torchao, bitsandbytes, GPTQ. ' + scriptManners,
-  'script-export': 'onnxruntime.quantization, torch.onnx.export, Optimum, TensorFlow Lite. ' + scriptManners,
+  'script-torch': `Eager, FX and PT2E quantization, quantization-aware training, quantizers of your own. ${scriptManners}`,
+  'script-weight-only': `torchao, bitsandbytes, GPTQ. ${scriptManners}`,
+  'script-export': `onnxruntime.quantization, torch.onnx.export, Optimum, TensorFlow Lite. ${scriptManners}`,
 };
 
 type Documented = Pick<ModelRule, 'severity' | 'title' | 'documentation'> & {
@@ -118,6 +118,7 @@ function section(rule: Documented): string {
     ([name, limit]) =>
       `| \`${rule.code}.${name}\` | ${limit.description} | ${limit.default} | ${limit.minimum} … ${limit.maximum} |`,
   );
+  const script = scriptExampleOf(rule.code);
   const example = exampleOf(rule.code);
   return [
     `## ${rule.code}`,
@@ -132,6 +133,7 @@ function section(rule: Documented): string {
         ]),
     ...(fixes === '' ? [] : [`**Quick fixes.** ${fixes}`]),
     ...(example === undefined ? [] : [`**Example.** ${example}`]),
+    ...(script === undefined ? [] : [script]),
     ...(limits.length === 0
       ? []
       : [['| threshold | compared with | default | bounds |', '|---|---|--:|---|', ...limits].join('\n')]),
@@ -141,6 +143,13 @@ function section(rule: Documented): string {
 
 function isScriptCode(code: IssueCode): boolean {
   return scriptRules.some((rule) => rule.code === code);
+}
+
+function scriptExampleOf(code: IssueCode): string | undefined {
+  const found = Object.entries(scriptExamples).find(([name]) => name === code)?.[1];
+  if (!found) return undefined;
+  const target = found.target === undefined ? '' : ` (target \`${found.target}\`)`;
+  return `**Example${target}.**\n\`\`\`python\n${found.text}\n\`\`\``;
 }
 
 function exampleOf(code: IssueCode): string | undefined {

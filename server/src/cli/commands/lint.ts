@@ -1,5 +1,5 @@
 /**
- * `lint PATH…`: findings for models and recipes, as text, JSON or SARIF 2.1.0. Exit code 1 when any is an error,
+ * `lint PATH…`: findings for models, recipes and scripts, as text, JSON or SARIF 2.1.0. Exit code 1 when any is an error,
  * 2 when a file could not be read, so that a broken model never passes.
  */
 import * as fs from 'node:fs';
@@ -13,8 +13,10 @@ import type { Issue } from '../../protocol/issues';
 import { withSeverities } from '../../rules/index';
 import { findingsOf } from '../../rules/model-view';
 import { recipeIssues } from '../../rules/recipe-issues';
-import { line, reported } from '../../rules/words';
+import type { ScriptTarget } from '../../rules/script/script-rule';
+import { line, reported, sentence } from '../../rules/words';
 import { type LintConfig, readLintConfig } from '../lint-config';
+import { isScript, lintScript, placeIn } from '../lint-scripts';
 import type { GlobalFlags } from '../options';
 import { exitCodes, failed, runCommand } from '../run';
 import { sarif } from '../sarif';
@@ -23,6 +25,10 @@ export interface LintFlags extends GlobalFlags {
   readonly format?: 'text' | 'json' | 'sarif';
   /** File of severities and thresholds. */
   readonly config?: string;
+  /** Processor that scripts quantize for. */
+  readonly target?: ScriptTarget;
+  /** Apply the safe fixes of scripts. */
+  readonly fix?: boolean;
 }
 
 export function lint(paths: readonly string[], flags: LintFlags): Promise<number> {
@@ -39,29 +45,55 @@ export function lint(paths: readonly string[], flags: LintFlags): Promise<number
           missing.map((file) => issue('file-not-found', { path: file }, { path: file })),
         );
       const found: Issue[] = [];
+      const texts = new Map<string, string>();
       let unreadable = false;
+      let fixed = 0;
+      const context = { engine, common, config: config.value, signal };
+      const settings = { severities: config.value.severities, target: flags.target };
       for (const file of files) {
         throwIfCancelled(signal);
-        const context = { engine, common, config: config.value, signal };
-        const { issues, readable } = await lintFile(context, file, recipe?.recipe);
-        found.push(...issues);
-        unreadable ||= !readable;
+        if (isScript(file)) {
+          const script = await lintScript(file, settings, flags.fix === true);
+          found.push(...script.issues, ...(script.value?.issues ?? []));
+          if (script.value) texts.set(file, script.value.text);
+          fixed += script.value?.fixed ?? 0;
+          unreadable ||= script.value === undefined;
+        } else {
+          const { issues, readable } = await lintFile(context, file, recipe?.recipe);
+          found.push(...issues);
+          unreadable ||= !readable;
+        }
       }
       if (flags.format === 'sarif')
-        process.stdout.write(`${JSON.stringify(sarif(found, textOf, !unreadable), null, 2)}\n`);
+        process.stdout.write(
+          `${JSON.stringify(
+            sarif(found, (file) => texts.get(file) ?? textOf(file), !unreadable),
+            null,
+            2,
+          )}\n`,
+        );
       else if (terminal.json)
         terminal.document({
           files,
           issues: found.map((one) => ({ ...reported(one), path: one.anchor.path, span: one.anchor.span })),
         });
       else {
-        for (const one of found) terminal.print(`${one.severity} ${one.code} ${line(one)}`);
-        terminal.print(`${counted(files.length, 'file')}, ${counted(found.length, 'finding')}`);
+        for (const one of found) terminal.print(printed(one, texts));
+        const repaired = flags.fix ? `, ${counted(fixed, 'fix')} applied` : '';
+        terminal.print(`${counted(files.length, 'file')}, ${counted(found.length, 'finding')}${repaired}`);
       }
       if (unreadable) return exitCodes.input;
       return hasErrors(found) ? exitCodes.findings : exitCodes.done;
     },
   );
+}
+
+/** Findings in scripts begin with a place that terminals and problem matchers know: `train.py:12:5: warning S24: …`. */
+function printed(one: Issue, texts: ReadonlyMap<string, string>): string {
+  const { path: file, span } = one.anchor;
+  const text = file === undefined ? undefined : texts.get(file);
+  if (file === undefined || !span || text === undefined) return `${one.severity} ${one.code} ${line(one)}`;
+  return `${file}:${placeIn(text, span[0])}: ${one.severity} ${one.code}: ${sentence(one)}`;
 }
 
 interface LintContext {
@@ -111,22 +143,25 @@ function recipeBeside(model: string): string | undefined {
   return fs.existsSync(file) ? file : undefined;
 }
 
-/** A file as it is; a folder's models and recipes, sorted, hidden folders and node_modules left out. */
+/** A file as it is; a folder's models, recipes, scripts and notebooks, sorted, hidden folders and packages left out. */
 function lintable(root: string): readonly string[] {
   if (!fs.statSync(root, { throwIfNoEntry: false })?.isDirectory()) return [root];
   return fs
     .readdirSync(root, { withFileTypes: true, recursive: true })
-    .filter((entry) => entry.isFile() && /\.(onnx|onnxtxt|quant\.json)$/.test(entry.name))
+    .filter((entry) => entry.isFile() && /\.(onnx|onnxtxt|quant\.json|py|ipynb)$/.test(entry.name))
     .map((entry) => path.join(entry.parentPath, entry.name))
     .filter(
       (file) =>
         !file
           .split(path.sep)
-          .some((part) => part === 'node_modules' || (part.startsWith('.') && part !== '.')),
+          .some(
+            (part) =>
+              part === 'node_modules' || part === 'site-packages' || (part.startsWith('.') && part !== '.'),
+          ),
     )
     .sort();
 }
 
 function counted(count: number, what: string): string {
-  return `${count} ${what}${count === 1 ? '' : 's'}`;
+  return `${count} ${what}${count === 1 ? '' : what.endsWith('x') ? 'es' : 's'}`;
 }

@@ -11,7 +11,8 @@ import type { Call, Program } from '../../script/program';
 import type { Span } from '../../script/syntax';
 
 /** Where the network shall run; rules that depend on it are silent without. */
-export type ScriptTarget = 'x86-avx2' | 'x86-avx512' | 'x86-vnni' | 'arm64' | 'cuda' | 'tensorrt';
+export const scriptTargets = ['x86-avx2', 'x86-avx512', 'x86-vnni', 'arm64', 'cuda', 'tensorrt'] as const;
+export type ScriptTarget = (typeof scriptTargets)[number];
 
 /** What a rule sees of a script. Flows and trees are made when a rule first asks. */
 export interface ScriptFacts {

@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { scriptCodes } from '../../../../server/src/protocol/issues';
 import { scriptFindings, scriptRules } from '../../../../server/src/rules/script';
+import { scriptExamples } from '../../../../server/src/rules/script/examples';
 import type { ScriptFacts, ScriptTarget } from '../../../../server/src/rules/script/script-rule';
 import { line } from '../../../../server/src/rules/words';
 import { flowsOf } from '../../../../server/src/script/flow';
@@ -54,6 +55,11 @@ describe('rules on scripts', () => {
     it('has cases of both kinds', () => {
       expect(bad.length).toBeGreaterThan(0);
       expect(good.length).toBeGreaterThan(0);
+    });
+
+    it('finds the example of its page', async () => {
+      const example = scriptExamples[code];
+      expect(await findingsIn(example.text, code, example.target)).not.toEqual([]);
     });
 
     it.each(bad)('finds %#', async (text) => {

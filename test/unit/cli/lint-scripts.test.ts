@@ -1,0 +1,99 @@
+/** `lint` on scripts, notebooks and folders: places, formats, exit codes, fixes, suppression. */
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import * as path from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { placeIn } from '../../../server/src/cli/lint-scripts';
+import { runCli } from './run-cli';
+
+const folder = mkdtempSync(path.join(tmpdir(), 'quantlens-lint-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const observer =
+  'from torch.ao.quantization import QConfig, MinMaxObserver\nq = QConfig(activation=MinMaxObserver(), weight=w)\n';
+
+function file(name: string, text: string): string {
+  const full = path.join(folder, name);
+  mkdirSync(path.dirname(full), { recursive: true });
+  writeFileSync(full, text);
+  return name;
+}
+
+describe('lint on scripts', () => {
+  it('says where, and fails on an error', () => {
+    const result = runCli(['lint', file('a/net.py', observer)], { cwd: folder });
+    expect(result.code).toBe(1);
+    expect(result.stdout).toMatch(/^a\/net\.py:2:24: error S10: MinMaxObserver\(\) is an observer object/m);
+    expect(result.stdout).toMatch(/^1 file, 3 findings$/m);
+  });
+
+  it('reads folders, notebooks too, and leaves other Python alone', () => {
+    file('b/plain.py', 'x = 1\n');
+    file('b/site-packages/net.py', observer);
+    const cells = [
+      { cell_type: 'code', source: ['%pip install torch\n', 'import torch\n'] },
+      { cell_type: 'code', source: 'torch.quantization.quantize_dynamic(m)\n' },
+    ];
+    file('b/book.ipynb', JSON.stringify({ nbformat: 4, cells }));
+    const result = runCli(['lint', 'b', '--format', 'json'], { cwd: folder });
+    const { files, issues } = JSON.parse(result.stdout) as {
+      files: string[];
+      issues: { code: string; path: string }[];
+    };
+    expect(result.code).toBe(0);
+    expect(files).toEqual(['b/book.ipynb', 'b/plain.py']);
+    expect(issues.map(({ code, path: name }) => `${name} ${code}`)).toEqual(['b/book.ipynb S24']);
+  });
+
+  it('applies safe fixes and says how many', () => {
+    const name = file('c.py', observer);
+    const result = runCli(['lint', name, '--fix'], { cwd: folder });
+    expect(result.stdout).toMatch(/1 fix applied/);
+    expect(readFileSync(path.join(folder, name), 'utf8')).toBe(
+      observer.replace('MinMaxObserver()', 'MinMaxObserver'),
+    );
+    expect(runCli(['lint', name, '--fix'], { cwd: folder }).stdout).toMatch(/0 fixes applied/);
+  });
+
+  it('follows severities, comments and the target', () => {
+    const config = file('lint.json', '{"severity": {"S24": "off"}}');
+    const silenced = file('d.py', observer.replace('weight=w)', 'weight=w)  # quantlens: ignore[S10]'));
+    expect(runCli(['lint', silenced, '--config', config], { cwd: folder })).toMatchObject({
+      code: 0,
+      stdout: '1 file, 0 findings\n',
+    });
+    const dynamic = file(
+      'e.py',
+      'from onnxruntime.quantization import quantize_dynamic\nquantize_dynamic("a", "b", reduce_range=True)\n',
+    );
+    expect(runCli(['lint', dynamic], { cwd: folder }).stdout).not.toMatch(/S44/);
+    expect(runCli(['lint', dynamic, '--target', 'arm64'], { cwd: folder }).stdout).toMatch(
+      /e\.py:2:28: information S44/,
+    );
+    expect(runCli(['lint', dynamic, '--target', 'toaster'], { cwd: folder }).code).toBe(2);
+  });
+
+  it('gives regions and help to code review', () => {
+    const result = runCli(['lint', file('f.py', observer), '--format', 'sarif'], { cwd: folder });
+    const log = JSON.parse(result.stdout);
+    const [first] = log.runs[0].results.filter((one: { ruleId: string }) => one.ruleId === 'S10');
+    expect(first.locations[0].physicalLocation.region).toMatchObject({ startLine: 2, startColumn: 24 });
+    const rule = log.runs[0].tool.driver.rules[first.ruleIndex];
+    expect(rule).toMatchObject({ id: 'S10', helpUri: expect.stringMatching(/script-torch\.md#s10$/) });
+  });
+
+  it('refuses a notebook that is none', () => {
+    const result = runCli(['lint', file('g.ipynb', 'not json')], { cwd: folder });
+    expect(result.code).toBe(2);
+    expect(result.stdout).toMatch(/g\.ipynb/);
+  });
+});
+
+describe('places', () => {
+  it.each<[offset: number, place: string]>([
+    [0, '1:1'],
+    [2, '1:3'],
+    [3, '2:1'],
+    [5, '3:1'],
+  ])('%d is %s', (offset, place) => expect(placeIn('ab\nc\nd', offset)).toBe(place));
+});
