@@ -5,12 +5,17 @@ import type { MetricName } from '../engine/jobs';
 import { levelFormat } from '../engine/numerics/level-formats';
 import { parseScheme } from '../engine/numerics/scheme';
 
+/** Layers that `--find-worst` looks for when no number is given. */
+const WORST_LAYERS = 3;
+
 const metricNames = ['local', 'cumulative', 'output'] as const satisfies readonly MetricName[];
 
 export interface MeasureOptions {
   /** What a plan can be made for: measured with data. */
   readonly schemes: readonly string[];
   readonly metrics: readonly MetricName[];
+  /** How many of the worst layers to find. */
+  readonly findWorst?: number;
   /** Complete weight formats named by `--scheme`, shown beside the standard ones; some are for weight error only. */
   readonly weightFormats: readonly string[];
   /** Formats named by `--scheme` that no plan can be made for: their weight error is all there is. */
@@ -20,6 +25,7 @@ export interface MeasureOptions {
 export function measureOptions(flags: {
   readonly scheme?: readonly string[];
   readonly metric?: readonly string[];
+  readonly findWorst?: string | true;
 }): Outcome<MeasureOptions> {
   const named = flags.scheme ?? ['w8a8'];
   const weightsOnly = named.filter((scheme) => levelFormat(scheme) !== undefined);
@@ -39,18 +45,34 @@ export function measureOptions(flags: {
       }),
     );
   }
+  const findWorst = flags.findWorst === true ? WORST_LAYERS : Number(flags.findWorst);
+  if (flags.findWorst !== undefined && !(Number.isInteger(findWorst) && findWorst >= 1)) {
+    return fail(
+      issue('recipe-value', {
+        key: '--find-worst',
+        reason: `${flags.findWorst} is no number of layers`,
+        expected: 'a whole number from 1',
+      }),
+    );
+  }
   const weightFormats = (flags.scheme ?? []).filter(
     (scheme) => scheme.includes('.') || weightsOnly.includes(scheme),
   );
   const wanted = metricNames.filter((name) => metrics.includes(name));
-  return ok({ schemes, metrics: wanted, weightFormats, weightsOnly });
+  const options = { schemes, metrics: wanted, weightFormats, weightsOnly };
+  return ok(flags.findWorst === undefined ? options : { ...options, findWorst });
 }
 
 /** True when the flags ask for measurements, so that a recipe's data is used. */
 export function isMeasured(flags: {
   readonly metric?: readonly string[];
+  readonly findWorst?: string | true;
   readonly scheme?: readonly string[];
   readonly recipe?: string;
 }): boolean {
-  return flags.metric !== undefined || (flags.recipe !== undefined && flags.scheme !== undefined);
+  return (
+    flags.metric !== undefined ||
+    flags.findWorst !== undefined ||
+    (flags.recipe !== undefined && flags.scheme !== undefined)
+  );
 }

@@ -1,6 +1,6 @@
 /** Analysis reports as JSON (contract: report) and as a table for people. */
 import type { Recipe } from '../engine/format/recipe';
-import type { AnalysisReport, Decibel, LayerReport } from '../protocol/reports';
+import type { AnalysisReport, Decibel, LayerReport, OutputReport } from '../protocol/reports';
 import { findingsOf } from '../rules/model-view';
 import { decibels, percent, shapeText, shortBytes, shortCount } from '../rules/numbers';
 import { verdictOf } from '../rules/verdict';
@@ -88,7 +88,10 @@ export function layerTable(report: AnalysisReport, formats?: readonly string[]):
     shortCount(layer.params),
     ...(withWeights ? weightFormats.map((format) => marked(layer.weightSqnr?.[format])) : []),
     ...weighted.map((format) => marked(layer.importanceSqnr?.[format])),
-    ...measured.map(({ effect, format }) => marked(layer[effect]?.[format])),
+    ...measured.map(({ effect, format }) => {
+      const estimated = effect === 'outputEffect' && layer.outputEffectBasis?.[format] === 'estimated';
+      return `${estimated ? '~' : ''}${marked(layer[effect]?.[format])}`;
+    }),
   ]);
   return table(columns, rows);
 }
@@ -118,10 +121,46 @@ export function findingLines(report: AnalysisReport, recipe?: Recipe): string {
 /** Model outputs against the float model, a line per scheme. */
 export function outputLines(report: AnalysisReport): string {
   return Object.entries(report.output ?? {})
-    .map(([scheme, output]) => {
+    .flatMap(([scheme, output]) => {
       const agreement =
         output.topOneAgreement === null ? '' : `, top-1 agreement ${percent(output.topOneAgreement)}`;
-      return `output ${scheme}: ${judged(output.sqnr)}${agreement} (${output.execution})`;
+      const basis = output.basis === undefined ? '' : `, ${output.basis}`;
+      const head = `output ${scheme}: ${judged(output.sqnr)}${agreement} (${output.execution}${basis})`;
+      return [head, ...detailLines(output).map((text) => `  ${text}`)];
     })
     .join('\n');
+}
+
+/** What else is known of a whole configuration: its parts, whether its layers' effects add up, its worst layers. */
+function detailLines(output: OutputReport): readonly string[] {
+  const { metrics, weightsOnly, activationsOnly, additivity, worst, separability } = output;
+  const lines: string[] = [];
+  if (weightsOnly && activationsOnly) {
+    lines.push(
+      `weights alone ${decibels(weightsOnly.sqnr)}, activations alone ${decibels(activationsOnly.sqnr)}`,
+    );
+  }
+  if (metrics) {
+    const kl = typeof metrics.kl === 'number' ? `, KL ${metrics.kl.toPrecision(3)} nats` : '';
+    lines.push(`cosine ${fixed(metrics.cosine, 5)}, norm ratio ${fixed(metrics.normRatio, 4)}${kl}`);
+  }
+  if (additivity) {
+    const { predicted, ratio, basis } = additivity;
+    lines.push(
+      `effects of single layers add up to ${decibels(predicted)} (${basis}): ${ratio.toFixed(2)} of the noise`,
+    );
+  }
+  if (worst) {
+    const layers = worst.map(({ layer, sqnr, samples }) => `${layer} ${decibels(sqnr)} (${samples} samples)`);
+    lines.push(`worst alone: ${layers.join(', ') || 'none'}`);
+  }
+  if (separability) {
+    const { rSquared, runs } = separability;
+    lines.push(`a sum of layers' effects explains ${percent(Math.max(rSquared, 0))} of ${runs} mixed runs`);
+  }
+  return lines;
+}
+
+function fixed(value: number | null, digits: number): string {
+  return value === null ? 'unknown' : value.toFixed(digits);
 }

@@ -75,6 +75,8 @@ export interface MeasureJob extends CommonOptions {
   readonly ranges?: RangesFile;
   /** Text of the recipe that the scheme named `recipe` stands for. */
   readonly recipe?: string;
+  /** Find this many layers that alone move the output most, by group testing. */
+  readonly findWorst?: number;
 }
 
 /** Activation ranges that another tool chose, and what else its file holds. */
