@@ -1,6 +1,7 @@
 /** Laws of the formats whose levels are not equally spaced, on generated weights. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { levelRounder, midpoints, roundToLevels } from '../../server/src/engine/numerics/codebook';
 import { levelFakeQuantize } from '../../server/src/engine/numerics/level-error';
 import { type LevelFormat, levelFormats } from '../../server/src/engine/numerics/level-formats';
 import { floatElements, roundToElement } from '../../server/src/engine/numerics/lowfloat';
@@ -144,3 +145,26 @@ test('no element of a float format is nearer than the one chosen', () => {
 function remains(data: Float32Array, shape: readonly number[], format: LevelFormat): Float32Array {
   return levelFakeQuantize(data, shape, 0, format);
 }
+
+test('the table of levels chooses what bisection chooses, next to limits too', () => {
+  const float = fc.float({ noNaN: true, min: Math.fround(-1e30), max: Math.fround(1e30) });
+  fc.assert(
+    fc.property(
+      fc.array(float, { minLength: 1, maxLength: 20 }),
+      fc.array(float, { maxLength: 40 }),
+      fc.constantFrom(1, 0.3, 2 ** -20),
+      (unsorted, free, scale) => {
+        const levels = Float64Array.from(unsorted).sort();
+        const near = [...midpoints(levels)].flatMap((limit) =>
+          [-1, 0, 1].map((ulp) => limit * scale * (1 + ulp * 2 ** -23)),
+        );
+        const values = Float32Array.from([...free, ...levels, ...near]);
+        const [fast, reference] = [new Float32Array(values.length), new Float32Array(values.length)];
+        levelRounder(levels)(values, fast, scale);
+        roundToLevels(values, reference, levels, scale);
+        expect(fast).toEqual(reference);
+      },
+    ),
+    { seed, numRuns: 500 },
+  );
+});

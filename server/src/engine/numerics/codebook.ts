@@ -42,6 +42,37 @@ export function roundToLevels(
   }
 }
 
+/** Cells of a level table. */
+const CELLS = 1024;
+
+/**
+ * {@link roundToLevels} for levels that serve many calls: a table of equal cells tells near which limit to look, so that
+ * an element costs one comparison or two instead of a bisection. The same levels are chosen.
+ * @param levels ascending, at least two.
+ */
+export function levelRounder(
+  levels: ArrayLike<number>,
+): (values: Float32Array, target: Float32Array, scale?: number) => void {
+  const limits = midpoints(levels);
+  const low = limits[0] ?? 0;
+  const width = ((limits[limits.length - 1] ?? 0) - low) / CELLS;
+  if (!(width > 0)) return (values, target, scale) => roundToLevels(values, target, levels, scale);
+  // One cell more on each side, and rounding of x to its cell may be off by one: start a cell early.
+  const starts = Uint16Array.from({ length: CELLS + 3 }, (_, cell) =>
+    countBelow(limits, low + (cell - 2) * width),
+  );
+  const factor = 1 / width;
+  return (values, target, scale = 1) => {
+    for (let i = 0; i < values.length; i++) {
+      const x = (values[i] ?? 0) / scale;
+      const cell = Math.min(Math.max(Math.floor((x - low) * factor) + 1, 0), CELLS + 2);
+      let at = starts[cell] ?? 0;
+      while (at < limits.length && (limits[at] ?? 0) < x) at++;
+      target[i] = (levels[at] ?? 0) * scale;
+    }
+  };
+}
+
 /** Number of limits that are below x, by bisection. */
 function countBelow(limits: ArrayLike<number>, x: number): number {
   let low = 0;

@@ -8,6 +8,7 @@ import {
   basisLevels,
   fitBasis,
   kMeansLevels,
+  levelRounder,
   roundToLevels,
   type SortedValues,
   sortedValues,
@@ -83,8 +84,10 @@ export const levelFormats: readonly LevelFormat[] = [
     bits: 4,
     granularity: { group: 64 },
     source: 'QLoRA, Dettmers et al. 2023: blocks of 64, scale max|w|',
-    rounder: () => (values, target) =>
-      roundToLevels(values, target, nf4Levels, symmetricScale(absMaxOf(values), 1)),
+    rounder: () => {
+      const round = levelRounder(nf4Levels);
+      return (values, target) => round(values, target, symmetricScale(absMaxOf(values), 1));
+    },
   },
   {
     name: 'kmeans4',
@@ -92,8 +95,8 @@ export const levelFormats: readonly LevelFormat[] = [
     granularity: 'tensor',
     source: 'Deep Compression, Han et al. 2016: one codebook of 16 levels per tensor',
     rounder: ({ sample }) => {
-      const levels = kMeansLevels(sample(), CODEBOOK_LEVELS, createRandom(CODEBOOK_SEED));
-      return (values, target) => roundToLevels(values, target, levels);
+      const round = levelRounder(kMeansLevels(sample(), CODEBOOK_LEVELS, createRandom(CODEBOOK_SEED)));
+      return (values, target) => round(values, target);
     },
   },
   {
