@@ -2,6 +2,9 @@
  * The debugger of quantized files end to end, in this process: fusion as onnxruntime reports it, codes against a count
  * by hand, and comparisons whose cause was put there.
  */
+import * as fs from 'node:fs';
+import * as os from 'node:os';
+import * as path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { fusionOf } from '../../../../server/src/engine/analysis/fusion';
 import type { ModelProto, NodeProto, TensorProto } from '../../../../server/src/engine/format/onnx-types';
@@ -9,6 +12,10 @@ import type { Node } from '../../../../server/src/engine/graph/ir';
 import { toOnnx } from '../../../../server/src/engine/graph/to-onnx';
 import { compareHandler } from '../../../../server/src/engine/handlers/compare';
 import { debugHandler } from '../../../../server/src/engine/handlers/debug';
+import {
+  makeOptimizedFolder,
+  removeOptimizedFolders,
+} from '../../../../server/src/engine/runtime/optimized-folder';
 import type { AnalysisReport } from '../../../../server/src/protocol/reports';
 import { convNet, model, node, normalValues, tensor, valueInfo } from '../../../fixtures/build';
 import { quantized } from '../../../fixtures/quantize';
@@ -126,13 +133,20 @@ describe('fusion, as onnxruntime does it', () => {
   });
 
   it('leaves nothing behind in the folder for temporary files', async () => {
-    const fs = await import('node:fs');
-    const os = await import('node:os');
     await debugged(qdqConv());
     const left = fs
       .readdirSync(os.tmpdir())
       .filter((name) => name.startsWith(`quantlens-optimized-${process.pid}-`));
     expect(left).toEqual([]);
+  });
+
+  it('clears up after a process that was killed meanwhile, and after no other', () => {
+    const mine = makeOptimizedFolder();
+    fs.writeFileSync(path.join(mine, 'optimized.onnx'), 'half');
+    removeOptimizedFolders(process.pid + 1);
+    expect(fs.existsSync(mine)).toBe(true);
+    removeOptimizedFolders(process.pid);
+    expect(fs.existsSync(mine)).toBe(false);
   });
 
   it('finds int8 codes that became uint8 on one side only', () => {
