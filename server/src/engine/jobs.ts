@@ -159,8 +159,6 @@ export interface ExamineJob extends CommonOptions {
   readonly plan: boolean;
   /** Compare the order of attention rows. */
   readonly attention: boolean;
-  /** Compare the standard deviation of samples. */
-  readonly sampleSpread: boolean;
   /** Ranges calibrated just now on the same model and data, for the estimator they name. */
   readonly ranges?: RangesFile;
 }
@@ -182,8 +180,6 @@ export interface ExamineResult {
   };
   readonly remedies: readonly RemedyGain[];
   readonly attention: readonly AttentionOrder[];
-  /** By layer name. */
-  readonly sampleSpread: Readonly<Record<string, number>>;
 }
 
 export interface EvaluateJob extends CommonOptions {

@@ -36,7 +36,8 @@ export function mergeReports(older: AnalysisReport, newer: AnalysisReport): Anal
 
 /** A report as it was before data was run through the model. */
 export function withoutActivations(report: AnalysisReport): AnalysisReport {
-  return { ...report, layers: report.layers.map(bare), data: null, output: undefined };
+  const { remedies: _remedies, attention: _attention, ...rest } = report;
+  return { ...rest, layers: report.layers.map(bare), data: null, output: undefined };
 }
 
 function bare(layer: LayerReport): LayerReport {

@@ -152,6 +152,8 @@ export interface ActivationFacts {
   readonly levels?: number;
   /** Standard deviation over batches of the batch range, divided by its mean. */
   readonly rangeVariation?: number;
+  /** Largest standard deviation over one sample divided by the smallest; samples without any variation are left out. */
+  readonly sampleSpread?: number;
 }
 
 /** Equal-width bins over [min, max] of two versions of one tensor. */
@@ -276,8 +278,6 @@ export interface AnalysisReport {
   readonly output?: Readonly<Record<string, OutputReport>>;
   readonly remedies?: readonly RemedyGain[];
   readonly attention?: readonly AttentionOrder[];
-  /** Per layer: largest standard deviation of the activation it reads over one sample, divided by the smallest. */
-  readonly sampleSpread?: Readonly<Record<string, number>>;
   /** Of a model that is quantized already. */
   readonly quantization?: QuantizedModelFacts;
   readonly issues: readonly Issue[];

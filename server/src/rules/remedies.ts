@@ -10,7 +10,6 @@ import type { ExamineResult, RemedyQuestion } from '../engine/jobs';
 import type { Gain, Issue, IssueCode } from '../protocol/issues';
 import type { RemedyGain } from '../protocol/remedies';
 import type { AnalysisReport, DataReport, FixKind, LayerReport } from '../protocol/reports';
-import { givesImages } from './model/m22-regression-range';
 
 export interface Remedy {
   readonly fix: FixKind;
@@ -77,7 +76,7 @@ function isHopeless(code: IssueCode, facts: object): boolean {
 
 /** True when something is to be measured beyond the errors of layers. */
 export function needsExamination(report: AnalysisReport, questions: readonly RemedyQuestion[]): boolean {
-  return questions.length > 0 || hasAttention(report) || givesImages(report.model);
+  return questions.length > 0 || hasAttention(report);
 }
 
 export function hasAttention({ model }: AnalysisReport): boolean {
@@ -89,14 +88,14 @@ export function withExamination(
   result: ExamineResult,
   data: DataReport,
 ): AnalysisReport {
-  const { remedies: gains, attention, sampleSpread } = result;
+  const { remedies: gains, attention } = result;
   const known = report.remedies ?? [];
   const calibrated = recalibrated(report, result, data);
   const later = calibrated ? gains.map(afterCalibration) : gains;
   const fresh = [...(calibrated ? [calibrated] : []), ...later].filter(
     (one) => !known.some(({ fix, layers }) => fix === one.fix && String(layers) === String(one.layers)),
   );
-  return { ...report, remedies: [...known, ...fresh], attention, sampleSpread };
+  return { ...report, remedies: [...known, ...fresh], attention };
 }
 
 /** The judged recipe of a quantized file has ranges of this data, not those of the file. */

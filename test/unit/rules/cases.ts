@@ -49,9 +49,9 @@ const on = (samples: number, one: AnalysisReport): AnalysisReport => ({
 });
 const batchNorm = { node: '/bn', gammaSpread: 2, channel: 4, kurtosisBefore: 3, kurtosisAfter: 3 };
 const withImages = (spread: number, ops: Readonly<Record<string, number>> = { Conv: 3 }): AnalysisReport => {
-  const made = report(layer('a'));
+  const made = reads({ sampleSpread: spread });
   const outputs = [{ name: 'y', type: 'float', shape: ['N', 3, 64, 64] }];
-  return { ...made, model: { ...made.model, outputs, ops }, sampleSpread: { a: spread } };
+  return { ...made, model: { ...made.model, outputs, ops } };
 };
 const added = (ratio: number): AnalysisReport => ({
   ...report(layer('a')),

@@ -30,7 +30,7 @@ describe.each(Object.entries(cases))('%s', (code, { speaks, says, silent }) => {
     const bare = speaks.report.layers.map(
       ({ facts: _, activation: __, metrics: ___, quantized: ____, ...rest }) => rest,
     );
-    const { output: _, attention: __, sampleSpread: ___, ...rest } = speaks.report;
+    const { output: _, attention: __, ...rest } = speaks.report;
     // What the plan alone shows needs no facts of the layer.
     const ofPlan = ['M17', 'M18'];
     const left = ofCode(code, { ...speaks, report: { ...rest, data: null, layers: bare } });

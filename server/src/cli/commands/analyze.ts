@@ -1,7 +1,7 @@
 /** `analyze MODEL`: weight errors without data; with data also activation and output errors. */
 import { issue } from '../../engine/base/issue';
 import { createEstimator } from '../../engine/numerics/ranges';
-import { examined } from '../examination';
+import { examined } from '../../rules/examination';
 import { measureImportance, withImportance } from '../importance';
 import { isMeasured, measureOptions } from '../measure-options';
 import type { DataFlags, GlobalFlags } from '../options';
@@ -15,6 +15,8 @@ export interface AnalyzeFlags extends GlobalFlags, DataFlags {
   readonly scheme?: readonly string[];
   readonly metric?: readonly string[];
   readonly estimator?: string;
+  /** True without a number. */
+  readonly findWorst?: string | true;
   readonly imatrix?: string;
   readonly overlay?: string;
   /** False with `--no-gains`. */
@@ -69,6 +71,7 @@ export function analyze(model: string, flags: AnalyzeFlags): Promise<number> {
           estimator,
           schemes,
           metrics: options.value.metrics,
+          ...(options.value.findWorst === undefined ? {} : { findWorst: options.value.findWorst }),
           ...common,
         },
         { signal, progress: terminal.progress },
@@ -77,7 +80,15 @@ export function analyze(model: string, flags: AnalyzeFlags): Promise<number> {
       engine.remember(model, measured.value);
       report = engine.report(model) ?? measured.value;
       if (flags.gains !== false) {
-        report = await examined(engine, report, { model, data, estimator, recipe, common, signal, terminal });
+        report = await examined(engine, report, {
+          model,
+          data,
+          estimator,
+          recipe,
+          common,
+          signal,
+          progress: terminal.progress,
+        });
       }
     }
     if (wanted && weightsOnly.length > 0) {

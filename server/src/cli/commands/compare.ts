@@ -1,7 +1,7 @@
 /** `compare FLOAT QUANTIZED --data SRC`: local and cumulative error per layer of a quantized file. */
 import { issue } from '../../engine/base/issue';
 import { mergeReports } from '../../engine/merge-reports';
-import { examined } from '../examination';
+import { examined } from '../../rules/examination';
 import type { DataFlags, GlobalFlags } from '../options';
 import { dataSpec } from '../options';
 import { findingLines, jsonReport, layerTable, outputLines } from '../report';
@@ -35,7 +35,7 @@ export function compare(float: string, quantized: string, flags: CompareFlags): 
           recipe: undefined,
           common,
           signal,
-          terminal,
+          progress: terminal.progress,
         });
       }
     }

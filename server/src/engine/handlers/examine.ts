@@ -1,6 +1,6 @@
 /**
- * Job `examine`: what findings need beyond the errors of layers. Whether attention keeps its order, how much samples
- * differ, and what each remedy gains: the recipe's edit is applied, the plan made and run, exactly as the quick fix and
+ * Job `examine`: what findings need beyond the errors of layers: whether attention keeps its order and what each remedy
+ * gains. The recipe's edit is applied, the plan made and run, exactly as the quick fix and
  * `quantize` would.
  */
 import type { Gain } from '../../protocol/issues';
@@ -9,7 +9,6 @@ import type { Decibel, RangesFile } from '../../protocol/reports';
 import { attentionOrders } from '../analysis/attention-order';
 import { exportedPairs } from '../analysis/layer-pairs';
 import type { ShadowResult } from '../analysis/run-shadow';
-import { sampleSpread } from '../analysis/sample-spread';
 import { hasErrors } from '../base/issue';
 import { fail, type Outcome, ok } from '../base/outcome';
 import { parseRecipe } from '../format/recipe';
@@ -59,8 +58,6 @@ class Examination {
 
   async run(): Promise<Outcome<ExamineResult>> {
     const { job } = this;
-    const spread = job.sampleSpread ? await sampleSpread(this.prepared.folded(), this.probe()) : ok({});
-    if (!spread.value) return fail(...spread.issues);
     const needed = job.plan || job.attention || job.remedies.length > 0;
     const before = needed ? await this.measure(job.recipe) : undefined;
     if (before && !before.value) return fail(...before.issues);
@@ -87,7 +84,6 @@ class Examination {
         : {}),
       remedies,
       attention: attention.value,
-      sampleSpread: spread.value,
     });
   }
 

@@ -8,10 +8,12 @@ import * as path from 'node:path';
 import { fingerprintOf } from '../../engine/base/fingerprint';
 import { issue } from '../../engine/base/issue';
 import { writeText } from '../../engine/export/write';
+import { mergeReports } from '../../engine/merge-reports';
 import type { Issue } from '../../protocol/issues';
 import type { Progress } from '../../protocol/progress';
 import type { AnalysisReport, RangesFile } from '../../protocol/reports';
 import { type CalibrationRequest, type CalibrationResult, recipeScheme } from '../../protocol/views';
+import { examined } from '../../rules/examination';
 import { verdictOf } from '../../rules/verdict';
 import { line } from '../../rules/words';
 import { pathOf, recipePathOf, uriOf } from '../convert';
@@ -35,9 +37,10 @@ export interface CalibrationEnd {
 export async function calibrateModel(
   host: JobHost,
   params: CalibrationRequest,
-  { signal, progress, layers }: CalibrateContext,
+  context: CalibrateContext,
 ): Promise<CalibrationEnd> {
   const began = performance.now();
+  const { signal, progress, layers } = context;
   const model = pathOf(params.modelUri);
   const { scheme, estimator, seed } = params;
   const data = dataOf(params);
@@ -77,7 +80,7 @@ export async function calibrateModel(
   );
   host.ended(measured.issues);
   const report = measured.value ?? measured.partial;
-  taking.end(report);
+  taking.end(measured.value ? await withGains(host, model, measured.value, calibrated, context) : report);
   const result = ended(
     [...ranges.issues, ...measured.issues],
     report?.data?.samples ?? ranges.value.data.samples,
@@ -86,6 +89,30 @@ export async function calibrateModel(
     began,
   );
   return measured.value ? { result, calibrated } : { result };
+}
+
+/** The report with what remedies of its findings gain, judged by the recipe beside the model where there is one. */
+function withGains(
+  host: JobHost,
+  model: string,
+  report: AnalysisReport,
+  { data, estimator, seed, ranges }: Calibrated,
+  { signal, progress }: CalibrateContext,
+): Promise<AnalysisReport> {
+  const held = host.engine.report(model);
+  const file = recipePathOf(model);
+  const { recipe } = host.workspace.recipe(uriOf(file), file) ?? {};
+  const text = host.workspace.recipeText(uriOf(file), file);
+  return examined(host.engine, held ? mergeReports(held, report) : report, {
+    model,
+    data,
+    estimator,
+    recipe: recipe && { text, recipe },
+    common: { ...host.workspace.common(), seed },
+    signal,
+    progress,
+    ranges,
+  });
 }
 
 /** Text of the recipe beside a model, as the editor or the disk has it. */

@@ -34,25 +34,24 @@ export const m22: ModelRule<'M22', keyof typeof thresholds> = {
   thresholds,
   fixes: ['keep-float'],
   check(facts, limits) {
-    const { model, sampleSpread = {} } = facts.report;
-    if (!givesImages(model)) return [];
-    let widest: { readonly layer: string; readonly node: string; readonly tensor: string } | undefined;
+    if (!givesImages(facts.report.model)) return [];
+    let widest: { readonly layer: string; readonly node: string; readonly tensor?: string } | undefined;
     let spread = limits.spread;
     let bits = 8;
     for (const { layer, plan } of quantizedLayers(facts)) {
-      const own = sampleSpread[layer.name];
+      const own = layer.activation?.sampleSpread;
       if (own === undefined || plan.activationBits === undefined || plan.activationBits > 8) continue;
       if (!(own > spread)) continue;
       spread = own;
       bits = plan.activationBits;
-      widest = { layer: layer.name, node: layer.node, tensor: layer.weight };
+      widest = { layer: layer.name, node: layer.node, tensor: layer.activation?.tensor };
     }
     return widest ? [issue('M22', { spread, bits }, widest, severityOf(m22, facts.plan))] : [];
   },
 };
 
 /** No normalisation, and an output of rank 4. */
-export function givesImages({ ops, outputs }: ModelSummary): boolean {
+function givesImages({ ops, outputs }: ModelSummary): boolean {
   return (
     !normalisations.some((op) => (ops[op] ?? 0) > 0) && outputs.some((output) => output.shape?.length === 4)
   );

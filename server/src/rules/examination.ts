@@ -3,17 +3,10 @@
 import type { Recipe } from '../engine/format/recipe';
 import type { Engine } from '../engine/index';
 import type { CommonOptions } from '../engine/jobs';
-import type { AnalysisReport, DataSpec } from '../protocol/reports';
-import { givesImages } from '../rules/model/m22-regression-range';
-import { findingsOf } from '../rules/model-view';
-import {
-  hasAttention,
-  judgedRecipe,
-  needsExamination,
-  questionsFor,
-  withExamination,
-} from '../rules/remedies';
-import type { Terminal } from './terminal';
+import type { Progress } from '../protocol/progress';
+import type { AnalysisReport, DataSpec, RangesFile } from '../protocol/reports';
+import { findingsOf } from './model-view';
+import { hasAttention, judgedRecipe, needsExamination, questionsFor, withExamination } from './remedies';
 
 export interface ExaminationInput {
   /** Float model. */
@@ -23,7 +16,9 @@ export interface ExaminationInput {
   readonly recipe: { readonly text: string; readonly recipe: Recipe } | undefined;
   readonly common: CommonOptions;
   readonly signal: AbortSignal;
-  readonly terminal: Terminal;
+  readonly progress: (progress: Progress) => void;
+  /** Ranges calibrated just now on the same model and data. */
+  readonly ranges?: RangesFile;
 }
 
 /** The report with measured gains; noise measures no remedy, and what cannot be measured leaves the report as it is. */
@@ -46,10 +41,10 @@ export async function examined(
       remedies,
       plan,
       attention: hasAttention(report),
-      sampleSpread: givesImages(report.model),
+      ...(input.ranges ? { ranges: input.ranges } : {}),
       ...input.common,
     },
-    { signal: input.signal, progress: input.terminal.progress },
+    { signal: input.signal, progress: input.progress },
   );
   if (end.value)
     return withExamination(report, end.value, { source: data.source, samples: data.samples ?? 0 });
