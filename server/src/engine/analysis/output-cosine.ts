@@ -5,7 +5,7 @@
  * cosine over samples is what counts. All layers are searched at once in one session that computes the
  * float network and beside it every layer with its quantized copies, whose scales are inputs; only sums leave it. So
  * inputs of a layer are the float network's, where the paper quantizes the layers before; a tensor that several layers
- * read gets the ratio with the largest sum of cosines. 58 forwards of some three times the work do for any depth.
+ * read gets the ratio with the largest sum of cosines, one for both ends of its range. 58 forwards of some three times the work do for any depth.
  */
 import type { ActivationRange } from '../../protocol/reports';
 import { checkpoint } from '../base/cancel';
