@@ -221,6 +221,14 @@ describe('while a job measures', () => {
     const view = await viewOf('net.onnx');
     const own = cellsOf(view, 'local').map(({ format }) => format);
     expect(new Set(own)).toEqual(new Set(['recipe']));
+    await client.measured('net.onnx');
+    const opened = await client.openView('net.onnx');
+    await client.until(
+      () => viewOf('net.onnx'),
+      (now) => cellsOf(now, 'weight').length > 0,
+    );
+    const hints = await client.at<{ label: string }[]>('inlayHint', opened, [0, opened.text.length]);
+    expect(hints[0]?.label).toMatch(/^int4\.channel \d+\.\d dB · cumulative \d+\.\d dB$/);
   });
 
   it('a recipe that is not there is a problem', async () => {

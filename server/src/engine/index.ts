@@ -74,18 +74,22 @@ export class Engine {
   /** The parsed model, kept open while its file stays the same. Do not close it. */
   model(path: string): Outcome<OpenModel> {
     const held = this.open.get(path);
-    if (held && sameStamp(held.stamp, this.stamp(path) ?? gone)) return ok(held.model);
+    if (held && sameStamp(held.stamp, this.stamps.of(path) ?? gone)) return ok(held.model);
     if (held) this.open.delete(path);
     const own = stampOf(path);
     const opened = openModel(path);
     if (own) this.stamps.learn(path, own, opened);
-    const stamp = this.stamp(path);
+    const stamp = this.stamps.of(path);
     if (opened.value && stamp) this.open.set(path, { stamp, model: opened.value });
     return opened;
   }
 
   /** State of a model file and of the external data it points to; `undefined` when the file is not there. */
   stamp(path: string): FileStamp | undefined {
+    const known = this.stamps.of(path);
+    // Which files belong to a model is known once it was opened.
+    if (known || !stampOf(path)) return known;
+    this.model(path);
     return this.stamps.of(path);
   }
 

@@ -5,7 +5,7 @@
 import * as path from 'node:path';
 import type { Issue } from './base/issue';
 import type { Outcome } from './base/outcome';
-import { type OpenModel, openModel } from './graph/open';
+import type { OpenModel } from './graph/open';
 import { sameStamp, stampOf } from './stamps';
 import type { FileStamp } from './store';
 
@@ -18,17 +18,11 @@ interface Parts {
 export class ModelStamps {
   private readonly known = new Map<string, Parts>();
 
-  /** State of a model and its external data; `undefined` when the model file is not there. Reads no weights. */
+  /** State of a model and its external data; `undefined` when it is not there, or was not opened as it is now. */
   of(file: string): FileStamp | undefined {
     const own = stampOf(file);
-    if (!own) return undefined;
     const held = this.known.get(file);
-    if (!held || !sameStamp(held.own, own)) {
-      const opened = openModel(file);
-      this.learn(file, own, opened);
-      opened.value?.close();
-    }
-    return sumOf(own, this.known.get(file)?.files ?? []);
+    return own && held && sameStamp(held.own, own) ? sumOf(own, held.files) : undefined;
   }
 
   /** Takes the external files from a model that was opened just now. */

@@ -429,8 +429,8 @@ export const editorWords = {
   apply: (output: string, predicted: string) => `Apply → ${output} (${predicted})`,
   sizeChange: (before: string, after: string) =>
     before === after ? `stays ${before}` : `${before} → ${after}`,
-  ruleTooltip: (layers: string, worst: string | undefined) =>
-    `${layers}; weight SQNR${worst === undefined ? ' unknown until measured' : `, lowest on ${worst}`}; bytes of the weights before and after`,
+  ruleTooltip: (layers: string, worst: string | undefined, isMeasured = false) =>
+    `${layers}; ${isMeasured ? 'SQNR measured at the layers, everything up to them quantized' : 'weight SQNR'}${worst === undefined ? ' unknown until measured' : `, lowest on ${worst}`}; bytes of the weights before and after`,
   plannedTooltip: 'Planned by the recipe beside the model; SQNR of the weight.',
   noLayerMatches: 'No layer matches.',
   matching: (count: number, pattern: string) => `**${count} layers** match ${pattern}`,

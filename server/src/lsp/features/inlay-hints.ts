@@ -2,11 +2,12 @@
 import { type InlayHint, InlayHintKind, type Range } from 'vscode-languageserver-types';
 import { chooseLayer } from '../../engine/format/recipe-match';
 import type { LayerReport } from '../../protocol/reports';
+import { recipeScheme } from '../../protocol/views';
 import { storedBytes } from '../../rules/model-view';
 import { decibels, shortBytes } from '../../rules/numbers';
 import { plannedWeightFormat } from '../../rules/planned';
 import { verdictOf } from '../../rules/verdict';
-import { editorWords } from '../../rules/words';
+import { editorWords, effectWords } from '../../rules/words';
 import { label } from '../convert';
 import type { RecipeSnapshot, Snapshot, TextSnapshot } from '../snapshot';
 
@@ -48,18 +49,20 @@ function recipeHints(snapshot: RecipeSnapshot): Hint[] {
     let before = 0;
     let after = 0;
     let worst: { name: string; db: number } | undefined;
+    // Once the recipe's plan was run, what it does to the activations counts more than the weights alone.
+    const isMeasured = mine.some((layer) => typeof layer.cumulative?.[recipeScheme] === 'number');
     for (const layer of mine) {
       const format = plannedWeightFormat(layer, recipe);
       before += layer.bytes;
       after += storedBytes(layer, format) ?? layer.bytes;
-      const db = layer.weightSqnr?.[format];
+      const db = isMeasured ? layer.cumulative?.[recipeScheme] : layer.weightSqnr?.[format];
       if (typeof db === 'number' && (!worst || db < worst.db)) worst = { name: layer.name, db };
     }
     const count = editorWords.layers(mine.length);
     const error = worst
       ? `${mine.length > 1 ? '≥ ' : ''}${decibels(worst.db)}${verdictOf(worst.db) === 'bad' ? ' ✗' : ''} · `
       : '';
-    const tooltip = editorWords.ruleTooltip(count, worst && label(worst.name));
+    const tooltip = editorWords.ruleTooltip(count, worst && label(worst.name), isMeasured);
     const size = editorWords.sizeChange(shortBytes(before), shortBytes(after));
     return [{ at, text: `${error}${count} · ${size}`, tooltip }];
   };
@@ -75,9 +78,13 @@ function textHints(snapshot: TextSnapshot): Hint[] {
   return snapshot.layers.shown.map(({ layer, node }) => {
     const format = plannedWeightFormat(layer, recipe);
     const db = layer.weightSqnr?.[format];
+    const weight = db === undefined ? format : `${format} ${decibels(db)}`;
+    const measured = layer.cumulative?.[recipeScheme];
     return {
       at: node.opSpan[1],
-      text: label(db === undefined ? format : `${format} ${decibels(db)}`),
+      text: label(
+        measured === undefined ? weight : `${weight} · ${effectWords.cumulative} ${decibels(measured)}`,
+      ),
       tooltip: editorWords.plannedTooltip,
     };
   });
