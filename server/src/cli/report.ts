@@ -156,7 +156,9 @@ function detailLines(output: OutputReport): readonly string[] {
   }
   if (separability) {
     const { rSquared, runs } = separability;
-    lines.push(`a sum of layers' effects explains ${percent(Math.max(rSquared, 0))} of ${runs} mixed runs`);
+    lines.push(
+      `a sum of layers' effects explains ${percent(Math.max(rSquared, 0))} of the differences between ${runs} mixed runs`,
+    );
   }
   return lines;
 }
