@@ -2,7 +2,7 @@
 import type { FromModelPanel } from '../../../server/src/protocol/panel';
 import type { FixKind } from '../../../server/src/protocol/reports';
 import type { Effect, ErrorCell, LayerRow, ModelView } from '../../../server/src/protocol/views';
-import { nameParts } from '../shared/chart';
+import { nameParts } from '../shared/chart-row';
 import { make } from '../shared/dom';
 import { figure, shortBytes } from '../shared/figures';
 import { openMenu } from '../shared/menu';
@@ -104,11 +104,11 @@ export function openLayerMenu(
   const isFloat = layer.storedAs === undefined;
   const fixes = isOnnx(view) && isFloat ? layerFixes : [];
   openMenu(anchor, say('actionsOn', layer.name), [
-    ...(isFloat ? [{ label: say('whatIf'), run: askWhatIf }] : []),
     ...fixes.map((kind) => ({
       label: say(`fix.${kind}`),
       run: () => post({ type: 'recipe', actions: [{ kind, layer: layer.name }] }),
     })),
+    ...(isFloat ? [{ label: say('whatIf'), run: askWhatIf }] : []),
     ...(isOnnx(view)
       ? [{ label: say('reveal'), run: () => post({ type: 'open-as-text', layer: layer.name }) }]
       : []),
