@@ -12,6 +12,7 @@
  * nothing: the parts must be copied apart to be summed.
  */
 import { defined } from '../base/invariant';
+import { removeDead } from '../graph/edit';
 import { defaultOpset, type Model, type Node, type Value } from '../graph/ir';
 import { opFacts } from '../graph/ops';
 import { ComparisonWriter } from './comparisons';
@@ -47,6 +48,7 @@ export function localSweep(float: Model, schemes: readonly SweepScheme[]): Local
     const sweep = new SchemeSweep(builder, writer, scheme);
     return pairs.flatMap((pair) => sweep.layer(pair));
   });
+  removeDead(graph);
   return { model: float, comparisons };
 }
 

@@ -52,6 +52,9 @@ const WORTH_OPTIMISING = 2e10;
 /** Large samples run in twos: nothing is faster in larger batches, and memory stays small. */
 const SWEEP_BATCH = 2;
 
+/** As in `simulate.ts`. */
+const LAYERS_AT_ONCE = 128;
+
 /** What is told of a sample size from which {@link SWEEP_BATCH} holds. */
 const LARGE_SAMPLE_BATCH = 8;
 
@@ -134,7 +137,17 @@ class Measurement {
     return undefined;
   }
 
+  /** Deep networks in parts, each cut behind its last layer: one session for all would take minutes to open. */
   private async measureLocal(feeds: Feeds): Promise<Failed> {
+    const layers = Math.max(0, ...this.schemes.map(({ plan }) => plan.layers.length));
+    for (let start = 0; start < layers; start += LAYERS_AT_ONCE) {
+      const failed = await this.measureLocalPart(feeds, start, start + LAYERS_AT_ONCE);
+      if (failed) return failed;
+    }
+    return undefined;
+  }
+
+  private async measureLocalPart(feeds: Feeds, start: number, end: number): Promise<Failed> {
     const { job, context, schemes } = this;
     const float = floatBeside(
       this.prepared,
@@ -144,7 +157,10 @@ class Measurement {
     const { total } = countMacs(float, job.dimensions);
     const sweep = localSweep(
       float,
-      schemes.map((scheme) => ({ scheme: scheme.scheme, pairs: plannedPairs(float, scheme) })),
+      schemes.map((scheme) => ({
+        scheme: scheme.scheme,
+        pairs: plannedPairs(float, scheme).slice(start, end),
+      })),
     );
     // Every layer stays float, or is inside a subgraph.
     if (sweep.comparisons.every((comparisons) => comparisons.length === 0)) return undefined;
