@@ -1,6 +1,6 @@
 /**
- * One measured process of `bench/calibration.mjs`: plain inference over the samples, or a calibration of the same
- * model with one estimator. Prints one line of JSON: seconds of the loop and of everything, peak resident memory.
+ * One measured process of `bench/calibration.mjs`: plain inference over the samples, or a calibration of the same model
+ * with one estimator. Prints one line of JSON: seconds of the job, wall and processor, and peak resident memory.
  */
 import { calibrate } from '../server/src/engine/analysis/calibrate';
 import { openModel } from '../server/src/engine/graph/open';
@@ -12,10 +12,12 @@ import { openSession } from '../server/src/engine/runtime/session-model';
 import type { DataSpec } from '../server/src/protocol/reports';
 
 interface Asked {
+  /** `plain` or an estimator. */
   readonly what: string;
   readonly model: string;
   readonly data: DataSpec;
   readonly threads: number;
+  /** Of plain inference; a calibration chooses its own and tells it. */
   readonly batch: number;
 }
 
@@ -27,30 +29,32 @@ async function main({ what, model: file, data, threads, batch }: Asked): Promise
   const model = cloneModel(opened.value.model);
   runPasses(model);
   const start = performance.now();
-  const cpu = process.cpuUsage();
-  let runs = 0;
+  const processor = process.cpuUsage();
+  let chosen = batch;
   if (what === 'plain') {
     const session = await openSession(model, opened.value, { threads, optimization: 'all' });
     const feeds = await openFeeds(data, model);
     if (!session.value || !feeds.value) throw new Error(JSON.stringify([session.issues, feeds.issues]));
     for await (const one of feeds.value.batches(batch)) {
       if (!one.value) throw new Error(JSON.stringify(one.issues));
-      const began = performance.now();
       await session.value.run(one.value.feeds);
-      runs += performance.now() - began;
     }
     await session.value.release();
   } else {
-    const input = { estimator: what, threads, progress: () => {} };
-    const done = await calibrate({ ...input, open: opened.value, model, data });
+    let first = 0;
+    const progress = ({ done }: { readonly done: number }) => {
+      first ||= done;
+    };
+    const done = await calibrate({ estimator: what, threads, progress, open: opened.value, model, data });
     if (!done.value) throw new Error(JSON.stringify(done.issues));
+    chosen = first;
   }
-  const used = process.cpuUsage(cpu);
+  const { user, system } = process.cpuUsage(processor);
   const line = {
     seconds: (performance.now() - start) / 1000,
-    processor: (used.user + used.system) / 1e6,
-    runs: runs / 1000,
+    processor: (user + system) / 1e6,
     megabytes: process.resourceUsage().maxRSS / 1024,
+    batch: chosen,
   };
   process.stdout.write(`${JSON.stringify(line)}\n`);
   opened.value.close();

@@ -90,15 +90,23 @@ function spreadOf(
   histogram: Histogram,
   oneSided: boolean,
 ): { centre: number; absolute: number; deviation: number } {
-  const bins = [...histogram.bins()].map(({ low, count }) => ({ x: low + histogram.width / 2, count }));
+  const counts = histogram.occupied();
+  const { firstBin, width } = histogram;
+  const centreOf = (bin: number) => (firstBin + bin + 0.5) * width;
+  let count = oneSided ? 0 : histogram.zeros;
+  let sum = 0;
+  for (let bin = 0; bin < counts.length; bin++) {
+    count += counts[bin] ?? 0;
+    sum += (counts[bin] ?? 0) * centreOf(bin);
+  }
+  const centre = oneSided ? 0 : sum / count;
   const zeros = oneSided ? 0 : histogram.zeros;
-  const count = bins.reduce((sum, bin) => sum + bin.count, zeros);
-  const centre = oneSided ? 0 : bins.reduce((sum, bin) => sum + bin.x * bin.count, 0) / count;
   let absolute = zeros * Math.abs(centre);
   let squares = zeros * centre ** 2;
-  for (const bin of bins) {
-    absolute += Math.abs(bin.x - centre) * bin.count;
-    squares += (bin.x - centre) ** 2 * bin.count;
+  for (let bin = 0; bin < counts.length; bin++) {
+    const distance = centreOf(bin) - centre;
+    absolute += Math.abs(distance) * (counts[bin] ?? 0);
+    squares += distance ** 2 * (counts[bin] ?? 0);
   }
   return { centre, absolute: absolute / count, deviation: Math.sqrt(squares / count) };
 }
