@@ -57,7 +57,14 @@ const folder = mkdtempSync(path.join(os.tmpdir(), 'quantlens-peers-'));
 try {
   const python = preparePython();
   const load = os.loadavg()[0];
-  const result = { machine: machine(), threads, load: [load], models: [], start: await starts(python) };
+  const result = {
+    machine: machine(),
+    threads,
+    quick: flags.quick,
+    load: [load],
+    models: [],
+    start: await starts(python),
+  };
   for (const model of await models()) {
     console.error(`${model.name}: ${model.counts.join(', ')} samples`);
     result.models.push(await measureModel(model, python));

@@ -3,11 +3,11 @@ import { writeFileSync } from 'node:fs';
 
 /** Tables of a run, for a terminal and for the page alike. */
 export function summary(result) {
-  const { machine, threads, load, start } = result;
+  const { machine, threads, load, start, quick } = result;
   const lines = [
     `${machine.cpu}, ${machine.cores} cores, ${machine.gigabytes} GB; Node ${machine.node}, onnxruntime ${machine.onnxruntime}` +
       `${machine.python ? `, Python onnxruntime ${machine.python}` : ', no Python'}; ${threads} thread${threads === 1 ? '' : 's'}; ` +
-      `${machine.date}; load average ${load.map((one) => one.toFixed(1)).join(' → ')}`,
+      `${machine.date}; load average ${load.map((one) => one.toFixed(1)).join(' → ')}${quick ? '; one run each (`--quick`)' : ''}`,
     '',
     `Starting alone, part of every figure: \`quantlens --version\` ${time(start.ours)}` +
       `${start.theirs ? `, Python with its imports ${time(start.theirs)}` : ''}.`,
@@ -70,10 +70,11 @@ export function writePage(file, result) {
 
 Written by \`npm run build -- --production && node bench/peers.mjs --write\`: Quantlens and onnxruntime's Python quantization
 tools (\`qdq_loss_debug\`, \`create_calibrator\`, \`quantize_static\`) in the same run, on the same inputs, with the same number of
-threads. Times are of whole processes, from the command to its end, the best of two to five; memory is the sum of the largest resident
-memory of all processes that a command starts; the fourth ratio is of their processor time, which other work on the machine
-disturbs less. A load average above the number of threads means that the machine had other
-work: then compare the ratios, not the times. "Plain runs" load the float model in a bare process and run the samples once:
+threads. Times are of whole processes, from the command to its end, the best of two to five; memory is the sum of the largest
+resident memory of all processes that a command starts; the ratio headed "processor time" is of what all of them used. Both
+programs pay for their start: on small networks that is most of the time, and ours are two processes. A load average above
+the number of threads means that the machine had other work: times are then several times too long and their ratios rough;
+those of processor time and memory hold better. "Plain runs" load the float model in a bare process and run the samples once:
 nothing that looks at activations can be faster. Other measurements: \`bench/weight-error.ts\` (kernels), \`bench/formats.ts\`
 (every format; figures in [formats.md](formats.md)), \`bench/budgets.mjs\` (start, memory), \`bench/lsp-latency.mjs\` (editor).
 
