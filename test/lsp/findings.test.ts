@@ -67,7 +67,7 @@ describe('findings', () => {
       /^wide: per-tensor int8 loses \d\.\d bits: channel 0 is \d+(\.\d)?× the median channel\. Per-channel weights: \d+\.\d dB → \d+\.\d dB \(measured on the weight\)\.$/,
     );
     expect(wide?.source).toBe('quantlens');
-    expect(wide?.codeDescription?.href).toMatch(/docs\/findings\.md#m01$/);
+    expect(wide?.codeDescription?.href).toMatch(/docs\/findings\/weights\.md#m01$/);
     expect(wide?.data).toEqual({ layer: 'wide', fixes: ['per-channel-weights', 'keep-float'] });
     const related = wide?.relatedInformation ?? [];
     expect(related.map(({ location }) => covered(view.text, location.range))).toEqual(['"wide.weight"']);
