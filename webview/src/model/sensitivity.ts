@@ -1,6 +1,7 @@
 /** The layers as a chart: the error of chosen columns per layer, what is estimated hollow, what is measured solid. */
 import type { LayerRow, ModelView } from '../../../server/src/protocol/views';
-import { type ChartSeries, LayerChart } from '../shared/chart';
+import { LayerChart } from '../shared/chart';
+import type { ChartSeries } from '../shared/chart-row';
 import { fill, make } from '../shared/dom';
 import { verdictOf } from '../shared/figures';
 import { say } from '../shared/rpc';

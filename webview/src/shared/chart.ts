@@ -2,30 +2,28 @@
  * A chart of layers: one row each, error figures as bars or marks on a scale in dB with the lines of the verdicts. A list
  * box for keyboard and screen readers; only rows near the screen have elements, so 1,700 layers scroll smoothly.
  */
-import { type Verdict, verdictScale } from '../../../server/src/protocol/views';
-import { type MarkShape, mark, markShapes, percentOf, type Scale, scaleOf, svg } from './chart-marks';
+import { type Scale, scaleOf } from './chart-marks';
+import {
+  axisPlot,
+  type ChartKind,
+  type ChartSeries,
+  type Drawing,
+  nameParts,
+  plotHeight,
+  rowPlot,
+  rowValue,
+  swatch,
+  valueTitle,
+} from './chart-row';
 import { type Child, fill, make } from './dom';
 import { decibels, glyphs } from './figures';
 import { covers, type RowsWindow, rowsWindow } from './rows-window';
 import { say } from './rpc';
 
-export interface ChartFigure {
-  readonly db: number | null;
-  readonly verdict: Verdict;
-  readonly estimated: boolean;
-}
-
-export interface ChartSeries<R> {
-  readonly label: string;
-  readonly title?: string;
-  readonly figure: (row: R) => ChartFigure | undefined;
-}
-
 export interface ChartOptions<R> {
   readonly id: string;
   readonly label: string;
-  /** Bars suit two figures that belong together, marks any number. */
-  readonly kind: 'bars' | 'marks';
+  readonly kind: ChartKind;
   readonly key: (row: R) => string;
   /** Further lines of the tooltip. */
   readonly details?: (row: R) => readonly (readonly [label: string, value: string])[];
@@ -36,12 +34,10 @@ export interface ChartOptions<R> {
 }
 
 /** Heights of a row in pixels, name beside or above its figures; the style sheet says the same. */
-const heights = { wide: 26, narrow: 46 } as const;
+const heights = { wide: plotHeight, narrow: plotHeight + 20 } as const;
 
 /** Below this width names stand above. */
 const narrowWidth = 460;
-
-const plotHeight = heights.wide;
 
 export class LayerChart<R> {
   readonly element: HTMLElement;
@@ -103,8 +99,8 @@ export class LayerChart<R> {
     fill(
       this.axis,
       make('span', { class: 'chart-name' }),
-      this.axisPlot(),
-      make('span', { class: 'chart-value' }, this.valueTitle()),
+      axisPlot(this.scale),
+      make('span', { class: 'chart-value' }, valueTitle(this.drawing)),
     );
     this.fitWidth();
     this.renderAll();
@@ -135,49 +131,19 @@ export class LayerChart<R> {
     this.renderRows(true);
   }
 
-  private legendItems(): readonly Child[] {
-    const swatch = (index: number, hollow: boolean) =>
-      svg(
-        'svg',
-        {
-          class: `chart-swatch series-${index}`,
-          viewBox: '-8 -8 16 16',
-          width: 16,
-          height: 16,
-          'aria-hidden': 'true',
-        },
-        this.options.kind === 'bars'
-          ? svg('rect', { x: -8, y: -4, width: 16, height: 8, class: `bar-${index}` })
-          : mark(shapeOf(index), '0', 0, hollow),
-      );
-    const estimated = this.rows.some((row) => this.series.some(({ figure }) => figure(row)?.estimated));
-    return [
-      ...this.series.map(({ label, title }, index) => make('li', { title }, swatch(index, false), label)),
-      estimated && make('li', { class: 'quiet' }, swatch(0, true), say('chart.hollow')),
-    ];
+  private get drawing(): Drawing<R> {
+    const { series, scale } = this;
+    return { kind: this.options.kind, series, scale };
   }
 
-  private axisPlot(): SVGElement {
-    const { ticks } = this.scale;
-    return svg(
-      'svg',
-      { class: 'chart-plot', height: 20 },
-      ...ticks.map((tick, index) => {
-        const last = index === ticks.length - 1;
-        const anchor = index === 0 ? 'start' : last ? 'end' : 'middle';
-        const sign =
-          tick === verdictScale.goodFrom
-            ? ` ${glyphs.good}`
-            : tick === verdictScale.watchFrom
-              ? ` ${glyphs.watch}`
-              : '';
-        // Where there is no room only the verdicts' lines and the ends are labelled.
-        const minor = sign === '' && index > 0 && !last;
-        const text = last ? `${tick} dB` : `${tick}${sign}`;
-        const x = percentOf(this.scale, tick);
-        return svg('text', { x, y: 14, 'text-anchor': anchor, class: minor ? 'minor' : 'major' }, text);
-      }),
-    );
+  private legendItems(): readonly Child[] {
+    const estimated = this.rows.some((row) => this.series.some(({ figure }) => figure(row)?.estimated));
+    return [
+      ...this.series.map(({ label, title }, index) =>
+        make('li', { title }, swatch(this.options.kind, index, false), label),
+      ),
+      estimated && make('li', { class: 'quiet' }, swatch(this.options.kind, 0, true), say('chart.hollow')),
+    ];
   }
 
   private renderRows(force: boolean): void {
@@ -222,76 +188,11 @@ export class LayerChart<R> {
         },
       },
       make('span', { class: 'chart-name' }, ...nameParts(key)),
-      this.plot(row),
-      make('span', { class: 'chart-value' }, ...this.value(row)),
+      rowPlot(this.drawing, row),
+      make('span', { class: 'chart-value' }, ...rowValue(this.drawing, row)),
     );
     element.style.top = `${index * this.rowHeight}px`;
     return element;
-  }
-
-  /** Lines of the verdicts behind, then the figures. */
-  private plot(row: R): SVGElement {
-    const line = (db: number, name: string) => {
-      const x = percentOf(this.scale, db);
-      return svg('line', { x1: x, x2: x, y1: 0, y2: plotHeight, class: `threshold ${name}` });
-    };
-    const origin = percentOf(this.scale, 0);
-    return svg(
-      'svg',
-      { class: 'chart-plot', height: plotHeight, 'aria-hidden': 'true' },
-      svg('line', { x1: origin, x2: origin, y1: 0, y2: plotHeight, class: 'origin' }),
-      line(verdictScale.watchFrom, 'watch'),
-      line(verdictScale.goodFrom, 'good'),
-      ...this.series.flatMap(({ figure }, index) => {
-        const found = figure(row);
-        if (!found || found.db === null) return [];
-        return this.options.kind === 'bars'
-          ? this.bar(found, found.db, index)
-          : this.dot(found, found.db, index);
-      }),
-    );
-  }
-
-  private bar({ verdict }: ChartFigure, db: number, index: number): readonly SVGElement[] {
-    const ends = [percentOf(this.scale, 0), percentOf(this.scale, db)].map(Number.parseFloat);
-    const [start = 0, end = 0] = ends;
-    const y = this.series.length === 1 ? 8 : index === 0 ? 4 : 14;
-    const bar = svg('rect', {
-      x: `${Math.min(start, end)}%`,
-      width: `${Math.abs(end - start)}%`,
-      y,
-      height: 8,
-      class: `bar-${index} ${verdict}`,
-    });
-    return [bar];
-  }
-
-  private dot({ estimated }: ChartFigure, db: number, index: number): readonly SVGElement[] {
-    const made = mark(shapeOf(index), percentOf(this.scale, db), plotHeight / 2, estimated);
-    made.classList.add(`series-${index}`);
-    return [made];
-  }
-
-  /** Of bars the last series' figure, of marks the lowest one, with its sign. */
-  private value(row: R): readonly Child[] {
-    const figures = this.series.map(({ figure }) => figure(row)).filter((one) => one !== undefined);
-    const known = figures.filter(({ db }) => db !== null);
-    const lowest = known.reduce<ChartFigure | undefined>(
-      (best, one) => (best === undefined || (one.db ?? 0) < (best.db ?? 0) ? one : best),
-      undefined,
-    );
-    const found = this.options.kind === 'bars' ? this.series.at(-1)?.figure(row) : lowest;
-    if (!found) return ['–'];
-    return [
-      make('span', { class: 'number' }, decibels(found.db, found.estimated)),
-      make('span', { class: `glyph ${found.verdict}` }, glyphs[found.verdict]),
-    ];
-  }
-
-  /** What the figures on the right are. */
-  private valueTitle(): string {
-    const isLast = this.options.kind === 'bars' || this.series.length === 1;
-    return isLast ? (this.series.at(-1)?.label ?? '') : say('chart.lowest');
   }
 
   private spokenRow(row: R): string {
@@ -412,18 +313,9 @@ export class LayerChart<R> {
   }
 }
 
-/** A long name loses its middle, never its end: that is what tells layers apart. */
-export function nameParts(name: string): readonly Child[] {
-  const tail = 12;
-  if (name.length <= tail + 6) return [make('b', { class: 'head', title: name }, name)];
-  return [
-    make('b', { class: 'head', title: name }, name.slice(0, -tail)),
-    make('b', { class: 'tail', title: name }, name.slice(-tail)),
-  ];
-}
-
-function shapeOf(index: number): MarkShape {
-  return markShapes[index % markShapes.length] ?? 'circle';
+function indexOf(target: EventTarget | null): number | undefined {
+  const row = target instanceof Element ? target.closest<HTMLElement>('.chart-row') : null;
+  return row ? Number(row.dataset.index) : undefined;
 }
 
 function* figuresOf<R>(
@@ -431,9 +323,4 @@ function* figuresOf<R>(
   rows: readonly R[],
 ): Iterable<number | null | undefined> {
   for (const { figure } of series) for (const row of rows) yield figure(row)?.db;
-}
-
-function indexOf(target: EventTarget | null): number | undefined {
-  const row = target instanceof Element ? target.closest<HTMLElement>('.chart-row') : null;
-  return row ? Number(row.dataset.index) : undefined;
 }
