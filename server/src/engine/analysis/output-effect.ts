@@ -376,7 +376,8 @@ function errorsAt(segment: MeasuredSegment, cuts: Tensors, closely: Tensors): Ma
       }
       tensors.set(value.name, error);
     });
-    errors.set(layer, { tensors, power });
+    // Cuts of other types than float32 give no estimate; their layers wait until they are measured.
+    if (tensors.size > 0) errors.set(layer, { tensors, power });
   }
   return errors;
 }

@@ -68,8 +68,8 @@ export class Figures {
     });
   }
 
-  /** Output effects; with those of all layers known, what their sum predicts for the whole configuration. */
-  takeEffects(scheme: string, effects: ReadonlyMap<string, OutputEffect>): void {
+  /** Output effects; with those of all `layers` known, what their sum predicts for the whole configuration. */
+  takeEffects(scheme: string, effects: ReadonlyMap<string, OutputEffect>, layers: number): void {
     let predicted = 0;
     let basis: Basis = 'measured';
     for (const [name, effect] of effects) {
@@ -80,7 +80,7 @@ export class Figures {
     }
     const measured = this.outputs[scheme]?.sqnr ?? null;
     const db = sqnr({ signal: 1, noise: predicted });
-    if (effects.size === 0 || db === null || measured === null) return;
+    if (effects.size === 0 || effects.size < layers || db === null || measured === null) return;
     this.patchOutput(scheme, {
       additivity: { predicted: db, measured, ratio: predicted * 10 ** (measured / 10), basis },
     });

@@ -255,9 +255,10 @@ class Measurement {
   private async measureOutputEffects(scheme: PreparedScheme, feeds: Feeds): Promise<Failed> {
     const { job, context, prepared } = this;
     const float = floatBeside(prepared, [scheme.twin]);
+    const pairs = plannedPairs(float, scheme);
     const result = await outputEffects({
       float,
-      pairs: plannedPairs(float, scheme),
+      pairs,
       layers: cutLayers(float, job.dimensions),
       open: (model, optimization) => this.open(model, optimization),
       feeds,
@@ -268,12 +269,12 @@ class Measurement {
         context.progress({ stage: 'measure', done, total, unit: 'layers', detail }),
       effects: (effects) =>
         this.partial(() => {
-          this.figures.takeEffects(scheme.scheme, effects);
+          this.figures.takeEffects(scheme.scheme, effects, pairs.length);
           return this.report();
         }),
     });
     if (!result.value) return result.issues;
-    this.figures.takeEffects(scheme.scheme, result.value);
+    this.figures.takeEffects(scheme.scheme, result.value, result.value.size);
     this.partial(() => this.report());
     return undefined;
   }
