@@ -250,10 +250,13 @@ class Calibration {
     // Seeded by position, so that a resumed calibration draws what the whole one would have drawn.
     const random = createRandom(first);
     for (const { watch, extremes, all } of fetched) {
-      const ends = extremes.map((name) => Number(values[name]?.data[0]));
+      const [one, other] = extremes;
+      const end = (name: string) => Number(values[name]?.data[0]);
       // Alone stands the largest value of what is never negative.
       const known =
-        extremes.length === 0 ? undefined : Float32Array.from(extremes.length === 1 ? [0, ...ends] : ends);
+        one === undefined
+          ? undefined
+          : Float32Array.of(other === undefined ? 0 : end(one), end(other ?? one));
       const tensor = all === undefined ? undefined : values[all];
       watch.observe({ extremes: known, all: tensor }, count, random);
     }

@@ -6,8 +6,11 @@ import { once } from 'node:events';
 import { MessageChannel } from 'node:worker_threads';
 import type { RuntimeTensor } from './runtime-tensor';
 
-/** Detaches the arrays: nothing may read them, or others over the same buffers, any more. */
+/** Detaches all but small arrays: nothing may read them, or others over the same buffers, any more. */
 export type FreeTensors = (tensors: Iterable<RuntimeTensor>) => void;
+
+/** Smaller arrays are left to the garbage collector: detaching costs more than they do. */
+const SMALL_BYTES = 4096;
 
 /** What is transferred to a closed port has nobody to receive it and is dropped. */
 export async function tensorDrain(): Promise<FreeTensors> {
@@ -20,7 +23,8 @@ export async function tensorDrain(): Promise<FreeTensors> {
   return (tensors) => {
     const buffers = new Set<ArrayBuffer>();
     for (const { data } of tensors) {
-      if (ArrayBuffer.isView(data) && data.buffer instanceof ArrayBuffer) buffers.add(data.buffer);
+      if (!ArrayBuffer.isView(data) || data.byteLength < SMALL_BYTES) continue;
+      if (data.buffer instanceof ArrayBuffer) buffers.add(data.buffer);
     }
     if (buffers.size > 0) port1.postMessage(undefined, [...buffers]);
   };
