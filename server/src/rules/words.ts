@@ -220,7 +220,7 @@ const sentences: { readonly [C in IssueCode]: Sentence<C> } = {
   M22: (f) =>
     `a regression network without normalisation: the activation's standard deviation differs ${times(f.spread)} between samples under one fixed ${f.bits}-bit range. Use 16-bit activations or keep it in float.`,
   M24: (f) =>
-    `${f.scheme} shifts the mean${f.channel === undefined ? '' : ` of channel ${f.channel}`} by ${f.shift.toFixed(2)} standard deviations. ${advice('Correct the bias', f.gains)}`,
+    `${subject(f.scheme)} shifts the mean${f.channel === undefined ? '' : ` of channel ${f.channel}`} by ${f.shift.toFixed(2)} standard deviations. ${advice('Correct the bias', f.gains)}`,
   M25: (f) => {
     const few = f.samples < f.minimum ? [`${f.samples} samples were used; take ${f.minimum} or more`] : [];
     const what = f.unstable === 1 ? 'this activation' : `${f.unstable} activations`;
@@ -231,7 +231,7 @@ const sentences: { readonly [C in IssueCode]: Sentence<C> } = {
     return `${[...few, ...moving].join('; ')}. Add samples like those of the application.`;
   },
   M26: (f) =>
-    `${f.scheme}: cosine ${f.cosine.toFixed(4)} looks fine, yet the output is ${f.normRatio.toFixed(3)}× as long as it should be. Judge it by SQNR; look for clipping.`,
+    `${subject(f.scheme)}: cosine ${f.cosine.toFixed(4)} looks fine, yet the output is ${f.normRatio.toFixed(3)}× as long as it should be. Judge it by SQNR; look for clipping.`,
   M27: (f) =>
     `${f.scheme}: the layers' own effects add up to ${decibels(f.predicted)} at the output, all at once give ${decibels(f.measured)}. Choose formats by runs of the whole network, or raise the bits.`,
 };
@@ -278,6 +278,11 @@ export function reported(issue: Issue): ReportedIssue {
 function some(names: readonly string[], noun: string): string {
   const shown = names.slice(0, 3).map(quote).join(', ');
   return `${names.length} ${noun}${names.length === 1 ? '' : 's'} (${shown}${names.length > 3 ? ', …' : ''})`;
+}
+
+/** What was measured: a scheme by its name, or the quantized file of a comparison. */
+function subject(scheme: string): string {
+  return scheme === 'file' ? 'the file' : scheme;
 }
 
 /** A share that may be far below a percent. */
