@@ -118,6 +118,38 @@ describe('inspect and analyze', () => {
     expect(report.data.samples).toBe(16);
     expect(report.output.w8a8).toMatchObject({ execution: 'simulated' });
   });
+
+  it('finds the worst layers in few runs and says how far effects add up', () => {
+    const asked = ['--data', train, ...normalise, '--samples', '16', '--no-gains'];
+    const report = checkJson(['analyze', demo, ...asked, '--metric', 'output', '--find-worst', '2']) as {
+      layers: {
+        name: string;
+        outputEffect: Record<string, number>;
+        outputEffectBasis: Record<string, string>;
+      }[];
+      output: Record<
+        string,
+        {
+          worst: { layer: string; sqnr: number; samples: number }[];
+          additivity: { ratio: number; basis: string };
+          separability: { rSquared: number; runs: number };
+        }
+      >;
+    };
+    const effects = new Map(
+      report.layers.map((layer) => [layer.name, layer.outputEffect.w8a8 ?? Number.NaN]),
+    );
+    expect(report.layers.every((layer) => layer.outputEffectBasis.w8a8 === 'measured')).toBe(true);
+    const { worst, additivity, separability } = report.output.w8a8 ?? {};
+    expect(worst?.length).toBe(2);
+    // Both ways measure the same layers; on few samples the second place may change hands with a near one.
+    const loudest = Math.min(...effects.values());
+    expect(Math.min(...(worst ?? []).map((one) => effects.get(one.layer) ?? 120)) - loudest).toBeLessThan(1);
+    expect(additivity?.basis).toBe('measured');
+    expect(additivity?.ratio).toBeGreaterThan(0.5);
+    expect(additivity?.ratio).toBeLessThan(2);
+    expect(separability?.rSquared).toBeLessThanOrEqual(1);
+  });
 });
 
 describe('calibrate and quantize', () => {
