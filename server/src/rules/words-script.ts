@@ -29,7 +29,8 @@ export const scriptSentences: { readonly [C in ScriptCode]: (facts: ScriptFindin
     `${subject}: the network was prepared but never run, so its ranges are unknown. Run calibration samples through it before converting.`,
   S14: ({ subject }) =>
     `${subject}: quantized operators of this flow run on the CPU only. Keep the converted network there.`,
-  S15: ({ subject }) => `${subject} of a network in training mode. Call eval() first.`,
+  S15: ({ subject }) =>
+    `${subject}: the network stays in training mode, so what is not quantized acts as in training. Call eval().`,
   S16: ({ subject }) =>
     `${subject}: BatchNorm statistics and ranges move until the end of training. Freeze them in the last third.`,
   S17: ({ subject }) =>
@@ -51,7 +52,7 @@ export const scriptSentences: { readonly [C in ScriptCode]: (facts: ScriptFindin
       ? `${subject}: int4 kernels take groups of 32, 64, 128 or 256. Choose one of them.`
       : `${subject} does not divide ${detail}, which stays float without an error. Choose a size that does, or filter the layer out.`,
   S28: ({ subject, instead }) =>
-    `${subject} without a group size; its default differs between versions. State ${instead}.`,
+    `${subject} without a group size; its default differs between configurations. State ${instead}.`,
   S29: ({ subject, instead }) => `${subject} is refused by this configuration. Use ${instead}.`,
   S30: ({ subject, instead }) =>
     `${subject} belongs to the old torchao API. Pass ${instead ?? 'a configuration class'}.`,
@@ -62,7 +63,8 @@ export const scriptSentences: { readonly [C in ScriptCode]: (facts: ScriptFindin
   S33: ({ subject, instead }) => `${subject} is the weaker 4-bit type for training. Set ${instead}.`,
   S34: ({ subject }) =>
     `${subject} over quantized weights, which have no gradients. Add adapters and optimize those.`,
-  S35: ({ subject }) => `${subject} is meant for inference. Place the model on one device for training.`,
+  S35: ({ subject }) =>
+    `${subject} is meant for inference. With more than one GPU, place the model yourself for training.`,
   S36: ({ subject }) => `${subject} is quantized already and brings its configuration. Leave this one out.`,
   S37: ({ subject, detail }) =>
     detail === undefined
@@ -82,14 +84,18 @@ export const scriptSentences: { readonly [C in ScriptCode]: (facts: ScriptFindin
   S44: ({ subject, detail }) =>
     `${subject} gives away one bit of every weight; ${detail} does not need it. Leave it out.`,
   S45: ({ subject, instead }) => `${subject}: unsigned types do not run on a GPU. Use ${instead} for both.`,
-  S46: ({ subject, instead }) => `${subject} is too old for quantization. Export with opset ${instead}.`,
+  S46: ({ subject, instead, detail }) =>
+    Number(detail) < 10
+      ? `${subject} is too old for quantization, and onnxruntime converts the model on its own. Export with opset ${instead}.`
+      : `${subject}: MaxPool is quantized from opset 12 on only. Export with opset ${instead}.`,
   S47: ({ subject, instead }) =>
     `${subject} with per_channel=True: scales per channel need opset ${instead}.`,
   S48: ({ subject, instead, detail }) =>
-    `${subject} needs ${instead}, and the model is exported with opset ${detail}.`,
+    `${subject} needs ${instead}, and the model is exported with opset ${detail}: onnxruntime converts it, or writes operators that only it reads. Export with ${instead}.`,
   S49: ({ subject, instead }) =>
-    `${subject} turns convolutions into ConvInteger with int8 weights, which onnxruntime does not run. Use ${instead}, or leave convolutions out.`,
-  S50: ({ subject, instead }) => `${subject} is an old entry point. Call ${instead ?? 'its successor'}.`,
+    `${subject} turns convolutions into ConvInteger with int8 weights, which many releases of onnxruntime refuse. Use ${instead}, or leave convolutions out.`,
+  S50: ({ subject, instead }) =>
+    `${subject} no longer takes these arguments. Call ${instead ?? 'its successor'}.`,
   S51: ({ subject, detail, instead }) =>
     `${subject} calibration from ${detail} samples: the tail it judges is not in them. Take ${instead} or more, or use min-max.`,
   S52: ({ subject, instead }) =>

@@ -23,7 +23,7 @@ export const scriptExamples: { readonly [C in ScriptCode]: ScriptExample } = {
     text: `${network('self.conv, self.bn = nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8)')}\nmodel = Net().eval()\nprepare(model, inplace=True)`,
   },
   S04: {
-    text: 'from torch.ao.quantization import fuse_modules, prepare_qat\ndef main(model):\n    fuse_modules(model, [["conv", "bn"]], inplace=True)\n    prepare_qat(model)',
+    text: 'from torch.ao.quantization import fuse_modules, prepare_qat\ndef main(model):\n    fuse_modules(model, [["conv", "bn"]], inplace=True)\n    prepare_qat(model)\n    train(model)',
   },
   S05: {
     text: `${network('self.conv, self.act = nn.Conv2d(3, 8, 3), nn.ReLU6()')}\nmodel = Net().eval()\nfuse_modules(model, [["conv", "act"]])`,
@@ -66,7 +66,7 @@ prepare(model)`,
     text: 'from torch.ao.quantization import convert\ndef main(model):\n    model = convert(model)\n    model.cuda()',
   },
   S15: {
-    text: 'from torch.ao.quantization import prepare_qat, convert\ndef main(model):\n    model.train()\n    prepare_qat(model, inplace=True)\n    return convert(model)',
+    text: 'from torch.ao.quantization import prepare_qat, convert\ndef main(model):\n    model.train()\n    prepare_qat(model, inplace=True)\n    done = convert(model)\n    done(x)',
   },
   S16: {
     text: 'from torch.ao.quantization import prepare_qat, convert\ndef main(model):\n    prepare_qat(model, inplace=True)\n    model(x).backward()\n    convert(model.eval())',
@@ -163,7 +163,7 @@ def main(model, data):
     text: 'import torch\nfrom onnxruntime.quantization import quantize_dynamic\ntorch.onnx.export(model, x, "a.onnx", opset_version=9)\nquantize_dynamic("a.onnx", "b.onnx")',
   },
   S47: {
-    text: 'import torch\nfrom onnxruntime.quantization import quantize_dynamic\ntorch.onnx.export(model, x, "a.onnx", opset_version=11)\nquantize_dynamic("a.onnx", "b.onnx", per_channel=True)',
+    text: 'import torch\nfrom onnxruntime.quantization import quantize_static\ntorch.onnx.export(model, x, "a.onnx", opset_version=11)\nquantize_static("a.onnx", "b.onnx", reader, per_channel=True)',
   },
   S48: {
     text: 'import torch\nfrom onnxruntime.quantization import quantize_dynamic, QuantType\ntorch.onnx.export(model, x, "a.onnx", opset_version=17)\nquantize_dynamic("a.onnx", "b.onnx", weight_type=QuantType.QInt4)',
@@ -171,7 +171,9 @@ def main(model, data):
   S49: {
     text: `${network('self.conv = nn.Conv2d(3, 8, 3)')}\nimport torch\nfrom onnxruntime.quantization import quantize_dynamic\ntorch.onnx.export(Net(), x, "a.onnx")\nquantize_dynamic("a.onnx", "b.onnx")`,
   },
-  S50: { text: 'from onnxruntime.quantization import quantize\nquantize("a.onnx", "b.onnx", config)' },
+  S50: {
+    text: 'from onnxruntime.quantization import quantize\nquantize(model, quantization_mode=QuantizationMode.IntegerOps)',
+  },
   S51: {
     text: 'from onnxruntime.quantization import quantize_static, CalibrationMethod\nreader = Reader(num_samples=16)\nquantize_static("a.onnx", "b.onnx", reader, calibrate_method=CalibrationMethod.Entropy)',
   },

@@ -1,5 +1,5 @@
 /** Classes that are written for eager static quantization: modules with a QuantStub, and the classes they are made of. */
-import { pathOf } from '../../script/names';
+import { pathOf, type Scope } from '../../script/names';
 import type { Program } from '../../script/program';
 import {
   type ClassStatement,
@@ -12,16 +12,32 @@ import {
 import type { ScriptFacts } from './script-rule';
 import { stageEvents } from './torch-life';
 
-/** `forward` of every module class of a file that is quantized eagerly: it has QuantStub and goes to `prepare`. */
+/**
+ * `forward` of every module class of a file that is quantized eagerly: it has QuantStub and goes to `prepare`. Classes
+ * whose `forward` a subclass replaces, or that are defined again below, are left out.
+ */
 export function quantizedForwards(facts: ScriptFacts): readonly FunctionStatement[] {
   const stub = /QuantStub\s*\(/.test(facts.text);
   const prepared = stageEvents(facts).some(
     ({ flow, stage }) => flow === 'eager' && stage.startsWith('prepare'),
   );
   if (!stub || !prepared) return [];
-  return facts.program.classes.flatMap(({ statement }) =>
-    isModule(statement, facts.program) ? statement.body.filter(isForward) : [],
-  );
+  const { classes, scope } = facts.program;
+  return classes.flatMap(({ statement }) => {
+    if (!isModule(statement, facts.program) || isReplaced(statement, scope)) return [];
+    const overridden = classes.some(
+      (other) =>
+        other.statement.body.some(isForward) &&
+        other.statement.bases.some(({ value }) => value.kind === 'name' && value.name === statement.name),
+    );
+    return overridden ? [] : statement.body.filter(isForward);
+  });
+}
+
+/** A later definition has the same name: in notebooks a class is often written again and only the last one used. */
+function isReplaced(statement: ClassStatement, scope: Scope): boolean {
+  const last = scope.names.get(statement.name)?.findLast(({ kind }) => kind === 'class');
+  return last?.kind === 'class' && last.statement !== statement;
 }
 
 function isForward(statement: Statement): statement is FunctionStatement {

@@ -1,22 +1,25 @@
 /** S04: fuse_modules on the way to QAT. */
 import type { ScriptRule } from './script-rule';
-import { stageEvents, stageOf } from './torch-life';
+import { modeAfter, stageEvents, stageOf, trains } from './torch-life';
 
 export const s04: ScriptRule<'S04'> = {
   code: 'S04',
   severity: 'warning',
   title: 'fuse_modules before prepare_qat',
   documentation: {
-    trigger: 'A network goes through `fuse_modules` and then `prepare_qat`.',
-    why: '`fuse_modules` folds BatchNormalization away for inference; training then has no BatchNormalization left. `fuse_modules_qat` keeps it trainable.',
+    trigger:
+      'A network goes through `fuse_modules` and then `prepare_qat`, and the file trains. Also `fuse_modules` of a network in training mode in such a file.',
+    why: '`fuse_modules` folds BatchNormalization away for inference; training then has no BatchNormalization left. In training mode it raises. `fuse_modules_qat` keeps BatchNormalization trainable.',
     remedy: 'Use `fuse_modules_qat`.',
     source: 'torch/ao/quantization/fuse_modules.py.',
   },
   check(facts) {
-    return stageEvents(facts).flatMap(({ event, stage, after }) => {
+    const qat = facts.program.calls.some((call) => stageOf(call)?.stage === 'prepare-qat');
+    if (!qat || !trains(facts)) return [];
+    return stageEvents(facts).flatMap(({ event, stage, network, before, after }) => {
       if (stage !== 'fuse') return [];
       const trained = after.some(({ call, certain }) => certain && stageOf(call)?.stage === 'prepare-qat');
-      if (!trained) return [];
+      if (!trained && modeAfter(network, before) !== 'train') return [];
       return [
         { facts: { subject: event.call.name, instead: 'fuse_modules_qat' }, span: event.call.nameSpan },
       ];

@@ -32,6 +32,7 @@ export const s07: ScriptRule<'S07'> = {
 
 function plainOperators(forward: FunctionStatement, facts: ScriptFacts): readonly Span[] {
   const tensors = tensorsOf(forward.body);
+  const quantized = quantizedPart(forward);
   const found: Span[] = [];
   for (const expression of expressionsIn(forward.body)) {
     if (expression.kind === 'call') {
@@ -47,7 +48,25 @@ function plainOperators(forward: FunctionStatement, facts: ScriptFacts): readonl
     if (target && statement.value && isTensor(target, tensors) && isTensor(statement.value, tensors))
       found.push(statement.span);
   }
-  return found;
+  return found.filter(([start]) => start >= quantized[0] && start < quantized[1]);
+}
+
+/** From the first call of a stub to the end of the last of its counterpart; the whole body when it calls none. */
+function quantizedPart(forward: FunctionStatement): Span {
+  let [start, end] = forward.span;
+  let entered = false;
+  let left: number | undefined;
+  for (const expression of expressionsIn(forward.body)) {
+    const name = expression.kind === 'call' ? selfAttribute(expression.callee) : undefined;
+    if (name === undefined || !/quant/i.test(name)) continue;
+    if (/de_?quant/i.test(name)) left = expression.span[1];
+    else if (!entered) {
+      entered = true;
+      start = expression.span[0];
+    }
+  }
+  if (left !== undefined && left > start) end = left;
+  return [start, end];
 }
 
 type Assignment = Extract<Statement, { kind: 'assign' }>;

@@ -1,8 +1,8 @@
 /** S13: convert right after prepare, without a forward pass between. */
 import { canonicalPath } from '../../script/catalog';
 import type { Event } from '../../script/flow';
-import type { ScriptRule } from './script-rule';
-import { textAt } from './script-rule';
+import { type ScriptFacts, type ScriptRule, textAt } from './script-rule';
+import { needsNoRanges, stageOf } from './torch-life';
 
 const preparations = new Set([
   'torch.ao.quantization.prepare',
@@ -23,7 +23,7 @@ export const s13: ScriptRule<'S13'> = {
   title: 'Converted without calibration',
   documentation: {
     trigger:
-      'A network goes from `prepare` (eager, FX or PT2E) to `convert` and nothing runs it between: no call of the network, and no unknown function that is given it.',
+      'A network goes from `prepare` (eager, FX or PT2E) to `convert` and nothing runs it between: no call of the network, and no unknown function that is given it. Silent for dynamic and weight-only configurations, which need no data.',
     why: 'Observers have seen no data. Scales keep their initial value and the converted network computes noise.',
     remedy: 'Run representative samples through the prepared network, in eval mode and without gradients.',
     source: 'PyTorch tutorial "Static Quantization with Eager Mode", step 4.',
@@ -31,7 +31,7 @@ export const s13: ScriptRule<'S13'> = {
   check(facts) {
     return facts.flows().flatMap((flow) =>
       [...flow.events.values()].flatMap((events) =>
-        conversionsWithoutData(events).map(({ call }) => ({
+        conversionsWithoutData(events, facts).map(({ call }) => ({
           facts: { subject: textAt(facts, call.expression.callee.span) },
           span: call.expression.callee.span,
         })),
@@ -41,14 +41,16 @@ export const s13: ScriptRule<'S13'> = {
 };
 
 /** Conversions of a history that follow a preparation with nothing between that could feed data. */
-function conversionsWithoutData(events: readonly Event[]): readonly Event[] {
+function conversionsWithoutData(events: readonly Event[], facts: ScriptFacts): readonly Event[] {
   const found: Event[] = [];
   let prepared: Event | undefined;
   for (const event of events) {
     const path = event.call.path === undefined ? undefined : canonicalPath(event.call.path);
     if (event.role === 'argument' && path !== undefined && preparations.has(path)) prepared = event;
     else if (event.role === 'argument' && path !== undefined && conversions.has(path)) {
-      if (prepared?.certain && event.certain) found.push(event);
+      const kind = prepared && (stageOf(prepared.call)?.flow ?? 'eager');
+      if (prepared?.certain && event.certain && kind && !needsNoRanges(facts, prepared.call, kind))
+        found.push(event);
       prepared = undefined;
     } else if (!leavesUntouched(event)) prepared = undefined;
   }

@@ -14,23 +14,28 @@ export const s24: ScriptRule<'S24'> = {
   title: 'torch.ao.quantization is going to be removed',
   deprecated: true,
   documentation: {
-    trigger: 'A function of `torch.quantization` or `torch.ao.quantization` is called.',
-    why: 'PyTorch announces the deletion of these modules; new work happens in torchao.',
+    trigger:
+      'The first call of a function of `torch.quantization` or `torch.ao.quantization` in a file; and the first of each PT2E function, which has a successor of the same name.',
+    why: 'Their functions warn of their removal (announced for 2.10 and still there in 2.13); new work happens in torchao.',
     remedy:
-      'Move to torchao: PT2E functions keep their names in `torchao.quantization.pt2e`, weight-only and dynamic quantization become `quantize_(model, Config())`. Pin the PyTorch version until then.',
-    source: 'PyTorch documentation 2.13, "Quantization": migration note.',
+      'Move to torchao: PT2E functions keep their names in `torchao.quantization.pt2e`, FX quantization becomes PT2E, weight-only and dynamic quantization become `quantize_(model, Config())`. Pin the PyTorch version until then.',
+    source: 'torch/ao/quantization/utils.py, DEPRECATION_WARNING; pytorch/ao#2259.',
   },
   check(facts) {
+    const said = new Set<string>();
     return facts.program.calls.flatMap((call) => {
       const path = pathOf(call.expression.callee, call.scope);
       if (path === undefined || !old.test(path)) return [];
       const name = path.slice(path.lastIndexOf('.') + 1);
+      const successor = moved.has(name) ? name : undefined;
+      if (said.has(successor ?? '')) return [];
+      said.add(successor ?? '');
       const { span } = call.expression.callee;
       return [
         {
           facts: {
             subject: textAt(facts, span),
-            ...(moved.has(name) && { instead: `torchao.quantization.pt2e.${name}` }),
+            ...(successor && { instead: `torchao.quantization.pt2e.${successor}` }),
           },
           span,
         },

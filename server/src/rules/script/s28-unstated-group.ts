@@ -5,11 +5,11 @@ import { configurations } from './torchao';
 
 export const s28: ScriptRule<'S28'> = {
   code: 'S28',
-  severity: 'warning',
+  severity: 'information',
   title: 'int4 without a stated group size',
   documentation: {
     trigger: '`Int4WeightOnlyConfig()` or `Int8DynamicActivationInt4WeightConfig()` without `group_size`.',
-    why: 'int4 weights are only usable with a scale per group, and the default of the group differs between configurations and versions. Accuracy and file size follow from it.',
+    why: 'int4 weights are only usable with a scale per group, and the default of the group differs between configurations (128 here, 32 there). Accuracy and file size follow from it.',
     remedy: 'State it: 32 for accuracy, 128 for size.',
     source: 'torchao, quantization/quant_api.py.',
   },

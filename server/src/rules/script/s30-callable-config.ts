@@ -8,11 +8,10 @@ const successors: Readonly<Record<string, string>> = {
   int4_weight_only: 'Int4WeightOnlyConfig',
   int8_weight_only: 'Int8WeightOnlyConfig',
   int8_dynamic_activation_int8_weight: 'Int8DynamicActivationInt8WeightConfig',
-  int8_dynamic_activation_int4_weight: 'Int8DynamicActivationInt4WeightConfig',
+  int8_dynamic_activation_int4_weight: 'Int8DynamicActivationIntxWeightConfig(weight_dtype=torch.int4)',
   float8_weight_only: 'Float8WeightOnlyConfig',
   float8_dynamic_activation_float8_weight: 'Float8DynamicActivationFloat8WeightConfig',
-  fpx_weight_only: 'FPXWeightOnlyConfig',
-  uintx_weight_only: 'UIntXWeightOnlyConfig',
+  uintx_weight_only: 'IntxWeightOnlyConfig',
 };
 
 export const s30: ScriptRule<'S30'> = {
@@ -22,7 +21,7 @@ export const s30: ScriptRule<'S30'> = {
   deprecated: true,
   documentation: {
     trigger: '`quantize_(model, int4_weight_only(…))` and its relatives.',
-    why: 'torchao replaced the functions by configuration classes and removes them.',
+    why: 'torchao replaced the functions by configuration classes and has removed them.',
     remedy: 'Pass the class of the same meaning: `Int4WeightOnlyConfig(…)` and so on.',
     source: 'torchao, quantization/quant_api.py; pytorch/ao#1690.',
   },

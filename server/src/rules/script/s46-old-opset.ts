@@ -8,11 +8,11 @@ const MAXPOOL = 12;
 
 export const s46: ScriptRule<'S46'> = {
   code: 'S46',
-  severity: 'error',
+  severity: 'warning',
   title: 'Opset too old for quantization',
   documentation: {
-    trigger: `A script exports with an opset below ${MINIMUM} and quantizes with onnxruntime; below ${MAXPOOL} it is a warning where the network has a MaxPool.`,
-    why: `QuantizeLinear exists from opset ${MINIMUM} on. MaxPool takes int8 only from opset ${MAXPOOL} on and stays float before, between two conversions.`,
+    trigger: `A script exports with an opset below ${MINIMUM} and quantizes with onnxruntime; below ${MAXPOOL} it is an information where the network has a MaxPool.`,
+    why: `QuantizeLinear exists from opset ${MINIMUM} on; onnxruntime converts older models to 11 by itself and asks to verify the result. MaxPool takes int8 only from opset ${MAXPOOL} on and stays float before, between two conversions.`,
     remedy: 'Export with opset 13 or newer (17 is a good default).',
     source: 'onnxruntime documentation, "Quantize ONNX models"; ONNX operator changelog, MaxPool-12.',
   },
@@ -25,7 +25,7 @@ export const s46: ScriptRule<'S46'> = {
         {
           facts: { subject: `opset_version=${opset}`, instead: '13 or newer', detail: opset },
           span: call.nameSpan,
-          ...(opset >= MINIMUM && { severity: 'warning' as const }),
+          ...(opset >= MINIMUM && { severity: 'information' as const }),
         },
       ];
     });

@@ -15,12 +15,12 @@ const since: Readonly<Record<string, number>> = {
 
 export const s48: ScriptRule<'S48'> = {
   code: 'S48',
-  severity: 'error',
+  severity: 'information',
   title: 'Type newer than the opset',
   documentation: {
     trigger:
       'A script exports with a stated opset and quantizes to a type that this opset does not have: float8 from 19, int4 and int16 from 21, int2 from 25. Silent when `UseQDQContribOps` is set.',
-    why: 'The standard operators get these types at that version; the quantized model does not check.',
+    why: 'The standard operators get these types at that version. onnxruntime then converts the model to that opset by itself (int16, float8), or writes operators of its own that no other runtime reads (int4).',
     remedy:
       'Export with the opset named, or set `extra_options={"UseQDQContribOps": True}`, which only onnxruntime reads.',
     source: 'ONNX operator changelog, QuantizeLinear-19, -21, -25.',

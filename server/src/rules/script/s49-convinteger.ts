@@ -5,12 +5,12 @@ import type { ScriptRule } from './script-rule';
 
 export const s49: ScriptRule<'S49'> = {
   code: 'S49',
-  severity: 'error',
+  severity: 'information',
   title: 'Dynamic quantization of convolutions with int8 weights',
   documentation: {
     trigger:
       '`quantize_dynamic` with int8 weights (the default), no restriction of operator types, in a script that defines and exports a convolutional network.',
-    why: 'It writes ConvInteger with int8 weights, which the CPU provider does not implement: the model is refused when it is loaded.',
+    why: 'It writes ConvInteger with int8 weights, which many releases of onnxruntime do not implement on the CPU: they refuse the model when it is loaded (1.30 runs it).',
     remedy:
       'Use `weight_type=QuantType.QUInt8`, leave convolutions out with `op_types_to_quantize=["MatMul"]`, or quantize statically.',
     source: 'microsoft/Olive#686; transformers.js, scripts/quantize.py.',

@@ -3,7 +3,8 @@ import { stringOf } from '../../script/values';
 import { given, staticCalls } from './onnx-calls';
 import type { ScriptRule } from './script-rule';
 
-const detectors = /(yolo|retinanet|ssd[_-]?(mobilenet|300|512|lite)|efficientdet|detr|faster[_-]?rcnn|fcos)/i;
+/** Families whose export joins pixel coordinates and scores; earlier YOLOs, SSD and DETR keep them apart. */
+const detectors = /yolo[-_]?v?(?:[5-9]|1[0-3])(?![0-9])/i;
 
 export const s52: ScriptRule<'S52'> = {
   code: 'S52',
@@ -11,8 +12,8 @@ export const s52: ScriptRule<'S52'> = {
   title: 'Detection tail quantized with the class scores',
   documentation: {
     trigger:
-      '`quantize_static` of a file whose name is that of a detector, with neither `nodes_to_exclude`, `nodes_to_quantize` nor `op_types_to_quantize`.',
-    why: 'At the end a detector joins box coordinates (hundreds) and scores (below one) in one Concat: one scale for both leaves the scores no codes, and nothing is detected.',
+      '`quantize_static` of a file whose name is that of a YOLO of version 5 or later, with neither `nodes_to_exclude`, `nodes_to_quantize` nor `op_types_to_quantize`.',
+    why: 'At the end these detectors join box coordinates (hundreds) and scores (below one) in one Concat: one scale for both leaves the scores no codes, and nothing is detected.',
     remedy:
       'Exclude the nodes behind the last convolutions, or quantize `op_types_to_quantize=["Conv"]` only.',
     source: 'microsoft/onnxruntime#14233.',

@@ -6,23 +6,20 @@ import type { ScriptFinding, ScriptRule } from './script-rule';
 export const s54: ScriptRule<'S54'> = {
   code: 'S54',
   severity: 'error',
-  title: 'Integer input type without full-integer conversion',
+  title: 'Integer input type without calibration',
   documentation: {
     trigger:
-      '`converter.inference_input_type = tf.int8` (or uint8) in a file that sets no `representative_dataset`, or no `TFLITE_BUILTINS_INT8`, and loads no quantization-aware model.',
-    why: 'Integer inputs need a fully quantized model; the converter raises or leaves float operators that cannot take them.',
+      '`converter.inference_input_type = tf.int8` (or uint8) in a file that sets no `representative_dataset` and has no quantization-aware model.',
+    why: 'The converter takes integer inputs only where it quantizes activations, and for that it needs samples; it raises otherwise.',
     remedy:
-      'Set `converter.representative_dataset` and `converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]`.',
-    source: 'TensorFlow Lite, post-training integer quantization.',
+      'Set `converter.optimizations` and `converter.representative_dataset`; with `TFLITE_BUILTINS_INT8` the converter also refuses operators that stay float.',
+    source: 'TensorFlow, lite/python/lite.py, validation of input and output types.',
   },
   check(facts) {
-    const calibrated = /representative_dataset|quantize_model|quantize_annotate|quantize_apply/.test(
-      facts.text,
-    );
-    const complete =
-      calibrated &&
-      /TFLITE_BUILTINS_INT8|quantize_model|quantize_apply|EXPERIMENTAL_TFLITE_BUILTINS/.test(facts.text);
-    if (complete) return [];
+    if (
+      /representative_dataset|quantize_model|quantize_annotate|quantize_apply|quantize_scope/.test(facts.text)
+    )
+      return [];
     const found: ScriptFinding[] = [];
     const visit = (statements: readonly Statement[]) => {
       for (const statement of statements) {
@@ -39,7 +36,7 @@ export const s54: ScriptRule<'S54'> = {
             found.push({
               facts: {
                 subject: 'inference_input_type',
-                instead: calibrated ? 'TFLITE_BUILTINS_INT8' : 'a representative_dataset',
+                instead: 'a representative_dataset',
               },
               span: statement.span,
             });

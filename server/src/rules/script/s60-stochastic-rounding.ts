@@ -8,14 +8,16 @@ export const s60: ScriptRule<'S60'> = {
   title: 'Stochastic rounding in forward',
   aliases: ['methods S05'],
   documentation: {
-    trigger: 'A quantizer is called or made with `stochastic=True` or `rounding="stochastic"`.',
+    trigger:
+      'In `forward`, a constructor or the code of the module: a quantizer is called or made with `stochastic=True` or `rounding="stochastic"`.',
     why: 'In training the noise averages over steps; at inference it is only noise. Deterministic rounding is as good or better for weights and activations (for gradients stochastic rounding has its use).',
     remedy: 'Round to nearest in forward.',
     source: 'Krishnamoorthi 2018 (arXiv 1806.08342), section 4.1.',
   },
   check(facts) {
-    return facts.program.calls.flatMap(({ expression, name, scope }) => {
+    return facts.program.calls.flatMap(({ expression, name, scope, function: within }) => {
       if (!/quant|round/i.test(name) || /grad|backward/i.test(name)) return [];
+      if (within && !/^(forward|__init__|main)$/.test(within.name)) return [];
       return expression.args.flatMap((argument) => {
         if (argument.keyword === undefined || !/stochastic|rounding/i.test(argument.keyword)) return [];
         const value = evaluate(argument.value, scope);

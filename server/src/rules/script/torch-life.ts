@@ -5,8 +5,10 @@
 import { canonicalPath } from '../../script/catalog';
 import { type Event, madeBy, type Tracked } from '../../script/flow';
 import type { ModuleTree } from '../../script/module-tree';
-import type { Call } from '../../script/program';
-import type { ScriptFacts } from './script-rule';
+import { definitionOf, type Scope, soleBinding } from '../../script/names';
+import { argument, type Call } from '../../script/program';
+import type { Expression, Statement } from '../../script/syntax';
+import { type ScriptFacts, textAt } from './script-rule';
 
 export type Stage = 'fuse' | 'fuse-qat' | 'prepare' | 'prepare-qat' | 'convert';
 export type FlowKind = 'eager' | 'fx' | 'pt2e';
@@ -77,11 +79,34 @@ export function modeAfter(network: Tracked, events: readonly Event[]): 'train' |
 /** A module of this file or of torchvision, made by its constructor: in training mode, nothing done to it yet. */
 export function isNewModule(network: Tracked): boolean {
   const maker = madeBy(network);
-  if (maker?.name !== undefined) return true;
+  if (maker?.name !== undefined) return !isWrapper(network);
   return (
     maker?.path !== undefined &&
     /^torchvision\.models\.(quantization\.)?[a-z]\w*(\.[a-z]\w*)?$/.test(maker.path)
   );
+}
+
+const networkName = /model|module|backbone|encoder|decoder|(^|_)net(work)?(_|$)/i;
+
+/** A class that is given a network to hold: its parts have the mode, and the history, that they had before. */
+function isWrapper({ origin, originScope }: Tracked): boolean {
+  return (
+    origin?.kind === 'call' &&
+    origin.args.some(({ value }) => {
+      if (value.kind === 'attribute') return networkName.test(value.attribute);
+      if (value.kind !== 'name') return false;
+      const binding = originScope && soleBinding(originScope, value.name);
+      const made = binding?.kind === 'variable' ? binding.value : undefined;
+      return networkName.test(value.name) || (made !== undefined && makesModule(made, originScope));
+    })
+  );
+}
+
+/** `Net(…)`, `Net(…).eval()` of a class of the file. */
+function makesModule(made: Expression, scope: Scope | undefined): boolean {
+  if (made.kind !== 'call' || !scope) return false;
+  if (made.callee.kind === 'attribute') return makesModule(made.callee.object, scope);
+  return definitionOf(made.callee, scope)?.kind === 'class';
 }
 
 /** True when unknown code was given the network in these events. */
@@ -93,4 +118,50 @@ export function mayBeTouched(events: readonly Event[]): boolean {
 export function treesOf(facts: ScriptFacts, network: Tracked): readonly ModuleTree[] {
   const name = madeBy(network)?.name;
   return name === undefined ? [] : facts.trees().filter((tree) => tree.name === name);
+}
+
+const withoutRanges = /dynamic|weight_only/i;
+
+/**
+ * True when a preparation is set up for dynamic or weight-only quantization, which needs no calibration: what is
+ * written last before it as configuration argument (FX) or assigned to a `qconfig` (eager) says so.
+ */
+export function needsNoRanges(facts: ScriptFacts, preparation: Call, flow: FlowKind): boolean {
+  const at = preparation.expression.span[0];
+  if (flow === 'eager') return withoutRanges.test(lastAssigned(facts, /\.qconfig$/, at) ?? '');
+  const given = argument(preparation, 'qconfig_mapping', 1) ?? argument(preparation, 'qconfig_dict', 1);
+  if (!given || given === 'hidden') return false;
+  const written = textAt(facts, given.value.span);
+  if (withoutRanges.test(written)) return true;
+  return given.value.kind === 'name' && withoutRanges.test(lastAssigned(facts, exactly(written), at) ?? '');
+}
+
+function exactly(name: string): RegExp {
+  return new RegExp(`^${name}$`);
+}
+
+/** Text of the last value assigned to a target of this name before a place, wherever in the file. */
+function lastAssigned(facts: ScriptFacts, target: RegExp, before: number): string | undefined {
+  let found: string | undefined;
+  const visit = (statements: readonly Statement[]) => {
+    for (const statement of statements) {
+      if (statement.span[0] >= before) return;
+      if (statement.kind === 'assign' && statement.value) {
+        if (statement.targets.some(({ span }) => target.test(textAt(facts, span))))
+          found = textAt(facts, statement.value.span);
+      }
+      if ('body' in statement) visit(statement.body);
+      if ('orElse' in statement) visit(statement.orElse);
+    }
+  };
+  visit(facts.program.module.statements);
+  return found;
+}
+
+/** True when something in the file trains: a backward pass, a `fit`, a function named after training. */
+export function trains(facts: ScriptFacts): boolean {
+  return facts.program.calls.some(
+    ({ name, receiver }) =>
+      name === 'backward' || name === 'fit' || (receiver === undefined && /train|finetune|fit_/i.test(name)),
+  );
 }

@@ -87,6 +87,7 @@ export const onnxruntimeCases = {
     good: [
       `import torch\n${tools}torch.onnx.export(model, x, "a.onnx", opset_version=13)\nquantize_static("a.onnx", "b.onnx", reader, per_channel=True)\n`,
       `import torch\n${tools}torch.onnx.export(model, x, "a.onnx", opset_version=11)\nquantize_static("a.onnx", "b.onnx", reader)\n`,
+      `import torch\n${tools}torch.onnx.export(model, x, "a.onnx", opset_version=11)\nquantize_static("a.onnx", "b.onnx", reader, QuantFormat.QOperator, per_channel=True)\nquantize_dynamic("a.onnx", "c.onnx", per_channel=True)\n`,
     ],
   },
   S48: {
@@ -127,6 +128,8 @@ export const onnxruntimeCases = {
     good: [
       `${tools}quantize_static("yolov8n-infer.onnx", "out.onnx", reader, nodes_to_exclude=tail)\n`,
       `${tools}quantize_static("resnet-infer.onnx", "out.onnx", reader)\n`,
+      `${tools}quantize_static("yolov4-tiny-infer.onnx", "out.onnx", reader)\n`,
+      `${tools}quantize_static("detr-infer.onnx", "out.onnx", reader)\n`,
     ],
   },
   S53: {
@@ -141,11 +144,12 @@ export const onnxruntimeCases = {
   S54: {
     bad: [
       'import tensorflow as tf\nconverter = tf.lite.TFLiteConverter.from_keras_model(m)\n⟦converter.inference_input_type = tf.int8⟧\n',
-      'import tensorflow as tf\ndef main(converter, gen):\n    converter.representative_dataset = gen\n    ⟦converter.inference_input_type = tf.uint8⟧\n',
+      'import tensorflow as tf\ndef main(converter):\n    ⟦converter.inference_input_type = tf.uint8⟧\n',
     ],
     good: [
       'import tensorflow as tf\nconverter.representative_dataset = gen\nconverter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]\nconverter.inference_input_type = tf.int8\n',
       'import tensorflow as tf\nconverter.inference_input_type = tf.float32\n',
+      'import tensorflow as tf\ndef main(converter, gen):\n    converter.representative_dataset = gen\n    converter.inference_input_type = tf.uint8\n',
     ],
   },
   S55: {
@@ -185,10 +189,11 @@ export const onnxruntimeCases = {
     ],
   },
   S50: {
-    bad: ['from onnxruntime.quantization import quantize\n⟦quantize⟧("a.onnx", "b.onnx", config)\n'],
+    bad: ['from onnxruntime.quantization import quantize\n⟦quantize⟧(model, quantization_mode=mode)\n'],
     good: [
       'from onnxruntime.quantization import quantize_dynamic\nquantize_dynamic("a.onnx", "b.onnx")\n',
       'import onnxruntime\nfrom mine import quantize\nquantize("a.onnx")\n',
+      'from onnxruntime.quantization import quantize\nquantize("a.onnx", "b.onnx", config)\n',
     ],
   },
 } as const satisfies Record<string, RuleCases>;

@@ -97,6 +97,30 @@ ready(model)
 prepare(model, inplace=True)
 `,
       `${net}
+class Wrapped(nn.Module):
+    def __init__(self, model):
+        super().__init__()
+        self.model = model
+inner = Net().eval()
+outer = Wrapped(inner)
+prepare(outer, inplace=True)
+run(outer)
+`,
+      `${net}
+def calibrate(m, loader):
+    m.eval()
+    for x in loader:
+        m(x)
+model = Net()
+prepare(model, inplace=True)
+calibrate(model, loader)
+`,
+      `${net}
+model = Net()
+fuse_modules(model, [['conv', 'relu']], inplace=True)
+prepare_qat(model, inplace=True)
+`,
+      `${net}
 def to_eval(m):
     m.eval()
 model = Net()
@@ -166,6 +190,14 @@ def main(model):
     model = ⟦fuse_modules⟧(model, pairs)
     model.train()
     prepare_qat(model, inplace=True)
+    train_one_epoch(model)
+`,
+      `${eager}
+def main(model):
+    model.train()
+    ⟦fuse_modules⟧(model, pairs, inplace=True)
+    model = prepare_qat(Wrapped(model))
+    loss(model(x)).backward()
 `,
     ],
     good: [
@@ -178,6 +210,14 @@ def main(model):
 def main(model):
     model = fuse_modules(model, pairs)
     prepare(model, inplace=True)
+`,
+      `${eager}
+def main(model):
+    model.eval()
+    model = fuse_modules(model, pairs)
+    model.train()
+    simulated = prepare_qat(model)
+    evaluate(simulated)
 `,
     ],
   },
@@ -236,6 +276,19 @@ def main(model):
     good: [
       block('        y = self.a(x)\n        return self.add.add(y, self.b(y))'),
       block('        y = self.a(x)\n        n = x.size(0) + 1\n        return y.view(n + 2, -1)'),
+      block('        y = self.a(x)\n        return y').replace(
+        'x = self.quant(x)',
+        'x = torch.cat([x, x], 1)\n        x = self.quant(x)',
+      ),
+      block('        y = self.dequant(self.a(x))\n        return torch.cat([y, y], 1)'),
+      `${block('        y = self.a(x)\n        return y + self.b(y)')}
+class Quantizable(Block):
+    def forward(self, x):
+        y = self.a(self.quant(x))
+        return self.add.add(y, self.b(y))
+`,
+      `${block('        y = self.a(x)\n        return y + self.b(y)').split('model = ')[0]}
+${block('        y = self.a(x)\n        return self.add.add(y, self.b(y))')}`,
       block('        y = self.a(x)\n        return y + self.b(y)').replace('QuantStub()', 'nn.Identity()'),
     ],
   },
@@ -351,9 +404,26 @@ def main(model):
     for x in data:
         model(x)
     done = ⟦convert⟧(model)
+    print(done(x))
 `,
     ],
     good: [
+      `${eager}
+def main(model):
+    model.train()
+    prepare_qat(model, inplace=True)
+    for x in data:
+        model(x)
+    done = convert(model)
+    done.eval()
+    print(done(x))
+`,
+      `${eager}
+def main(model):
+    model.train()
+    prepare_qat(model, inplace=True)
+    return convert(model)
+`,
       `${eager}
 def main(model):
     model.train()
@@ -584,6 +654,10 @@ torch._inductor.config.freezing = True
 model = torch.compile(converted)
 `,
       'import torch\nmodel = torch.compile(net)\n',
+      `import torch
+from torchao.quantization.pt2e.quantizer.x86_inductor_quantizer import X86InductorQuantizer
+reference = torch.compile(net)
+`,
     ],
   },
   S13: {
@@ -602,6 +676,15 @@ def build(net, mapping, example):
     prepared = prepare_fx(net.eval(), mapping, example)
     prepared.eval()
     return ⟦convert_fx⟧(prepared)
+`,
+      `from torch.ao.quantization import QConfigMapping, default_dynamic_qconfig, get_default_qconfig
+from torch.ao.quantization.quantize_fx import prepare_fx, convert_fx
+mapping = QConfigMapping().set_global(default_dynamic_qconfig)
+convert_fx(prepare_fx(first, mapping, example))
+def main(second):
+    mapping = QConfigMapping().set_global(get_default_qconfig('x86'))
+    m = prepare_fx(second, mapping, example)
+    m = ⟦convert_fx⟧(m)
 `,
     ],
     good: [
@@ -631,12 +714,25 @@ def main(model, quick):
     convert(model)
 `,
       'from mine import prepare, convert\nm = prepare(model)\nconvert(m)\nimport torch\n',
+      `from torch.ao.quantization import QConfigMapping, default_dynamic_qconfig
+from torch.ao.quantization.quantize_fx import prepare_fx, convert_fx
+mapping = QConfigMapping().set_global(default_dynamic_qconfig)
+m = prepare_fx(model, mapping, example)
+m = convert_fx(m)
+`,
+      `from torch.ao.quantization import float_qparams_weight_only_qconfig, prepare, convert
+def main(model):
+    model.qconfig = float_qparams_weight_only_qconfig
+    convert(prepare(model))
+`,
     ],
   },
   S24: {
     bad: [
       'import torch\n⟦torch.quantization.prepare⟧(model)\n',
       'from torch.ao.quantization import convert as c\n⟦c⟧(model)\n',
+      'from torch.ao.quantization import convert, prepare\nm = ⟦prepare⟧(model)\nm = convert(m)\nn = prepare(other)\n',
+      'from torch.ao.quantization.quantize_pt2e import prepare_pt2e, convert_pt2e\nm = ⟦prepare_pt2e⟧(model)\nn = prepare_pt2e(other)\nm = ⟦convert_pt2e⟧(m)\n',
     ],
     good: [
       'import torch\nfrom torchao.quantization.pt2e import prepare_pt2e\nprepare_pt2e(model, q)\n',
@@ -669,6 +765,7 @@ class ConvBn(torch.nn.Module):
     good: [
       'import torch\ny = quantize(x, 8, stochastic=False)\nz = quantize_grad(x, stochastic=True)\n',
       'import torch\nw = stochastic_depth(x, stochastic=True)\n',
+      'import torch\ndef update(weight):\n    return quantize(weight, stochastic=True)\n',
     ],
   },
   S61: {

@@ -102,8 +102,23 @@ export const weightOnlyCases = {
   S35: {
     bad: [
       `${bits}from peft import prepare_model_for_kbit_training\nm = AutoModelForCausalLM.from_pretrained("x", quantization_config=c, ⟦device_map="auto"⟧)\nm = prepare_model_for_kbit_training(m)\n`,
+      `${bits}from peft import prepare_model_for_kbit_training
+def load(quick):
+    if quick:
+        m = AutoModelForCausalLM.from_pretrained("x", quantization_config=c, ⟦device_map="auto"⟧)
+    else:
+        m = AutoModelForCausalLM.from_pretrained("x", device_map="auto", **more)
+    return prepare_model_for_kbit_training(m)
+`,
     ],
     good: [
+      `${bits}from peft import prepare_model_for_kbit_training
+m = AutoModelForCausalLM.from_pretrained("x", quantization_config=c, device_map="auto")
+m.generate(ids)
+m = AutoModelForCausalLM.from_pretrained("x", quantization_config=c)
+m = prepare_model_for_kbit_training(m)
+m = AutoModelForCausalLM.from_pretrained("x", quantization_config=c, device_map="auto")
+`,
       `${bits}m = AutoModelForCausalLM.from_pretrained("x", quantization_config=c, device_map="auto")\n`,
       `${bits}from peft import prepare_model_for_kbit_training\nm = AutoModelForCausalLM.from_pretrained("x", quantization_config=c, device_map={"": 0})\nm = prepare_model_for_kbit_training(m)\n`,
     ],
@@ -125,6 +140,7 @@ export const weightOnlyCases = {
     good: [
       `${gptq}c = GPTQConfig(bits=4, tokenizer=t, dataset="c4")\n`,
       `${gptq}c = GPTQConfig(bits=4, use_exllama=False)\n`,
+      `${gptq}c = GPTQConfig(bits=4, dataset="c4")\n`,
       `${gptq}c = GPTQConfig(bits=4, tokenizer=t, dataset=texts)\n`,
     ],
   },
