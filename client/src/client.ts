@@ -69,6 +69,9 @@ export const documentSelector = [
   { scheme: textViewScheme, language: 'onnxtxt' },
   { scheme: 'file', pattern: '**/*.quant.json' },
   { scheme: 'untitled', pattern: '**/*.quant.json' },
+  { scheme: 'file', language: 'python' },
+  { scheme: 'untitled', language: 'python' },
+  { scheme: 'vscode-notebook-cell', language: 'python' },
 ];
 
 /** Files whose changes on disk the server is told of. */

@@ -16,12 +16,17 @@ export function readSettings(): Settings {
       model: get('codeLens.model', lens.model),
       layer: get('codeLens.layer', lens.layer),
       recipe: get('codeLens.recipe', lens.recipe),
+      script: get('codeLens.script', lens.script),
     },
     inlayHints: get('inlayHints', defaultSettings.inlayHints),
     outputEffectAfterCalibration: get(
       'outputEffectAfterCalibration',
       defaultSettings.outputEffectAfterCalibration,
     ),
+    script: {
+      enabled: get('script.enabled', defaultSettings.script.enabled),
+      target: get('script.target', defaultSettings.script.target),
+    },
     severity: get('severity', defaultSettings.severity),
     thresholds: get('thresholds', defaultSettings.thresholds),
   };

@@ -63,6 +63,12 @@ export class Editor {
     if (!this.host.client().pullDiagnostics) this.schedule();
   }
 
+  /** What scripts say changed without a keystroke: the parser came, or a model was found. */
+  scriptsChanged(): void {
+    this.stale = true;
+    this.schedule();
+  }
+
   /** Something began or ended. */
   activityChanged(): void {
     this.schedule();

@@ -14,6 +14,7 @@ import {
   type FullDocumentDiagnosticReport,
   type InitializeParams,
   type InitializeResult,
+  NotebookDocuments,
   ProposedFeatures,
   StreamMessageReader,
   StreamMessageWriter,
@@ -21,6 +22,7 @@ import {
   TextDocuments,
 } from 'vscode-languageserver/node';
 import { TextDocument } from 'vscode-languageserver-textdocument';
+import type { Diagnostic } from 'vscode-languageserver-types';
 import { fingerprintOf } from '../engine/base/fingerprint';
 import { openDiskDoor } from '../engine/disk-door';
 import { Engine } from '../engine/index';
@@ -43,11 +45,16 @@ import { Editor } from './editor';
 import { type DocumentParams, type FeatureServices, features } from './features';
 import { codeActionKinds } from './features/code-action';
 import { diagnostics } from './features/diagnostics';
+import { fixAllKind } from './features/script/code-action';
+import { scriptDiagnostics } from './features/script/diagnostics';
 import { semanticLegend } from './features/semantic-tokens';
 import { History } from './history';
+import { pythonParser } from './python-parser';
 import { type RecipeText, recipeChange, workspaceEdit } from './recipe-actions';
 import { listenRequests } from './requests';
+import { cellsOf, Scripts } from './scripts';
 import { readSettings } from './settings';
+import type { AnySnapshot } from './snapshot';
 import { Snapshots } from './snapshots';
 import { Workspace } from './workspace';
 
@@ -58,12 +65,15 @@ export interface ServerOptions {
   readonly streams?: { readonly input: NodeJS.ReadableStream; readonly output: NodeJS.WritableStream };
   /** Path of `inference-process.js`; default: beside this program. */
   readonly entry?: string;
+  /** Folder of the Python parser's WebAssembly; default: that of this program. */
+  readonly parserFolder?: string;
 }
 
 /** Starts the server on its transport. */
 export function startServer(options: ServerOptions = {}): Connection {
   const connection = connect(options);
-  new Server(connection, options.entry ?? path.join(__dirname, 'inference-process.js')).listen();
+  const entry = options.entry ?? path.join(__dirname, 'inference-process.js');
+  new Server(connection, entry, options.parserFolder).listen();
   return connection;
 }
 
@@ -81,6 +91,9 @@ function connect({ stdio, streams }: ServerOptions): Connection {
 /** How long an answer about a text waits for the next keystroke, milliseconds. */
 const TYPING_PAUSE = 40;
 
+/** What only texts of models have. */
+const textDocuments = [{ language: 'onnxtxt' }];
+
 const watchedFiles = '**/*.{onnx,onnxtxt,onnxtext,safetensors,safetensors.index.json,gguf,quant.json}';
 
 class Server {
@@ -88,6 +101,8 @@ class Server {
   private readonly editor: Editor;
   private readonly workspace: Workspace;
   private readonly snapshots: Snapshots;
+  private readonly notebooks = new NotebookDocuments(this.documents);
+  private readonly scripts: Scripts;
   private readonly jobs: Jobs;
   private readonly history: History;
   private readonly services: FeatureServices;
@@ -105,6 +120,7 @@ class Server {
   constructor(
     private readonly connection: Connection,
     private readonly entry: string,
+    parserFolder: string | undefined,
   ) {
     this.engine = this.makeEngine();
     const engine = () => this.engine;
@@ -145,11 +161,16 @@ class Server {
         if (this.knowsUs) void connection.sendNotification(historyChanged).catch(() => {});
       },
     );
-    this.snapshots = new Snapshots(this.workspace, () => ({
-      settings: this.settings,
-      trusted: this.trusted,
-      client: this.client,
-    }));
+    const surroundings = () => ({ settings: this.settings, trusted: this.trusted, client: this.client });
+    this.snapshots = new Snapshots(this.workspace, surroundings);
+    this.scripts = new Scripts({
+      workspace: this.workspace,
+      surroundings,
+      parser: () => pythonParser(parserFolder),
+      cells: (uri) => cellsOf(uri, this.notebooks, this.documents),
+      log: (text) => connection.console.warn(text),
+      changed: () => this.editor.scriptsChanged(),
+    });
     this.jobs = new Jobs({
       get engine() {
         return engine();
@@ -172,6 +193,7 @@ class Server {
       inspect: (file) => this.workspace.header(file),
       locate: (model, layer) => this.snapshots.locate(model, layer),
       read: (uri, file) => this.recipeText(uri, file),
+      inScripts: (model, layer) => this.scripts.locate(this.documents.all(), model, layer),
     };
   }
 
@@ -184,6 +206,7 @@ class Server {
     connection.onDidChangeConfiguration(() => void this.loadSettings());
     connection.onDidChangeWatchedFiles(({ changes }) => {
       for (const { uri } of changes) this.workspace.changed(pathOf(uri));
+      this.scripts.filesChanged();
       this.refreshTexts();
     });
     documents.onDidChangeContent(({ document }) => {
@@ -192,14 +215,18 @@ class Server {
     });
     documents.onDidClose(({ document }) => {
       this.snapshots.forget(document.uri);
+      this.scripts.forget(document.uri);
       this.workspace.forget(document.uri);
       if (document.uri.endsWith('.quant.json')) this.workspace.changed(pathOf(document.uri));
       this.editor.clearDiagnostics(document.uri);
     });
-    for (const { method, fallback, waits, answer } of features) {
+    this.notebooks.onDidClose(({ uri }) => this.scripts.forget(uri));
+    for (const { method, fallback, waits, answer, script } of features) {
       connection.onRequest(method, (params: DocumentParams, token: CancellationToken) =>
         guarded<unknown>(connection.console, method, fallback, async () => {
+          if (!script && this.scripts.serves(params.textDocument.uri, documents)) return null;
           const snapshot = await this.snapshot(params, token, waits);
+          if (snapshot?.kind === 'script') return script?.(snapshot, params, this.services) ?? fallback;
           return snapshot ? answer(snapshot, params, this.services) : fallback;
         }),
       );
@@ -231,6 +258,7 @@ class Server {
       },
     });
     documents.listen(connection);
+    this.notebooks.listen(connection);
     connection.listen();
   }
 
@@ -239,7 +267,7 @@ class Server {
     connection.languages.diagnostics.on((params, token) =>
       guarded<DocumentDiagnosticReport>(connection.console, 'diagnostics', full([]), async () => {
         const snapshot = await this.snapshot(params, token, true, true);
-        const report = full(snapshot ? diagnostics(snapshot, this.services) : []);
+        const report = full(snapshot ? this.diagnostics(snapshot) : []);
         const { resultId = '' } = report;
         return resultId === params.previousResultId
           ? { kind: DocumentDiagnosticReportKind.Unchanged, resultId }
@@ -260,14 +288,21 @@ class Server {
         textDocumentSync: TextDocumentSyncKind.Incremental,
         hoverProvider: true,
         codeLensProvider: { resolveProvider: false },
-        codeActionProvider: { codeActionKinds },
+        codeActionProvider: { codeActionKinds: [...codeActionKinds, fixAllKind] },
         completionProvider: { triggerCharacters: ['"', ':', ' '] },
         definitionProvider: true,
         referencesProvider: true,
         documentSymbolProvider: true,
-        foldingRangeProvider: true,
+        // Scripts are folded and coloured by their own language.
+        foldingRangeProvider: { documentSelector: textDocuments },
         inlayHintProvider: true,
-        semanticTokensProvider: { legend: semanticLegend, full: true, range: true },
+        semanticTokensProvider: {
+          documentSelector: textDocuments,
+          legend: semanticLegend,
+          full: true,
+          range: true,
+        },
+        notebookDocumentSync: { notebookSelector: [{ notebook: '*', cells: [{ language: 'python' }] }] },
         ...(this.client.pullDiagnostics
           ? {
               diagnosticProvider: {
@@ -322,6 +357,7 @@ class Server {
     if (memoryLimit !== before.memoryLimit || cacheSize !== before.cacheSize) this.engineOutdated = true;
     this.renewEngine();
     this.workspace.refreshAll();
+    if (this.scripts.isInUse) this.editor.scriptsChanged();
     this.editor.activityChanged();
   }
 
@@ -345,14 +381,16 @@ class Server {
     const version = this.documents.get(uri)?.version;
     const document = this.documents.get(uri);
     if (!document) return undefined;
-    if (waits && this.snapshots.isStale(document)) {
+    if (waits && (this.snapshots.isStale(document) || this.scripts.isStale(document))) {
       await pause(TYPING_PAUSE, token);
       if (this.documents.get(uri)?.version !== version) throw outdated(isDiagnostic);
     }
+    await this.scripts.ready(document);
     return this.look(document);
   }
 
-  private look(document: TextDocument) {
+  private look(document: TextDocument): AnySnapshot | undefined {
+    if (this.scripts.serves(document.uri, this.documents)) return this.scripts.of(document);
     const snapshot = this.snapshots.of(document);
     if (snapshot?.model) this.workspace.analyze(snapshot.model.path);
     return snapshot;
@@ -360,8 +398,13 @@ class Server {
 
   private pushed(document: TextDocument) {
     const snapshot = this.look(document);
-    if (!snapshot) return [];
-    return [{ uri: document.uri, version: document.version, items: diagnostics(snapshot, this.services) }];
+    if (!snapshot && !this.scripts.serves(document.uri, this.documents)) return [];
+    const items = snapshot ? this.diagnostics(snapshot) : [];
+    return [{ uri: document.uri, version: document.version, items }];
+  }
+
+  private diagnostics(snapshot: AnySnapshot): Diagnostic[] {
+    return snapshot.kind === 'script' ? scriptDiagnostics(snapshot) : diagnostics(snapshot, this.services);
   }
 
   private openText(uri: string): { readonly text: string; readonly version: number } | undefined {
@@ -413,7 +456,7 @@ function escapeGlob(name: string): string {
   return name.replace(/[*?{}[\]]/g, '[$&]');
 }
 
-function full(items: ReturnType<typeof diagnostics>): FullDocumentDiagnosticReport {
+function full(items: Diagnostic[]): FullDocumentDiagnosticReport {
   const resultId = fingerprintOf(JSON.stringify(items));
   return { kind: DocumentDiagnosticReportKind.Full, resultId, items };
 }

@@ -3,11 +3,15 @@
  * functions of a snapshot and their params.
  */
 import type { TextDocument } from 'vscode-languageserver-textdocument';
+import type { Location, Range } from 'vscode-languageserver-types';
 import { type ParsedOnnxText, parseOnnxText, type SyntaxNode } from '../engine/format/onnx-text';
 import type { ParsedRecipe } from '../engine/format/recipe';
 import type { Settings } from '../protocol/lsp-ext';
 import type { LayerReport } from '../protocol/reports';
+import type { AnalyzedScript } from '../rules/script/analyze';
 import type { ClientFacts } from './client-facts';
+import type { Span } from './convert';
+import type { ExportCall, ScriptTie } from './script-ties';
 import type { ModelState } from './workspace';
 
 /** What holds for all documents. */
@@ -35,6 +39,35 @@ export interface RecipeSnapshot extends Surroundings {
 }
 
 export type Snapshot = TextSnapshot | RecipeSnapshot;
+
+/** A Python script, or a cell of a notebook whose cells are one program. */
+export interface ScriptSnapshot extends Surroundings {
+  readonly kind: 'script';
+  readonly document: TextDocument;
+  readonly script: AnalyzedScript;
+  readonly places: ScriptPlaces;
+  /** Networks of the script with the models that hold their weights, best first; looked for when first asked. */
+  ties(): readonly ScriptTie[];
+  /** The same, if somebody asked already: what must not cost time takes these. */
+  knownTies(): readonly ScriptTie[];
+  /** A model as it stands now; its weight analysis starts. */
+  model(file: string): ModelState;
+  exists(file: string): boolean;
+  /** Model files that the script names in a call: of its exports. */
+  exports(): readonly ExportCall[];
+}
+
+export type AnySnapshot = Snapshot | ScriptSnapshot;
+
+/** Offsets of a program and places in open documents, which differ in notebooks. */
+export interface ScriptPlaces {
+  /** Offset in the program of an offset in the document. */
+  offset(inDocument: number): number;
+  /** Where a span of the program stands; undefined for one that crosses cells. */
+  location(span: Span): Location | undefined;
+  /** The same where it stands in this document. */
+  range(span: Span): Range | undefined;
+}
 
 /** Layers of the model and nodes of the text, each from the other. */
 export interface LayerIndex {

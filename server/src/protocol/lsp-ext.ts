@@ -227,10 +227,17 @@ export interface Settings {
   readonly cacheSize: number;
   /** Weights are analysed on opening up to this many MB. */
   readonly analyzeOnOpen: number;
-  readonly codeLens: { readonly model: boolean; readonly layer: boolean; readonly recipe: boolean };
+  readonly codeLens: {
+    readonly model: boolean;
+    readonly layer: boolean;
+    readonly recipe: boolean;
+    readonly script: boolean;
+  };
   readonly inlayHints: boolean;
   /** Measure the output effect of every layer behind each calibration, while nothing else runs. */
   readonly outputEffectAfterCalibration: boolean;
+  /** Python scripts and notebooks. The target is where the network shall run; empty = not said. */
+  readonly script: { readonly enabled: boolean; readonly target: string };
   /** Severity per finding code: `error | warning | information | hint | off`. */
   readonly severity: Readonly<Record<string, string>>;
   /** Number per threshold, `M01.spread`; what is missing or out of bounds keeps its default. */
@@ -242,9 +249,10 @@ export const defaultSettings: Settings = {
   memoryLimit: 0,
   cacheSize: 512,
   analyzeOnOpen: 256,
-  codeLens: { model: true, layer: true, recipe: true },
+  codeLens: { model: true, layer: true, recipe: true, script: true },
   inlayHints: true,
   outputEffectAfterCalibration: false,
+  script: { enabled: true, target: '' },
   severity: {},
   thresholds: {},
 };

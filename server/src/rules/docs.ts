@@ -18,7 +18,7 @@ export { findingUrl as documentationUrl } from '../protocol/families';
 
 /** True when a page explains this code. */
 export function isDocumented(code: string): boolean {
-  return [...modelRules, ...recipeFindings].some((one) => one.code === code);
+  return [...modelRules, ...recipeFindings, ...scriptRules].some((one) => one.code === code);
 }
 
 const titles: Readonly<Record<Family, string>> = {

@@ -69,7 +69,11 @@ export class TestClient {
     this.settings = options.settings ?? {};
     const toServer = new PassThrough();
     const toClient = new PassThrough();
-    startServer({ streams: { input: toServer, output: toClient }, entry: this.entry() });
+    startServer({
+      streams: { input: toServer, output: toClient },
+      entry: this.entry(),
+      parserFolder: path.join(root, 'dist'),
+    });
     this.connection = createMessageConnection(
       new StreamMessageReader(toClient),
       new StreamMessageWriter(toServer),

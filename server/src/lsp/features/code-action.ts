@@ -109,11 +109,13 @@ function kindsFor({ model }: Snapshot, layer: LayerReport): readonly FixKind[] {
   return planned.endsWith('.tensor') ? [...layerKinds, 'per-channel-weights'] : layerKinds;
 }
 
-function wanted({ kind = '' }: CodeAction, only: readonly string[] | undefined): boolean {
+/** True for an action of a kind that was asked for. */
+export function wanted({ kind = '' }: CodeAction, only: readonly string[] | undefined): boolean {
   return !only || only.some((asked) => kind === asked || kind.startsWith(`${asked}.`));
 }
 
-function layerAt(snapshot: Snapshot, range: Range): LayerReport | undefined {
+/** The layer that a place in a text or recipe speaks of. */
+export function layerAt(snapshot: Snapshot, range: Range): LayerReport | undefined {
   const offset = snapshot.document.offsetAt(range.start);
   if (snapshot.kind === 'text') {
     const { document } = snapshot.parsed;

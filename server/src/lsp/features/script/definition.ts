@@ -1,0 +1,67 @@
+/** From a constructor call to the layer in the model's text and to the rule that decides about it. */
+
+import { TextDocument } from 'vscode-languageserver-textdocument';
+import type { Location, Position } from 'vscode-languageserver-types';
+import { chooseLayer } from '../../../engine/format/recipe-match';
+import { pathOf, rangeOf } from '../../convert';
+import { type TiedLayers, tiedAt } from '../../script-layers';
+import type { ScriptSnapshot } from '../../snapshot';
+import type { LocateLayer } from '../definition';
+
+/** What the way from a script to other files needs. */
+export interface ScriptTargets {
+  readonly locate: LocateLayer;
+  /** Text of a recipe as the editor or the disk has it. */
+  readonly read: (uri: string, file: string) => { readonly text: string } | undefined;
+}
+
+/** Layers listed of a call that makes many. */
+const MAX_TARGETS = 64;
+
+/** Answers on what the call is assigned to (`self.conv1`): on the call itself Python's own definition is wanted. */
+export function scriptDefinition(
+  snapshot: ScriptSnapshot,
+  position: Position,
+  targets: ScriptTargets,
+): Location[] | null {
+  const found = assignedAt(snapshot, position);
+  if (!found) return null;
+  const places = targetsOf(found, targets);
+  return places.length > 0 ? places : null;
+}
+
+/** The same places, the lines of the script included when asked for. */
+export function scriptReferences(
+  snapshot: ScriptSnapshot,
+  position: Position,
+  includeDeclaration: boolean,
+  targets: ScriptTargets,
+): Location[] {
+  const found = assignedAt(snapshot, position);
+  if (!found) return [];
+  const own = includeDeclaration ? snapshot.places.location(found.span) : undefined;
+  return [...(own ? [own] : []), ...targetsOf(found, targets)];
+}
+
+function assignedAt(snapshot: ScriptSnapshot, position: Position): TiedLayers | undefined {
+  const offset = snapshot.places.offset(snapshot.document.offsetAt(position));
+  const found = tiedAt(snapshot, offset);
+  return found && offset < found.span[0] ? found : undefined;
+}
+
+function targetsOf({ model, layers }: TiedLayers, { locate, read }: ScriptTargets): Location[] {
+  const shown = layers.slice(0, MAX_TARGETS);
+  const nodes = shown.flatMap((layer) => locate(model, layer.name) ?? []);
+  const { recipe, recipeUri } = model;
+  const plan = recipe?.recipe;
+  if (!recipe || !plan || recipeUri === undefined) return nodes;
+  const deciding = new Set(shown.map(({ name }) => chooseLayer(plan, name).rule));
+  const text = read(recipeUri, pathOf(recipeUri))?.text;
+  if (text === undefined) return nodes;
+  const document = TextDocument.create(recipeUri, 'jsonc', 0, text);
+  const rules = [...deciding].flatMap((rule): Location[] => {
+    const span = rule === undefined ? undefined : recipe.spans.rules[rule]?.span;
+    return span ? [{ uri: recipeUri, range: rangeOf(document, span) }] : [];
+  });
+  return [...nodes, ...rules];
+}

@@ -1,0 +1,51 @@
+/** Diagnostics of a script: findings of its rules, and those on the layers its lines make. */
+import { type Diagnostic, DiagnosticTag } from 'vscode-languageserver-types';
+import type { Issue } from '../../../protocol/issues';
+import { scriptWords } from '../../../rules/words-script-editor';
+import { diagnosticOf } from '../../convert';
+import { type TiedLayers, tiedCalls } from '../../script-layers';
+import type { ScriptSnapshot } from '../../snapshot';
+
+export function scriptDiagnostics(snapshot: ScriptSnapshot): Diagnostic[] {
+  return [...ofRules(snapshot), ...ofLayers(snapshot)];
+}
+
+function ofRules(snapshot: ScriptSnapshot): Diagnostic[] {
+  const { document, script, places } = snapshot;
+  return script.findings.flatMap(({ rule, finding, issue }): Diagnostic[] => {
+    const range = places.range(finding.span);
+    if (!range) return [];
+    const made = { ...diagnosticOf(document, issue, [0, 0]), range };
+    return [rule.deprecated ? { ...made, tags: [DiagnosticTag.Deprecated] } : made];
+  });
+}
+
+/** One per code and call, however many layers a call makes. Never more than information: the script is not at fault. */
+function ofLayers(snapshot: ScriptSnapshot): Diagnostic[] {
+  const { document, places, script } = snapshot;
+  return tiedCalls(snapshot, snapshot.knownTies()).flatMap((call) => {
+    const range = places.range(call.span);
+    if (!range) return [];
+    return [...findingsOf(call)].flatMap(([code, found]): Diagnostic[] => {
+      const [first, ...more] = found;
+      if (!first || script.suppressions.covers(code, call.span)) return [];
+      const severity = first.severity === 'hint' ? 'hint' : 'information';
+      const made = diagnosticOf(document, { ...first, severity }, [0, 0]);
+      const message =
+        more.length > 0 ? `${made.message} (${scriptWords.andMoreLayers(more.length)})` : made.message;
+      return [{ ...made, range, message }];
+    });
+  });
+}
+
+function findingsOf({ model, layers }: TiedLayers): ReadonlyMap<string, readonly Issue[]> {
+  const mine = new Set(layers.map(({ name }) => name));
+  const found = new Map<string, Issue[]>();
+  for (const issue of model.findings) {
+    if (issue.anchor.layer === undefined || !mine.has(issue.anchor.layer)) continue;
+    const list = found.get(issue.code);
+    if (list) list.push(issue);
+    else found.set(issue.code, [issue]);
+  }
+  return found;
+}

@@ -1,0 +1,43 @@
+/** From a layer in a text view or a recipe to the lines of open scripts that make it. */
+import type { Location, Position } from 'vscode-languageserver-types';
+import { chooseLayer } from '../../../engine/format/recipe-match';
+import { ruleAt } from '../../recipe-places';
+import type { Snapshot } from '../../snapshot';
+import { layerAt } from '../code-action';
+
+/** Lines of open scripts that make a layer of a model. */
+export type LocateInScripts = (model: string, layer: string) => readonly Location[];
+
+/** Layers of a rule that are looked for. */
+const MAX_LAYERS = 64;
+
+export function placesInScripts(
+  snapshot: Snapshot,
+  position: Position,
+  locate: LocateInScripts,
+): readonly Location[] {
+  const { model } = snapshot;
+  if (!model) return [];
+  const seen = new Set<string>();
+  return layersAt(snapshot, position)
+    .flatMap((layer) => locate(model.path, layer))
+    .filter((place) => {
+      const key = JSON.stringify(place);
+      return !seen.has(key) && seen.add(key);
+    });
+}
+
+function layersAt(snapshot: Snapshot, position: Position): readonly string[] {
+  if (snapshot.kind === 'text') {
+    const layer = layerAt(snapshot, { start: position, end: position });
+    return layer ? [layer.name] : [];
+  }
+  const { parsed, model, document } = snapshot;
+  const rule = ruleAt(parsed, document.offsetAt(position));
+  const plan = parsed.recipe;
+  if (!rule || !plan) return [];
+  const decided = (model?.report?.layers ?? []).filter(
+    ({ name }) => chooseLayer(plan, name).rule === rule.index,
+  );
+  return decided.slice(0, MAX_LAYERS).map(({ name }) => name);
+}
