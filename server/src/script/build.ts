@@ -1,14 +1,46 @@
 /** Syntax tree of tree-sitter-python → statements as plain data. Broken code keeps what could be read inside it. */
 import type { Node } from 'web-tree-sitter';
 import { callArguments, expression, meaningful, parameters, spanOf } from './build-expressions';
+import { type Piece, PieceStore } from './reuse';
 import type { Comment, Expression, Module, Span, Statement } from './syntax';
 
-/** Builds the whole program from the root of a tree. */
-export function buildModule(root: Node): Module {
-  const comments: Comment[] = root
-    .descendantsOfType('comment')
-    .map((node) => ({ text: node.text.slice(1), span: spanOf(node) }));
-  return { statements: block(root), comments, complete: !root.hasError };
+/**
+ * Builds the whole program from the root of a tree.
+ * @param before pieces of an earlier text of the file; those that are still in the text are not built again.
+ */
+export function buildModule(
+  root: Node,
+  text: string,
+  before: readonly Piece[] = [],
+): { readonly module: Module; readonly pieces: readonly Piece[] } {
+  const store = new PieceStore(before);
+  const statements: Statement[] = [];
+  const comments: Comment[] = [];
+  const pieces: Piece[] = [];
+  for (const node of root.namedChildren) {
+    if (node.type === 'comment') {
+      comments.push(comment(node));
+      continue;
+    }
+    const { type, startIndex: start } = node;
+    const own = text.slice(start, node.endIndex);
+    const reusable = !node.hasError;
+    const piece = (reusable && store.find(type, own, start)) || {
+      type,
+      text: own,
+      start,
+      statements: statement(node),
+      comments: node.descendantsOfType('comment').map(comment),
+    };
+    if (reusable) pieces.push(piece);
+    statements.push(...piece.statements);
+    comments.push(...piece.comments);
+  }
+  return { module: { statements, comments, complete: !root.hasError }, pieces };
+}
+
+function comment(node: Node): Comment {
+  return { text: node.text.slice(1), span: spanOf(node) };
 }
 
 function block(node: Node | null): readonly Statement[] {

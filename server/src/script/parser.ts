@@ -4,6 +4,7 @@
  */
 import { Edit, Language, Parser, type Tree } from 'web-tree-sitter';
 import { buildModule } from './build';
+import type { Piece } from './reuse';
 import type { Module } from './syntax';
 
 export interface ParserAssets {
@@ -18,6 +19,8 @@ export interface ParsedScript {
   readonly text: string;
   readonly module: Module;
   readonly tree: Tree;
+  /** For the next parse of the file. */
+  readonly pieces: readonly Piece[];
   dispose(): void;
 }
 
@@ -41,7 +44,8 @@ export class PythonParser {
     const tree = this.parser.parse(text, previous?.tree);
     previous?.dispose();
     if (!tree) throw new Error('tree-sitter parsed without a language');
-    return { text, module: buildModule(tree.rootNode), tree, dispose: () => tree.delete() };
+    const { module, pieces } = buildModule(tree.rootNode, text, previous?.pieces);
+    return { text, module, pieces, tree, dispose: () => tree.delete() };
   }
 }
 

@@ -19,12 +19,14 @@ export const s18: ScriptRule<'S18'> = {
     source: 'Krishnamoorthi 2018 (arXiv 1806.08342); torch/ao/quantization/qconfig.py.',
   },
   check(facts) {
+    const found = [...mobileDefaults(facts), ...perTensorConfigs(facts)];
+    if (found.length === 0) return [];
     const grouped = facts
       .trees()
       .flatMap((tree) => tree.layers.filter(({ groups }) => groups !== null && groups > 1));
     const [first] = grouped;
     if (!first) return [];
-    return [...mobileDefaults(facts), ...perTensorConfigs(facts)].map((finding) => ({
+    return found.map((finding) => ({
       ...finding,
       facts: { ...finding.facts, detail: first.path },
     }));

@@ -70,10 +70,29 @@ export function scriptIssue(rule: ScriptRule, finding: ScriptFinding): Issue {
 
 /** Calls of the named functions, by canonical path, in the order of the text. */
 export function callsOf(facts: ScriptFacts, ...paths: readonly string[]): readonly Call[] {
-  const wanted = new Set(paths);
-  return facts.program.calls.filter(
-    (call) => call.path !== undefined && wanted.has(canonicalPath(call.path)),
-  );
+  const index = callIndex(facts.program);
+  const [only, ...others] = paths;
+  if (only !== undefined && others.length === 0) return index.get(only) ?? [];
+  const found = paths.flatMap((path) => index.get(path) ?? []);
+  return found.sort((one, other) => one.expression.span[1] - other.expression.span[1]);
+}
+
+const callIndexes = new WeakMap<Program, ReadonlyMap<string, readonly Call[]>>();
+
+/** Calls by canonical path; every rule asks, so it is made once per program. */
+function callIndex(program: Program): ReadonlyMap<string, readonly Call[]> {
+  const known = callIndexes.get(program);
+  if (known) return known;
+  const index = new Map<string, Call[]>();
+  for (const call of program.calls) {
+    if (call.path === undefined) continue;
+    const path = canonicalPath(call.path);
+    const calls = index.get(path);
+    if (calls) calls.push(call);
+    else index.set(path, [call]);
+  }
+  callIndexes.set(program, index);
+  return index;
 }
 
 /** A stretch of the script as it is written. */

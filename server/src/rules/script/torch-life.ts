@@ -3,7 +3,7 @@
  * whether anything unknown may have touched it before. All answers are `undefined` when they are not certain.
  */
 import { canonicalPath } from '../../script/catalog';
-import { type Event, madeBy, type Tracked } from '../../script/flow';
+import { type Event, type Flow, madeBy, type Tracked } from '../../script/flow';
 import type { ModuleTree } from '../../script/module-tree';
 import { definitionOf, type Scope, soleBinding } from '../../script/names';
 import { argument, type Call } from '../../script/program';
@@ -46,11 +46,18 @@ export interface StageEvent {
   readonly after: readonly Event[];
 }
 
-/** All certain stage calls of all networks of a script. */
+const stageEventsOf = new WeakMap<readonly Flow[], readonly StageEvent[]>();
+
+/** All certain stage calls of all networks of a script; made once, since many rules ask. */
 export function stageEvents(facts: ScriptFacts): readonly StageEvent[] {
-  return facts
-    .flows()
-    .flatMap((flow) => [...flow.events].flatMap(([network, events]) => stagesIn(network, events)));
+  const flows = facts.flows();
+  const known = stageEventsOf.get(flows);
+  if (known) return known;
+  const found = flows.flatMap((flow) =>
+    [...flow.events].flatMap(([network, events]) => stagesIn(network, events)),
+  );
+  stageEventsOf.set(flows, found);
+  return found;
 }
 
 function stagesIn(network: Tracked, events: readonly Event[]): readonly StageEvent[] {
