@@ -4,7 +4,7 @@
  */
 import type { OutputReport, RangesFile } from '../../protocol/reports';
 import { batchSizeFor } from '../analysis/batch-size';
-import { runShadow, type ShadowResult } from '../analysis/run-shadow';
+import { runShadow, ShadowFigures, type ShadowResult } from '../analysis/run-shadow';
 import {
   type ComparisonKind,
   comparisonKinds,
@@ -52,8 +52,9 @@ const LAYERS_AT_ONCE = 128;
 
 /** Compares float and quantized layers on all samples: at once, or part by part where there are many. */
 export async function simulate(input: SimulateInput): Promise<Outcome<ShadowResult>> {
-  const { pairs, stage, context, part = LAYERS_AT_ONCE } = input;
-  if (pairs.length <= part) return simulateAtOnce(input);
+  const { pairs, stage, context, what, part = LAYERS_AT_ONCE } = input;
+  // The outputs alone need no session for layers.
+  if (pairs.length <= part || !(what.local || what.cumulative)) return simulateAtOnce(input);
   let known: ShadowResult | undefined;
   for (let start = 0; start < pairs.length; start += part) {
     const chosen = pairs.slice(start, start + part);
@@ -69,7 +70,7 @@ export async function simulate(input: SimulateInput): Promise<Outcome<ShadowResu
     const ran = await simulateAtOnce({
       ...input,
       ...partOf(input, chosen, isLast),
-      what: { ...input.what, output: input.what.output && isLast },
+      what: { ...what, output: what.output && isLast },
       context: { ...context, progress: ({ done, total }) => tell(total > 0 ? done / total : 0) },
       partial: (partial) => input.partial?.(merged(before, partial)),
     });
@@ -137,19 +138,24 @@ function merged(before: ShadowResult | undefined, now: ShadowResult): ShadowResu
   };
   return {
     ...now,
-    // Earlier layers have seen all samples already.
-    samples: before.samples,
+    // Earlier layers have seen all samples already, unless there was nothing to compare.
+    samples: Math.max(before.samples, now.samples),
     sqnr: both(before.sqnr, now.sqnr),
     metrics: both(before.metrics, now.metrics),
   };
 }
 
-/** Builds the shadow graph, opens it without kernel-changing optimisations and runs all samples through it. */
+/**
+ * Builds the shadow graph, opens it without kernel-changing optimisations and runs all samples through it; a graph
+ * without comparisons has no outputs and is not run.
+ */
 async function simulateAtOnce(input: SimulateInput): Promise<Outcome<ShadowResult>> {
   const { stage, feeds } = input;
   input.context.progress({ stage, done: 0, total: feeds.count, unit: 'samples' });
   const batchSize = batchSizeFor(input.float, input.options.dimensions);
   const shadow = shadowModel(input.float, input.quantized, input.pairs, input.what);
+  if (shadow.comparisons.length === 0 && !shadow.topOne)
+    return ok({ samples: 0, ...new ShadowFigures([]).result() });
   const session = await openSession(shadow.model, input.prepared.open, {
     threads: input.options.threads,
     // Exact, and quick to open: optimising a graph of hundreds of layers takes longer than running it, and even level

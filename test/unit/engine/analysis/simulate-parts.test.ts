@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { exportedPairs } from '../../../../server/src/engine/analysis/layer-pairs';
 import type { ShadowResult } from '../../../../server/src/engine/analysis/run-shadow';
+import type { ShadowOptions } from '../../../../server/src/engine/analysis/shadow';
 import { cloneModel } from '../../../../server/src/engine/graph/walk';
 import type { PreparedModel } from '../../../../server/src/engine/handlers/open';
 import { simulate } from '../../../../server/src/engine/handlers/simulate';
@@ -12,7 +13,9 @@ import { quantized } from '../../../fixtures/quantize';
 
 const data = { source: 'random', samples: 6, seed: 5, preprocessing: {}, dimensions: {} } as const;
 
-async function ran(part: number | undefined) {
+const everything: ShadowOptions = { local: true, cumulative: true, output: true };
+
+async function ran(part: number | undefined, what = everything, lonely: readonly string[] = []) {
   const made = await quantized(convNet(), 'w8a8');
   const float = cloneModel(made.float);
   const feeds = await openFeeds(data, float);
@@ -24,10 +27,13 @@ async function ran(part: number | undefined) {
   const result = await simulate({
     float,
     quantized: made.model,
-    pairs: exportedPairs(float, made.model),
+    // A layer whose input cannot be found has no figure of its own.
+    pairs: exportedPairs(float, made.model).map((pair) =>
+      lonely.includes(pair.name) ? { ...pair, float: { ...pair.float, activationInput: 9 } } : pair,
+    ),
     prepared: { open } as PreparedModel,
     feeds: feeds.value,
-    what: { local: true, cumulative: true, output: true },
+    what,
     options: { threads: 1, seed: 0, dimensions: {} },
     stage: 'compare',
     context: { signal: new AbortController().signal, progress: (one) => progress.push(one) },
@@ -61,5 +67,24 @@ describe('simulate', () => {
     const told = parts.progress.map(({ done, total, unit }) => [done, total, unit]);
     expect(told.at(-1)).toEqual([3, 3, 'layers']);
     expect(told.map(([done]) => done)).toEqual(told.map(([done]) => done).sort());
+  });
+
+  const alone = (kind: keyof ShadowOptions): ShadowOptions => ({
+    local: false,
+    cumulative: false,
+    output: false,
+    [kind]: true,
+  });
+  it.each(['local', 'cumulative', 'output'] as const)('%s alone is the same in parts', async (kind) => {
+    const whole = await ran(undefined, alone(kind));
+    const parts = await ran(1, alone(kind));
+    expect(rounded(parts.result)).toEqual(rounded(whole.result));
+    expect(Object.keys(parts.result.sqnr[kind])).not.toEqual([]);
+    expect(parts.result.samples).toBe(6);
+  });
+  it.each([['conv1'], ['fc']])('a part of which nothing can be compared is left out: %s', async (name) => {
+    const { result } = await ran(1, alone('local'), [name]);
+    expect(Object.keys(result.sqnr.local)).toEqual(['conv1', 'conv2', 'fc'].filter((one) => one !== name));
+    expect(result.samples).toBe(6);
   });
 });
