@@ -18,7 +18,7 @@ import type { Outcome } from '../server/src/engine/base/outcome';
 import { encodeModelBytes } from '../server/src/engine/format/onnx-encode';
 import type { Model } from '../server/src/engine/graph/ir';
 import { rangesOf } from '../server/src/engine/handlers/calibrate';
-import { cutLayers } from '../server/src/engine/handlers/measure';
+import { cutLayers, runSizeFor } from '../server/src/engine/handlers/measure';
 import { type PreparedModel, prepare } from '../server/src/engine/handlers/open';
 import { floatBeside, needsRanges, plannedPairs, prepareScheme } from '../server/src/engine/handlers/schemes';
 import { sqnr } from '../server/src/engine/numerics/metrics';
@@ -118,6 +118,7 @@ async function timeScheme(
       open: open(prepared),
       feeds,
       batchSize: batchSizeFor(effect, {}),
+      runSize: runSizeFor(batchSizeFor(effect, {})),
       seed: 0,
       effects: (effects) => {
         if (estimated > 0) return;

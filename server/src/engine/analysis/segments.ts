@@ -1,7 +1,8 @@
 /**
  * Where a network can be cut: behind which nodes few tensors carry everything that the compared output still needs.
- * Between two cuts lies a segment; to see what one layer does to the output, its segment runs with the layer
- * quantized and only what lies behind the segment runs again (suffix reuse, methods-ptq §4.2 C).
+ * Between two cuts lies a segment; to see what its layers do to the output, the network runs from the cut before them
+ * on, once per layer (suffix reuse, methods-ptq §4.2 C). One session holds all these runs of a segment, so fewer
+ * segments open fewer sessions at the same work; more of them answer sooner.
  */
 import type { Graph, Node, Value } from '../graph/ir';
 import { needs, nodesReachedFrom, nodesReaching } from '../graph/walk';
@@ -22,8 +23,11 @@ export interface CutLayer {
   readonly cost: number;
 }
 
-/** More segments cost more sessions than the shorter segments save (on a ResNet-50 every block becomes one). */
-const SEGMENTS = 24;
+/** On a ResNet-50 one session then runs for about three forwards; opening all of them takes less than two. */
+const SEGMENTS = 9;
+
+/** Nodes in one session, copies counted: opening takes longer than in proportion to them. */
+const MOST_NODES = 4000;
 
 /** Tensors at one cut; more would mean to keep most of the network. */
 const LARGEST_CUT = 4;
@@ -76,24 +80,44 @@ function divide(
 ): readonly Segment[] {
   const byNode = new Map<Node, CutLayer[]>();
   for (const layer of layers) byNode.set(layer.node, [...(byNode.get(layer.node) ?? []), layer]);
-  const enough = layers.reduce((sum, layer) => sum + layer.cost, 0) / SEGMENTS;
+  const behind = costsBehind(order, byNode);
+  const enough = layers.reduce((sum, layer) => sum + (behind.get(layer.node) ?? 0), 0) / SEGMENTS;
   const segments: Segment[] = [];
   let inputs: readonly Value[] = [];
   let names: string[] = [];
   let cost = 0;
+  let nodes = 0;
   order.forEach((node, position) => {
     for (const layer of byNode.get(node) ?? []) {
       names.push(layer.name);
-      cost += layer.cost;
+      cost += behind.get(node) ?? 0;
+      nodes += order.length - position;
     }
     const outputs = live[position] ?? [];
     const usable = outputs.length > 0 && outputs.length <= size && !outputs.includes(target);
-    if (names.length === 0 || cost < enough || !usable) return;
+    if (names.length === 0 || (cost < enough && nodes < MOST_NODES) || !usable) return;
     segments.push({ inputs, outputs, layers: names });
     inputs = outputs;
     names = [];
     cost = 0;
+    nodes = 0;
   });
   if (names.length > 0) segments.push({ inputs, outputs: [target], layers: names });
   return segments;
+}
+
+/** Per node with layers: what runs again when one of them changes. */
+function costsBehind(
+  order: readonly Node[],
+  layers: ReadonlyMap<Node, readonly CutLayer[]>,
+): ReadonlyMap<Node, number> {
+  const behind = new Map<Node, number>();
+  let sum = 0;
+  for (const node of [...order].reverse()) {
+    const here = layers.get(node);
+    if (!here) continue;
+    for (const layer of here) sum += layer.cost;
+    behind.set(node, sum);
+  }
+  return behind;
 }

@@ -177,8 +177,7 @@ class Measurement {
     let done = 0;
     context.progress({ stage: 'measure', done, total: feeds.count, unit: 'samples', detail: 'local' });
     try {
-      const step = batchSize === LARGE_SAMPLE_BATCH ? SWEEP_BATCH : batchSize;
-      for await (const batch of feeds.batches(step, context.signal)) {
+      for await (const batch of feeds.batches(runSizeFor(batchSize), context.signal)) {
         await checkpoint(context.signal);
         if (!batch.value) return batch.issues;
         const outputs = await session.value.run(batch.value.feeds);
@@ -256,13 +255,15 @@ class Measurement {
     const { job, context, prepared } = this;
     const float = floatBeside(prepared, [scheme.twin]);
     const pairs = plannedPairs(float, scheme);
+    const batchSize = batchSizeFor(float, job.dimensions);
     const result = await outputEffects({
       float,
       pairs,
       layers: cutLayers(float, job.dimensions),
       open: (model, optimization) => this.open(model, optimization),
       feeds,
-      batchSize: batchSizeFor(float, job.dimensions),
+      batchSize,
+      runSize: runSizeFor(batchSize),
       seed: job.seed,
       signal: context.signal,
       progress: (done, total, detail) =>
@@ -318,6 +319,11 @@ class Measurement {
     });
     return { ...report, layers };
   }
+}
+
+/** Samples per run where samples are run in batches of `batchSize`. */
+export function runSizeFor(batchSize: number): number {
+  return batchSize === LARGE_SAMPLE_BATCH ? SWEEP_BATCH : batchSize;
 }
 
 /** Layers with their share of the time; equal shares where a product cannot be counted. */
