@@ -74,6 +74,10 @@ describe('calibrate', () => {
     expect(
       lenses.some(({ command }) => /conv1 · int8 .* · w8a8 cumulative \d+\.\d dB/.test(command?.title ?? '')),
     ).toBe(true);
+    const [graph] = lenses.map(({ command }) => command?.title ?? '');
+    const least = Math.min(...result.layers.map(({ cumulative }) => cumulative ?? Number.POSITIVE_INFINITY));
+    const worst = result.layers.find(({ cumulative }) => cumulative === least);
+    expect(graph).toContain(` · worst cumulative ${worst?.name}: w8a8 ${least.toFixed(1)} dB`);
     const text = await hoverOnConv();
     expect(text).toMatch(/\| w8a8 \| local \| \d+\.\d dB/);
     expect(text).toMatch(/\| w8a8 \| cumulative \| \d+\.\d dB/);

@@ -281,9 +281,9 @@ describe('a script with its model', () => {
     const lenses = await client.at<CodeLens[]>('codeLens', opened);
     const told = lenses.map(({ range, command }) => `${covered(opened.text, range)}: ${command?.title}`);
     expect(told.filter((one) => !/Quantize|Calibrate/.test(one))).toEqual([
-      expect.stringMatching(/^Residual: small\.onnx · 11 layers · worst layer \S+: int8 [\d.]+ dB$/),
-      expect.stringMatching(/^small: small\.onnx · 11 layers · worst layer/),
-      expect.stringMatching(/^export: small\.onnx · [\d.]+ kB · 11 layers · worst layer/),
+      expect.stringMatching(/^Residual: small\.onnx · 11 layers · worst weight \S+: int8 [\d.]+ dB$/),
+      expect.stringMatching(/^small: small\.onnx · 11 layers · worst weight/),
+      expect.stringMatching(/^export: small\.onnx · [\d.]+ kB · 11 layers · worst weight/),
     ]);
     expect(told.filter((one) => one.startsWith('small'))).toHaveLength(4);
     await client.configure({ codeLens: { script: false } });

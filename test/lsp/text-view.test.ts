@@ -123,7 +123,7 @@ describe('lenses', () => {
       graph.map((lens) => [lens.command?.title, lens.command?.command, lens.command?.arguments]),
     ).toEqual([
       [
-        expect.stringMatching(/^2\.6 kB · 3 layers · worst layer conv1: int8 \d+\.\d dB$/),
+        expect.stringMatching(/^2\.6 kB · 3 layers · worst weight conv1: int8 \d+\.\d dB$/),
         'quantlens.openAsText',
         [uri, 'conv1'],
       ],

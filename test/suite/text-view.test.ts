@@ -61,7 +61,7 @@ describe('text view of a model', () => {
 
   it('has lenses with facts and actions on the graph', async () => {
     const facts = await lensOf(document, /kB · 21 layers/);
-    assert.match(facts.title, /^281 kB · 21 layers · worst layer classifier: int8 42\.6 dB$/);
+    assert.match(facts.title, /^281 kB · 21 layers · worst weight classifier: int8 42\.6 dB$/);
     const uri = inWorkspace(demoModel).toString();
     const { command, arguments: args } = await lensOf(document, /^Quantize to int4$/);
     assert.deepEqual([command, args], ['quantlens.quantize', [uri, 'int4']]);

@@ -3,15 +3,16 @@ import { dataTypeByName } from '../engine/base/dtype';
 import type { Recipe } from '../engine/format/recipe';
 import { parseQuantScheme } from '../engine/numerics/scheme';
 import type { Issue } from '../protocol/issues';
-import type { AnalysisReport, Decibel, LayerReport, ModelSummary } from '../protocol/reports';
+import type { AnalysisReport, Basis, Decibel, LayerReport, ModelSummary } from '../protocol/reports';
 import type { AnalysisState, Effect, ErrorCell, Fact, LayerRow, ModelView } from '../protocol/views';
 import { withoutIgnored } from './ignored';
 import { findings, type SeveritySettings } from './index';
 import { decibels, percent, shapeText, shortBytes, shortCount } from './numbers';
 import { plannedFormats, plannedWeightFormat } from './planned';
+import { quantizedRow } from './quantized-row';
 import type { ThresholdSettings } from './thresholds';
 import { verdictOf } from './verdict';
-import { effectWords, factWords, line, reported } from './words';
+import { editorWords, effectWords, factWords, line, reported } from './words';
 
 /** Weight formats shown as columns, best first. */
 const shownWeightFormats = ['int8.tensor', 'int8.channel', 'int4.channel', 'int4.group32'] as const;
@@ -58,7 +59,10 @@ export function modelView(input: ViewInput): ModelView {
     state: input.state,
     trusted: input.trusted,
     facts: report ? facts(report.model) : [],
-    layers: layers.map((layer) => row(layer, byLayer.get(layer.name) ?? [], recipe)),
+    layers: layers.map((layer) => ({
+      ...row(layer, byLayer.get(layer.name) ?? [], recipe),
+      quantized: quantizedRow(layer, report?.quantization?.unfused),
+    })),
     columns: report ? columns(report) : [],
     findings: found.map(reported),
     problems: [...input.problems, ...(report?.issues ?? [])].map(line),
@@ -71,16 +75,60 @@ export function modelView(input: ViewInput): ModelView {
   };
 }
 
-/** Layer with the lowest weight error at int4 per channel: the first one low bits will hurt. */
+/** The lowest figure of some layers, and what it is a figure of. */
+export interface WorstFigure {
+  readonly layer: LayerReport;
+  readonly effect: 'weight' | 'cumulative' | 'output';
+  readonly format: string;
+  readonly db: number;
+  readonly basis: Basis;
+}
+
+/** The layer with the lowest figure, in the metric that {@link worstFigure} chooses. */
 export function worstLayer(layers: readonly LayerReport[]): LayerReport | undefined {
-  let worst: LayerReport | undefined;
-  for (const layer of layers) if (rank(layer) < rank(worst)) worst = layer;
+  return worstFigure(layers)?.layer;
+}
+
+/**
+ * The lowest dB figure in the one metric that says most: effect on the output once any layer has it, else cumulative
+ * error, else weight error at int8 per channel. Figures of two metrics or schemes are never compared with each other.
+ */
+export function worstFigure(layers: readonly LayerReport[]): WorstFigure | undefined {
+  const byMetric = [
+    ['output', (layer: LayerReport) => layer.outputEffect],
+    ['cumulative', (layer: LayerReport) => layer.cumulative],
+  ] as const;
+  for (const [effect, figures] of byMetric) {
+    const format = layers
+      .map((layer) => Object.keys(figures(layer) ?? {})[0])
+      .find((one) => one !== undefined);
+    if (format !== undefined) return lowest(layers, effect, format, figures);
+  }
+  return lowest(layers, 'weight', 'int8.channel', (layer) => layer.weightSqnr);
+}
+
+function lowest(
+  layers: readonly LayerReport[],
+  effect: WorstFigure['effect'],
+  format: string,
+  figures: (layer: LayerReport) => Readonly<Record<string, Decibel>> | undefined,
+): WorstFigure | undefined {
+  let worst: WorstFigure | undefined;
+  for (const layer of layers) {
+    const db = figures(layer)?.[format];
+    if (typeof db !== 'number' || (worst && db >= worst.db)) continue;
+    const basis = (effect === 'output' ? layer.outputEffectBasis?.[format] : undefined) ?? 'measured';
+    worst = { layer, effect, format, db, basis };
+  }
   return worst;
 }
 
-function rank(layer: LayerReport | undefined): number {
-  const measured = layer?.cumulative && Object.values(layer.cumulative)[0];
-  return measured ?? layer?.weightSqnr?.['int8.channel'] ?? Number.POSITIVE_INFINITY;
+/** `worst weight conv1: int8 40.2 dB`; while layers are being measured `worst so far, cumulative conv1: w8a8 26.9 dB`. */
+export function worstText(worst: WorstFigure, name: string, state?: AnalysisState): string {
+  const { effect, format, db, basis } = worst;
+  const scheme = effect === 'weight' ? 'int8' : format.replace(/[^\w.:]/g, '');
+  const figure = `${scheme} ${basis === 'estimated' ? '≈ ' : ''}${decibels(db)}`;
+  return editorWords.worst[effect](name, figure, state === 'measuring');
 }
 
 /** Bytes of one weight stored in a format: codes in the next ONNX width plus float32 scales. */
@@ -178,6 +226,7 @@ function row(layer: LayerReport, codes: readonly string[], recipe: Recipe | unde
     depthwise: layer.depthwise ?? false,
     range: layer.weightRange,
     cells: cells(layer),
+    dataType: layer.dataType,
     ...(isFloat(layer) ? {} : { storedAs: layer.dataType }),
     planned: recipe && plannedWeightFormat(layer, recipe),
     findings: codes,
@@ -215,27 +264,22 @@ export function cells(layer: LayerReport): readonly ErrorCell[] {
 }
 
 function columns(report: AnalysisReport): ModelView['columns'] {
-  const weight = shownWeightFormats.map((format) => ({ format, effect: 'weight' as const, label: format }));
   const has = (effect: 'local' | 'cumulative' | 'outputEffect') => [
     ...new Set(report.layers.flatMap((layer) => Object.keys(layer[effect] ?? {}))),
   ];
+  const measured = (effect: 'local' | 'cumulative' | 'output') =>
+    has(effect === 'output' ? 'outputEffect' : effect).map((format) => ({
+      format,
+      effect,
+      label: `${format} ${effectWords[effect]}`,
+    }));
+  const weight = shownWeightFormats.map((format) => ({ format, effect: 'weight' as const, label: format }));
+  // What says most about the network stands first, where no window is too narrow for it.
   return [
+    ...measured('output'),
+    ...measured('cumulative'),
+    ...measured('local'),
     ...(report.layers.some((layer) => layer.weightSqnr) ? weight : []),
-    ...has('local').map((format) => ({
-      format,
-      effect: 'local' as const,
-      label: `${format} ${effectWords.local}`,
-    })),
-    ...has('cumulative').map((format) => ({
-      format,
-      effect: 'cumulative' as const,
-      label: `${format} ${effectWords.cumulative}`,
-    })),
-    ...has('outputEffect').map((format) => ({
-      format,
-      effect: 'output' as const,
-      label: `${format} ${effectWords.output}`,
-    })),
   ];
 }
 

@@ -182,7 +182,7 @@ const sentences: { readonly [C in IssueCode]: Sentence<C> } = {
       ? `zero is far outside, so ${bits(f.bitsLost)} of the codes' range are wasted. Subtract the offset and fold it into the bias.`
       : `a symmetric format wastes ${bits(f.bitsLost)}. ${advice('Use asymmetric activations', f.gains)}`),
   M13: (f) =>
-    `${f.channels.length} of ${f.total} channels are dead (all weights zero): ${f.channels.slice(0, 8).join(', ')}${f.channels.length > 8 ? ', …' : ''}.`,
+    `${f.channels.length} of ${f.total} channels are dead (their weights are zero, or next to it once BatchNormalization is folded): ${f.channels.slice(0, 8).join(', ')}${f.channels.length > 8 ? ', …' : ''}.`,
   M14: (f) => {
     if (f.inFile) {
       const cost = f.sqnr === undefined ? '' : `; the activation alone leaves ${decibels(f.sqnr)} here`;
@@ -425,7 +425,13 @@ export const editorWords = {
   fixLayer: (kind: FixKind, layer: string) => `${fixTitles[kind]}: ${layer}`,
   layers: (count: number) => `${count} ${count === 1 ? 'layer' : 'layers'}`,
   layer: (name: string) => `layer ${name}`,
-  worstLayer: (name: string, db: string) => `worst layer ${name}: int8 ${db}`,
+  worst: {
+    weight: (name: string, figure: string) => `worst weight ${name}: ${figure}`,
+    cumulative: (name: string, figure: string, isRunning: boolean) =>
+      `${isRunning ? 'worst so far, cumulative' : 'worst cumulative'} ${name}: ${figure}`,
+    output: (name: string, figure: string, isRunning: boolean) =>
+      `${isRunning ? 'worst so far at the output' : 'worst at the output'} ${name}: ${figure}`,
+  },
   worstWeight: (text: string) => `worst weight ${text}`,
   cumulative: (scheme: string, db: string) => `${scheme} cumulative ${db}`,
   parameters: (count: string) => `${count} parameters`,

@@ -4,7 +4,7 @@ import { hasErrors } from '../../engine/base/issue';
 import type { Recipe } from '../../engine/format/recipe';
 import { clientCommands } from '../../protocol/lsp-ext';
 import type { LayerReport } from '../../protocol/reports';
-import { plannedBytes, worstLayer } from '../../rules/model-view';
+import { plannedBytes, worstFigure, worstText } from '../../rules/model-view';
 import { decibels, shortBytes, shortCount } from '../../rules/numbers';
 import { plannedWeightFormat } from '../../rules/planned';
 import { verdictOf } from '../../rules/verdict';
@@ -30,17 +30,15 @@ function modelLenses(snapshot: TextSnapshot): CodeLens[] {
   const { report, uri, state } = snapshot.model;
   const at = (title: string, command: string, ...args: unknown[]) =>
     lens(snapshot, graph.span, { title, command, arguments: args });
-  const worst = worstLayer(report.layers);
+  const worst = worstFigure(report.layers);
   const facts = [
     shortBytes(report.model.bytes),
     editorWords.layers(report.layers.length),
     ...(state === 'weights-running' ? [editorWords.measuringWeights] : []),
     ...(state === 'measuring' ? [editorWords.measuringLayers] : []),
-    ...(worst?.weightSqnr
-      ? [editorWords.worstLayer(label(worst.name), decibels(worst.weightSqnr['int8.channel']))]
-      : []),
+    ...(worst ? [worstText(worst, label(worst.layer.name), state)] : []),
   ];
-  const told = at(facts.join(' · '), worst ? clientCommands.openAsText : noCommand, uri, worst?.name);
+  const told = at(facts.join(' · '), worst ? clientCommands.openAsText : noCommand, uri, worst?.layer.name);
   if (state === 'too-large')
     return [told, at(editorWords.measureWeights, clientCommands.measureWeights, uri)];
   if (!snapshot.trusted) return [told, at(editorWords.restrictedModel, 'workbench.trust.manage')];

@@ -2,8 +2,8 @@
 import * as path from 'node:path';
 import type { CodeLens, Command } from 'vscode-languageserver-types';
 import { clientCommands } from '../../../protocol/lsp-ext';
-import { worstLayer } from '../../../rules/model-view';
-import { decibels, shortBytes } from '../../../rules/numbers';
+import { worstFigure, worstText } from '../../../rules/model-view';
+import { shortBytes } from '../../../rules/numbers';
 import { editorWords, fixTitles } from '../../../rules/words';
 import { scriptWords } from '../../../rules/words-script-editor';
 import { label, type Span, uriOf } from '../../convert';
@@ -40,7 +40,7 @@ function modelLenses(snapshot: ScriptSnapshot, span: Span, tie: ScriptTie): Code
     range,
     command: { title, command, arguments: args },
   });
-  const worst = worstLayer(report.layers);
+  const worst = worstFigure(report.layers);
   const facts = [
     label(path.basename(tie.model)),
     editorWords.layers(report.layers.length),
@@ -48,15 +48,13 @@ function modelLenses(snapshot: ScriptSnapshot, span: Span, tie: ScriptTie): Code
       ? [scriptWords.partly(tie.pairs.size, tie.tree.layers.length)]
       : []),
     ...progress(model),
-    ...(worst?.weightSqnr
-      ? [editorWords.worstLayer(label(worst.name), decibels(worst.weightSqnr['int8.channel']))]
-      : []),
+    ...(worst ? [worstText(worst, label(worst.layer.name), state)] : []),
   ];
   const told = at(
     facts.join(' · '),
     worst && snapshot.client.own ? clientCommands.openAsText : noCommand,
     uri,
-    worst?.name,
+    worst?.layer.name,
   );
   if (!snapshot.client.own) return [told];
   if (state === 'too-large')
@@ -87,14 +85,12 @@ function stateOf(snapshot: ScriptSnapshot, file: string): Command {
   const name = label(path.basename(file));
   const report = snapshot.exists(file) ? snapshot.model(file).report : undefined;
   if (!report) return { title: scriptWords.notWritten(name), command: noCommand };
-  const worst = worstLayer(report.layers);
+  const worst = worstFigure(report.layers);
   const title = [
     name,
     shortBytes(report.model.bytes),
     editorWords.layers(report.layers.length),
-    ...(worst?.weightSqnr
-      ? [editorWords.worstLayer(label(worst.name), decibels(worst.weightSqnr['int8.channel']))]
-      : []),
+    ...(worst ? [worstText(worst, label(worst.layer.name))] : []),
   ].join(' · ');
   return snapshot.client.own
     ? { title, command: clientCommands.openModel, arguments: [uriOf(file)] }
