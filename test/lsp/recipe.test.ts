@@ -157,8 +157,8 @@ describe('what a recipe does', () => {
       opened.text.slice(position.character - 1, position.character),
     ]);
     expect(shown).toEqual([
-      [expect.stringMatching(/^≥ \d+\.\d dB · 2 layers · 1\.2 kB → 216 B$/), '}'],
-      [expect.stringMatching(/^\d+\.\d dB · 1 layer · 320 B → 130 B$/), '}'],
+      [expect.stringMatching(/^weight ≥ \d+\.\d dB · 2 layers · 1\.2 kB → 216 B$/), '}'],
+      [expect.stringMatching(/^weight \d+\.\d dB · 1 layer · 320 B → 130 B$/), '}'],
     ]);
   });
 

@@ -66,7 +66,7 @@ describe('recipe', () => {
       const all = await hints();
       return all.length === 2 && all;
     });
-    assert.match(shown.join('\n'), /^≥ 42\.6 dB · 20 layers · \d+ kB → \d+(\.\d)? kB$/m);
+    assert.match(shown.join('\n'), /^weight ≥ 42\.6 dB · 20 layers · \d+ kB → \d+(\.\d)? kB$/m);
     assert.match(shown.join('\n'), /^1 layer · stays 576 B$/m);
   });
 
@@ -121,7 +121,7 @@ describe('recipe', () => {
     await replace('"match": "stem", "keep": "float"', '"match": "blocks.*", "weights": "int4.channel"');
     await lensOf(document, /worst weight 18\.1 dB \(blocks\.5\.project\)/);
     await until('a hint of the new rule', async () =>
-      (await hints()).some((hint) => /^≥ 18\.1 dB · 18 layers · /.test(hint)),
+      (await hints()).some((hint) => /^weight ≥ 18\.1 dB · 18 layers · /.test(hint)),
     );
     await vscode.commands.executeCommand('undo');
     await lensOf(document, /worst weight 42\.6 dB \(classifier\)/);

@@ -60,7 +60,7 @@ function recipeHints(snapshot: RecipeSnapshot): Hint[] {
     }
     const count = editorWords.layers(mine.length);
     const error = worst
-      ? `${mine.length > 1 ? '≥ ' : ''}${decibels(worst.db)}${verdictOf(worst.db) === 'bad' ? ' ✗' : ''} · `
+      ? `${effectWords[isMeasured ? 'cumulative' : 'weight']} ${mine.length > 1 ? '≥ ' : ''}${decibels(worst.db)}${verdictOf(worst.db) === 'bad' ? ' ✗' : ''} · `
       : '';
     const tooltip = editorWords.ruleTooltip(count, worst && label(worst.name), isMeasured);
     const size = editorWords.sizeChange(shortBytes(before), shortBytes(after));
