@@ -1,5 +1,6 @@
 /** Activation: builds the parts, wires them, and starts the server when the first document or model needs it. */
 import * as vscode from 'vscode';
+import { mentionsFramework } from '../../server/src/protocol/frameworks';
 import { CalibrationPanel } from './calibration-panel';
 import { Calibrations } from './calibrations';
 import { documentSelector, Server } from './client';
@@ -61,16 +62,23 @@ export function deactivate(): Promise<void> | undefined {
 
 /** Starts the server with the first document that it serves; requests of panels and commands start it as well. */
 function startWhenNeeded(started: Server, log: vscode.LogOutputChannel): readonly vscode.Disposable[] {
-  const isServed = (document: vscode.TextDocument) => vscode.languages.match(documentSelector, document) > 0;
+  // Most Python files do not concern us: no process is started for them.
+  const isServed = (document: vscode.TextDocument) =>
+    vscode.languages.match(documentSelector, document) > 0 &&
+    (document.languageId !== 'python' || mentionsFramework(document.getText()));
   const start = () => void started.ready().catch((error: Error) => log.error(error.message));
   if (vscode.workspace.textDocuments.some(isServed)) {
     start();
     return [];
   }
-  const listener = vscode.workspace.onDidOpenTextDocument((document) => {
+  const look = (document: vscode.TextDocument) => {
     if (!isServed(document)) return;
-    listener.dispose();
+    for (const listener of listeners) listener.dispose();
     start();
-  });
-  return [listener];
+  };
+  const listeners = [
+    vscode.workspace.onDidOpenTextDocument(look),
+    vscode.workspace.onDidSaveTextDocument(look),
+  ];
+  return listeners;
 }

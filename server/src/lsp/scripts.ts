@@ -5,11 +5,11 @@
 import * as path from 'node:path';
 import type { TextDocument } from 'vscode-languageserver-textdocument';
 import type { Location } from 'vscode-languageserver-types';
+import { mentionsFramework } from '../protocol/frameworks';
 import type { Settings } from '../protocol/lsp-ext';
 import { type AnalyzedScript, analyzeScript } from '../rules/script/analyze';
 import { isRelevant } from '../rules/script/index';
 import { scriptTargets } from '../rules/script/script-rule';
-import { frameworks } from '../script/catalog';
 import { cellSpan, joinCells, type NotebookProgram, programOffset } from '../script/notebook';
 import type { PythonParser } from '../script/parser';
 import { fileOf, rangeOf, type Span } from './convert';
@@ -88,9 +88,6 @@ interface Held {
   exports: readonly ExportCall[] | undefined;
 }
 
-/** Any mention; whether it is an import, the parser tells. */
-const mention = new RegExp(`\\b(?:${[...frameworks].join('|')})\\b`);
-
 /** A folder is looked through again after this time, milliseconds. */
 const FOLDER_AGE = 5000;
 
@@ -124,7 +121,7 @@ export class Scripts {
   /** Resolves once {@link of} can answer: with the parser, if the document needs it. */
   async ready(document: TextDocument): Promise<void> {
     if (document.languageId !== 'python' || this.parser || !this.isEnabled()) return;
-    if (mention.test(this.source(document).text())) this.parser = await this.host.parser();
+    if (mentionsFramework(this.source(document).text())) this.parser = await this.host.parser();
   }
 
   /** True when an older version is analysed, and not in no time: the newest may be old in a moment. */
@@ -204,7 +201,7 @@ export class Scripts {
     const known = this.held.get(source.uri);
     if (known?.version === source.version && known.settings === settings) return known;
     const text = source.text();
-    const wanted = settings.script.enabled && mention.test(text);
+    const wanted = settings.script.enabled && mentionsFramework(text);
     // Nobody waits here: what is pushed is pushed again.
     if (wanted && !this.parser) this.load();
     if (!wanted || !this.parser) {

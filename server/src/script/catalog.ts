@@ -3,31 +3,7 @@
  * which calls hand a network through, and what makes a file worth looking at. A table, no logic.
  */
 
-/** Imports that make a file ours; nothing else is analysed. */
-export const frameworks: ReadonlySet<string> = new Set([
-  'torch',
-  'torchvision',
-  'torchao',
-  'pytorch_lightning',
-  'lightning',
-  'tensorflow',
-  'tensorflow_model_optimization',
-  'keras',
-  'onnx',
-  'onnxruntime',
-  'transformers',
-  'optimum',
-  'bitsandbytes',
-  'auto_gptq',
-  'gptqmodel',
-  'awq',
-  'llmcompressor',
-  'modelopt',
-  'neural_compressor',
-  'aimet_torch',
-  'aimet_onnx',
-  'safetensors',
-]);
+export { frameworks } from '../protocol/frameworks';
 
 /** Prefixes under which the same functions are found; the first that matches is replaced. */
 const prefixes: readonly (readonly [from: string, to: string])[] = [

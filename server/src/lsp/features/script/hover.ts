@@ -21,7 +21,9 @@ export function scriptHover(snapshot: ScriptSnapshot, position: Position): Hover
   const [only] = found.layers;
   const table =
     only && found.layers.length === 1 ? layerMarkdown(only, found.model, snapshot) : tableOf(found);
-  const value = `${table}\n\n*${origin(found)}*`;
+  // Behind the name, where it is seen without scrolling.
+  const [head = '', ...rest] = table.split('\n\n');
+  const value = [head, `*${origin(found)}*`, ...rest].join('\n\n');
   const contents = snapshot.client.markdown
     ? { kind: MarkupKind.Markdown, value }
     : { kind: MarkupKind.PlainText, value: plainText(value) };
