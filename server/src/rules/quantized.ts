@@ -3,6 +3,9 @@ import type { Severity } from '../protocol/issues';
 import type { LayerReport, QuantizedLayerFacts, TargetName } from '../protocol/reports';
 import type { ModelFacts, ModelRule } from './rule';
 
+/** Integer kernels multiply bytes: onnxruntime dequantizes codes of any other width and computes in float. */
+const KERNEL_BITS = 8;
+
 /** Layers that are stored quantized, with their facts. */
 export function* storedLayers(
   facts: ModelFacts,
@@ -10,11 +13,19 @@ export function* storedLayers(
   for (const layer of facts.report.layers) if (layer.quantized) yield { layer, quantized: layer.quantized };
 }
 
-/** Layers whose products are computed in integers: weight and activation are codes. */
+/**
+ * Layers whose products are computed in integers: weight and activation are codes of 8 bits. Where the optimised graph
+ * is known it decides.
+ */
 export function* integerLayers(
   facts: ModelFacts,
 ): Iterable<{ readonly layer: LayerReport; readonly quantized: QuantizedLayerFacts }> {
-  for (const one of storedLayers(facts)) if (one.quantized.inputQuantizer) yield one;
+  for (const one of storedLayers(facts)) if (isInteger(one.quantized)) yield one;
+}
+
+function isInteger({ inputQuantizer, weightBits, fused }: QuantizedLayerFacts): boolean {
+  if (!inputQuantizer) return false;
+  return fused ?? (inputQuantizer.bits === KERNEL_BITS && weightBits === KERNEL_BITS);
 }
 
 /** The runtime the recipe names, or the one whose own operators the file uses. */

@@ -193,6 +193,29 @@ describe.each(cases)('%s', (code, speaks, says, silent) => {
   it('is silent on a float model', () => expect(found(code, report(layer('a')))).toEqual([]));
 });
 
+describe('layers that no integer kernel computes', () => {
+  const extreme: Partial<QuantizedLayerFacts> = {
+    accumulatorPeak: 2 ** 33,
+    pairSumPeak: 64515,
+    zeroPointNonZero: true,
+  };
+  const wide = { tensor: 'x_codes', bits: 16, signed: false, scale: 1e-4, zeroPoint: 32768 };
+  const spoken = (parts: Partial<QuantizedLayerFacts>) => {
+    const one = file([stored('a', { ...extreme, ...parts })]);
+    return ['M08', 'M09', 'M10', 'M11'].flatMap((code) => found(code, one));
+  };
+  it('are judged as integer layers when codes of 8 bits meet', () => expect(spoken({})).toHaveLength(3));
+  it.each([
+    ['16-bit activations', { inputQuantizer: wide }],
+    ['16-bit weights', { weightBits: 16 }],
+    ['a layer that stayed float', { fused: false }],
+  ] as const)('%s are not', (_, parts) => expect(spoken(parts)).toEqual([]));
+  it('4-bit codes that were widened count once the optimised graph tells', () => {
+    expect(spoken({ weightBits: 4 })).toEqual([]);
+    expect(spoken({ weightBits: 4, fused: true })).toHaveLength(3);
+  });
+});
+
 describe('findings that depend on a runtime', () => {
   const recipe = '{"model": "m.onnx", "target": "ort-cpu", "default": {"weights": "int8.channel"}}';
   const saturating = file([stored('a', { pairSumPeak: 64515 })]);

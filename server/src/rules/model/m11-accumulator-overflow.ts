@@ -10,7 +10,7 @@ export const m11: ModelRule<'M11'> = {
   title: 'The int32 accumulator can overflow',
   documentation: {
     trigger:
-      'Σ |w| · max |x| over one output channel, in codes, exceeds 2³¹ − 1. With 8-bit codes this takes more than 66,000 products; with 16-bit activations a few hundred are enough.',
+      'Σ |w| · max |x| over one output channel, in codes, exceeds 2³¹ − 1, in a layer that is computed in integers. With 8-bit codes this takes more than 66,000 products. 16-bit activations would need a few hundred, but onnxruntime has no integer kernel for them and computes such layers in float.',
     why: 'Accumulators wrap around: the result is not imprecise but wrong, with the opposite sign.',
     remedy:
       'Use fewer bits for weights or activations, or split the reduction into parts that are added in float.',
