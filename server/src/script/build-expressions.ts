@@ -11,10 +11,20 @@ export function meaningful(node: Node): readonly Node[] {
   return node.namedChildren.filter((child) => child.type !== 'comment');
 }
 
+/** Levels of nesting that are read; deeper is no code a person wrote, and the stack ends somewhere. */
+const MAXIMUM_NESTING = 300;
+let nesting = 0;
+
 /** Builds one expression; what is unknown becomes `other` with its parts. */
 export function expression(node: Node): Expression {
-  const build = builders[node.type];
-  return build ? build(node) : other(node);
+  if (nesting >= MAXIMUM_NESTING) return { kind: 'other', type: node.type, parts: [], span: spanOf(node) };
+  nesting++;
+  try {
+    const build = builders[node.type];
+    return build ? build(node) : other(node);
+  } finally {
+    nesting--;
+  }
 }
 
 /** Empty when the field is missing, as in broken code. */

@@ -30,7 +30,7 @@ import {
   truthOf,
   unknownValue,
 } from './interpret-values';
-import { pathOf, type Scope, soleBinding } from './names';
+import { type Binding, pathOf, type Scope, soleBinding } from './names';
 import type { CallExpression, Expression, FunctionStatement } from './syntax';
 
 /** Finds classes and functions that a file imports from the workspace. */
@@ -42,6 +42,8 @@ const STEP_BUDGET = 60_000;
 export class Interpreter implements Machine {
   private steps = 0;
   private depth = 0;
+  /** Variables of modules whose values are being worked out. */
+  private readonly reading = new Set<Binding>();
 
   constructor(private readonly resolve: Resolver) {}
 
@@ -261,11 +263,20 @@ export class Interpreter implements Machine {
         };
       case 'variable':
         return binding.value && !this.isLocal(frame.scope, name)
-          ? this.value(binding.value, frame)
+          ? this.variable(binding, binding.value, frame)
           : unknownValue;
       default:
         return unknownValue;
     }
+  }
+
+  /** `x = f(x)` at the level of the module reads itself; such a variable has no value that is known. */
+  private variable(binding: Binding, value: Expression, frame: Frame): PythonValue {
+    if (this.reading.has(binding)) return unknownValue;
+    this.reading.add(binding);
+    const found = this.value(value, frame);
+    this.reading.delete(binding);
+    return found;
   }
 
   /** A local variable that has no value yet must not be looked up from its own later assignment. */

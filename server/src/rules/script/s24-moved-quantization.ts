@@ -1,5 +1,4 @@
 /** S24: torch.quantization and torch.ao.quantization are to be removed from PyTorch. */
-import { pathOf } from '../../script/names';
 import type { ScriptRule } from './script-rule';
 import { textAt } from './script-rule';
 
@@ -24,7 +23,7 @@ export const s24: ScriptRule<'S24'> = {
   check(facts) {
     const said = new Set<string>();
     return facts.program.calls.flatMap((call) => {
-      const path = pathOf(call.expression.callee, call.scope);
+      const { path } = call;
       if (path === undefined || !old.test(path)) return [];
       const name = path.slice(path.lastIndexOf('.') + 1);
       const successor = moved.has(name) ? name : undefined;

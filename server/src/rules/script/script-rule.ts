@@ -108,7 +108,7 @@ export function addArgument(facts: ScriptFacts, call: Call, text: string): Scrip
   const rest = facts.text.slice(last.span[1], argsSpan[1]);
   const comma = /^\s*,/.exec(rest);
   const at = last.span[1] + (comma?.[0].length ?? 0);
-  const lineBreak = /\n[ \t]*$/.exec(facts.text.slice(argsSpan[0], last.span[0]))?.[0];
+  const lineBreak = /\r?\n[ \t]*$/.exec(facts.text.slice(argsSpan[0], last.span[0]))?.[0];
   const separator = lineBreak ?? ' ';
   return { span: [at, at], text: `${comma ? '' : ','}${separator}${text}${comma ? ',' : ''}` };
 }
