@@ -9,6 +9,7 @@ import type { CompareView, LayerDetailView } from '../../server/src/protocol/vie
 import { rememberedRequest } from './calibration-panel';
 import type { Calibrations } from './calibrations';
 import type { Server } from './client';
+import { besideEarlier, isComplete } from './compare-result';
 import { modelEditorType } from './models';
 import { comparePanelWords } from './panel-words';
 import { baseName, compareTexts } from './text-view';
@@ -96,6 +97,10 @@ class ComparePanel {
   private jobId = '';
   private cancellation: vscode.CancellationTokenSource | undefined;
   private view: CompareView | undefined;
+  /** What the running comparison itself has brought. */
+  private brought: CompareView | undefined;
+  /** The last comparison that came to its end, and what it ran on. */
+  private earlier: { readonly view: CompareView; readonly target: CompareTarget } | undefined;
   private detail: { layer: string; cancellation: vscode.CancellationTokenSource } | undefined;
 
   constructor(
@@ -139,9 +144,25 @@ class ComparePanel {
     void this.panel.webview.postMessage(message);
   }
 
-  private show(view: CompareView): void {
+  /** Shows a view, or the last complete one with what happened since where that says more. */
+  private show(given: CompareView): void {
+    this.brought = given;
+    const sameData = this.earlier?.target === this.target;
+    const view = besideEarlier(given, this.earlier?.view, sameData, {
+      kept: vscode.l10n.t('The figures are those of the comparison before.'),
+      cancelled: vscode.l10n.t('Cancelled.'),
+    });
+    if (isComplete(given)) this.earlier = { view: given, target: this.target };
+    // Details and another run belong to the figures that are shown.
+    else if (view !== given && given.state !== 'running' && this.earlier && !sameData)
+      this.aim(this.earlier.target);
     this.view = view;
     this.post({ type: 'view', view });
+  }
+
+  private aim(target: CompareTarget): void {
+    this.target = target;
+    this.post({ type: 'target', target });
   }
 
   private async receive(message: FromComparePanel): Promise<unknown> {
@@ -150,7 +171,7 @@ class ComparePanel {
     switch (message.type) {
       case 'ready':
         this.post({ type: 'target', target: this.target });
-        if (this.view) this.show(this.view);
+        if (this.view) this.post({ type: 'view', view: this.view });
         return this.cancellation || this.view ? undefined : this.run();
       case 'run':
         return this.run(true);
@@ -191,6 +212,7 @@ class ComparePanel {
     this.stop();
     const cancellation = new vscode.CancellationTokenSource();
     this.cancellation = cancellation;
+    this.brought = undefined;
     this.jobId = randomUUID();
     const { jobId } = this;
     const view = await this.compare(jobId, fresh, cancellation.token);
@@ -217,7 +239,7 @@ class ComparePanel {
         data: null,
         layers: [],
         findings: [],
-        ...this.view,
+        ...this.brought,
         state: cancelled ? 'cancelled' : 'failed',
         problems: cancelled ? [] : [message],
       };
@@ -273,9 +295,7 @@ class ComparePanel {
   }
 
   private async compareOn(target: CompareTarget): Promise<void> {
-    this.target = target;
-    this.view = undefined;
-    this.post({ type: 'target', target });
+    this.aim(target);
     await this.run();
   }
 }
