@@ -1,6 +1,7 @@
 /** What `analyze` prints of a file that is quantized already: a row per layer, then what the graph tells. */
 import type { AnalysisReport, LayerReport, QuantizedLayerFacts } from '../protocol/reports';
 import { percent } from '../rules/numbers';
+import { storedWeightFormat } from '../rules/quantized-row';
 import { type Column, table } from './table';
 
 /** The table of quantized layers; empty when no layer is quantized. */
@@ -55,7 +56,7 @@ function weightCells(layer: LayerReport, facts: QuantizedLayerFacts): readonly s
     layer.name,
     layer.depthwise ? `${layer.op} (depthwise)` : layer.op,
     facts.form,
-    weightFormat(facts),
+    storedWeightFormat(facts),
     `${facts.codesUsed} of ${levels}`,
     facts.effectiveLevels.toFixed(1),
     `${facts.reach.least}–${facts.reach.median}`,
@@ -63,12 +64,6 @@ function weightCells(layer: LayerReport, facts: QuantizedLayerFacts): readonly s
     facts.badScales > 0 ? `${facts.badScales} bad` : `${facts.scaleSpread.toPrecision(3)}×`,
     facts.pairSumPeak === undefined ? '–' : String(facts.pairSumPeak),
   ];
-}
-
-function weightFormat(facts: QuantizedLayerFacts): string {
-  const scope = facts.granularity === 'group' ? `group${facts.groupSize ?? ''}` : facts.granularity;
-  const zero = facts.zeroPointNonZero ? ' asym' : '';
-  return `${facts.weightSigned ? 'int' : 'uint'}${facts.weightBits}.${scope}${zero}`;
 }
 
 /** How much of the file onnxruntime runs in integers, in one line; the finding M23 tells why. */

@@ -32,6 +32,29 @@ export interface ErrorCell {
   readonly bytes?: number;
 }
 
+/** A layer that is quantized already: what its codes and scales tell without the float original. */
+export interface QuantizedRow {
+  /** How it is written in the file. */
+  readonly form: 'qdq' | 'qoperator' | 'matmul-n-bits' | 'blocked-qdq' | 'dynamic';
+  /** `int8.channel`, `uint4.group32 asym`. */
+  readonly weights: string;
+  /** Distinct weight codes that occur, of `levels`. */
+  readonly codesUsed: number;
+  readonly levels: number;
+  /** exp(entropy of the codes): levels that do work. */
+  readonly effectiveLevels: number;
+  /** Share of weight codes at the two ends of the range. */
+  readonly endShare: number;
+  /** Largest channel scale divided by the smallest. */
+  readonly scaleSpread: number;
+  /** Channels whose scale is 0, subnormal or not finite. */
+  readonly badScales: number;
+  /** How the runtime computes it at its full optimisation level; missing = not looked at. */
+  readonly execution?: 'integer' | 'float';
+  /** Why it stays float, where that is known. */
+  readonly reason?: string;
+}
+
 export interface LayerRow {
   readonly name: string;
   readonly node: string;
@@ -43,6 +66,9 @@ export interface LayerRow {
   readonly depthwise: boolean;
   readonly range?: { readonly min: number; readonly max: number };
   readonly cells: readonly ErrorCell[];
+  /** Type of the weight as the file names it: `float`, `int8`, `F16`, `Q4_0`. */
+  readonly dataType: string;
+  readonly quantized?: QuantizedRow;
   /** Type of the weight when it is not stored as float: quantized already, nothing to plan. */
   readonly storedAs?: string;
   /** Format the recipe beside the model plans for it, `float` when kept, undefined without a recipe. */
