@@ -1,5 +1,5 @@
 /** Figures of an activation's distribution under a planned range, from its histogram: what findings judge. */
-import { parametersFor, type Range, realizedRange, roundHalfEven } from './affine';
+import { parametersFor, type Range, ROUNDING_MAGIC, realizedRange } from './affine';
 import type { QuantScheme } from './scheme';
 import type { Histogram } from './stats';
 
@@ -29,19 +29,20 @@ export function distributionFacts(
   const { scale, zeroPoint, codeMin, codeMax } = parameters;
   const reached = realizedRange(parameters);
   const codes = new Float64Array(codeMax - codeMin + 1);
-  const count = (code: number, times: number) => {
-    const at = Math.min(Math.max(code, codeMin), codeMax) - codeMin;
-    codes[at] = (codes[at] ?? 0) + times;
-  };
   const counts = histogram.occupied();
   const { firstBin, width } = histogram;
+  const [lowest, highest] = [reached.min - scale / 2, reached.max + scale / 2];
+  const last = codes.length - 1;
   let clipped = 0;
+  // Nothing is called in here: this runs once per tensor, before any of it is compiled.
   for (let bin = 0; bin < counts.length; bin++) {
     const times = counts[bin] ?? 0;
     if (times === 0) continue;
     const x = (firstBin + bin + 0.5) * width;
-    if (x > reached.max + scale / 2 || x < reached.min - scale / 2) clipped += times;
-    count(roundHalfEven(x / scale) + zeroPoint, times);
+    if (x > highest || x < lowest) clipped += times;
+    const code = x / scale + ROUNDING_MAGIC - ROUNDING_MAGIC + zeroPoint - codeMin;
+    const at = Math.min(Math.max(code, 0), last);
+    codes[at] = (codes[at] ?? 0) + times;
   }
   const total = Math.max(1, histogram.count);
   const others = Math.max(1, histogram.count - histogram.zeros);

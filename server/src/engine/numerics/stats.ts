@@ -239,7 +239,7 @@ export class Histogram {
   /** A view of the counts from the first occupied bin to the last; exact zeros are not among them. */
   occupied(): Float64Array {
     const from = this.occupiedFrom();
-    let to = this.size;
+    let to = Math.max(from, this.coveredTo());
     while (to > from && this.counts[to - 1] === 0) to--;
     return this.counts.subarray(from, to);
   }
@@ -267,9 +267,19 @@ export class Histogram {
 
   private occupiedFrom(): number {
     const { counts } = this;
-    let from = 0;
-    while (from < counts.length && counts[from] === 0) from++;
-    return from === counts.length ? 0 : from;
+    const to = this.coveredTo();
+    let from = this.coveredFrom();
+    while (from < to && counts[from] === 0) from++;
+    return from === to ? 0 : from;
+  }
+
+  /** Beyond the bins of the extremes and of zero nothing is counted. */
+  private coveredFrom(): number {
+    return this.count > this.zeros ? Math.floor(Math.min(this.min, 0) / this.width) - this.first : 0;
+  }
+
+  private coveredTo(): number {
+    return this.count > this.zeros ? Math.floor(Math.max(this.max, 0) / this.width) - this.first + 1 : 0;
   }
 
   /** Occupied bins in ascending order: lower edge and count. Exact zeros are not among them. */
@@ -287,19 +297,36 @@ export class Histogram {
   quantile(share: number): number | null {
     if (this.count === 0) return null;
     const target = share * this.count;
+    const counts = this.occupied();
+    const { firstBin, width, zeros } = this;
+    const inside = (bin: number, below: number, count: number) =>
+      Math.min(Math.max((firstBin + bin) * width + (width * (target - below)) / count, this.min), this.max);
+    // Zeros lie between the bins of negative and of other values.
+    const zerosAt = zeros === 0 ? -1 : Math.min(Math.max(-firstBin, 0), counts.length);
+    if (share > 0.5) {
+      // Sums of whole numbers are exact from either end, and this one is a few bins away.
+      let end = this.count;
+      for (let bin = counts.length; bin >= 0; bin--) {
+        const count = counts[bin] ?? 0;
+        end -= count;
+        if (count > 0 && end < target) return inside(bin, end, count);
+        if (bin !== zerosAt) continue;
+        end -= zeros;
+        if (end < target) return 0;
+      }
+      return this.min;
+    }
     let below = 0;
-    let zerosDone = this.zeros === 0;
-    const within = (value: number) => Math.min(Math.max(value, this.min), this.max);
-    for (const { low, count } of this.bins()) {
-      if (!zerosDone && low >= 0) {
-        zerosDone = true;
-        below += this.zeros;
+    for (let bin = 0; bin <= counts.length; bin++) {
+      if (bin === zerosAt) {
+        below += zeros;
         if (below >= target) return 0;
       }
-      if (below + count >= target) return within(low + (this.width * (target - below)) / count);
+      const count = counts[bin] ?? 0;
+      if (count > 0 && below + count >= target) return inside(bin, below, count);
       below += count;
     }
-    return zerosDone ? this.max : 0;
+    return this.max;
   }
 
   /** Widens the bins until [min, max] and everything before fits, and moves the counts there. */
@@ -309,22 +336,36 @@ export class Histogram {
     if (low === this.min && high === this.max) return;
     const exponent = widthExponent(low, high, this.size);
     const first = Math.floor(Math.min(low, 0) / 2 ** exponent);
-    if (exponent !== this.exponent || first !== this.first) {
-      const ratio = 2 ** (exponent - this.exponent);
-      const counts = new Float64Array(this.size);
-      const occupied = this.occupied();
-      const from = this.firstBin;
-      for (let bin = 0; bin < occupied.length; bin++) {
-        const count = occupied[bin] ?? 0;
-        if (count === 0) continue;
-        const target = Math.floor((from + bin) / ratio) - first;
-        invariant(target >= 0 && target < this.size, 'a wider range keeps every bin');
-        counts[target] = (counts[target] ?? 0) + count;
-      }
-      Object.assign(this, { exponent, first, counts, width: 2 ** exponent });
-    }
+    if (exponent === this.exponent) this.shift(this.first - first);
+    else this.regroup(exponent, first);
+    Object.assign(this, { exponent, first, width: 2 ** exponent });
     this.min = low;
     this.max = high;
+  }
+
+  /** Moves the counts up by so many bins. */
+  private shift(bins: number): void {
+    const [from, to] = [this.coveredFrom(), this.coveredTo()];
+    if (bins === 0 || to === from) return;
+    invariant(bins > 0 && to + bins <= this.size, 'a wider range keeps every bin');
+    this.counts.copyWithin(from + bins, from, to).fill(0, from, Math.min(from + bins, to));
+  }
+
+  /** Moves the counts to bins of a larger width. */
+  private regroup(exponent: number, first: number): void {
+    const occupied = this.occupied();
+    if (occupied.length === 0) return;
+    const perRatio = 2 ** (this.exponent - exponent);
+    const counts = new Float64Array(this.size);
+    const from = this.firstBin;
+    for (let bin = 0; bin < occupied.length; bin++) {
+      const count = occupied[bin] ?? 0;
+      if (count === 0) continue;
+      const target = Math.floor((from + bin) * perRatio) - first;
+      invariant(target >= 0 && target < this.size, 'a wider range keeps every bin');
+      counts[target] = (counts[target] ?? 0) + count;
+    }
+    this.counts = counts;
   }
 }
 

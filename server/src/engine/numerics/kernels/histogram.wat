@@ -6,7 +6,7 @@
 (module
   (import "host" "memory" (memory 1))
 
-  ;; Tables of 8192 counters at 0, 32768, 65536 and 98304; folded counters at 131072.
+  ;; Tables of 8192 counters at 0, 32768, 65536 and 98304.
 
   (func $low (param $lanes v128) (result f32)
     (f32.min
@@ -132,21 +132,31 @@
         (local.set $p (i32.add (local.get $p) (i32.const 4)))
         (br $rest))))
 
-  ;; Sums the four tables over bins [from, to), which are rounded outwards to fours, and empties them.
-  (func (export "fold") (param $from i32) (param $to i32)
-    (local $p i32) (local $end i32)
+  ;; Adds the four tables over bins [from, to), which are rounded outwards to fours, to the float64 counts at target and
+  ;; empties them.
+  (func (export "fold") (param $from i32) (param $to i32) (param $target i32)
+    (local $p i32) (local $end i32) (local $sum v128)
     (local.set $p (i32.shl (i32.and (local.get $from) (i32.const -4)) (i32.const 2)))
     (local.set $end (i32.shl (local.get $to) (i32.const 2)))
+    (local.set $target (i32.add (local.get $target) (i32.shl (local.get $p) (i32.const 1))))
     (block $done
       (loop $vectors
         (br_if $done (i32.ge_u (local.get $p) (local.get $end)))
-        (v128.store offset=131072 (local.get $p)
+        (local.set $sum
           (i32x4.add
             (i32x4.add (v128.load (local.get $p)) (v128.load offset=32768 (local.get $p)))
             (i32x4.add (v128.load offset=65536 (local.get $p)) (v128.load offset=98304 (local.get $p)))))
+        (v128.store (local.get $target)
+          (f64x2.add (v128.load (local.get $target)) (f64x2.convert_low_i32x4_u (local.get $sum))))
+        (v128.store offset=16 (local.get $target)
+          (f64x2.add
+            (v128.load offset=16 (local.get $target))
+            (f64x2.convert_low_i32x4_u
+              (i8x16.shuffle 8 9 10 11 12 13 14 15 0 1 2 3 4 5 6 7 (local.get $sum) (local.get $sum)))))
         (v128.store (local.get $p) (v128.const i32x4 0 0 0 0))
         (v128.store offset=32768 (local.get $p) (v128.const i32x4 0 0 0 0))
         (v128.store offset=65536 (local.get $p) (v128.const i32x4 0 0 0 0))
         (v128.store offset=98304 (local.get $p) (v128.const i32x4 0 0 0 0))
         (local.set $p (i32.add (local.get $p) (i32.const 16)))
+        (local.set $target (i32.add (local.get $target) (i32.const 32)))
         (br $vectors)))))

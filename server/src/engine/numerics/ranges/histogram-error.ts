@@ -1,11 +1,12 @@
 /**
  * Σ|x − x^|^p over a histogram under a range: what least-error searches minimise. Values of a bin are spread evenly over
- * it. Made for hundreds of ranges over one histogram: powers come from tables, and a sum that exceeds the best so far is
- * given up.
+ * it. Made for hundreds of ranges over one histogram: powers come from tables, a sum that exceeds the best so far is
+ * given up, and what is cut off is looked at first where it is known in a few steps.
  */
 import { parametersFor, type Range, ROUNDING_MAGIC } from '../affine';
 import type { QuantScheme } from '../scheme';
 import type { Histogram } from '../stats';
+import { ClippingError } from './clipping-error';
 
 /** Points per quantization step that a bin wider than that is split into, and the most per bin. */
 const POINTS_PER_STEP = 4;
@@ -33,6 +34,8 @@ export class HistogramError {
   private readonly stepPowers: Float64Array;
   /** i^p for distances in bins. */
   private readonly binPowers: Float64Array;
+  /** For squares only. */
+  private readonly clipping: ClippingError | undefined;
 
   /** @param farthest magnitude beyond which bins are left out. */
   constructor(
@@ -43,31 +46,30 @@ export class HistogramError {
     const { min, max, width } = histogram;
     const counts = histogram.occupied();
     const { firstBin } = histogram;
-    const used = (bin: number) =>
-      (counts[bin] ?? 0) > 0 &&
-      (firstBin + bin) * width <= farthest &&
-      (firstBin + bin + 1) * width >= -farthest;
-    let filled = 0;
-    for (let bin = 0; bin < counts.length; bin++) if (used(bin)) filled++;
-    this.binWidth = width;
-    this.lows = new Float64Array(filled);
-    this.widths = new Float64Array(filled);
-    this.counts = new Float64Array(filled);
-    this.centres = new Float64Array(filled);
+    const { length } = counts;
+    const [lows, widths] = [new Float64Array(length), new Float64Array(length)];
+    const [filled, centres] = [new Float64Array(length), new Float64Array(length)];
     let at = 0;
-    for (let bin = 0; bin < counts.length; bin++) {
-      if (!used(bin)) continue;
+    for (let bin = 0; bin < length; bin++) {
+      const count = counts[bin] ?? 0;
       const low = (firstBin + bin) * width;
+      if (count === 0 || low > farthest || (firstBin + bin + 1) * width < -farthest) continue;
       const from = Math.max(low, min);
       const to = Math.min(low + width, max);
-      this.lows[at] = from;
-      this.widths[at] = to - from;
-      this.counts[at] = counts[bin] ?? 0;
-      this.centres[at] = (from + to) / 2;
+      lows[at] = from;
+      widths[at] = to - from;
+      filled[at] = count;
+      centres[at] = (from + to) / 2;
       at++;
     }
+    this.binWidth = width;
+    this.lows = lows.subarray(0, at);
+    this.widths = widths.subarray(0, at);
+    this.counts = filled.subarray(0, at);
+    this.centres = centres.subarray(0, at);
+    this.clipping = power === 2 ? new ClippingError(this.centres, this.counts, width) : undefined;
     // Squares need no table.
-    const span = filled > 0 ? (max - min) / width : 0;
+    const span = at > 0 ? (max - min) / width : 0;
     this.stepPowers = powers(power === 2 ? 0 : TABLE + 1, 1 / (2 * TABLE), power);
     this.binPowers = powers(power === 2 ? 0 : 2 * Math.ceil(span) + 4, 1, power);
   }
@@ -77,6 +79,10 @@ export class HistogramError {
     const { scale, zeroPoint, codeMin, codeMax } = parametersFor(range, scheme);
     const lowest = (codeMin - zeroPoint) * scale;
     const highest = (codeMax - zeroPoint) * scale;
+    if (this.clipping && Number.isFinite(bound)) {
+      const least = this.clipping.atLeast(lowest, highest);
+      if (least > bound) return least;
+    }
     const { lows, widths } = this;
     // Bins whose values all lie within half a step of the levels need no clamping.
     let from = 0;
