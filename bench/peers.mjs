@@ -254,7 +254,7 @@ async function measureModel({ name, model, data, counts, flags: options, preproc
     () => theirs({ task: 'weights', samples: 1, quantized }),
   );
   await compare(
-    'activation debug of a quantized file',
+    'activation debug of a quantized file (ours local, weights only, activations only and cumulative; theirs cumulative)',
     some,
     () => ours(['compare', model, quantized, '--no-gains', ...fed(some)]),
     () => theirs({ task: 'activations', samples: some, quantized }),

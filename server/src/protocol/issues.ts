@@ -3,6 +3,7 @@
  * `rules/words.ts` turns an issue into text, in one place for editor and command line.
  */
 
+import type { FixKind } from './reports';
 import type { UnfusedReason } from './unfused';
 
 export type Severity = 'error' | 'warning' | 'information' | 'hint';
@@ -209,7 +210,7 @@ export interface IssueFacts extends Readonly<Record<ScriptCode, ScriptFindingFac
     /** What was most likely meant. */
     readonly nearest?: string;
   };
-  'scheme-unknown': { readonly scheme: string; readonly expected: string };
+  'scheme-unknown': { readonly scheme: string; readonly expected: string; readonly nearest?: string };
   R01: { readonly match: string; readonly nearest?: string };
   R02: { readonly match: string; readonly format: string; readonly reason: string };
   R03: { readonly match: string; readonly by: string };
@@ -325,6 +326,8 @@ export interface IssueFacts extends Readonly<Record<ScriptCode, ScriptFindingFac
     readonly p9999: number;
     /** The range stands in a file that is quantized already. */
     readonly inFile: boolean;
+    /** Ranges are, or will be, estimated by error already. */
+    readonly byError: boolean;
     /** dB at the layer from its activation alone. */
     readonly sqnr?: number;
   };
@@ -394,5 +397,7 @@ export type Issue = {
     readonly facts: IssueFacts[C];
     readonly anchor: Anchor;
     readonly severity: Severity;
+    /** Fixes that change something here; missing = all of its code. */
+    readonly fixes?: readonly FixKind[];
   };
 }[IssueCode];

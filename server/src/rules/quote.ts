@@ -8,9 +8,9 @@ export function quote(name: string): string {
 
 /** The text on one line, control characters made visible. */
 export function oneLine(text: string): string {
-  // Names come from files: a line break or terminal escape in one must not reach a terminal or a log as such.
+  // Names come from files: a line break, terminal escape or change of writing direction in one must not reach a terminal or a log as such.
   return text.replace(
-    /[\p{Cc}\u2028\u2029]/gu,
+    /[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu,
     (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`,
   );
 }

@@ -10,7 +10,7 @@ import { ruleOf } from './index';
 import { decibels, percent, times } from './numbers';
 import { quantizedSentences } from './quantized-words';
 import { oneLine, quote } from './quote';
-import { helps, remedies } from './remedies';
+import { helps } from './remedies';
 
 export { quote } from './quote';
 
@@ -103,7 +103,9 @@ const sentences: { readonly [C in IssueCode]: Sentence<C> } = {
       ? `${path}: written by another version. Calibrate again.`
       : what === 'options'
         ? `${path}: the calibration that was stopped had other options. Start it anew without --resume.`
-        : `${path}: belongs to another ${what === 'model' ? 'model (its content changed)' : 'set of data'}. Calibrate again.`,
+        : what === 'data'
+          ? `${path}: these ranges, or the calibration that was stopped, belong to other data or another number of samples. Calibrate again.`
+          : `${path}: belongs to another ${what === 'model' ? 'model (its content changed)' : what}. Calibrate again.`,
   'encodings-incomplete': ({ tensors }) =>
     `the encodings lack ${some(tensors, 'range')}. Add --data to calibrate what is missing.`,
   'encodings-unused': ({ unknown, skipped, weights }) =>
@@ -132,7 +134,8 @@ const sentences: { readonly [C in IssueCode]: Sentence<C> } = {
       ? `${key}: ${reason}.${meant}`
       : `${key}: ${reason}. Expected ${expected}.${meant}`;
   },
-  'scheme-unknown': ({ scheme, expected }) => `${quote(scheme)} is not a format or scheme. Use ${expected}.`,
+  'scheme-unknown': ({ scheme, expected, nearest }) =>
+    `${quote(scheme)} is not a format or scheme. ${nearest === undefined ? '' : `Did you mean ${quote(nearest)}? `}Use ${expected}.`,
   R01: ({ match, nearest }) =>
     `${quote(match)} matches no layer.${nearest === undefined ? '' : ` Did you mean ${quote(nearest)}?`}`,
   R02: ({ match, format, reason }) => `${quote(match)}: ${format} cannot be exported (${reason}).`,
@@ -182,7 +185,7 @@ const sentences: { readonly [C in IssueCode]: Sentence<C> } = {
       ? `zero is far outside, so ${bits(f.bitsLost)} of the codes' range are wasted. Subtract the offset and fold it into the bias.`
       : `a symmetric format wastes ${bits(f.bitsLost)}. ${advice('Use asymmetric activations', f.gains)}`),
   M13: (f) =>
-    `${f.channels.length} of ${f.total} channels are dead (their weights are zero, or next to it once BatchNormalization is folded): ${f.channels.slice(0, 8).join(', ')}${f.channels.length > 8 ? ', …' : ''}.`,
+    `${f.channels.length} of ${f.total} channels are dead (weights zero or next to zero): ${f.channels.slice(0, 8).join(', ')}${f.channels.length > 8 ? ', …' : ''}.`,
   M14: (f) => {
     if (f.inFile) {
       const cost = f.sqnr === undefined ? '' : `; the activation alone leaves ${decibels(f.sqnr)} here`;
@@ -192,7 +195,9 @@ const sentences: { readonly [C in IssueCode]: Sentence<C> } = {
       f.clippedShare !== undefined && f.clippedShare > 0
         ? `${smallShare(f.clippedShare)} of the activation's values lie outside the planned range; its peak ${f.peak.toPrecision(3)} is ${times(f.peakRatio)} the 99.99th percentile.`
         : `the activation's peak ${f.peak.toPrecision(3)} is ${times(f.peakRatio)} its 99.99th percentile ${f.p9999.toPrecision(3)}.`;
-    return `${cause} ${advice('Estimate ranges by mse', f.gains)}`;
+    return f.byError
+      ? `${cause} Ranges are estimated by mse already; keep the layer in float where this costs too much.`
+      : `${cause} ${advice('Estimate ranges by mse', f.gains)}`;
   },
   M15: (f) =>
     `${f.inFile ? 'only ' : ''}${Math.round(f.effectiveLevels)} of ${f.levels} levels ${f.inFile ? 'of its activation occur' : 'do the work'}: ${bits(f.bitsLost)} wasted. ` +
@@ -270,7 +275,7 @@ export function reported(issue: Issue): ReportedIssue {
     layer: issue.anchor.layer,
     message: sentence(issue),
     facts: issue.facts as Readonly<Record<string, unknown>>,
-    fixes: helpfulFixes(issue),
+    fixes: issue.fixes ?? ruleOf(issue.code)?.fixes ?? [],
   };
 }
 
@@ -292,14 +297,6 @@ function smallShare(share: number): string {
 
 function bits(count: number): string {
   return `${count.toFixed(1)} bits`;
-}
-
-/** Fixes of a finding, without one that was measured and does not help. */
-function helpfulFixes({ code, facts }: Issue): readonly FixKind[] {
-  const fixes = ruleOf(code)?.fixes ?? [];
-  if (!('gains' in facts) || helps(facts.gains)) return fixes;
-  const tried = remedies.filter(({ codes }) => codes.includes(code)).map(({ fix }) => fix);
-  return fixes.filter((fix) => !tried.includes(fix));
 }
 
 /** What to do, with its gain; a remedy that was tried in vain is said to be so. */

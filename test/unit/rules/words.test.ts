@@ -23,6 +23,10 @@ describe('lines', () => {
       issue('graph-invalid', { reason: 'a cycle' }, { path: 'a.onnx', node: 'Add_3' }),
       'a.onnx: Add_3: the graph is not valid: a cycle.',
     ],
+    [
+      issue('scheme-unknown', { scheme: 'int4.grup32', expected: 'w8a8', nearest: 'int4.group32' }),
+      '"int4.grup32" is not a format or scheme. Did you mean "int4.group32"? Use w8a8.',
+    ],
     [issue('R01', { match: 'conv9', nearest: 'conv1' }), '"conv9" matches no layer. Did you mean "conv1"?'],
   ])('%j', (one, expected) => expect(line(one)).toBe(expected));
 
@@ -42,7 +46,7 @@ describe('lines', () => {
       code: 'M13',
       severity: 'information',
       layer: 'a',
-      message: '1 of 8 channels are dead (all weights zero): 2.',
+      message: '1 of 8 channels are dead (weights zero or next to zero): 2.',
       facts: { channels: [2], total: 8 },
       fixes: [],
     });

@@ -25,6 +25,8 @@ export interface AnalyzeFlags extends GlobalFlags, DataFlags {
 
 const DEFAULT_SAMPLES = 32;
 
+const nothingToMeasure = issue('no-layers', {}, {}, 'information');
+
 export function analyze(model: string, flags: AnalyzeFlags): Promise<number> {
   return runCommand(flags, async (context) => {
     const { engine, terminal, common, signal, recipe } = context;
@@ -101,6 +103,7 @@ export function analyze(model: string, flags: AnalyzeFlags): Promise<number> {
       const written = await writeOverlays(context, model, report, flags.overlay, options.value.weightFormats);
       if (!written.value) return failed(terminal, written.issues);
     }
+    if (report.layers.length === 0) report = { ...report, issues: [...report.issues, nothingToMeasure] };
     if (terminal.json) {
       terminal.document(jsonReport(report, recipe?.recipe));
       return exitCodes.done;

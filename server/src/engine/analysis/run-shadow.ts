@@ -104,7 +104,8 @@ function divergenceOf(scored: { readonly rows: number; readonly divergence: numb
 }
 
 function byKind<T>(): Record<ComparisonKind, Record<string, T>> {
-  return Object.fromEntries(comparisonKinds.map((kind) => [kind, {}])) as Record<
+  // Without a prototype: a layer may have any name, `__proto__` too.
+  return Object.fromEntries(comparisonKinds.map((kind) => [kind, Object.create(null)])) as Record<
     ComparisonKind,
     Record<string, T>
   >;

@@ -12,6 +12,7 @@ import { type Layer, listLayers } from '../graph/layers';
 import { scalarOf } from '../graph/tensor';
 import { weightErrors } from '../numerics/weight-error';
 import { sourceOf } from './activation-taps';
+import { deadChannels, spreadOf } from './channel-spread';
 
 const foldedFormats = ['int8.tensor', 'int8.channel', 'int4.tensor', 'int4.channel'] as const;
 /** A report that lists thousands of dead channels helps nobody. */
@@ -104,7 +105,7 @@ function reportOf(
     channelSqnr,
     (channel) => (ranges[channel] ?? 0) >= spread.median / INACTIVE_RATIO,
   );
-  const dead = [...channelAbsMax.entries()].filter(([, range]) => range === 0).map(([channel]) => channel);
+  const dead = nonFinite > 0 ? [] : deadChannels(ranges);
   const gamma = batchNorm && gammaFacts(batchNorm);
   const clipMaximum = clipBehind(batchNorm ?? layer.node);
   const read = layer.node.input(layer.activationInput);
@@ -154,16 +155,6 @@ function pick(sqnr: Readonly<Record<string, Decibel>>): LayerFacts['folded'] {
     'int4.tensor': sqnr['int4.tensor'] ?? null,
     'int4.channel': sqnr['int4.channel'] ?? null,
   };
-}
-
-/** Largest value over the median of the positive ones, and where it is. */
-function spreadOf(ranges: ArrayLike<number>): { ratio: number; channel: number; median: number } {
-  const all = Array.from(ranges);
-  const positive = all.filter((range) => range > 0).sort((a, b) => a - b);
-  const median = positive[positive.length >> 1];
-  if (median === undefined) return { ratio: 1, channel: 0, median: 0 };
-  const channel = all.reduce((best, range, index) => (range > (all[best] ?? 0) ? index : best), 0);
-  return { ratio: (all[channel] ?? 0) / median, channel, median };
 }
 
 /** Index of the lowest figure among those that count, −1 without any. */

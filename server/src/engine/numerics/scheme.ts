@@ -3,10 +3,11 @@
  * Source: the contract's "Formats by name"; the grammar is `base/format-names.ts`, legal combinations are a table.
  */
 import {
-  type analysisFormatNames,
-  type floatFormatNames,
+  analysisFormatNames,
+  floatFormatNames,
   floatName,
   integerBits,
+  nearestName,
   parseIntegerFormat,
   schemePattern,
 } from '../base/format-names';
@@ -180,10 +181,23 @@ function checked(scheme: QuantScheme, text: string, role: Role): Outcome<QuantSc
 
 function refused<T>(text: string, role: Role, expected: string): Outcome<T> {
   const nearest = NOT_EXPORTED.get(text);
-  if (nearest === undefined) return fail(issue('scheme-unknown', { scheme: text, expected }));
+  if (nearest === undefined) {
+    const meant = nearestName(text, everydayNames);
+    return fail(issue('scheme-unknown', { scheme: text, expected, ...(meant && { nearest: meant }) }));
+  }
   const next = role === 'weights' ? nearest : LEGAL.activations.instead;
   return fail(issue('not-implemented', { what: `${role} ${text}`, next }));
 }
+
+/** What people ask for, to be near to. */
+const everydayNames: readonly string[] = [
+  ...['w8a8', 'w4a8', 'w8a16', 'w4a16'],
+  ...integerBits.flatMap((bits) =>
+    ['', '.tensor', '.channel', '.group32', '.group64', '.group128'].map((scope) => `int${bits}${scope}`),
+  ),
+  ...floatFormatNames,
+  ...analysisFormatNames,
+];
 
 function isGroup(size: number): boolean {
   return size >= SMALLEST_GROUP && size <= LARGEST_GROUP && Number.isInteger(Math.log2(size));

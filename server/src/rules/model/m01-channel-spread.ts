@@ -49,7 +49,8 @@ export const m01: ModelRule<'M01', keyof typeof thresholds> = {
             because: known.channelSpread > limits.spread ? 'spread' : 'weakest',
             channel: known.channelSpread > limits.spread ? known.widestChannel : known.worstChannel,
             worstChannelSqnr: known.worstChannelSqnr ?? 0,
-            bitsLost: Math.log2(Math.max(1, known.channelSpread)),
+            // No more than there are.
+            bitsLost: Math.min(plan.bits, Math.log2(Math.max(1, known.channelSpread))),
             bits: plan.bits <= 4 ? 4 : 8,
             tensorSqnr,
             channelSqnr,

@@ -1,5 +1,5 @@
 /** The ordered registry of range estimators; an estimator is one file here and one line in {@link estimators}. */
-import { estimatorNames, parseEstimatorName } from '../../base/format-names';
+import { estimatorNames, nearestName, parseEstimatorName } from '../../base/format-names';
 import { issue } from '../../base/issue';
 import { fail, type Outcome, ok } from '../../base/outcome';
 import { aciq } from './aciq';
@@ -36,7 +36,9 @@ export function createEstimator(id: string): Outcome<Estimator> {
   const entry = estimators.find((one) => one.name === parsed?.name);
   if (parsed === undefined || entry === undefined) {
     const expected = estimatorNames.join(', ');
-    return fail(issue('recipe-value', { key: 'estimator', reason: `${id} is no estimator`, expected }));
+    const nearest = nearestName(id, estimatorNames);
+    const reason = `${id} is no estimator`;
+    return fail(issue('recipe-value', { key: 'estimator', reason, expected, ...(nearest && { nearest }) }));
   }
   const parameter = parsed.parameter ?? entry.parameter;
   const variant = parsed.variant ?? entry.variant;
