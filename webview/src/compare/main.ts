@@ -10,6 +10,7 @@ import { LayerChart } from '../shared/chart';
 import { copyMenu, copyTable } from '../shared/copy-menu';
 import { fill, make } from '../shared/dom';
 import { verdictOf } from '../shared/figures';
+import { Notice } from '../shared/notice';
 import { connect, say } from '../shared/rpc';
 import { type SortOrder, sortRows } from '../shared/sort';
 import { Table } from '../shared/table';
@@ -85,6 +86,7 @@ const chart = new LayerChart<CompareRow>({
   onActivate: (row) => openDetail(row.name),
 });
 const pane = new DetailPane(host.post, actions);
+const notices = new Notice();
 const table = new Table<CompareRow>(
   {
     id: 'layers',
@@ -93,13 +95,12 @@ const table = new Table<CompareRow>(
     onActivate: (row, element) => openRowMenu(row, element, actions),
     onSorted: (tableOrder) => remember({ tableOrder }),
     onCopy: () => {
-      copied.textContent = copyTable(table, 'csv', host.post);
+      notices.say(copyTable(table, 'csv', host.post));
     },
     onFocused: ({ name }) => chart.select(name),
   },
   state.tableOrder,
 );
-const copied = make('span', { class: 'quiet', attributes: { role: 'status' } });
 const overviewHead = make(
   'div',
   { id: 'overview-head', class: 'table-head' },
@@ -118,8 +119,7 @@ const tableHead = make(
   'div',
   { id: 'table-head', class: 'table-head' },
   make('h2', {}, say('asTable')),
-  copyMenu(table, host.post),
-  copied,
+  copyMenu(table, host.post, notices),
 );
 
 order.value = state.order;

@@ -92,6 +92,8 @@ export class LayerChart<R> {
   }
 
   setContent(series: readonly ChartSeries<R>[], rows: readonly R[]): void {
+    // Another row may lie under the tooltip now, or its figures are new.
+    this.hideTip();
     this.series = series;
     this.rows = rows;
     this.scale = scaleOf(figuresOf(series, rows));

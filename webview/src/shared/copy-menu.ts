@@ -3,6 +3,7 @@ import type { CopyMessage } from '../../../server/src/protocol/panel';
 import type { CopyFormat } from './copy';
 import { make } from './dom';
 import { openMenu } from './menu';
+import { Notice } from './notice';
 import { say } from './rpc';
 
 /** A table that can be copied, as it is sorted and filtered now. */
@@ -12,10 +13,13 @@ export interface Copyable {
 }
 
 /** Button and status; Ctrl+C in the table itself calls {@link copyTable} as well. */
-export function copyMenu(table: Copyable, post: (message: CopyMessage) => void): HTMLElement {
-  const status = make('span', { class: 'quiet copied', attributes: { role: 'status' } });
+export function copyMenu(
+  table: Copyable,
+  post: (message: CopyMessage) => void,
+  notice = new Notice(),
+): HTMLElement {
   const copy = (format: CopyFormat) => {
-    status.textContent = copyTable(table, format, post);
+    notice.say(copyTable(table, format, post));
   };
   const button = make(
     'button',
@@ -31,7 +35,7 @@ export function copyMenu(table: Copyable, post: (message: CopyMessage) => void):
     },
     say('copyTable'),
   );
-  return make('span', { class: 'copy-menu' }, button, status);
+  return make('span', { class: 'copy-menu' }, button, notice.element);
 }
 
 /** Sends the table to the clipboard; answers what to tell the user. */
