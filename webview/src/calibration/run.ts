@@ -9,10 +9,14 @@ import type {
 import { copyMenu, copyTable } from '../shared/copy-menu';
 import { type Child, fill, make } from '../shared/dom';
 import { figure, judged, percent, verdictOf } from '../shared/figures';
+import { Notice } from '../shared/notice';
 import { say } from '../shared/rpc';
 import { type Column, Table } from '../shared/table';
 import { button } from '../shared/toolkit';
 import { isPath } from './values';
+
+/** Height in pixels up to which the panel scrolls as a whole; the style sheet says the same. */
+const lowPanel = 480;
 
 type Layer = CalibrationResult['layers'][number];
 
@@ -39,7 +43,7 @@ export class Run {
   private readonly status = make('div', { id: 'progress-text', attributes: { role: 'status' } });
   private readonly result = make('section', { id: 'result', attributes: { 'aria-live': 'polite' } });
   private readonly cancel = button({ id: 'cancel', label: say('cancel'), onClick: () => this.cancelNow() });
-  private readonly copied = make('span', { class: 'quiet', attributes: { role: 'status' } });
+  private readonly notice = new Notice();
   private readonly copy: HTMLElement;
   private readonly table: Table<Layer>;
 
@@ -51,10 +55,10 @@ export class Run {
       onActivate: ({ name }) => options.onReveal(name),
       onSorted: () => undefined,
       onCopy: () => {
-        this.copied.textContent = copyTable(this.table, 'csv', options.onCopy);
+        this.notice.say(copyTable(this.table, 'csv', options.onCopy));
       },
     });
-    this.copy = make('div', { class: 'copy-menu' }, copyMenu(this.table, options.onCopy), this.copied);
+    this.copy = copyMenu(this.table, options.onCopy, this.notice);
     this.copy.hidden = true;
     this.live = make('div', { id: 'live' }, this.bar, this.status, this.cancel.element);
     this.live.hidden = true;
@@ -93,8 +97,9 @@ export class Run {
     this.result.hidden = false;
     fill(this.result, ...this.summary(result));
     if (result.layers.length > 0) this.showLayers(result.layers);
-    // The form is open again above it.
+    // The form is open again above it; in a low panel the result starts where the eye is.
     if (result.state === 'failed') this.result.scrollIntoView({ block: 'nearest' });
+    else if (window.innerHeight <= lowPanel) this.result.scrollIntoView({ block: 'start' });
   }
 
   quantized({ state, summary }: QuantizeResult): void {
