@@ -65,6 +65,44 @@ export function modelPanelWords(): PanelWords {
     noFloatWeights: vscode.l10n.t(
       'The weights are not stored as float, most likely because the model is quantized already; there is no error to compute on them.',
     ),
+    quantizedAlready: vscode.l10n.t(
+      'The model is quantized already: the table tells what its codes and scales are. Compare it with its float original to see errors.',
+    ),
+    figuresAgainstStored: vscode.l10n.t(
+      'Weights stored as {0} are quantized already: their figures are the error added to the stored values after dequantization, not the error against the float original.',
+    ),
+    againstStored: vscode.l10n.t('against the values stored as {0}'),
+    noMenu: vscode.l10n.t(
+      '{0} is stored as {1} in a file without a graph: there is nothing to plan or to reveal.',
+    ),
+    'column.stored': vscode.l10n.t('Stored as'),
+    'column.storedTitle': vscode.l10n.t('Type of the weight in the file'),
+    codesOf: vscode.l10n.t('{0} of {1}'),
+    badScales: vscode.l10n.t('{0} bad'),
+    'quantized.form': vscode.l10n.t('Form'),
+    'quantizedTitle.form': vscode.l10n.t('How the layer is written in the file'),
+    'quantized.weights': vscode.l10n.t('Weight format'),
+    'quantizedTitle.weights': vscode.l10n.t(
+      'Type of the codes and what shares one scale; asym: with zero points',
+    ),
+    'quantized.codes': vscode.l10n.t('Codes used'),
+    'quantizedTitle.codes': vscode.l10n.t('Distinct weight codes that occur, of those the width has'),
+    'quantized.effectiveLevels': vscode.l10n.t('Effective levels'),
+    'quantizedTitle.effectiveLevels': vscode.l10n.t(
+      'Levels that do work: exponential of the entropy of the codes',
+    ),
+    'quantized.ends': vscode.l10n.t('At the ends'),
+    'quantizedTitle.ends': vscode.l10n.t('Share of weight codes at the two ends of the range'),
+    'quantized.scales': vscode.l10n.t('Scale spread'),
+    'quantizedTitle.scales': vscode.l10n.t(
+      'Largest scale divided by the smallest; bad: 0, subnormal or not finite',
+    ),
+    'quantized.execution': vscode.l10n.t('Runs in'),
+    'quantizedTitle.execution': vscode.l10n.t(
+      'Whether onnxruntime computes it in integers at its full optimisation level',
+    ),
+    'execution.integer': vscode.l10n.t('integer'),
+    'execution.float': vscode.l10n.t('float'),
     notFloat: vscode.l10n.t('No figure: the weight is not stored as float'),
     headerOnly: vscode.l10n.t('Read from the header; the weights have not been analysed.'),
     tooLarge: vscode.l10n.t('The weights ({0}) are above the size that is analysed on opening.'),

@@ -8,6 +8,8 @@ import { figure, shortBytes } from '../shared/figures';
 import { openMenu } from '../shared/menu';
 import { say } from '../shared/rpc';
 import type { Column } from '../shared/table';
+import { leftOut, type SizedColumn } from './fit-columns';
+import { quantizedColumns } from './quantized-columns';
 import { isDone, isOnnx } from './top';
 
 const layerFixes: readonly FixKind[] = [
@@ -19,14 +21,42 @@ const layerFixes: readonly FixKind[] = [
 
 type OpenMenu = (layer: LayerRow, anchor: HTMLElement) => void;
 
+/** Columns that make room, the first to go with the highest rank, and what columns take in pixels. */
+const ranks: Readonly<Record<string, number>> = { shape: 4, params: 3, op: 2, planned: 1 };
+const widths: Readonly<Record<string, number>> = { name: 290, op: 140, shape: 110, params: 90, planned: 120 };
+const otherWidth = 124;
+
+/** Columns for a window of this width; those without room are only copied. */
+export function layerColumns(
+  view: ModelView,
+  open: OpenMenu,
+  windowWidth: number,
+): readonly Column<LayerRow>[] {
+  const columns = allColumns(view, open);
+  const sized = columns.map(
+    ({ id }): SizedColumn => ({ id, width: widths[id] ?? otherWidth, rank: ranks[id] }),
+  );
+  const [most] = view.columns;
+  const quantized = columns.find(({ id }) => id === 'quantized:weights')?.id;
+  const out = leftOut(sized, windowWidth, most ? columnId(most) : quantized);
+  return columns.map((column) =>
+    out.has(column.id) ? { ...column, class: `${column.class ?? ''} copied-only` } : column,
+  );
+}
+
 /** Columns for what the view holds, the error columns as the server orders them. */
-export function layerColumns(view: ModelView, open: OpenMenu): readonly Column<LayerRow>[] {
+function allColumns(view: ModelView, open: OpenMenu): readonly Column<LayerRow>[] {
+  const figures = view.columns.map((column) =>
+    errorColumn(view, column, say(isDone(view) && column.effect === 'weight' ? 'notFloat' : 'notMeasured')),
+  );
+  const measured = view.columns.filter(({ effect }) => effect !== 'weight').length;
   const some = <T>(wanted: boolean, column: T): readonly T[] => (wanted ? [column] : []);
   return [
     {
       id: 'name',
       label: say('column.layer'),
       class: 'name',
+      spokenAs: ({ name, findings }) => [name, ...findings].join(', '),
       sortValue: ({ name }) => name,
       render: (layer) => {
         const { name, node, findings } = layer;
@@ -36,7 +66,12 @@ export function layerColumns(view: ModelView, open: OpenMenu): readonly Column<L
           make(
             'div',
             { class: 'name-cell' },
-            make('span', { class: 'layer-name', title }, ...nameParts(name)),
+            // The parts of a long name are for the eye; the cell itself carries the name in one piece.
+            make(
+              'span',
+              { class: 'layer-name', title, attributes: { 'aria-hidden': 'true' } },
+              ...nameParts(name),
+            ),
             codes !== '' && make('i', { class: 'codes', title: `${say('findings')}: ${codes}` }, codes),
             hasMenu(view, layer) && menuButton(layer, open),
           ),
@@ -47,6 +82,7 @@ export function layerColumns(view: ModelView, open: OpenMenu): readonly Column<L
         { label: say('findings'), value: ({ findings }) => findings.join(' ') },
       ],
     },
+    ...figures.slice(0, measured),
     {
       id: 'op',
       label: say('column.op'),
@@ -56,14 +92,13 @@ export function layerColumns(view: ModelView, open: OpenMenu): readonly Column<L
     {
       id: 'shape',
       label: say('column.shape'),
-      class: 'wide-only',
       render: ({ shape }) => [shape.join('×')],
       copy: [{ label: say('column.shape'), value: ({ shape }) => shape.join('×') }],
     },
     {
       id: 'params',
       label: say('column.params'),
-      class: 'number-column wide-only',
+      class: 'number-column',
       sortValue: ({ params }) => params,
       descendingFirst: true,
       render: ({ params, bytes, macs }) => [
@@ -86,9 +121,15 @@ export function layerColumns(view: ModelView, open: OpenMenu): readonly Column<L
       sortValue: ({ planned }) => planned,
       render: ({ planned }) => [planned === 'float' ? say('float') : (planned ?? '')],
     }),
-    ...view.columns.map((column) =>
-      errorColumn(view, column, say(isDone(view) && column.effect === 'weight' ? 'notFloat' : 'notMeasured')),
-    ),
+    ...some<Column<LayerRow>>(view.layers.some(isWorthNaming), {
+      id: 'stored',
+      label: say('column.stored'),
+      title: say('column.storedTitle'),
+      sortValue: ({ dataType }) => dataType,
+      render: ({ dataType }) => [dataType],
+    }),
+    ...quantizedColumns(view.layers),
+    ...figures.slice(measured),
   ];
 }
 
@@ -100,7 +141,6 @@ export function openLayerMenu(
   post: (message: FromModelPanel) => void,
   askWhatIf: () => void,
 ): void {
-  if (!hasMenu(view, layer)) return;
   const isFloat = layer.storedAs === undefined;
   const fixes = isOnnx(view) && isFloat ? layerFixes : [];
   openMenu(anchor, say('actionsOn', layer.name), [
@@ -113,6 +153,16 @@ export function openLayerMenu(
       ? [{ label: say('reveal'), run: () => post({ type: 'open-as-text', layer: layer.name }) }]
       : []),
   ]);
+}
+
+/** What Enter on the row cannot offer, and why; undefined where there is a menu. */
+export function whyNoMenu(view: ModelView, layer: LayerRow): string | undefined {
+  return hasMenu(view, layer) ? undefined : say('noMenu', layer.name, layer.storedAs ?? layer.dataType);
+}
+
+/** Where the form of the codes stands in columns of its own, and for plain floats, the type adds nothing. */
+function isWorthNaming({ dataType, quantized }: LayerRow): boolean {
+  return quantized === undefined && dataType !== 'float' && dataType !== 'F32';
 }
 
 /** A weight that is stored quantized can become nothing else, and a file without a graph has no text. */
@@ -157,7 +207,7 @@ function errorColumn(view: ModelView, column: ErrorColumn, missing: string): Col
     sortValue: (row) => find(row)?.db,
     render: (row) => {
       const cell = find(row);
-      return cell ? figure(cell, cellTitle(cell)) : figure({ db: null, verdict: 'unknown' }, missing);
+      return cell ? figure(cell, cellTitle(cell, row)) : figure({ db: null, verdict: 'unknown' }, missing);
     },
     copy: [
       { label: say('copy.error', copyLabel(column)), value: (row) => find(row)?.db },
@@ -182,13 +232,14 @@ export function cellFinder({ format, effect }: ErrorColumn): (row: LayerRow) => 
   return ({ cells }) => cells.find((cell) => cell.format === format && cell.effect === effect);
 }
 
-function cellTitle(cell: ErrorCell): string {
+function cellTitle(cell: ErrorCell, { storedAs }: LayerRow): string {
   if (cell.db === null) return say('undefinedError');
   const parts = [
     say(`effect.${cell.effect}`, cell.format),
     say(`verdict.${cell.verdict}`),
     say(`basis.${cell.basis}`),
     cell.bytes === undefined ? undefined : shortBytes(cell.bytes),
+    storedAs !== undefined && cell.effect === 'weight' ? say('againstStored', storedAs) : undefined,
   ];
   return parts.filter((part) => part !== undefined).join(' · ');
 }

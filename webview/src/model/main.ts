@@ -3,12 +3,13 @@ import type { FromModelPanel, ToModelPanel } from '../../../server/src/protocol/
 import { type LayerRow, type ModelView, verdictScale } from '../../../server/src/protocol/views';
 import { copyMenu, copyTable } from '../shared/copy-menu';
 import { fill, make } from '../shared/dom';
+import { Notice } from '../shared/notice';
 import { connect, say } from '../shared/rpc';
 import type { SortOrder } from '../shared/sort';
 import { Table } from '../shared/table';
 import { registerComponents } from '../shared/toolkit';
 import { findingsList } from './findings';
-import { layerColumns, openLayerMenu } from './layers';
+import { columnId, layerColumns, openLayerMenu, whyNoMenu } from './layers';
 import { type ChartChoice, SensitivityChart } from './sensitivity';
 import { banners, toolbar, topFacts } from './top';
 import { WhatIfBlock } from './what-if';
@@ -27,6 +28,9 @@ interface State {
   /** Layer last looked at, in the table or in the chart. */
   readonly selected?: string;
 }
+
+/** Left and right of the table, and the scroll bar. */
+const pagePadding = 48;
 
 registerComponents();
 const host = connect<FromModelPanel, ToModelPanel, State>();
@@ -59,19 +63,26 @@ const switches = (['table', 'chart'] as const).map((shown) =>
     say(`show.${shown}`),
   ),
 );
+const switchGroup = make(
+  'span',
+  { class: 'switch', attributes: { role: 'group', 'aria-label': say('showAs') } },
+  ...switches,
+);
+const legend = make(
+  'span',
+  { class: 'quiet', id: 'legend' },
+  say('legend', verdictScale.goodFrom, verdictScale.watchFrom),
+);
 const layersHead = make(
   'div',
   { id: 'layers-head' },
   make('h2', {}, say('layers')),
-  make('span', { class: 'switch', attributes: { role: 'group', 'aria-label': say('showAs') } }, ...switches),
+  switchGroup,
   filter,
   count,
-  make(
-    'span',
-    { class: 'quiet', id: 'legend' },
-    say('legend', verdictScale.goodFrom, verdictScale.watchFrom),
-  ),
+  legend,
 );
+const notices = new Notice();
 const table = new Table<LayerRow>(
   {
     id: 'layers',
@@ -81,13 +92,12 @@ const table = new Table<LayerRow>(
     onSorted: (order) => remember({ order }),
     onFocused: ({ name }) => remember({ selected: name }),
     onCopy: () => {
-      copied.textContent = copyTable(table, 'csv', host.post);
+      notices.say(copyTable(table, 'csv', host.post));
     },
   },
   state.order,
 );
-const copied = make('span', { class: 'quiet', attributes: { role: 'status' } });
-layersHead.append(copyMenu(table, host.post), copied);
+layersHead.append(copyMenu(table, host.post, notices));
 const chart = new SensitivityChart(state.chart, {
   onChoice: (choice) => remember({ chart: choice }),
   onActivate: (layer, element) => openMenuOf(layer, element),
@@ -98,7 +108,7 @@ const whatIf = new WhatIfBlock(state.whatIf, {
   post: host.post,
   onChoice: (choice) => remember({ whatIf: choice }),
   onClosed: (layer) => {
-    if (state.shown === 'chart') chart.select(layer, true);
+    if (!chart.element.hidden) chart.select(layer, true);
     else table.reveal(layer);
   },
 });
@@ -113,8 +123,12 @@ document
   ?.append(top, findings, layersHead, table.element, chart.element, whatIf.element);
 host.listen((message) => {
   if (message.type === 'view') {
+    const before = view;
     view = message.view;
     whatIf.update(view);
+    render();
+    revealNewColumn(before, view);
+    return;
   } else if (message.type === 'busy') notice = message.text;
   else {
     whatIf.receive(message.id, message.answer);
@@ -122,6 +136,12 @@ host.listen((message) => {
   }
   render();
 });
+let renderedWidth = window.innerWidth;
+new ResizeObserver(() => {
+  if (window.innerWidth === renderedWidth) return;
+  renderedWidth = window.innerWidth;
+  if (view && !table.element.hidden) renderLayers();
+}).observe(document.documentElement);
 render();
 host.post({ type: 'ready' });
 
@@ -157,14 +177,19 @@ function renderLayers(): void {
   const wanted = state.filter.trim().toLowerCase();
   const rows = wanted === '' ? all : all.filter((row) => matches(row, wanted));
   layersHead.hidden = all.length === 0;
-  const isChart = state.shown === 'chart';
+  // Files that are quantized already have no figures to draw or to judge.
+  const hasFigures = view !== undefined && view.columns.length > 0;
+  const isChart = state.shown === 'chart' && hasFigures;
+  switchGroup.hidden = !hasFigures;
+  legend.hidden = !hasFigures;
   table.element.hidden = all.length === 0 || isChart;
   chart.element.hidden = all.length === 0 || !isChart;
-  for (const one of switches) one.setAttribute('aria-pressed', String(one.id === `show-${state.shown}`));
+  for (const one of switches)
+    one.setAttribute('aria-pressed', String(one.id === `show-${isChart ? 'chart' : 'table'}`));
   count.textContent =
     rows.length === all.length ? say('layerCount', all.length) : say('layerCountOf', rows.length, all.length);
   if (!view) return;
-  table.setContent(layerColumns(view, openMenuOf), rows);
+  table.setContent(layerColumns(view, openMenuOf, window.innerWidth - pagePadding), rows);
   // A chart that is not shown has no size to draw for.
   if (!isChart) return;
   chart.setContent(view, rows);
@@ -178,8 +203,16 @@ function show(shown: Shown): void {
   if (shown === 'table' && state.selected !== undefined) table.bringIntoView(state.selected);
 }
 
-function matches({ name, op, findings: codes, planned }: LayerRow, wanted: string): boolean {
-  return [name, op, planned ?? '', ...codes].some((text) => text.toLowerCase().includes(wanted));
+/** Figures that a run just brought are what the user waits for: they come into sight sideways. */
+function revealNewColumn(before: ModelView | undefined, now: ModelView): void {
+  if (!before || before.columns.length === 0 || table.element.hidden) return;
+  const known = new Set(before.columns.map(columnId));
+  const added = now.columns.find((one) => !known.has(columnId(one)));
+  if (added) table.revealColumn(columnId(added));
+}
+
+function matches({ name, op, findings: codes, planned, dataType }: LayerRow, wanted: string): boolean {
+  return [name, op, planned ?? '', dataType, ...codes].some((text) => text.toLowerCase().includes(wanted));
 }
 
 function revealLayer(name: string): void {
@@ -189,13 +222,18 @@ function revealLayer(name: string): void {
     renderLayers();
   }
   remember({ selected: name });
-  if (state.shown === 'chart') chart.select(name, true);
+  if (!chart.element.hidden) chart.select(name, true);
   else table.reveal(name);
 }
 
 function openMenuOf(layer: LayerRow, anchor: HTMLElement): void {
   if (!view) return;
   const now = view;
+  const reason = whyNoMenu(now, layer);
+  if (reason !== undefined) {
+    notices.say(reason);
+    return;
+  }
   openLayerMenu(now, layer, anchor, host.post, () => whatIf.open(now, layer));
 }
 

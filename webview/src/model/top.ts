@@ -139,7 +139,12 @@ export function banners(view: ModelView | undefined, notice: string | null, post
   if (view.state === 'weights-running') all.push(running(say('weightsRunning')));
   if (view.state === 'measuring') all.push(running(say('measuring')));
   if (isDone(view) && view.layers.length === 0) all.push(banner('plain', say('noLayers')));
-  if (hasNoFloatWeights(view)) all.push(banner('plain', say('noFloatWeights')));
+  if (hasNoFloatWeights(view))
+    all.push(
+      banner('plain', say(view.layers.some((row) => row.quantized) ? 'quantizedAlready' : 'noFloatWeights')),
+    );
+  const stored = storedBlocks(view);
+  if (stored.length > 0) all.push(banner('plain', say('figuresAgainstStored', stored.join(', '))));
   if (view.state === 'header') all.push(banner('plain', say('headerOnly')));
   if (view.state === 'too-large') {
     const measure = button({
@@ -160,6 +165,12 @@ export function banners(view: ModelView | undefined, notice: string | null, post
 /** How inputs were made where no real data stands behind the figures; null when some does. */
 function madeUp({ noData, source }: DataReport): string | null {
   return noData ?? (source === 'random' ? source : null);
+}
+
+/** Types of weights that are stored quantized and yet have figures: those of their dequantized values. */
+function storedBlocks(view: ModelView): readonly string[] {
+  const rows = view.layers.filter(({ cells }) => cells.some(({ effect }) => effect === 'weight'));
+  return [...new Set(rows.flatMap(({ storedAs }) => storedAs ?? []))];
 }
 
 /** Most likely quantized already: nothing to compute or to quantize. */

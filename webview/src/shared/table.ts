@@ -18,6 +18,8 @@ export interface Column<R> {
   /** Sort with the largest value on top first. */
   readonly descendingFirst?: boolean;
   readonly render: (row: R) => readonly Child[];
+  /** The cell in one piece for screen readers, where what is shown is cut into parts. */
+  readonly spokenAs?: (row: R) => string;
   /** What it becomes in a copy; missing = what it is sorted by, under its label. */
   readonly copy?: readonly CopyColumn<R>[];
 }
@@ -94,6 +96,15 @@ export class Table<R> {
   reveal(key: string): void {
     const index = this.sorted.findIndex((row) => this.options.key(row) === key);
     if (index >= 0) this.focusRow(index);
+  }
+
+  /** Scrolls sideways until a column stands beside the first one. */
+  revealColumn(id: string): void {
+    const cell = this.head.querySelector(`th[data-column="${CSS.escape(id)}"]`)?.getBoundingClientRect();
+    const first = this.head.querySelector('th')?.getBoundingClientRect();
+    if (!cell || !first || cell.width === 0) return;
+    if (cell.left < first.right) window.scrollBy({ left: cell.left - first.right });
+    else if (cell.right > window.innerWidth) window.scrollBy({ left: cell.right - window.innerWidth });
   }
 
   /** Rows that are shown, after filter and sorting. */
@@ -218,7 +229,11 @@ export class Table<R> {
       },
       ...this.columns.map((column, position) =>
         position === 0
-          ? make('th', { class: column.class, attributes: { scope: 'row' } }, ...column.render(row))
+          ? make(
+              'th',
+              { class: column.class, attributes: headAttributes(column, row) },
+              ...column.render(row),
+            )
           : make('td', { class: column.class }, ...column.render(row)),
       ),
     );
@@ -266,6 +281,10 @@ export class Table<R> {
     element?.focus({ preventScroll: true });
     element?.scrollIntoView({ block: 'nearest' });
   }
+}
+
+function headAttributes<R>({ spokenAs }: Column<R>, row: R): Readonly<Record<string, string>> {
+  return spokenAs ? { scope: 'row', 'aria-label': spokenAs(row) } : { scope: 'row' };
 }
 
 /** Stands for rows without elements. */
