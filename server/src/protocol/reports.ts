@@ -248,6 +248,8 @@ export interface DataReport {
   readonly samples: number;
   /** Set when no user data was involved: how ranges were made. */
   readonly noData?: 'batch-norm' | 'noise';
+  /** Of the activation ranges, once remedies were tried under them. */
+  readonly estimator?: string;
 }
 
 /** An issue with its words, as reports print it. */

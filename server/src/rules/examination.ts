@@ -6,7 +6,14 @@ import type { CommonOptions } from '../engine/jobs';
 import type { Progress } from '../protocol/progress';
 import type { AnalysisReport, DataSpec, RangesFile } from '../protocol/reports';
 import { findingsOf } from './model-view';
-import { hasAttention, judgedRecipe, needsExamination, questionsFor, withExamination } from './remedies';
+import {
+  hasAttention,
+  isMeasurable,
+  judgedRecipe,
+  needsExamination,
+  questionsFor,
+  withExamination,
+} from './remedies';
 
 export interface ExaminationInput {
   /** Float model. */
@@ -24,12 +31,13 @@ export interface ExaminationInput {
 /** The report with measured gains; noise measures no remedy, and what cannot be measured leaves the report as it is. */
 export async function examined(
   engine: Engine,
-  report: AnalysisReport,
+  measured: AnalysisReport,
   input: ExaminationInput,
 ): Promise<AnalysisReport> {
-  const { data, recipe } = input;
-  if (data.source === 'none' || data.source === 'random' || report.data?.noData) return report;
-  const remedies = questionsFor(findingsOf(report, recipe?.recipe));
+  const { data, recipe, estimator } = input;
+  if (!isMeasurable(measured.data)) return measured;
+  const report = { ...measured, data: measured.data && { ...measured.data, estimator } };
+  const remedies = questionsFor(findingsOf(report, recipe?.recipe), estimator);
   const plan = report.layers.some((layer) => layer.quantized);
   if (!plan && !needsExamination(report, remedies)) return report;
   const end = await engine.run(
@@ -37,7 +45,7 @@ export async function examined(
       kind: 'examine',
       model: input.model,
       data,
-      recipe: judgedRecipe(report, recipe?.text, input.estimator),
+      recipe: judgedRecipe(report, recipe?.text, estimator),
       remedies,
       plan,
       attention: hasAttention(report),

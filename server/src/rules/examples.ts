@@ -48,6 +48,7 @@ export const examples: { readonly [C in keyof IssueFacts]?: IssueFacts[C] } = {
     peak: 61.8,
     p9999: 4.35,
     inFile: false,
+    byError: false,
     gains: [
       { of: 'local', before: 22.4, after: 31.9, data },
       { of: 'output', before: 18.2, after: 21.4, data },

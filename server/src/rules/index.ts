@@ -28,6 +28,7 @@ import { m25 } from './model/m25-calibration-set';
 import { m26 } from './model/m26-norm-ratio';
 import { m27 } from './model/m27-not-additive';
 import { m28 } from './model/m28-block-format';
+import { offeredFixes } from './remedies';
 import type { ModelFacts, ModelRule } from './rule';
 import { limitsOf, type ThresholdSettings } from './thresholds';
 
@@ -81,7 +82,11 @@ export function findings(
 ): readonly Issue[] {
   const found = modelRules
     .filter((rule) => severities[rule.code] !== 'off')
-    .flatMap((rule) => rule.check(facts, limitsOf(rule, thresholds)));
+    .flatMap((rule) =>
+      rule
+        .check(facts, limitsOf(rule, thresholds))
+        .map((one) => ({ ...one, fixes: offeredFixes(rule.fixes, one, facts) })),
+    );
   return withSeverities(found, severities);
 }
 

@@ -38,7 +38,7 @@ export function findingsOf(
   severities: SeveritySettings = {},
   thresholds: ThresholdSettings = {},
 ): readonly Issue[] {
-  const plan = plannedFormats(report.layers, recipe);
+  const plan = plannedFormats(report.layers, recipe, report.data?.estimator);
   return withoutIgnored(findings({ report, plan }, severities, thresholds), recipe);
 }
 

@@ -4,6 +4,7 @@
  */
 import type { Recipe } from '../engine/format/recipe';
 import { chooseLayer } from '../engine/format/recipe-match';
+import { defaultEstimator } from '../engine/methods/plan';
 import { parseActivationFormat, parseWeightFormat, weightSchemeFor } from '../engine/numerics/scheme';
 import type { LayerReport, TargetName } from '../protocol/reports';
 import type { PlannedFormat, PlannedFormats } from './rule';
@@ -17,8 +18,15 @@ const withoutRecipe: PlannedFormat = {
 };
 const keptFloat: PlannedFormat = { bits: 32, granularity: 'float', activations: false };
 
-/** Planned formats of all layers. */
-export function plannedFormats(layers: readonly LayerReport[], recipe: Recipe | undefined): PlannedFormats {
+/**
+ * Planned formats of all layers.
+ * @param measured the estimator of the ranges at hand, which counts where no recipe names one.
+ */
+export function plannedFormats(
+  layers: readonly LayerReport[],
+  recipe: Recipe | undefined,
+  measured?: string,
+): PlannedFormats {
   const entries = layers.map(
     (layer) =>
       [
@@ -32,7 +40,14 @@ export function plannedFormats(layers: readonly LayerReport[], recipe: Recipe | 
     recipe.methods.some((method) => method.name === 'fold-batchnorm');
   const stated = recipe !== undefined || layers.some((layer) => layer.quantized !== undefined);
   const target = recipe?.target;
-  return { fromRecipe: stated, folds, ...(target ? { target } : {}), layers: new Map(entries) };
+  const estimator = recipe ? (recipe.default.estimator ?? defaultEstimator) : measured;
+  return {
+    fromRecipe: stated,
+    folds,
+    ...(estimator === undefined ? {} : { estimator }),
+    ...(target ? { target } : {}),
+    layers: new Map(entries),
+  };
 }
 
 /** The complete weight format a recipe gives a layer (`int4.channel`), or `float`. */

@@ -10,6 +10,7 @@ import type { ExamineResult, RemedyQuestion } from '../engine/jobs';
 import type { Gain, Issue, IssueCode } from '../protocol/issues';
 import type { RemedyGain } from '../protocol/remedies';
 import type { AnalysisReport, DataReport, FixKind, LayerReport } from '../protocol/reports';
+import type { ModelFacts, PlannedFormats } from './rule';
 
 export interface Remedy {
   readonly fix: FixKind;
@@ -56,14 +57,47 @@ export function helps(gains: readonly Gain[] = []): boolean {
   return deciding.length === 0 || deciding.some(({ before, after }) => after - before >= WORTHWHILE);
 }
 
-/** Remedies worth trying for these findings: once on all layers found, once on the network where it was found. */
-export function questionsFor(found: readonly Issue[]): readonly RemedyQuestion[] {
+/**
+ * Fixes of a finding that change the plan. One that could be tried on the data at hand is offered once it was, and
+ * gained.
+ */
+export function offeredFixes(
+  fixes: readonly FixKind[],
+  { code, facts }: Issue,
+  model: ModelFacts,
+): readonly FixKind[] {
+  const tried = remedies.filter(({ codes }) => codes.includes(code)).map(({ fix }) => fix);
+  const gains = 'gains' in facts ? (facts.gains ?? []) : [];
+  const inFile = 'inFile' in facts && facts.inFile;
+  return fixes.filter((fix) => {
+    // The ranges of a file are made anew by calibrating, whatever the estimator.
+    if (fix === 'estimator-mse' && (inFile || isByError(model.plan))) return false;
+    if (!tried.includes(fix)) return true;
+    return gains.length > 0 ? helps(gains) : !isMeasurable(model.report.data);
+  });
+}
+
+/** The remedy of poor ranges is in the plan already. */
+export function isByError({ estimator }: Pick<PlannedFormats, 'estimator'>): boolean {
+  return estimator === 'mse';
+}
+
+/** Noise measures no remedy. */
+export function isMeasurable(data: DataReport | null): boolean {
+  return data !== null && data.source !== 'none' && data.source !== 'random' && !data.noData;
+}
+
+/**
+ * Remedies worth trying for these findings: once on all layers found, once on the network where it was found.
+ * @param estimator the one that is tried against.
+ */
+export function questionsFor(found: readonly Issue[], estimator?: string): readonly RemedyQuestion[] {
   return remedies.flatMap(({ fix, codes }): readonly RemedyQuestion[] => {
     const of = found.filter(({ code, facts }) => codes.includes(code) && !isHopeless(code, facts));
     if (of.length === 0) return [];
     const layers = [...new Set(of.flatMap(({ anchor }) => anchor.layer ?? []))];
     // The estimator is one for the network.
-    if (fix === 'estimator-mse') return [{ fix }];
+    if (fix === 'estimator-mse') return isByError({ estimator }) ? [] : [{ fix }];
     const onNetwork = of.some(({ anchor }) => anchor.layer === undefined);
     return [...(onNetwork ? [{ fix }] : []), ...(layers.length > 0 ? [{ fix, layers }] : [])];
   });

@@ -16,6 +16,8 @@ export interface ModelFacts {
 export interface PlannedFormats {
   /** False when neither a recipe nor the file itself states formats: findings are then information only. */
   readonly fromRecipe: boolean;
+  /** Of activation ranges: the recipe's, else the one that was measured under. */
+  readonly estimator?: string;
   /** BatchNormalization is folded before quantizing; true by default. */
   readonly folds: boolean;
   /** Runtime that the recipe names. */

@@ -14,7 +14,7 @@ import { questionsFor, remedies } from '../../../server/src/rules/remedies';
 import { scriptExamples } from '../../../server/src/rules/script/examples';
 import { scriptRules } from '../../../server/src/rules/script/index';
 import { limitsOf, thresholdTable } from '../../../server/src/rules/thresholds';
-import { line } from '../../../server/src/rules/words';
+import { line, reported } from '../../../server/src/rules/words';
 import { type Case, cases } from './cases';
 import { layer, report } from './fixtures';
 
@@ -146,5 +146,64 @@ describe('gains', () => {
   it('are not asked for where no format helps', () => {
     const { speaks } = cases.M07 ?? {};
     expect(speaks && questionsFor(found(speaks))).toEqual([]);
+  });
+});
+
+describe('what a finding offers', () => {
+  const data = { source: 'images', samples: 32 };
+  const activation = {
+    tensor: 'x',
+    min: -4,
+    max: 50,
+    mean: 0,
+    std: 1,
+    p9999: 4,
+    clippedShare: 0,
+    effectiveLevels: 20,
+    levels: 256,
+    rangeVariation: 0,
+  };
+  const poor = report(layer('a', { activation }));
+  const planned = (estimator: string) =>
+    `{"model": "m.onnx", "default": {"weights": "int8.channel", "activations": "uint8.tensor", "estimator": "${estimator}"}}`;
+  const tried = (after: number): RemedyGain => ({
+    fix: 'estimator-mse',
+    output: { of: 'output', before: 10, after, data },
+  });
+  const offered = (one: Case) =>
+    found(one)
+      .filter(({ code }) => code === 'M14' || code === 'M15')
+      .map((each) => [each.code, ...reported(each).fixes].join(' '));
+  it.each([
+    ['nothing could be tried', poor, 'min-max', ['M14 estimator-mse keep-float', 'M15 estimator-mse']],
+    ['nothing was tried', { ...poor, data }, 'min-max', ['M14 keep-float', 'M15']],
+    [
+      'it gains',
+      { ...poor, data, remedies: [tried(12)] },
+      'min-max',
+      ['M14 estimator-mse keep-float', 'M15 estimator-mse'],
+    ],
+    ['it gains nothing', { ...poor, data, remedies: [tried(10)] }, 'min-max', ['M14 keep-float', 'M15']],
+    ['the plan has it', poor, 'mse', ['M14 keep-float']],
+    [
+      'noise was used',
+      { ...poor, data: { ...data, source: 'random' } },
+      'min-max',
+      ['M14 estimator-mse keep-float', 'M15 estimator-mse'],
+    ],
+  ] as const)('where %s', (_, one, estimator, expected) => {
+    expect(offered({ report: one, recipe: planned(estimator) })).toEqual(expected);
+  });
+  it('is not what was measured under, without a recipe', () => {
+    const one = { ...poor, data: { ...data, estimator: 'mse' } };
+    expect(offered({ report: one })).toEqual(['M14 keep-float']);
+    expect(questionsFor(found({ report: poor }), 'mse')).toEqual([]);
+    expect(questionsFor(found({ report: poor }), 'min-max')).toEqual([{ fix: 'estimator-mse' }]);
+  });
+  it('is said: ranges are estimated by error already', () => {
+    const said = found({ report: poor, recipe: planned('mse') }).map(line);
+    expect(said).toEqual([
+      expect.stringMatching(/Ranges are estimated by mse already; keep the layer in float/),
+    ]);
   });
 });

@@ -42,7 +42,7 @@ export interface PlanInput {
   readonly target?: TargetName;
 }
 
-const defaultEstimator = 'mse';
+export const defaultEstimator = 'mse';
 
 /**
  * Makes the plan. Without a value: neither scheme nor recipe given, an unknown scheme or estimator. With a value, R02

@@ -1,5 +1,6 @@
 /** M14: the planned range cuts off part of an activation, or rare peaks decide it. */
 import { issue } from '../../engine/base/issue';
+import { isByError } from '../remedies';
 import { type ModelRule, measuredGains, quantizedLayers, severityOf } from '../rule';
 
 const thresholds = {
@@ -31,7 +32,7 @@ export const m14: ModelRule<'M14', keyof typeof thresholds> = {
     trigger: `More than ${thresholds.clippedShare.default * 100} % of the values of an activation lie outside its planned range, or the largest magnitude is more than ${thresholds.peakRatio.default} times the 99.99th percentile. In a file that is quantized already: its range clips values, and the activation alone leaves less than ${thresholds.sqnr.default} dB at the layer.`,
     why: 'A range that is too narrow distorts the values beyond it; a range that reaches for one peak leaves all others a few codes.',
     remedy:
-      'Let the `mse` estimator weigh both errors. When the same channels peak on every sample, move the range into the weights (SmoothQuant).',
+      'Let the `mse` estimator weigh both errors; where it has done so already, keep the layer in float. When the same channels peak on every sample, move the range into the weights (SmoothQuant).',
     gain: 'local SQNR of the layer and output SQNR of the whole network, under the present estimator and under `mse`; for a quantized file, with the ranges of the file and with those of this data.',
     source:
       'Banner et al. 2019 (arXiv 1810.05723), section 3; Krishnamoorthi 2018 (arXiv 1806.08342), section 2; Xiao et al. 2023 (arXiv 2211.10438).',
@@ -62,6 +63,7 @@ export const m14: ModelRule<'M14', keyof typeof thresholds> = {
             peak: peak ?? 0,
             p9999: p9999 ?? 0,
             inFile,
+            byError: isByError(facts.plan),
             sqnr,
             gains: inFile
               ? measuredGains(facts, ['recalibrate'], layer.name)

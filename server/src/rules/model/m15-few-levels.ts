@@ -1,6 +1,7 @@
 /** M15: an activation uses few of the levels its range has. */
 import { issue } from '../../engine/base/issue';
 import type { DataReport } from '../../protocol/reports';
+import { isByError } from '../remedies';
 import { type ModelRule, measuredGains, quantizedLayers, severityOf } from '../rule';
 
 const thresholds = {
@@ -23,7 +24,7 @@ export const m15: ModelRule<'M15', keyof typeof thresholds> = {
   severity: 'information',
   title: 'Few quantization levels are used',
   documentation: {
-    trigger: `The effective number of levels of an activation, exp(entropy of its codes), is below ${thresholds.share.default * 100} % of the levels its format has. In a file that is quantized already: the number of codes that occur on the data. Silent where other ranges were measured and gain less than ${thresholds.gain.default} dB at the layer.`,
+    trigger: `The effective number of levels of an activation, exp(entropy of its codes), is below ${thresholds.share.default * 100} % of the levels its format has. In a file that is quantized already: the number of codes that occur on the data. Silent where ranges are estimated by mse already, and where other ranges were measured and gain less than ${thresholds.gain.default} dB at the layer.`,
     why: 'Codes that hardly occur carry no information: log2 of the ratio is the number of bits wasted. Values concentrated near zero (after ReLU) do this even under a good range; what counts is whether another range measures better.',
     remedy:
       'Choose the range by error (`mse`) instead of by extremes; equalise channels of very different range. In a quantized file a range far wider than the data means that it was calibrated on other data or other preprocessing: calibrate again.',
@@ -43,6 +44,8 @@ export const m15: ModelRule<'M15', keyof typeof thresholds> = {
       if (layer.quantized && isNoise(facts.report.data)) continue;
       if (!plan.activations || effectiveLevels === undefined || levels === undefined) continue;
       if (!(effectiveLevels < limits.share * levels)) continue;
+      // Unused levels are then what the least error costs.
+      if (!layer.quantized && isByError(facts.plan)) continue;
       const gains = measuredGains(facts, [layer.quantized ? 'recalibrate' : 'estimator-mse'], layer.name);
       // Few levels do no harm where another range measures no better at the layer.
       const local = gains.find(({ of }) => of === 'local');
