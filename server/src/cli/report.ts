@@ -126,9 +126,23 @@ export function outputLines(report: AnalysisReport): string {
         output.topOneAgreement === null ? '' : `, top-1 agreement ${percent(output.topOneAgreement)}`;
       const basis = output.basis === undefined ? '' : `, ${output.basis}`;
       const head = `output ${scheme}: ${judged(output.sqnr)}${agreement} (${output.execution}${basis})`;
-      return [head, ...detailLines(output).map((text) => `  ${text}`)];
+      const details = [...coverage(report.layers, scheme), ...detailLines(output)];
+      return [head, ...details.map((text) => `  ${text}`)];
     })
     .join('\n');
+}
+
+/** A good output means little where most layers stayed float: how many were quantized, of how many parameters. */
+function coverage(layers: AnalysisReport['layers'], scheme: string): readonly string[] {
+  const known = layers.filter(
+    (layer) => layer.local?.[scheme] !== undefined || layer.cumulative?.[scheme] !== undefined,
+  );
+  if (known.length === layers.length || known.length === 0) return [];
+  const sum = (some: AnalysisReport['layers']) => some.reduce((total, { params }) => total + params, 0);
+  const share = sum(known) / Math.max(1, sum(layers));
+  return [
+    `only ${known.length} of ${layers.length} layers are quantized, ${percent(share)} of their parameters; the others stay float`,
+  ];
 }
 
 /** What else is known of a whole configuration: its parts, whether its layers' effects add up, its worst layers. */

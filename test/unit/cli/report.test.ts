@@ -1,6 +1,6 @@
 /** Tables of the command line. */
 import { expect, it } from 'vitest';
-import { layerTable } from '../../../server/src/cli/report';
+import { layerTable, outputLines } from '../../../server/src/cli/report';
 import type { AnalysisReport, LayerReport } from '../../../server/src/protocol/reports';
 
 const layer: LayerReport = {
@@ -16,20 +16,22 @@ const layer: LayerReport = {
   issues: [],
 };
 
+const summary: AnalysisReport['model'] = {
+  path: 'm',
+  format: 'onnx',
+  opset: null,
+  params: 32,
+  bytes: 34,
+  macs: null,
+  inputs: [],
+  outputs: [],
+  nodes: 0,
+  ops: {},
+};
+
 /** Title and text of the second column. */
 function checkSecond(format: AnalysisReport['model']['format'], title: string, text: string): void {
-  const model: AnalysisReport['model'] = {
-    path: 'm',
-    format,
-    opset: null,
-    params: 32,
-    bytes: 34,
-    macs: null,
-    inputs: [],
-    outputs: [],
-    nodes: 0,
-    ops: {},
-  };
+  const model = { ...summary, format };
   const [head, row] = layerTable({ model, data: null, layers: [layer], issues: [] }).split('\n');
   expect([head?.trim().split(/\s+/)[1], row?.trim().split(/\s+/)[1]]).toEqual([title, text]);
 }
@@ -38,4 +40,14 @@ it('tells the stored type in weight files and the operator in models', () => {
   checkSecond('gguf', 'type', 'Q8_0');
   checkSecond('safetensors', 'type', 'Q8_0');
   checkSecond('onnx', 'op', 'Weight');
+});
+
+it('says how little of a network was quantized beside a good output', () => {
+  const small = { ...layer, name: 'fc', params: 80, local: { w8a8: 44 } };
+  const large = { ...layer, name: 'lstm', params: 39_920 };
+  const output = { w8a8: { sqnr: 51.3, topOneAgreement: null, execution: 'simulated' as const } };
+  const lines = (layers: readonly LayerReport[]) =>
+    outputLines({ model: summary, data: null, layers, output, issues: [] });
+  expect(lines([small, large])).toMatch(/only 1 of 2 layers are quantized, 0\.20 % of their parameters/);
+  expect(lines([small])).not.toMatch(/only/);
 });
