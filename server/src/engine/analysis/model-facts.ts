@@ -13,6 +13,7 @@ import { countConstants, type Layer, listLayers } from '../graph/layers';
 import { type OpenModel, openModel } from '../graph/open';
 import { allNodes } from '../graph/walk';
 import { becomesOf } from './becomes';
+import { brokenScales } from './broken-scales';
 import { countMacs } from './macs';
 import { quantizedGraphFacts } from './quantized-graph';
 import { unlistedWeights } from './unlisted-weights';
@@ -43,7 +44,11 @@ export function modelFacts(path: string, options: FactsOptions = {}): Outcome<Mo
   const opened = openModel(path);
   if (!opened.value) return fail(...opened.issues);
   try {
-    const issues = [...opened.issues, ...unlistedWeights(opened.value.model)];
+    const issues = [
+      ...opened.issues,
+      ...brokenScales(opened.value.model),
+      ...unlistedWeights(opened.value.model),
+    ];
     return ok(openModelFacts(opened.value, options), issues);
   } finally {
     opened.value.close();
