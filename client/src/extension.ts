@@ -12,6 +12,7 @@ import { Models } from './models';
 import { RunTree } from './run-tree';
 import { readSettings } from './settings';
 import { registerStatus } from './status';
+import { registerTasks } from './tasks';
 
 let server: Server | undefined;
 
@@ -39,6 +40,7 @@ export function activate(context: vscode.ExtensionContext): void {
     runs,
     comparisons,
     registerStatus(started),
+    registerTasks(context),
     ModelEditorProvider.register(context, started, models),
     registerCommands({
       context,

@@ -14,6 +14,7 @@ import {
   placeOf,
   showText,
   textViewOf,
+  until,
 } from './support';
 
 const observers = `from torch.ao.quantization import MinMaxObserver, QConfig
@@ -29,7 +30,7 @@ describe('scripts', () => {
 
   it('show the figures of their layers, and lead to them', async () => {
     const document = await showText(inWorkspace('train.py'));
-    await lensesOf(document, /fashion_mobile\.onnx · 21 layers · worst layer classifier: int8 42\.6 dB/);
+    await lensesOf(document, /fashion_mobile\.onnx · 21 layers · worst weight classifier: int8 42\.6 dB/);
     const stem = placeOf(document, 'self.stem');
     const hover = await hoverOf(document, stem, /int8\.channel \| weight \| 47\.1 dB/);
     assert.match(hover, /\*\*stem\*\* · Conv/);
@@ -58,6 +59,20 @@ describe('scripts', () => {
     await vscode.workspace.applyEdit(fix.edit);
     await diagnosticsOf(document, 'no S10', (now) => !has('S10')(now));
     assert.match(document.getText(), /activation=MinMaxObserver,/);
+  });
+
+  it('are linted by a task, into the problems', async () => {
+    const uri = inWorkspace('closed.py');
+    await vscode.workspace.fs.writeFile(uri, Buffer.from(observers));
+    const [task] = await vscode.tasks.fetchTasks({ type: 'quantlens' });
+    assert.ok(task);
+    await vscode.tasks.executeTask(task);
+    const found = await until('the problems of the task', () => {
+      const all = vscode.languages.getDiagnostics(uri);
+      return all.some((one) => codeOf(one).value === 'S10') && all;
+    });
+    const severities = found.map((one) => `${codeOf(one).value} ${vscode.DiagnosticSeverity[one.severity]}`);
+    assert.deepEqual(severities.sort(), ['S10 Error', 'S24 Warning']);
   });
 
   it('are the cells of a notebook', async () => {

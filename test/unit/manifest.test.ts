@@ -112,7 +112,9 @@ describe('words of the manifest', () => {
   });
 
   it('stand in no title of the manifest itself', () => {
-    const texts = JSON.stringify(contributes).matchAll(
+    // A problem matcher's name is what tasks.json calls it.
+    const { problemMatchers: _, ...titled } = contributes;
+    const texts = JSON.stringify(titled).matchAll(
       /"(title|name|displayName|description|markdownDescription|contents|altText)":"([^"]*)"/g,
     );
     const untranslated = [...texts].map((match) => match[2] ?? '').filter((text) => !/^%.*%$/.test(text));
