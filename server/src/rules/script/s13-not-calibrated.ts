@@ -23,7 +23,7 @@ export const s13: ScriptRule<'S13'> = {
   title: 'Converted without calibration',
   documentation: {
     trigger:
-      'A network goes from `prepare` (eager, FX or PT2E) to `convert` and nothing runs it between: no call of the network, and no unknown function that is given it. Silent for dynamic and weight-only configurations, which need no data.',
+      'A network goes from `prepare` (eager, FX or PT2E) to `convert` and nothing runs it between: no call of the network, and no unknown function that is given it. Silent for dynamic and weight-only configurations, which need no data, and where a state dictionary is loaded afterwards.',
     why: 'Observers have seen no data. Scales keep their initial value and the converted network computes noise.',
     remedy: 'Run representative samples through the prepared network, in eval mode and without gradients.',
     source: 'PyTorch tutorial "Static Quantization with Eager Mode", step 4.',
@@ -44,12 +44,14 @@ export const s13: ScriptRule<'S13'> = {
 function conversionsWithoutData(events: readonly Event[], facts: ScriptFacts): readonly Event[] {
   const found: Event[] = [];
   let prepared: Event | undefined;
-  for (const event of events) {
+  for (const [at, event] of events.entries()) {
+    // A converted shell that a state dictionary fills has its ranges from there.
+    const filled = events.slice(at).some(({ call }) => call.name === 'load_state_dict');
     const path = event.call.path === undefined ? undefined : canonicalPath(event.call.path);
     if (event.role === 'argument' && path !== undefined && preparations.has(path)) prepared = event;
     else if (event.role === 'argument' && path !== undefined && conversions.has(path)) {
       const kind = prepared && (stageOf(prepared.call)?.flow ?? 'eager');
-      if (prepared?.certain && event.certain && kind && !needsNoRanges(facts, prepared.call, kind))
+      if (!filled && prepared?.certain && event.certain && kind && !needsNoRanges(facts, prepared.call, kind))
         found.push(event);
       prepared = undefined;
     } else if (!leavesUntouched(event)) prepared = undefined;

@@ -26,7 +26,7 @@ export const s55: ScriptRule<'S55'> = {
   title: 'Calibrated on random numbers',
   documentation: {
     trigger:
-      'A representative dataset (TensorFlow Lite) or a CalibrationDataReader yields random arrays, or between `prepare` and `convert` the network runs only on `torch.rand` or `torch.randn`.',
+      'A representative dataset (TensorFlow Lite) or a CalibrationDataReader yields random arrays only, or between `prepare` and `convert` the network runs only on `torch.rand` or `torch.randn`.',
     why: 'Random inputs excite the network otherwise than real ones: ranges of all inner tensors are wrong, and accuracy with them.',
     remedy:
       'Use a hundred real samples. Without data, let Quantlens synthesise inputs from the network itself.',
@@ -44,18 +44,29 @@ function randomGenerators(facts: ScriptFacts): readonly ScriptFinding[] {
   );
   return facts.program.functions.flatMap(({ statement, class: owner }) => {
     const reader = owner?.bases.some((base) => /CalibrationDataReader$/.test(facts.text.slice(...base.span)));
-    if (!named.has(statement.name) && !reader) return [];
+    if ((!named.has(statement.name) && !reader) || takesNoise.test(facts.text)) return [];
     return randomCallsIn(statement, facts);
   });
 }
 
 function randomCallsIn(statement: FunctionStatement, facts: ScriptFacts): readonly ScriptFinding[] {
   return facts.program.calls
-    .filter((call) => call.function === statement && isRandom(call.expression, call))
+    .filter((call) => call.function === statement && isRandom(call.expression, call) && !readsData(call))
     .map(({ expression }) => ({
       facts: { subject: facts.text.slice(...expression.callee.span) },
       span: expression.span,
     }));
+}
+
+/** Networks whose input is noise. */
+const takesNoise = /\b\w*gan\b|latent|diffusion/i;
+
+/** Inside a loop over anything but a count, the random part stands beside real samples. */
+function readsData({ loops }: Call): boolean {
+  return loops.some(
+    ({ iterable }) =>
+      !(iterable.kind === 'call' && iterable.callee.kind === 'name' && iterable.callee.name === 'range'),
+  );
 }
 
 function isRandom(expression: Expression, { scope }: Pick<Call, 'scope'>): boolean {

@@ -160,6 +160,8 @@ export const onnxruntimeCases = {
     ],
     good: [
       'import numpy as np\nimport tensorflow as tf\ndef rep():\n    for image in images:\n        yield [image]\nnoise = np.random.rand(3)\nconverter.representative_dataset = rep\n',
+      'import numpy as np\nimport tensorflow as tf\ndef rep():\n    for image in images:\n        yield [image, np.random.rand(1, 3)]\nconverter.representative_dataset = rep\n',
+      'import numpy as np\nimport tensorflow as tf\ndef rep():\n    for _ in range(100):\n        latent = np.random.randn(1, 512)\n        yield [latent]\nconverter.representative_dataset = rep\n',
       'import torch\nfrom torch.ao.quantization import prepare, convert\ndef main(model, data):\n    prepare(model, inplace=True)\n    model(torch.randn(1, 3, 224, 224))\n    for x in data:\n        model(x)\n    convert(model)\n',
     ],
   },

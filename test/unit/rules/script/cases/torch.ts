@@ -714,6 +714,12 @@ def main(model, quick):
     convert(model)
 `,
       'from mine import prepare, convert\nm = prepare(model)\nconvert(m)\nimport torch\n',
+      `${eager}
+def load(shell):
+    shell = convert(prepare(shell))
+    shell.load_state_dict(torch.load('int8.pt'))
+    return shell
+`,
       `from torch.ao.quantization import QConfigMapping, default_dynamic_qconfig
 from torch.ao.quantization.quantize_fx import prepare_fx, convert_fx
 mapping = QConfigMapping().set_global(default_dynamic_qconfig)
