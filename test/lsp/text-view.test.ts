@@ -73,7 +73,7 @@ describe('hover', () => {
       /^\*\*conv1\*\* · Conv · 8×3×3×3\n\n216 parameters · 864 B · 13\.8 k MACs per sample · range -0\.7216 … 0\.5931\n/,
     );
     expect(text).toContain('| format | error of | SQNR | verdict | size |\n');
-    for (const format of ['int8.tensor', 'int8.channel', 'int4.channel', 'int4.group32'])
+    for (const format of ['int8.tensor', 'int8.channel', 'int4.channel'])
       expect(text).toMatch(
         new RegExp(`\\| ${format} \\| weight \\| \\d+\\.\\d dB \\| [✓△✗] \\w+ \\| \\d+ B \\|`),
       );

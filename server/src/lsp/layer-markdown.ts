@@ -1,7 +1,7 @@
-/** A layer in a hover: one table of formats, what is estimated or measured, and links. */
+/** A layer in a hover: links, findings, one table of formats with what was measured first, and what if. Short on purpose. */
 import { gridBits, gridScopes } from '../engine/format-figures';
 import { clientCommands } from '../protocol/lsp-ext';
-import type { FixKind, LayerReport } from '../protocol/reports';
+import type { Decibel, FixKind, LayerReport } from '../protocol/reports';
 import type { ErrorCell } from '../protocol/views';
 import { documentationUrl } from '../rules/docs';
 import { cells, isFloat, storedBytes } from '../rules/model-view';
@@ -12,7 +12,7 @@ import { commandLink, escapeMarkdown } from './convert';
 import type { Surroundings } from './snapshot';
 import type { ModelState } from './workspace';
 
-/** Formats of the hover table, in this order; measured figures follow. */
+/** Formats of the hover table, in this order, behind measured figures. */
 const shownWeights = [
   'int8.tensor',
   'int8.channel',
@@ -22,11 +22,15 @@ const shownWeights = [
   'int4.group128',
 ];
 
-/** Markdown of one layer. Command links only where the client has the commands and may run them. */
+/**
+ * Markdown of one layer. Command links only where the client has the commands and may run them.
+ * @param marked the editor shows the findings of this place by itself, above the hover.
+ */
 export function layerMarkdown(
   layer: LayerReport,
   model: ModelState,
   { trusted, client }: Surroundings,
+  marked = false,
 ): string {
   const head = [
     `**${escapeMarkdown(layer.name)}** · ${layer.depthwise ? `${editorWords.depthwise} ` : ''}${escapeMarkdown(layer.op)} · ${shapeText(layer.shape)}`,
@@ -36,12 +40,13 @@ export function layerMarkdown(
   // A file of weights without a graph cannot be exported.
   const hasGraph = layer.op !== 'Weight';
   const actions = client.own && hasGraph && isFloat(layer) ? [links(layer, model, trusted)] : [];
+  const grid = whatIfTable(layer, model);
   return [
     ...head,
-    table(layer, model),
-    ...whatIfTable(layer, model),
-    ...findings(layer, model),
     ...actions,
+    ...(marked ? [] : findings(layer, model)),
+    table(layer, model, grid.length > 0),
+    ...grid,
   ].join('\n\n');
 }
 
@@ -65,17 +70,18 @@ function becomes(layer: LayerReport): readonly string[] {
   });
 }
 
-function table(layer: LayerReport, model: ModelState): string {
+function table(layer: LayerReport, model: ModelState, hasGrid: boolean): string {
   const all = cells(layer);
-  const weights = shownWeights.flatMap((format) =>
-    all.filter((cell) => cell.effect === 'weight' && cell.format === format),
-  );
+  const groups = hasGrid ? [] : usefulScopes(layer, layer.weightSqnr ?? {});
+  const weights = shownWeights
+    .filter((format) => !format.includes('.group') || groups.some((scope) => format.endsWith(scope)))
+    .flatMap((format) => all.filter((cell) => cell.effect === 'weight' && cell.format === format));
   const measured = all.filter((cell) => cell.effect !== 'weight');
   if (weights.length + measured.length === 0) {
     if (!isFloat(layer)) return `*${editorWords.storedAs(escapeMarkdown(layer.dataType))}*`;
     return `*${model.state === 'weights-running' ? editorWords.measuringNow : editorWords.notMeasured}*`;
   }
-  const rows = [...weights, ...measured].map(row);
+  const rows = [...measured, ...weights].map(row);
   return [...editorWords.errorTable, ...rows, '', `*${basis(measured, model)}*`].join('\n');
 }
 
@@ -87,7 +93,17 @@ function row(cell: ErrorCell): string {
   return `| ${escapeMarkdown(cell.format)} | ${effectWords[cell.effect]} | ${figure} | ${verdict} | ${size} |`;
 }
 
-/** Bits by granularity, once they are measured. Eight bits and four per channel stand in the table above as well. */
+/** Granularities of the grid without groups that hold a channel or more: those say what the channel says. */
+function usefulScopes(layer: LayerReport, figures: Readonly<Record<string, Decibel>>): readonly string[] {
+  return gridScopes.filter((scope) => {
+    if (scope === 'channel') return true;
+    const [group, channel] = [`int4.${scope}`, 'int4.channel'];
+    const isSameSize = storedBytes(layer, group) === storedBytes(layer, channel);
+    return !isSameSize || decibels(figures[group]) !== decibels(figures[channel]);
+  });
+}
+
+/** Bits by granularity, once they are measured; without groups only the bits that the table above lacks. */
 function whatIfTable(layer: LayerReport, model: ModelState): readonly string[] {
   if (!layer.weightSqnr || !isFloat(layer)) return [];
   const figures = model.figures(layer);
@@ -97,16 +113,18 @@ function whatIfTable(layer: LayerReport, model: ModelState): readonly string[] {
     const bytes = storedBytes(layer, format);
     return `${decibels(db)} ${verdictMarks[verdictOf(db)]}${bytes === undefined ? '' : ` ${shortBytes(bytes)}`}`;
   };
-  const rows = gridBits.map((bits) => ({
+  const scopes = usefulScopes(layer, figures);
+  const bitWidths = scopes.length > 1 ? gridBits : gridBits.filter((bits) => bits !== 8 && bits !== 4);
+  const rows = bitWidths.map((bits) => ({
     bits,
-    cells: gridScopes.map((scope) => cell(`int${bits}.${scope}`)),
+    cells: scopes.map((scope) => cell(`int${bits}.${scope}`)),
   }));
   if (rows.some((one) => one.cells.includes(undefined))) return [];
   return [
     [
       `**${editorWords.whatIfTitle}**\n`,
-      `| | ${gridScopes.join(' | ')} |`,
-      `|---|${gridScopes.map(() => '--:|').join('')}`,
+      `| | ${scopes.join(' | ')} |`,
+      `|---|${scopes.map(() => '--:|').join('')}`,
       ...rows.map((one) => `| int${one.bits} | ${one.cells.join(' | ')} |`),
     ].join('\n'),
   ];

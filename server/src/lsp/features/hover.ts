@@ -2,6 +2,7 @@
 import { type Hover, MarkupKind, type Position } from 'vscode-languageserver-types';
 import { layerMatcher } from '../../engine/format/layer-glob';
 import { nodeAt, printType, symbolAt } from '../../engine/format/onnx-text';
+import { matchLayer } from '../../engine/format/recipe-match';
 import { storedBytes } from '../../rules/model-view';
 import { decibels, shortBytes } from '../../rules/numbers';
 import { plannedWeightFormat } from '../../rules/planned';
@@ -30,7 +31,10 @@ function textHover(snapshot: TextSnapshot, position: Position): Hover | null {
   const byWeight = symbol.kind === 'value' && outside ? snapshot.layers.byWeight(name) : undefined;
   const node = nodeAt(document, offset);
   const layer = byWeight ?? (node && symbol.kind !== 'attribute' ? snapshot.layers.layerOf(node) : undefined);
-  if (layer && snapshot.model) return made(snapshot, span, layerMarkdown(layer, snapshot.model, snapshot));
+  if (layer && snapshot.model) {
+    const marked = snapshot.client.own && node !== undefined && isInside(offset, node.opSpan);
+    return made(snapshot, span, layerMarkdown(layer, snapshot.model, snapshot, marked));
+  }
   if (symbol.kind !== 'value') return null;
   const value = valueText(snapshot, name, symbol.token.graph);
   return value === undefined ? null : made(snapshot, span, value);
@@ -60,7 +64,10 @@ function recipeHover(snapshot: RecipeSnapshot, position: Position): Hover | null
   const matches = layers.filter((layer) => matcher(layer.name));
   const [only] = matches;
   if (only && matches.length === 1 && snapshot.model) {
-    return made(snapshot, rule.span, layerMarkdown(only, snapshot.model, snapshot));
+    const match = snapshot.parsed.spans.rules[rule.index]?.match;
+    const decides = matchLayer(recipe, only.name) === rule.index;
+    const marked = snapshot.client.own && decides && match !== undefined && isInside(offset, match);
+    return made(snapshot, rule.span, layerMarkdown(only, snapshot.model, snapshot, marked));
   }
   const rows = matches.slice(0, MAX_LISTED).map((layer) => {
     const format = plannedWeightFormat(layer, recipe);
@@ -71,6 +78,11 @@ function recipeHover(snapshot: RecipeSnapshot, position: Position): Hover | null
   const more = matches.length > MAX_LISTED ? `\n\n${editorWords.andMore(matches.length - MAX_LISTED)}` : '';
   const text = `${editorWords.matching(matches.length, escapeMarkdown(pattern))}\n\n${editorWords.ruleTable}\n${rows.join('\n')}${more}`;
   return made(snapshot, rule.span, matches.length === 0 ? editorWords.noLayerMatches : text);
+}
+
+/** Where the editor shows the diagnostics of a span above the hover. */
+function isInside(offset: number, [start, end]: Span): boolean {
+  return offset >= start && offset <= end;
 }
 
 function made(snapshot: Snapshot, span: Span, value: string): Hover {
