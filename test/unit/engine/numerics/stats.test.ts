@@ -88,6 +88,31 @@ describe('Histogram', () => {
     expect(new Histogram().quantile(0.5)).toBeNull();
   });
 
+  test.each([
+    ['both signs', (x: number) => x],
+    ['after a ReLU', (x: number) => Math.max(x, 0)],
+    ['zeros among both signs', (x: number) => (Math.abs(x) < 0.7 ? 0 : x)],
+    ['negative and zero', (x: number) => Math.min(x, 0)],
+    ['far from zero', (x: number) => x + 20],
+  ])('quantiles of %s lie within a bin of those of the sorted values, from either end', (_name, made) => {
+    const values = normalArray(createRandom(8), 20_001).map(made);
+    const sorted = values.toSorted();
+    const histogram = histogramOf(values);
+    for (const share of [0, 1e-4, 0.01, 0.3, 0.49, 0.5, 0.51, 0.7, 0.99, 0.9999, 1]) {
+      const rank = Math.max(0, Math.ceil(share * sorted.length) - 1);
+      const found = histogram.quantile(share) ?? Number.NaN;
+      expect(Math.abs(found - (sorted[rank] ?? 0)), String(share)).toBeLessThanOrEqual(histogram.width);
+    }
+  });
+
+  test('a range that grows at one end or at both keeps every count where it was', () => {
+    const parts = [[0.5, 3], [-0.1], [-2, 0], [3.9], [-40, 7]];
+    const grown = new Histogram();
+    for (const part of parts) grown.observe(Float32Array.from(part));
+    expect(describeHistogram(grown)).toEqual(describeHistogram(histogramOf(parts.flat())));
+    expect(describeHistogram(grown).bins.map(({ count }) => count)).toEqual([1, 1, 1, 1, 1, 1, 1]);
+  });
+
   test('counts what is not finite and ignores it', () => {
     const histogram = histogramOf([Number.NaN, Number.NEGATIVE_INFINITY, 2, Number.POSITIVE_INFINITY]);
     expect(histogram).toMatchObject({ count: 1, nonFinite: 3, min: 2, max: 2 });
