@@ -4,7 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import * as vscode from 'vscode';
-import type { FromCalibrationPanel, ToCalibrationPanel } from '../../server/src/protocol/panel';
+import type { FromCalibrationPanel, RunNotice, ToCalibrationPanel } from '../../server/src/protocol/panel';
 import {
   type CalibrationRequest,
   type CalibrationResult,
@@ -16,6 +16,7 @@ import type { Models } from './models';
 import { calibrationPanelWords } from './panel-words';
 import { quantizeModel } from './quantize';
 import { calibrationDefaults, readRecipe } from './recipe-defaults';
+import { runNotices } from './run-notices';
 import { manageTrust, requireTrust } from './trust';
 import { preparePage } from './webview-page';
 
@@ -69,6 +70,7 @@ export class CalibrationPanel implements vscode.WebviewViewProvider, vscode.Disp
         const before = this.job.progress?.type === 'progress' ? this.job.progress.layers : undefined;
         this.job.progress = { type: 'progress', progress, layers: layers ?? before };
         this.post({ type: 'progress', progress, layers });
+        runNotices.tell(this.job.request.modelUri, { state: 'running', progress });
       }),
     ];
   }
@@ -212,6 +214,7 @@ export class CalibrationPanel implements vscode.WebviewViewProvider, vscode.Disp
     };
     this.job = job;
     this.post(job.started);
+    runNotices.tell(request.modelUri, { state: 'running' });
     await this.context.workspaceState.update(rememberedKey, {
       ...this.remembered(),
       [request.modelUri]: request,
@@ -220,6 +223,7 @@ export class CalibrationPanel implements vscode.WebviewViewProvider, vscode.Disp
     this.calibrations.keep({ request, result });
     job.finished = { type: 'finished', result };
     this.post(job.finished);
+    runNotices.tell(request.modelUri, noticeOf(result));
   }
 
   private async calibrate({ id, request, cancellation }: RunningJob): Promise<CalibrationResult> {
@@ -252,6 +256,12 @@ export class CalibrationPanel implements vscode.WebviewViewProvider, vscode.Disp
     );
     if (result) this.post({ type: 'quantized', result });
   }
+}
+
+/** What the model's own page says of a run that ended. */
+function noticeOf({ state, samples, problems }: CalibrationResult): RunNotice {
+  if (state === 'done') return { state: 'idle' };
+  return state === 'cancelled' ? { state, samples } : { state, problem: problems.join(' ') };
 }
 
 /** Text of the recipe beside a model as the disk has it; undefined without one. */

@@ -5,6 +5,7 @@ import type { ModelView, WhatIfAnswer } from '../../server/src/protocol/views';
 import type { Server } from './client';
 import { type Models, modelEditorType } from './models';
 import { modelPanelWords } from './panel-words';
+import { runNotices } from './run-notices';
 import { baseName, onlyLocal } from './text-view';
 import { manageTrust } from './trust';
 import { preparePage } from './webview-page';
@@ -57,6 +58,9 @@ export class ModelEditorProvider implements vscode.CustomReadonlyEditorProvider 
         return answer && post({ type: 'what-if', id: message.id, answer });
       }),
       this.models.onChanged((view) => isMine(view) && post({ type: 'view', view })),
+      runNotices.onChanged(
+        ({ modelUri, notice }) => modelUri === uri.toString() && post({ type: 'run', notice }),
+      ),
       // While the server is away what is shown is on its way to nothing: say so until it is back.
       this.server.onStatus(({ health, quiescent, message }) => {
         if (health !== 'ok') post({ type: 'busy', text: message });
@@ -86,6 +90,8 @@ export class ModelEditorProvider implements vscode.CustomReadonlyEditorProvider 
       post({ type: 'busy', text: onlyLocal(uri) });
       return;
     }
+    const run = runNotices.of(uri.toString());
+    if (run) post({ type: 'run', notice: run });
     const known = this.models.view(uri);
     if (known) post({ type: 'view', view: known });
     try {

@@ -11,6 +11,7 @@ export function modelPanelWords(): PanelWords {
   return {
     ...sharedWords(),
     ...layerListWords(),
+    ...stageWords(),
     opening: vscode.l10n.t('Opening the model…'),
     filter: vscode.l10n.t('Filter by name, operator or finding'),
     calibrate: vscode.l10n.t('Calibrate…'),
@@ -65,6 +66,11 @@ export function modelPanelWords(): PanelWords {
     noFloatWeights: vscode.l10n.t(
       'The weights are not stored as float, most likely because the model is quantized already; there is no error to compute on them.',
     ),
+    'run.started': vscode.l10n.t('A run has started; figures appear as they are measured.'),
+    'run.soFar': vscode.l10n.t('Figures so far – {0}: {1} of {2} {3}'),
+    'run.cancelledAt': vscode.l10n.t('Cancelled: the figures stand on {0} samples.'),
+    'run.cancelled': vscode.l10n.t('Cancelled: figures that were measured until then are kept.'),
+    'run.failed': vscode.l10n.t('The run failed: {0}'),
     quantizedAlready: vscode.l10n.t(
       'The model is quantized already: the table tells what its codes and scales are. Compare it with its float original to see errors.',
     ),

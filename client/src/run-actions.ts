@@ -8,6 +8,7 @@ import type { Server } from './client';
 import { modelEditorType } from './models';
 import { progressText } from './progress-text';
 import { mayReplace, quantizeModel } from './quantize';
+import { runNotices } from './run-notices';
 import { runsMarkdown } from './run-text';
 import type { RunItem } from './run-tree';
 import { baseName } from './text-view';
@@ -75,6 +76,7 @@ export async function measureOutputEffect(server: Server, model: vscode.Uri): Pr
         if (job.jobId !== jobId) return;
         const { done, total } = job.progress;
         const percent = total > 0 ? (100 * done) / total : 0;
+        runNotices.tell(model.toString(), { state: 'running', progress: job.progress });
         progress.report({ message: progressText(job.progress), increment: Math.max(0, percent - shown) });
         shown = percent;
       });
@@ -82,8 +84,22 @@ export async function measureOutputEffect(server: Server, model: vscode.Uri): Pr
       try {
         const reply = await server.outputEffect({ jobId, modelUri: model.toString() }, token);
         if (reply.state === 'failed') void vscode.window.showErrorMessage(reply.problems.join(' '));
+        const problem = reply.problems.join(' ');
+        runNotices.tell(
+          model.toString(),
+          reply.state === 'done'
+            ? { state: 'idle' }
+            : reply.state === 'cancelled'
+              ? { state: 'cancelled' }
+              : { state: 'failed', problem },
+        );
       } catch (error) {
-        if (!token.isCancellationRequested) throw error;
+        if (!token.isCancellationRequested) {
+          const problem = error instanceof Error ? error.message : String(error);
+          runNotices.tell(model.toString(), { state: 'failed', problem });
+          throw error;
+        }
+        runNotices.tell(model.toString(), { state: 'cancelled' });
       } finally {
         listener.dispose();
       }

@@ -15,10 +15,19 @@ import type {
   WhatIfAnswer,
 } from './views';
 
+/** How the newest run on a model stands, in words of progress; `idle` takes the word back. */
+export type RunNotice =
+  | { readonly state: 'running'; readonly progress?: Progress }
+  /** `samples` is what the figures stand on, where the run tells. */
+  | { readonly state: 'cancelled'; readonly samples?: number }
+  | { readonly state: 'failed'; readonly problem: string }
+  | { readonly state: 'idle' };
+
 /** Extension host → model editor webview. */
 export type ToModelPanel =
   | { readonly type: 'view'; readonly view: ModelView }
   | { readonly type: 'busy'; readonly text: string | null }
+  | { readonly type: 'run'; readonly notice: RunNotice }
   /** To the question of the same number; the page forgets answers to older ones. */
   | { readonly type: 'what-if'; readonly id: number; readonly answer: WhatIfAnswer };
 

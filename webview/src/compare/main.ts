@@ -189,6 +189,7 @@ function renderFindings(shown: CompareView): void {
     findings,
     ...findingsList({ name: shown.floatName, findings: shown.findings }, state.allFindings, {
       post: host.post,
+      isLayer: (name) => shown.layers.some((row) => row.name === name),
       reveal: (layer) => {
         openDetail(layer);
         chart.select(layer, true);

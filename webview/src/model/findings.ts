@@ -5,10 +5,8 @@ import type { ReportedIssue } from '../../../server/src/protocol/reports';
 import type { ModelView } from '../../../server/src/protocol/views';
 import { type Child, make } from '../shared/dom';
 import { say } from '../shared/rpc';
+import { messageParts, shownBeforeAll } from './findings-choice';
 import { isOnnx } from './top';
-
-/** So many are shown before *Show all*. */
-const shownAtFirst = 5;
 
 const glyphs: Readonly<Record<string, string>> = { error: '✗', warning: '⚠', information: 'ℹ', hint: '💡' };
 
@@ -16,14 +14,17 @@ export interface FindingsOptions {
   readonly post: (message: Extract<FromModelPanel, { type: 'open-link' | 'recipe' }>) => void;
   readonly reveal: (layer: string) => void;
   readonly showAll: () => void;
+  /** Whether a quoted name in a message is one that can be shown. */
+  readonly isLayer: (name: string) => boolean;
 }
 
 /** Of a model: its name says what can be done with it. */
 type Found = Pick<ModelView, 'name' | 'findings'>;
 
 export function findingsList(view: Found, all: boolean, options: FindingsOptions): readonly Child[] {
-  const shown = all ? view.findings : view.findings.slice(0, shownAtFirst);
-  const more = view.findings.length > shownAtFirst;
+  const few = shownBeforeAll(view.findings);
+  const shown = all ? view.findings : few;
+  const more = view.findings.length > few.length;
   return [
     make('h2', {}, say('findingsCount', view.findings.length)),
     make('ul', { class: 'findings' }, ...shown.map((finding) => item(finding, view, options))),
@@ -58,7 +59,9 @@ function item(finding: ReportedIssue, view: Found, options: FindingsOptions): HT
       ' ',
       layer !== undefined && link(layer, say('showLayer'), () => options.reveal(layer)),
       layer !== undefined && ': ',
-      message,
+      ...messageParts(message, options.isLayer).map(({ text, layer: named }) =>
+        named === undefined ? text : link(text, say('showLayer'), () => options.reveal(named)),
+      ),
     ),
     make(
       'span',

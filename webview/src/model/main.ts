@@ -1,5 +1,5 @@
 /** The page of a model: facts, findings and the layer table. Shows the last view it got and sends what the user did. */
-import type { FromModelPanel, ToModelPanel } from '../../../server/src/protocol/panel';
+import type { FromModelPanel, RunNotice, ToModelPanel } from '../../../server/src/protocol/panel';
 import { type LayerRow, type ModelView, verdictScale } from '../../../server/src/protocol/views';
 import { copyMenu, copyTable } from '../shared/copy-menu';
 import { fill, make } from '../shared/dom';
@@ -11,7 +11,7 @@ import { registerComponents } from '../shared/toolkit';
 import { findingsList } from './findings';
 import { columnId, layerColumns, openLayerMenu, whyNoMenu } from './layers';
 import { type ChartChoice, SensitivityChart } from './sensitivity';
-import { banners, toolbar, topFacts } from './top';
+import { banners, runLine, toolbar, topFacts } from './top';
 import { WhatIfBlock } from './what-if';
 import type { Choice } from './what-if-choice';
 
@@ -43,8 +43,12 @@ let state: State = {
 };
 let view: ModelView | undefined;
 let notice: string | null = null;
+let run: RunNotice | undefined;
+/** Model whose findings are listed now. */
+let shownFindings: string | undefined;
 
 const top = make('div', { id: 'top' });
+const runState = make('div', { id: 'run-state' });
 const findings = make('section', { id: 'findings', attributes: { 'aria-label': say('findings') } });
 const count = make('span', { class: 'quiet', id: 'layer-count', attributes: { role: 'status' } });
 const filter = make('input', {
@@ -120,14 +124,26 @@ filter.addEventListener('input', () => {
 });
 document
   .querySelector('#app')
-  ?.append(top, findings, layersHead, table.element, chart.element, whatIf.element);
+  ?.append(top, runState, findings, layersHead, table.element, chart.element, whatIf.element);
 host.listen((message) => {
   if (message.type === 'view') {
     const before = view;
     view = message.view;
     whatIf.update(view);
-    render();
+    keepingPlace(() => {
+      render();
+      renderRun();
+    });
     revealNewColumn(before, view);
+    return;
+  } else if (message.type === 'run') {
+    const wasRunning = isRunning();
+    run = message.notice;
+    keepingPlace(() => {
+      renderRun();
+      // Findings that waited for the end of the run.
+      if (wasRunning && !isRunning()) render();
+    });
     return;
   } else if (message.type === 'busy') notice = message.text;
   else {
@@ -152,24 +168,56 @@ function render(): void {
       ? topFacts(view)
       : [make('p', { class: 'quiet', attributes: { role: 'status' } }, say('opening'))]),
     view && toolbar(view, host.post),
-    ...banners(view, notice, host.post),
+    ...banners(run?.state === 'running' ? withoutProgress(view) : view, notice, host.post),
   );
+  renderFindings();
+  renderLayers();
+}
+
+/** While figures arrive the list stays as it is: findings that come and go would push the table under the reader. */
+function renderFindings(): void {
+  if (isRunning() && shownFindings === view?.uri) return;
+  shownFindings = view?.uri;
   findings.hidden = !view || view.findings.length === 0;
   if (view) {
+    const names = new Set(view.layers.map(({ name }) => name));
     const showAll = () => {
       remember({ allFindings: !state.allFindings });
-      render();
+      shownFindings = undefined;
+      renderFindings();
     };
     fill(
       findings,
       ...findingsList(view, state.allFindings, {
         post: host.post,
+        isLayer: (name) => names.has(name),
         reveal: revealLayer,
         showAll,
       }),
     );
   }
-  renderLayers();
+}
+
+function renderRun(): void {
+  fill(runState, runLine(run, view));
+}
+
+function isRunning(): boolean {
+  return run?.state === 'running' || view?.state === 'measuring';
+}
+
+/** The line of the run tells more than the banner on running measurements. */
+function withoutProgress(shown: ModelView | undefined): ModelView | undefined {
+  return shown?.state === 'measuring' ? { ...shown, state: 'weights' } : shown;
+}
+
+/** What changes above the table moves nothing that the reader has scrolled to. */
+function keepingPlace(change: () => void): void {
+  const before = layersHead.getBoundingClientRect().top;
+  const isScrolled = window.scrollY > 0;
+  change();
+  const moved = layersHead.getBoundingClientRect().top - before;
+  if (isScrolled && moved !== 0) window.scrollBy({ top: moved });
 }
 
 function renderLayers(): void {

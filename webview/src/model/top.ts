@@ -1,5 +1,5 @@
 /** The top of the model's page: facts, what the numbers stand on, buttons, and banners for what is missing. */
-import type { FromModelPanel } from '../../../server/src/protocol/panel';
+import type { FromModelPanel, RunNotice } from '../../../server/src/protocol/panel';
 import type { DataReport } from '../../../server/src/protocol/reports';
 import type { ModelView } from '../../../server/src/protocol/views';
 import { type Child, make, spoken } from '../shared/dom';
@@ -160,6 +160,26 @@ export function banners(view: ModelView | undefined, notice: string | null, post
   if (others.length > 0)
     all.push(make('ul', { id: 'problems' }, ...others.map((text) => make('li', {}, text))));
   return all;
+}
+
+/** One line on the newest run: on how much its figures stand while it runs, and after it was stopped or failed. */
+export function runLine(run: RunNotice | undefined, view: ModelView | undefined): Child {
+  switch (run?.state) {
+    case 'running': {
+      const { progress } = run;
+      if (!progress || progress.total === 0) return running(say('run.started'));
+      const { stage, done, total, unit } = progress;
+      return running(say('run.soFar', say(`stage.${stage}`), done, total, say(`unit.${unit}`)));
+    }
+    case 'cancelled': {
+      const samples = run.samples ?? view?.data?.samples ?? 0;
+      return banner('plain', samples > 0 ? say('run.cancelledAt', samples) : say('run.cancelled'));
+    }
+    case 'failed':
+      return banner('error', say('run.failed', run.problem));
+    default:
+      return undefined;
+  }
 }
 
 /** How inputs were made where no real data stands behind the figures; null when some does. */
