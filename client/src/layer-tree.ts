@@ -2,13 +2,11 @@
 import * as vscode from 'vscode';
 import type { ErrorCell, LayerRow, ModelView, Verdict } from '../../server/src/protocol/views';
 import { cellText, decisiveCell, effectText, formatCell, verdictText } from './figures';
+import { bestKnown } from './figures-order';
 import type { Models } from './models';
 import { storesGraph } from './schemes';
 
 export const layersView = 'quantlens.layers';
-
-/** Formats whose figures stand beside a layer's name. */
-const shownFormats = { int8: 'int8.channel', int4: 'int4.channel' } as const;
 
 const icons: Readonly<Record<Verdict, vscode.ThemeIcon>> = {
   good: new vscode.ThemeIcon('pass', new vscode.ThemeColor('charts.green')),
@@ -103,15 +101,14 @@ function context({ storedAs, planned }: LayerRow, hasGraph: boolean): string {
   return words.filter((word) => word !== false).join(' ');
 }
 
-/** `int8 46.4 dB, int4 21.0 dB → int8.channel`. */
+/** `weight int8 46.4 dB, int4 21.0 dB → int8.channel`; once measured `cumulative 26.9 dB → int8.channel`. */
 function description(layer: LayerRow): string {
-  const figures = Object.entries(shownFormats).map(([name, format]) => {
-    const cell = weightCell(layer, format);
-    return cell && `${name} ${cellText(cell)}`;
-  });
-  const effect = layer.cells.find((cell) => cell.effect === 'output');
-  const output = effect && `${effectText('output')} ${cellText(effect)}`;
-  const known = [...figures, output].filter((part) => part !== undefined).join(', ');
+  const best = bestKnown(layer);
+  const [first] = best;
+  const figures = best.map((cell) =>
+    cell.effect === 'weight' ? `${cell.format.split('.')[0]} ${cellText(cell)}` : cellText(cell),
+  );
+  const known = first ? `${effectText(first.effect)} ${figures.join(', ')}` : '';
   if (layer.storedAs !== undefined && known === '') return vscode.l10n.t('stored as {0}', layer.storedAs);
   return layer.planned === undefined ? known : `${known} → ${layer.planned}`;
 }
@@ -122,10 +119,6 @@ function messageOf(view: ModelView | undefined): string | undefined {
   if (view.state === 'failed') return view.problems[0] ?? vscode.l10n.t('The model cannot be read.');
   if (view.state === 'too-large') return vscode.l10n.t('Large model: weights are measured on request.');
   return view.layers.length === 0 ? vscode.l10n.t('No layer with constant weights was found.') : undefined;
-}
-
-function weightCell(layer: LayerRow, format: string): ErrorCell | undefined {
-  return layer.cells.find((cell) => cell.format === format && cell.effect === 'weight');
 }
 
 /** int2 and int3 are analysed, yet stored and offered nowhere; hovers and tables leave them out as well. */

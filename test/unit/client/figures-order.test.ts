@@ -1,0 +1,30 @@
+/** The figure beside a layer's name: the best known, as soon as it is known. */
+import { expect, it } from 'vitest';
+import { bestKnown } from '../../../client/src/figures-order';
+import type { Effect, ErrorCell } from '../../../server/src/protocol/views';
+
+const cell = (format: string, effect: Effect, db: number): ErrorCell => ({
+  format,
+  effect,
+  db,
+  verdict: 'good',
+  basis: 'measured',
+});
+const weights = [
+  cell('int8.tensor', 'weight', 35),
+  cell('int8.channel', 'weight', 41.2),
+  cell('int4.channel', 'weight', 18),
+];
+const local = cell('w8a8', 'local', 30);
+const cumulative = cell('w8a8', 'cumulative', 26.9);
+const output = cell('w8a8', 'output', 45);
+
+it.each([
+  ['nothing', [], []],
+  ['weights', weights, [41.2, 18]],
+  ['local error', [...weights, local], [30]],
+  ['cumulative error', [...weights, local, cumulative], [26.9]],
+  ['effect on the output', [...weights, local, cumulative, output], [45]],
+])('of %s', (_what, cells, expected) => {
+  expect(bestKnown({ cells }).map(({ db }) => db)).toEqual(expected);
+});
