@@ -64,11 +64,11 @@ describe('findings', () => {
     ]);
     const [wide] = items;
     expect(wide?.message).toMatch(
-      /^wide: per-tensor int8 loses \d\.\d bits: channel 0 is \d+(\.\d)?× the median channel\. Per-channel weights: \d+\.\d dB → \d+\.\d dB \(measured on the weight\)\.$/,
+      /^wide: if weights had one scale per tensor, int8 would lose \d\.\d bits: channel 0 is \d+(\.\d)?× the median channel\. Per-channel weights, the default of a recipe, make it \d+\.\d dB → \d+\.\d dB \(measured on the weight\)\.$/,
     );
     expect(wide?.source).toBe('quantlens');
     expect(wide?.codeDescription?.href).toMatch(/docs\/findings\/weights\.md#m01$/);
-    expect(wide?.data).toEqual({ layer: 'wide', fixes: ['per-channel-weights', 'keep-float'] });
+    expect(wide?.data).toEqual({ layer: 'wide', fixes: [] });
     const related = wide?.relatedInformation ?? [];
     expect(related.map(({ location }) => covered(view.text, location.range))).toEqual(['"wide.weight"']);
   });
@@ -166,10 +166,10 @@ describe('quick fixes', () => {
     const [wide] = await diagnosed(view);
     const actions = await actionsAt(view, view.text.indexOf('Conv <'), wide ? [wide] : []);
     expect(actions.map(({ title, kind, isPreferred }) => [title, kind, isPreferred])).toEqual([
-      ['Use per-channel weights: wide', 'quickfix', true],
-      ['Keep in float: wide', 'quickfix', undefined],
       ['Quantize to int4: wide', 'refactor.rewrite.quantize', undefined],
       ['Quantize to int8: wide', 'refactor.rewrite.quantize', undefined],
+      ['Keep in float: wide', 'refactor.rewrite.quantize', undefined],
+      ['Use per-channel weights: wide', 'refactor.rewrite.quantize', undefined],
     ]);
     const uri = client.uri('faulty.quant.json');
     expect(actions[0]?.edit?.documentChanges?.[0]).toEqual({
@@ -177,7 +177,7 @@ describe('quick fixes', () => {
       uri,
       options: { ignoreIfExists: true },
     });
-    const { recipe, issues } = parseRecipe(applied(actions[1]));
+    const { recipe, issues } = parseRecipe(applied(actions[2]));
     expect(issues).toEqual([]);
     expect(recipe?.model).toBe('faulty.onnx');
     expect(recipe?.layers).toEqual([{ match: 'wide', keep: 'float' }]);

@@ -39,6 +39,12 @@ interface Measured {
   readonly gains?: readonly Gain[];
 }
 
+/** Facts of a finding on formats that a layer has or would have. */
+interface Judged extends Measured {
+  /** Set where nobody stated one scale per tensor: what it would do. */
+  readonly assumed?: true;
+}
+
 /** Codes of the findings on scripts that exist; the numbers are those of the product's rule list. */
 export const scriptCodes = [
   'S01',
@@ -243,7 +249,7 @@ export interface IssueFacts extends Readonly<Record<ScriptCode, ScriptFindingFac
   };
   'verify-failed': { readonly path: string; readonly sqnr: number | null };
   // --- findings on models (methods-ptq §6) ------------------------------------------------------------
-  M01: Measured & {
+  M01: Judged & {
     /** max over channels of |w| range divided by the median channel's. */
     readonly spread: number;
     readonly channel: number;
@@ -257,7 +263,7 @@ export interface IssueFacts extends Readonly<Record<ScriptCode, ScriptFindingFac
     readonly tensorSqnr: number;
     readonly channelSqnr: number;
   };
-  M02: Measured & {
+  M02: Judged & {
     readonly kurtosisBefore: number;
     readonly kurtosisAfter: number;
     readonly gammaSpread: number;
@@ -338,7 +344,7 @@ export interface IssueFacts extends Readonly<Record<ScriptCode, ScriptFindingFac
     /** The range stands in a file that is quantized already. */
     readonly inFile: boolean;
   };
-  M16: Measured & {
+  M16: Judged & {
     readonly depthwise: number;
     readonly total: number;
     /** Mean gain in dB of the depthwise weights. */

@@ -43,6 +43,7 @@ export function plannedFormats(
   const estimator = recipe ? (recipe.default.estimator ?? defaultEstimator) : measured;
   return {
     fromRecipe: stated,
+    hasRecipe: recipe !== undefined,
     folds,
     ...(estimator === undefined ? {} : { estimator }),
     ...(target ? { target } : {}),

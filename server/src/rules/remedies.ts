@@ -69,9 +69,13 @@ export function offeredFixes(
   const tried = remedies.filter(({ codes }) => codes.includes(code)).map(({ fix }) => fix);
   const gains = 'gains' in facts ? (facts.gains ?? []) : [];
   const inFile = 'inFile' in facts && facts.inFile;
+  // A new recipe has no such plan: its default is the remedy.
+  if ('assumed' in facts && facts.assumed) return [];
   return fixes.filter((fix) => {
     // The ranges of a file are made anew by calibrating, whatever the estimator.
     if (fix === 'estimator-mse' && (inFile || isByError(model.plan))) return false;
+    // The first edit makes a recipe, whose default it is.
+    if (fix === 'per-channel-weights' && !model.plan.hasRecipe) return false;
     if (!tried.includes(fix)) return true;
     return gains.length > 0 ? helps(gains) : !isMeasurable(model.report.data);
   });

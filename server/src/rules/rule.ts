@@ -16,6 +16,8 @@ export interface ModelFacts {
 export interface PlannedFormats {
   /** False when neither a recipe nor the file itself states formats: findings are then information only. */
   readonly fromRecipe: boolean;
+  /** There is a recipe. */
+  readonly hasRecipe: boolean;
   /** Of activation ranges: the recipe's, else the one that was measured under. */
   readonly estimator?: string;
   /** BatchNormalization is folded before quantizing; true by default. */
@@ -71,6 +73,11 @@ export interface ModelRule<C extends IssueCode = IssueCode, T extends string = s
 /** Severity of a finding under the plan at hand. */
 export function severityOf(rule: ModelRule, plan: PlannedFormats): Severity {
   return plan.fromRecipe ? rule.severity : 'information';
+}
+
+/** For facts of a finding on formats: nobody stated them. */
+export function assumed(plan: PlannedFormats): { readonly assumed?: true } {
+  return plan.fromRecipe ? {} : { assumed: true };
 }
 
 /** Layers with their plan, float ones left out. */

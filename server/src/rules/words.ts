@@ -171,11 +171,11 @@ const sentences: { readonly [C in IssueCode]: Sentence<C> } = {
 
   M01: (f) =>
     (f.because === 'spread'
-      ? `per-tensor int${f.bits} loses ${f.bitsLost.toFixed(1)} bits: channel ${f.channel} is ${times(f.spread)} the median channel. `
-      : `under one scale for the tensor, channel ${f.channel} keeps only ${decibels(f.worstChannelSqnr)} at 8 bits. `) +
-    `Per-channel weights: ${decibels(f.tensorSqnr)} → ${decibels(f.channelSqnr)} (measured on the weight).${measuredOutput(f.gains)}`,
+      ? `${f.assumed ? `${ifPerTensor}, int${f.bits} would lose` : `per-tensor int${f.bits} loses`} ${f.bitsLost.toFixed(1)} bits: channel ${f.channel} is ${times(f.spread)} the median channel. `
+      : `${f.assumed ? ifPerTensor : 'under one scale for the tensor'}, channel ${f.channel} ${f.assumed ? 'would keep' : 'keeps'} only ${decibels(f.worstChannelSqnr)} at 8 bits. `) +
+    `${perChannel(f.assumed)}${f.assumed ? ' make it' : ':'} ${decibels(f.tensorSqnr)} → ${decibels(f.channelSqnr)} (measured on the weight).${measuredOutput(f.gains)}`,
   M02: (f) =>
-    `folding BatchNormalization makes outliers: kurtosis ${f.kurtosisBefore.toFixed(1)} → ${f.kurtosisAfter.toFixed(1)}, ` +
+    `${f.assumed ? `${ifPerTensor}: ` : ''}folding BatchNormalization makes outliers: kurtosis ${f.kurtosisBefore.toFixed(1)} → ${f.kurtosisAfter.toFixed(1)}, ` +
     `|γ/σ| of channel ${f.channel} is ${times(f.gammaSpread)} the median. ${advice('Use per-channel weights', f.gains)}`,
   M03: (f) => `${quote(f.batchNorm)} is not folded into this layer. Fold it before quantizing.`,
   ...quantizedSentences,
@@ -208,9 +208,9 @@ const sentences: { readonly [C in IssueCode]: Sentence<C> } = {
       f.gains,
     ),
   M16: (f) =>
-    `${f.depthwise} of ${f.total} quantized layers are depthwise with one weight scale for channels of different range` +
+    `${f.assumed ? `${ifPerTensor}: ${f.depthwise} of ${f.total} layers are depthwise with` : `${f.depthwise} of ${f.total} quantized layers are depthwise with one weight scale for`} channels of different range` +
     `${f.worst.length > 0 ? `, most of all ${f.worst.map((one) => `${quote(one.layer)} (channel ${one.channel} is ${times(one.spread)} the median, ${decibels(one.before)} → ${decibels(one.after)})`).join(', ')}` : ''}. ` +
-    `Per-channel weights gain ${decibels(f.gain)} on average (measured on the weights).${measuredOutput(f.gains)}`,
+    `${perChannel(f.assumed)} gain ${decibels(f.gain)} on average (measured on the weights).${measuredOutput(f.gains)}`,
   M17: (f) =>
     `the ${f.position} layer is planned with ${f.bits} bits: ${decibels(f.sqnr)} against ${decibels(f.sqnrAtEight)} at 8 bits (measured on the weight). Keep it at 8 bits.${measuredOutput(f.gains)}`,
   M18: (f) =>
@@ -247,6 +247,13 @@ const slowReasons = {
   unfused: 'these layers found no integer kernel',
   small: 'the network is so small that converting activations costs more than integer kernels save',
 } as const;
+
+const ifPerTensor = 'if weights had one scale per tensor';
+
+/** The remedy of one scale per tensor; where nobody asked for one, a recipe begins with it. */
+function perChannel(assumed: true | undefined): string {
+  return assumed ? 'Per-channel weights, the default of a recipe,' : 'Per-channel weights';
+}
 
 /** One line for one issue, without its anchor. */
 export function sentence<C extends IssueCode>(issue: Extract<Issue, { code: C }>): string {

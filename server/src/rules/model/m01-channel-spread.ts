@@ -1,6 +1,6 @@
 /** M01: one scale for a whole weight tensor whose channels have very different ranges. */
 import { issue } from '../../engine/base/issue';
-import { type ModelRule, measuredGains, quantizedLayers, severityOf } from '../rule';
+import { assumed, type ModelRule, measuredGains, quantizedLayers, severityOf } from '../rule';
 
 const thresholds = {
   spread: {
@@ -58,6 +58,7 @@ export const m01: ModelRule<'M01', keyof typeof thresholds> = {
               { of: 'weight', before: tensorSqnr, after: channelSqnr },
               ...measuredGains(facts, ['per-channel-weights'], layer.name),
             ],
+            ...assumed(facts.plan),
           },
           { layer: layer.name, node: layer.node, tensor: layer.weight },
           severityOf(m01, facts.plan),

@@ -2,7 +2,7 @@
 import { issue } from '../../engine/base/issue';
 import type { Gain } from '../../protocol/issues';
 import type { LayerFacts } from '../../protocol/reports';
-import { type ModelRule, measuredGains, quantizedLayers, severityOf } from '../rule';
+import { assumed, type ModelRule, measuredGains, quantizedLayers, severityOf } from '../rule';
 
 const thresholds = {
   kurtosisRatio: {
@@ -52,6 +52,7 @@ export const m02: ModelRule<'M02', keyof typeof thresholds> = {
               ...weightGain(layer.facts, plan.bits),
               ...measuredGains(facts, ['per-channel-weights'], layer.name),
             ],
+            ...assumed(facts.plan),
           },
           { layer: layer.name, node: layer.node, tensor: layer.weight },
           severityOf(m02, facts.plan),

@@ -1,7 +1,7 @@
 /** M16: a network with many depthwise convolutions under per-tensor weights. */
 import { issue } from '../../engine/base/issue';
 import type { IssueFacts } from '../../protocol/issues';
-import { type ModelRule, networkGains, quantizedLayers, severityOf } from '../rule';
+import { assumed, type ModelRule, networkGains, quantizedLayers, severityOf } from '../rule';
 
 const thresholds = {
   share: {
@@ -47,7 +47,12 @@ export const m16: ModelRule<'M16', keyof typeof thresholds> = {
     const names = found.map((one) => one.layer);
     const gains = networkGains(facts, 'per-channel-weights', names);
     return [
-      issue('M16', { depthwise: found.length, total, gain, worst, gains }, {}, severityOf(m16, facts.plan)),
+      issue(
+        'M16',
+        { depthwise: found.length, total, gain, worst, gains, ...assumed(facts.plan) },
+        {},
+        severityOf(m16, facts.plan),
+      ),
     ];
   },
 };
