@@ -402,6 +402,17 @@ describe('the choice of a model', () => {
     const text = residualScript.replace('"small.onnx"', 'name');
     const unsure = await script(text, 'unsure.py');
     expect(await hoverAt(unsure, 'nn.Lin‸ear')).toContain('also fits small.onnx, third.onnx');
+    const choices = await client.at<CodeAction[]>('codeAction', unsure, at(unsure, 'nn.Lin‸ear'), {
+      context: { diagnostics: [], only: ['refactor.rewrite.model'] },
+    });
+    expect(choices.map(({ title }) => title)).toEqual(
+      ['other', 'small', 'third'].map((name) => `This script is about ${name}.onnx`),
+    );
+    const chosen = applied(unsure, choices[2]);
+    await client.change(unsure.uri, chosen);
+    const hover = await hoverAt({ ...unsure, text: chosen }, 'nn.Lin‸ear');
+    expect(hover).toContain('Weights of third.onnx');
+    expect(hover).not.toContain('also fits');
   });
 
   it('obeys a comment', async () => {

@@ -45,7 +45,7 @@ import { Editor } from './editor';
 import { type DocumentParams, type FeatureServices, features } from './features';
 import { codeActionKinds } from './features/code-action';
 import { diagnostics } from './features/diagnostics';
-import { fixAllKind } from './features/script/code-action';
+import { chooseKind, fixAllKind } from './features/script/code-action';
 import { scriptDiagnostics } from './features/script/diagnostics';
 import { semanticLegend } from './features/semantic-tokens';
 import { History } from './history';
@@ -288,7 +288,7 @@ class Server {
         textDocumentSync: TextDocumentSyncKind.Incremental,
         hoverProvider: true,
         codeLensProvider: { resolveProvider: false },
-        codeActionProvider: { codeActionKinds: [...codeActionKinds, fixAllKind] },
+        codeActionProvider: { codeActionKinds: [...codeActionKinds, fixAllKind, chooseKind] },
         completionProvider: { triggerCharacters: ['"', ':', ' '] },
         definitionProvider: true,
         referencesProvider: true,

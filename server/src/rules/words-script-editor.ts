@@ -7,6 +7,7 @@ export const scriptWords = {
     by === 'names' ? `Weights of ${model}` : `Weights of ${model}, tied by order and shape`,
   alsoFits: (models: readonly string[]) => `also fits ${models.join(', ')}`,
   partly: (tied: number, all: number) => `${tied} of ${all} layers tied`,
+  chooseModel: (model: string) => `This script is about ${model}`,
   notWritten: (model: string) => `${model}: not written yet`,
   hint: (format: string, db: string) => `${format} ${db}`,
   hintTooltip: (model: string, layers: number) =>

@@ -1,4 +1,5 @@
 /** Actions on a script: fixes of its findings, comments that silence them, and recipe edits for the layers of a line. */
+import * as path from 'node:path';
 import {
   type CodeAction,
   CodeActionKind,
@@ -19,9 +20,12 @@ import { changesSomething, type ReadRecipe, recipeChange, workspaceEdit } from '
 import { type TiedLayers, tiedAt } from '../../script-layers';
 import type { ScriptSnapshot } from '../../snapshot';
 import { type ActionRequest, quantizeKind, wanted } from '../code-action';
-import { ignoreHere, ignoreInFile } from './suppress';
+import { ignoreHere, ignoreInFile, onTop } from './suppress';
 
 export const fixAllKind = `${CodeActionKind.SourceFixAll}.quantlens`;
+
+/** Actions that settle which model a script belongs to. */
+export const chooseKind = `${CodeActionKind.RefactorRewrite}.model`;
 
 const layerKinds: readonly FixKind[] = ['quantize-int4', 'quantize-int8', 'keep-float'];
 
@@ -36,6 +40,7 @@ export function scriptActions(
     ...found.flatMap((one) => fixes(snapshot, one)),
     ...found.flatMap((one) => silencing(snapshot, one)),
     ...(asked(quantizeKind) ? layerActions(snapshot, request.range, read) : []),
+    ...(asked(chooseKind) ? choices(snapshot, request.range) : []),
     // Sources are run on saving; nobody looks for them at a place.
     ...(request.context.only && asked(fixAllKind) ? fixAll(snapshot) : []),
   ];
@@ -119,6 +124,21 @@ function editOf({ places }: ScriptSnapshot, edits: readonly ScriptEdit[]): Works
     changes[place.uri] = [...(changes[place.uri] ?? []), { range: place.range, newText: text }];
   }
   return { changes };
+}
+
+/** Where several models fit, a comment on top of the script says which one is meant. */
+function choices(snapshot: ScriptSnapshot, range: Range): CodeAction[] {
+  const { script, places, document } = snapshot;
+  const found = tiedAt(snapshot, places.offset(document.offsetAt(range.start)));
+  if (!found || found.tie.alsoFits.length === 0) return [];
+  const folder = path.dirname(script.file);
+  return [found.tie.model, ...found.tie.alsoFits].flatMap((model): CodeAction[] => {
+    const name = path.relative(folder, model).replaceAll('\\', '/');
+    // The comment ends at the first blank.
+    if (/\s/.test(name)) return [];
+    const edit = editOf(snapshot, [onTop(script, `quantlens: model=${name}`, places.offset(0))]);
+    return edit ? [{ title: scriptWords.chooseModel(label(name)), kind: chooseKind, edit }] : [];
+  });
 }
 
 /** What can be decided about the layers that the call on this line makes: the recipe beside their model is edited. */

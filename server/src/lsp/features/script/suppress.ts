@@ -29,9 +29,14 @@ export function ignoreInFile(script: AnalyzedScript, code: string, from = 0): Sc
     const added = comment.span[0] >= from ? addedTo(comment, inFile, code) : undefined;
     if (added) return added;
   }
+  return onTop(script, `quantlens: ignore-file[${code}]`, from);
+}
+
+/** A comment in the first line, below what the system reads there. */
+export function onTop(script: AnalyzedScript, comment: string, from: number): ScriptEdit {
   const head = /^(?:#!.*(?:\r?\n|$))?(?:#.*coding[:=].*(?:\r?\n|$))?/.exec(script.text.slice(from));
   const at = from + (head?.[0].length ?? 0);
-  return { span: [at, at], text: `# quantlens: ignore-file[${code}]${newline(script.text)}` };
+  return { span: [at, at], text: `# ${comment}${newline(script.text)}` };
 }
 
 /** A comment alone on the line above silences as well; between the lines of a backslash or a string none can stand. */
