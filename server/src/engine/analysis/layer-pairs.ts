@@ -1,5 +1,5 @@
 /** Pairs the layers of a float network with those of its quantized form, as {@link LayerPair}s for the shadow graph. */
-import { DataTypeCode } from '../base/dtype';
+import { DataTypeCode, dataTypeByCode } from '../base/dtype';
 import type { Model, Node, Value } from '../graph/ir';
 import { type Layer, listLayers } from '../graph/layers';
 import { opFacts } from '../graph/ops';
@@ -57,7 +57,7 @@ export function matchedPairs(float: Model, quantized: Model): FoundPairs {
       ? qOperatorPair(layer, output, twin, dequantize)
       : (dynamicPair(layer, output, twin) ?? plainPair(layer, output, twin));
     if (!pair) continue;
-    pairs.push(pair);
+    pairs.push({ ...pair, ...differentTypes(layer, twin) });
     twins.push({ name: pair.name, float: layer, quantized: twin });
   }
   const names = new Set(pairs.map((pair) => pair.name));
@@ -122,6 +122,28 @@ function pairFacts(layer: Layer): Pick<LayerPair, 'name' | 'channels' | 'single'
   return place === undefined || !count || (place === 'last' && channelAxis !== lastOf(layer))
     ? facts
     : { ...facts, channels: { place, count } };
+}
+
+/** Types of both where they differ; the indices of a lookup have none. */
+function differentTypes(layer: Layer, twin: Layer): Pick<LayerPair, 'types' | 'single'> {
+  const [float, quantized] = [realType(layer), realType(twin)];
+  if (float === undefined || quantized === undefined || float === quantized) return {};
+  return { single: false, ...(layer.lookup ? {} : { types: { float, quantized } }) };
+}
+
+/** Element type of the weight as the operator reads it; `undefined` where it reads codes. */
+function realType({ tensor, through }: Layer): number | undefined {
+  let type = tensor.dataType;
+  for (const node of through) {
+    if (node.opType === 'Cast') type = node.int('to', type);
+    if (node.opType === 'QuantizeLinear') type = node.input(2)?.elementType || DataTypeCode.uint8;
+    if (node.opType === 'DequantizeLinear') {
+      const scale = node.input(1);
+      type =
+        node.int('output_dtype', 0) || scale?.tensor?.dataType || scale?.elementType || DataTypeCode.float;
+    }
+  }
+  return dataTypeByCode(type)?.kind === 'float' ? type : undefined;
 }
 
 /** Axis of the weight that becomes the last of the output; stored matrices may be transposed on the way. */

@@ -80,7 +80,11 @@ export class GraphBuilder {
 
   /** float32 of a value of another real type. */
   float(name: string, value: Value): Value {
-    return this.node('Cast', name, [value], { to: DataTypeCode.float });
+    return this.cast(name, value, DataTypeCode.float);
+  }
+
+  cast(name: string, value: Value, to: number): Value {
+    return this.node('Cast', name, [value], { to });
   }
 
   /** Makes a value a graph output and returns its name. */

@@ -25,6 +25,8 @@ export interface LayerPair {
   readonly channels?: Channels;
   /** The layer computes in float32; other real types are cast before they are summed. */
   readonly single?: boolean;
+  /** Real types that both compute in, where they are not the same: activations are cast at the border. */
+  readonly types?: { readonly float: number; readonly quantized: number };
 }
 
 /** The stretch of a network that computes one layer's output, before any activation function. */
@@ -110,7 +112,7 @@ export function shadowModel(
     comparisons.push({ kind, name, ...outputs });
   };
   for (const pair of pairs) {
-    if (options.local) addLocal(graph, pair, copies, compare);
+    if (options.local) addLocal(builder, pair, copies, compare);
     const approximation = copies.get(pair.quantized.output);
     if (options.cumulative && approximation)
       compare('cumulative', pair.name, pair.float.output, approximation, pair);
@@ -139,10 +141,20 @@ type Compare = (
 ) => void;
 
 /** The layer's own noise: its quantized form on the float input, quantized as the twin quantizes it. */
-function addLocal(graph: Graph, pair: LayerPair, copies: ReadonlyMap<Value, Value>, compare: Compare): void {
-  const exactInput = activationOf(pair.float);
+function addLocal(
+  builder: GraphBuilder,
+  pair: LayerPair,
+  copies: ReadonlyMap<Value, Value>,
+  compare: Compare,
+): void {
+  const { graph } = builder;
+  const { types } = pair;
+  const floatInput = activationOf(pair.float);
   const twinInput = activationOf(pair.quantized);
-  if (!exactInput || !twinInput) return;
+  if (!floatInput || !twinInput) return;
+  const exactInput = types
+    ? builder.cast(`local/${pair.name}/cast`, floatInput, types.quantized)
+    : floatInput;
   const input = requantize(graph, pair, exactInput, twinInput, copies);
   const exact = pair.float.output;
   const quantized = rerun(
@@ -159,7 +171,8 @@ function addLocal(graph: Graph, pair: LayerPair, copies: ReadonlyMap<Value, Valu
     const weights = rerun(graph, pair.quantized, exactInput, copies, `weights/${pair.name}`);
     compare('localWeights', pair.name, exact, weights, pair);
   }
-  const activations = rerun(graph, pair.float, input.real, undefined, `activations/${pair.name}`);
+  const back = types ? builder.cast(`activations/${pair.name}/cast`, input.real, types.float) : input.real;
+  const activations = rerun(graph, pair.float, back, undefined, `activations/${pair.name}`);
   compare('localActivations', pair.name, exact, activations, pair);
 }
 

@@ -256,6 +256,37 @@ it('a network compared with itself has no noise', async () => {
   for (const { noise } of shadow.comparisons) expect(Number(results[noise]?.[0])).toBe(0);
 });
 
+it('a layer in half precision is run on the cast float activation and loses what 10 bits of fraction lose', async () => {
+  const weight = normalValues(4 * 8, 3, 0.3);
+  const net = (type: 'float' | 'float16') => {
+    const cast = type === 'float16';
+    return folded(
+      model({
+        inputs: [valueInfo('x', ['N', 8])],
+        outputs: [valueInfo('y', undefined)],
+        initializers: [tensor('fc.weight', [8, 4], weight, type)],
+        nodes: [
+          ...(cast ? [node('Cast', ['x'], ['xh'], { to: 10 })] : []),
+          node('MatMul', [cast ? 'xh' : 'x', 'fc.weight'], [cast ? 'h' : 'y']),
+          ...(cast ? [node('Cast', ['h'], ['y'], { to: 1 })] : []),
+        ],
+      }),
+    );
+  };
+  const [float, half] = [net('float'), net('float16')];
+  const { pairs, unmatched } = matchedPairs(float, half);
+  expect(unmatched).toEqual([]);
+  const shadow = shadowModel(float, half, pairs, { local: true, cumulative: true, output: true });
+  const results = await run(shadow.model, { x: { shape: [16, 8], data: normalValues(128, 9) } }, 'disabled');
+  expect(shadow.comparisons.map(({ kind }) => kind)).toEqual(['local', 'cumulative', 'output']);
+  for (const { signal, noise } of shadow.comparisons) {
+    const db = 10 * Math.log10(Number(results[signal]?.[0]) / Number(results[noise]?.[0]));
+    // Rounding to 11 significant bits: 6.02 · 11 + 10.8 dB at most, three roundings, sums of eight products.
+    expect(db).toBeGreaterThan(60);
+    expect(db).toBeLessThan(80);
+  }
+});
+
 it.each([
   ['blocks', convNet(), ['Reshape']],
   ['rows', olderNet(), ['Reshape', 'Slice', 'Transpose']],
