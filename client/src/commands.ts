@@ -90,7 +90,7 @@ const handlers: Readonly<Record<CommandId, Handler>> = {
     // A pair that is named is in order; two that are selected in the explorer come as a list.
     const named = typeof more === 'string' ? uriOf(more) : undefined;
     const model = await modelOf(models, argument);
-    if (!model) return;
+    if (!model || !(await requireTrust())) return;
     if (named) {
       comparisons.show(model, named);
       return;

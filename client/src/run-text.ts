@@ -31,11 +31,17 @@ export function runDetails(run: RunRecord): readonly (readonly [string, string])
     [vscode.l10n.t('Calibration data'), run.source],
     [vscode.l10n.t('Samples'), run.samples?.toLocaleString()],
     [vscode.l10n.t('Output'), run.output && outputText(run)],
-    [vscode.l10n.t('File written'), run.outputUri && vscode.Uri.parse(run.outputUri).fsPath],
+    [outputLabel(run), run.outputUri && vscode.Uri.parse(run.outputUri).fsPath],
     [vscode.l10n.t('Duration'), secondsText(run.seconds)],
     [vscode.l10n.t('Finished'), new Date(run.finishedAt).toLocaleString()],
   ];
   return all.flatMap(([label, value]) => (value === undefined ? [] : [[label, value] as const]));
+}
+
+/** What a tooltip tells below the sentence of a run: everything but the output that the sentence tells already. */
+export function detailsBelowSummary(run: RunRecord): readonly (readonly [string, string])[] {
+  const told = run.output && run.summary.includes(decibelsText(run)) ? outputText(run) : undefined;
+  return runDetails(run).filter(([, value]) => value !== told);
 }
 
 /** The runs as one Markdown table. */
@@ -74,7 +80,12 @@ function outputText({ output }: RunRecord): string {
   const agreement = output?.topOneAgreement;
   return agreement === null || agreement === undefined
     ? sqnr
-    : vscode.l10n.t('{0}, top-1 agreement {1} %', sqnr, (agreement * 100).toFixed(1));
+    : vscode.l10n.t('{0}, top-1 agreement {1} %', sqnr, (agreement * 100).toFixed(2));
+}
+
+/** A comparison reads its second file; other runs write theirs. */
+function outputLabel({ kind }: RunRecord): string {
+  return kind === 'compare' ? vscode.l10n.t('Compared file') : vscode.l10n.t('File written');
 }
 
 function samplesText(samples: number): string {

@@ -2,7 +2,7 @@
 import * as vscode from 'vscode';
 import type { RunRecord } from '../../server/src/protocol/views';
 import type { Server } from './client';
-import { runDetails, runFigures, runTitle } from './run-text';
+import { detailsBelowSummary, runFigures, runTitle } from './run-text';
 import { baseName } from './text-view';
 
 export const runsView = 'quantlens.runs';
@@ -122,7 +122,7 @@ function icon({ kind, state }: RunRecord): vscode.ThemeIcon {
 function tooltip(run: RunRecord): vscode.MarkdownString {
   const markdown = new vscode.MarkdownString();
   markdown.appendText(run.summary);
-  for (const [label, value] of runDetails(run)) {
+  for (const [label, value] of detailsBelowSummary(run)) {
     markdown.appendMarkdown('\n\n');
     markdown.appendText(`${label}: ${value}`);
   }
