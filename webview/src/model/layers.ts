@@ -25,6 +25,7 @@ type OpenMenu = (layer: LayerRow, anchor: HTMLElement) => void;
 const ranks: Readonly<Record<string, number>> = { shape: 4, params: 3, op: 2, planned: 1 };
 const widths: Readonly<Record<string, number>> = { name: 290, op: 140, shape: 110, params: 90, planned: 120 };
 const otherWidth = 124;
+const quantizedWidth = 104;
 
 /** Columns for a window of this width; those without room are only copied. */
 export function layerColumns(
@@ -34,7 +35,11 @@ export function layerColumns(
 ): readonly Column<LayerRow>[] {
   const columns = allColumns(view, open);
   const sized = columns.map(
-    ({ id }): SizedColumn => ({ id, width: widths[id] ?? otherWidth, rank: ranks[id] }),
+    ({ id }): SizedColumn => ({
+      id,
+      width: widths[id] ?? (id.startsWith('quantized:') ? quantizedWidth : otherWidth),
+      rank: ranks[id],
+    }),
   );
   const [most] = view.columns;
   const quantized = columns.find(({ id }) => id === 'quantized:weights')?.id;
