@@ -10,7 +10,11 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { batchSizeFor } from '../server/src/engine/analysis/batch-size';
 import { localSweep } from '../server/src/engine/analysis/local-sweep';
-import { type OutputEffect, outputEffects } from '../server/src/engine/analysis/output-effect';
+import {
+  type OpenSession,
+  type OutputEffect,
+  outputEffects,
+} from '../server/src/engine/analysis/output-effect';
 import { ShadowFigures } from '../server/src/engine/analysis/run-shadow';
 import { variantsOf } from '../server/src/engine/analysis/variants';
 import { defined } from '../server/src/engine/base/invariant';
@@ -209,12 +213,12 @@ async function eachBatch(
 }
 
 function open(prepared: PreparedModel) {
-  return (model: Model, optimization: 'all' | 'disabled'): Promise<Outcome<Session>> =>
+  return (model: Model, level: Parameters<OpenSession>[1]): Promise<Outcome<Session>> =>
     openSession(model, prepared.open, {
       threads: 1,
-      optimization,
+      optimization: level === 'mapped' ? 'all' : level,
       configuration: { disable_quant_qdq: '1' },
-      ...(optimization === 'disabled' ? { prepack: false } : {}),
+      ...(level === 'all' ? {} : { prepack: false }),
     });
 }
 

@@ -31,8 +31,14 @@ import { type CutLayer, segmentsOf } from './segments';
 import type { LayerPair } from './shadow';
 import { variantsOf } from './variants';
 
-/** Opens a session on a model; the handler knows files and threads. */
-export type OpenSession = (model: Model, optimization: 'all' | 'disabled') => Promise<Outcome<Session>>;
+/**
+ * Opens a session on a model; the handler knows files and threads. `mapped`: optimised, but nodes that read one weight
+ * share it as it lies in the file, where `all` would pack it for each of them.
+ */
+export type OpenSession = (
+  model: Model,
+  optimization: 'all' | 'mapped' | 'disabled',
+) => Promise<Outcome<Session>>;
 
 export interface OutputEffectInput {
   /** Float network in the operator set of the twin; not changed. */
@@ -225,7 +231,7 @@ class EffectSweep {
     await checkpoint(this.input.signal);
     const { model, noises } = noiseModel(this.float, segment, this.target);
     if (noises.size === 0) return undefined;
-    const opened = await this.open(model, 'all');
+    const opened = await this.open(model, 'mapped');
     if (!opened.value) return fail(...opened.issues);
     const session = opened.value;
     for (const cuts of kept) {
@@ -267,7 +273,7 @@ class EffectSweep {
     return fail(issue('data-empty', { source: this.input.feeds.description }));
   }
 
-  private async open(model: Model, level: 'all' | 'disabled'): Promise<Outcome<Session>> {
+  private async open(model: Model, level: Parameters<OpenSession>[1]): Promise<Outcome<Session>> {
     const opened = await this.input.open(model, level);
     if (opened.value) this.sessions.add(opened.value);
     return opened;

@@ -10,7 +10,7 @@ import { openLikelyFeeds } from '../analysis/likely-noise';
 import { localSweep } from '../analysis/local-sweep';
 import { countMacs } from '../analysis/macs';
 import { openModelFacts } from '../analysis/model-facts';
-import { outputEffects } from '../analysis/output-effect';
+import { type OpenSession, outputEffects } from '../analysis/output-effect';
 import { ShadowFigures, type ShadowResult } from '../analysis/run-shadow';
 import type { CutLayer } from '../analysis/segments';
 import type { ShadowOptions } from '../analysis/shadow';
@@ -260,7 +260,7 @@ class Measurement {
       float,
       pairs,
       layers: cutLayers(float, job.dimensions),
-      open: (model, optimization) => this.open(model, optimization),
+      open: (model, level) => this.open(model, level),
       feeds,
       batchSize,
       runSize: runSizeFor(batchSize),
@@ -286,7 +286,7 @@ class Measurement {
       float,
       pairs: plannedPairs(float, scheme),
       count,
-      open: (model, optimization) => this.open(model, optimization),
+      open: (model, level) => this.open(model, level),
       feeds,
       batchSize: batchSizeFor(float, this.job.dimensions),
       context: this.context,
@@ -297,13 +297,13 @@ class Measurement {
     return undefined;
   }
 
-  private open(model: Model, optimization: 'all' | 'disabled') {
+  private open(model: Model, level: Parameters<OpenSession>[1]) {
     return openSession(model, this.prepared.open, {
       threads: this.job.threads,
-      optimization,
+      optimization: level === 'mapped' ? 'all' : level,
       // Quantizers stand where they stand: they are what is measured.
       configuration: { disable_quant_qdq: '1' },
-      ...(optimization === 'disabled' ? { prepack: false } : {}),
+      ...(level === 'all' ? {} : { prepack: false }),
     });
   }
 

@@ -12,9 +12,11 @@ import {
 import { segmentsOf } from '../../../../server/src/engine/analysis/segments';
 import { variantsOf } from '../../../../server/src/engine/analysis/variants';
 import { Cancelled } from '../../../../server/src/engine/base/cancel';
+import { DataTypeCode } from '../../../../server/src/engine/base/dtype';
 import { defined } from '../../../../server/src/engine/base/invariant';
 import { encodeModelBytes } from '../../../../server/src/engine/format/onnx-encode';
 import type { ModelProto } from '../../../../server/src/engine/format/onnx-types';
+import { addNode } from '../../../../server/src/engine/graph/edit';
 import type { Model, Value } from '../../../../server/src/engine/graph/ir';
 import { listLayers } from '../../../../server/src/engine/graph/layers';
 import { toOnnx } from '../../../../server/src/engine/graph/to-onnx';
@@ -58,12 +60,13 @@ function skippingNet(): ModelProto {
   });
 }
 
-const open: OutputEffectInput['open'] = async (one, optimization) => {
+const open: OutputEffectInput['open'] = async (one, level) => {
   expect(verify(one)).toEqual([]);
   const bytes = encodeModelBytes(toOnnx(one)).value;
   return createSession(defined(bytes, 'encoded model'), {
     threads: 1,
-    optimization,
+    optimization: level === 'mapped' ? 'all' : level,
+    ...(level === 'all' ? {} : { prepack: false }),
     configuration: { disable_quant_qdq: '1' },
   });
 };
@@ -160,7 +163,7 @@ describe('output effects by segments', () => {
   it('add up over batches', async () => {
     const made = await prepared(residualNet(small), 'w8a8', 6);
     const whole = (await bySegments(made)).value;
-    const parts = (await bySegments(made, { batchSize: 4 })).value;
+    const parts = (await bySegments(made, { batchSize: 4, runSize: 3 })).value;
     for (const [name, effect] of whole ?? []) {
       expect(Math.abs((parts?.get(name)?.sqnr ?? Number.NaN) - (effect.sqnr ?? 0))).toBeLessThan(TOLERANCE);
     }
@@ -196,6 +199,30 @@ describe('output effects by segments', () => {
     );
     errors.sort((a, b) => a - b);
     expect(errors[errors.length >> 1]).toBeLessThan(4);
+  });
+
+  it.each([
+    ['integers', DataTypeCode.int64],
+    ['half precision', DataTypeCode.float16],
+  ])('are measured at real numbers when the first output holds %s', async (_name, type) => {
+    const made = await prepared(residualNet(small), 'w4a8');
+    const expected = (await bySegments(made)).value;
+    const { graph } = made.float;
+    const cast = addNode(graph, {
+      opType: 'Cast',
+      inputs: [graph.outputs[0]],
+      outputs: ['other'],
+      attributes: [['to', { type: 'int', value: BigInt(type) }]],
+    });
+    const other = defined(cast.output(), 'cast output');
+    other.elementType = type;
+    graph.outputs.unshift(other);
+    const found = (await bySegments(made)).value;
+    expect(found?.size).toBe(made.pairs.length);
+    for (const [name, effect] of expected ?? []) {
+      // Rounding to half precision is far below the noise of four bits.
+      expect(Math.abs((found?.get(name)?.sqnr ?? Number.NaN) - (effect.sqnr ?? 0)), name).toBeLessThan(0.1);
+    }
   });
 
   it('stop between two runs when cancelled', async () => {
