@@ -56,6 +56,7 @@ export function modelPanelWords(): PanelWords {
     plannedTitle: vscode.l10n.t('Estimated from the formats that the recipe plans; {0} now'),
     data: vscode.l10n.t('Calibration data'),
     output: vscode.l10n.t('Output at {0}'),
+    outputAsRecipe: vscode.l10n.t('Output, as in the recipe'),
     outputAgreement: vscode.l10n.t(', top-1 agreement {0}'),
     deployed: vscode.l10n.t('Measured with integer kernels, as deployed'),
     simulated: vscode.l10n.t('Measured with simulated quantization'),
@@ -346,6 +347,7 @@ export function calibrationPanelWords(): PanelWords {
     resultAgreement: vscode.l10n.t(', top-1 agreement {0}'),
     resultNoData: vscode.l10n.t('No data was involved: read these figures as rough.'),
     quantize: vscode.l10n.t('Quantize to {0}…'),
+    quantizeAsRecipe: vscode.l10n.t('Quantize as in the recipe…'),
   };
 }
 

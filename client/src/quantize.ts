@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import * as vscode from 'vscode';
 import type { QuantizeParams } from '../../server/src/protocol/lsp-ext';
-import type { QuantizeResult } from '../../server/src/protocol/views';
+import { type QuantizeResult, verdictScale } from '../../server/src/protocol/views';
 import type { Calibrations } from './calibrations';
 import type { Server } from './client';
 import { modelEditorType } from './models';
@@ -151,7 +151,9 @@ async function tell(result: QuantizeResult, model: vscode.Uri): Promise<void> {
   const asText = vscode.l10n.t('Compare as Text');
   const reveal = vscode.l10n.t('Reveal');
   const show =
-    result.problems.length > 0 ? vscode.window.showWarningMessage : vscode.window.showInformationMessage;
+    result.problems.length > 0 || isBad(result)
+      ? vscode.window.showWarningMessage
+      : vscode.window.showInformationMessage;
   const message = sentences([result.summary, ...result.problems]);
   const answer = await show(message, open, compare, asText, reveal);
   if (answer === open) await vscode.commands.executeCommand('vscode.openWith', output, modelEditorType);
@@ -159,6 +161,11 @@ async function tell(result: QuantizeResult, model: vscode.Uri): Promise<void> {
     await vscode.commands.executeCommand('quantlens.compareModels', model.toString(), output.toString());
   if (answer === asText) await compareTexts(model, output);
   if (answer === reveal) await revealFile(output);
+}
+
+/** A file whose output is bad is told as a warning. */
+function isBad({ output }: QuantizeResult): boolean {
+  return typeof output?.sqnr === 'number' && output.sqnr < verdictScale.watchFrom;
 }
 
 /** One text of several, each once and beginning as a sentence does. */

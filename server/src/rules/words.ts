@@ -471,6 +471,9 @@ export const editorWords = {
   comparing: (float: string, quantized: string) => `Compare ${float} with ${quantized}`,
   written: (file: string, sizes: string, output: string, samples: number, noise: boolean) =>
     `${file}: ${sizes}, ${output} against the float model on ${samples} samples${noise ? ' of noise' : ''}.`,
+  /** Before everything else of a file that is not worth its size. */
+  outputLost: (db: string, isDestroyed: boolean) =>
+    `The output is ${isDestroyed ? 'destroyed' : 'badly distorted'} (${db}).`,
   outputEffect: 'Output effect of every layer',
   outputEffectMore: 'Measure output effect',
   measuringLayers: 'measuring layers…',
@@ -488,6 +491,8 @@ export const editorWords = {
   whatIfTitle: 'What if: SQNR of the weight, bytes as stored',
   noSuchLayer: (layer: string) => `${quote(layer)} is no layer of this model.`,
   whatIfFormats: 'a weight format such as int5.channel, int4.group32, nf4 or mxfp4',
+  measuredOnly: (format: string) =>
+    `${quote(format)} can be measured, not exported. Choose an integer format for the recipe.`,
   nothingWritten: 'Cancelled; nothing was written.',
   failed: 'Failed.',
 } as const;

@@ -1,10 +1,11 @@
 /** A calibration while it runs and after: progress in real units, figures by layer, the result and what comes next. */
 import type { CopyMessage } from '../../../server/src/protocol/panel';
 import type { Progress } from '../../../server/src/protocol/progress';
-import type {
-  CalibrationRequest,
-  CalibrationResult,
-  QuantizeResult,
+import {
+  type CalibrationRequest,
+  type CalibrationResult,
+  type QuantizeResult,
+  recipeScheme,
 } from '../../../server/src/protocol/views';
 import { copyMenu, copyTable } from '../shared/copy-menu';
 import { type Child, fill, make } from '../shared/dom';
@@ -119,7 +120,7 @@ export class Run {
     const { state, samples, seconds, output, problems } = result;
     const quantize = button({
       id: 'quantize',
-      label: say('quantize', this.scheme),
+      label: this.scheme === recipeScheme ? say('quantizeAsRecipe') : say('quantize', this.scheme),
       primary: true,
       onClick: () => this.options.onQuantize(this.scheme),
     });

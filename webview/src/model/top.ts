@@ -1,7 +1,7 @@
 /** The top of the model's page: facts, what the numbers stand on, buttons, and banners for what is missing. */
 import type { FromModelPanel, RunNotice } from '../../../server/src/protocol/panel';
 import type { DataReport } from '../../../server/src/protocol/reports';
-import type { ModelView } from '../../../server/src/protocol/views';
+import { type ModelView, recipeScheme } from '../../../server/src/protocol/views';
 import { type Child, make, spoken } from '../shared/dom';
 import { judged, percent, shortBytes } from '../shared/figures';
 import { say } from '../shared/rpc';
@@ -27,7 +27,7 @@ function measured(view: ModelView): readonly Child[] {
     make('div', { class: 'fact', title }, make('dt', {}, label), make('dd', {}, ...value));
   const outputs = Object.entries(view.output ?? {}).map(([scheme, { sqnr, topOneAgreement, execution }]) =>
     fact(
-      say('output', scheme),
+      scheme === recipeScheme ? say('outputAsRecipe') : say('output', scheme),
       say(execution === 'deployed' ? 'deployed' : 'simulated'),
       judged(sqnr),
       topOneAgreement !== null && say('outputAgreement', percent(topOneAgreement)),

@@ -7,9 +7,11 @@ import { recipeData, recipePath } from '../../engine/recipe-data';
 import type { Issue } from '../../protocol/issues';
 import type { QuantizeParams } from '../../protocol/lsp-ext';
 import type { Progress } from '../../protocol/progress';
+import type { Decibel } from '../../protocol/reports';
 import type { QuantizeResult } from '../../protocol/views';
 import { outputSentence } from '../../rules/model-view';
-import { shortBytes } from '../../rules/numbers';
+import { decibels, shortBytes } from '../../rules/numbers';
+import { verdictOf } from '../../rules/verdict';
 import { editorWords, line } from '../../rules/words';
 import { pathOf, uriOf } from '../convert';
 import type { Workspace } from '../workspace';
@@ -38,15 +40,24 @@ export async function quantizeModel(
     output: verification,
     samples: verification.samples,
     latency: report.latency,
-    summary: editorWords.written(
+    summary: `${lost(verification.sqnr)}${editorWords.written(
       path.basename(report.output),
       `${shortBytes(report.bytesBefore)} → ${shortBytes(report.bytesAfter)}`,
       outputSentence(verification),
       verification.samples,
       verification.data === 'noise',
-    ),
+    )}`,
     problems: report.issues.map(line),
   };
+}
+
+/** Below this the noise is as strong as half of the signal, dB: nothing of use is left. */
+const DESTROYED = 3;
+
+/** First words on a file whose output is bad; nothing otherwise. */
+export function lost(sqnr: Decibel): string {
+  if (sqnr === null || verdictOf(sqnr) !== 'bad') return '';
+  return `${editorWords.outputLost(decibels(sqnr), sqnr < DESTROYED)} `;
 }
 
 function quantizeJob(
