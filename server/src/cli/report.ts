@@ -89,11 +89,22 @@ export function layerTable(report: AnalysisReport, formats?: readonly string[]):
     ...(withWeights ? weightFormats.map((format) => marked(layer.weightSqnr?.[format])) : []),
     ...weighted.map((format) => marked(layer.importanceSqnr?.[format])),
     ...measured.map(({ effect, format }) => {
+      // What the file left as it was has no error of its own to judge.
+      if (effect === 'local' && layer.local?.[format] === EXACT && comparedAsFile(layer, format))
+        return 'float  ';
       const estimated = effect === 'outputEffect' && layer.outputEffectBasis?.[format] === 'estimated';
       return `${estimated ? '~' : ''}${marked(layer[effect]?.[format])}`;
     }),
   ]);
   return table(columns, rows);
+}
+
+/** dB of no error at all: figures end here. */
+const EXACT = 120;
+
+/** A layer of a comparison that the quantized file keeps in float. */
+function comparedAsFile(layer: LayerReport, format: string): boolean {
+  return format === 'file' && layer.quantized === undefined;
 }
 
 /** `✗` = bad (below 10 dB), `△` = watch (10 to 20 dB), as everywhere; docs/verdicts.md explains the scale. */

@@ -51,3 +51,19 @@ it('says how little of a network was quantized beside a good output', () => {
   expect(lines([small, large])).toMatch(/only 1 of 2 layers are quantized, 0\.20 % of their parameters/);
   expect(lines([small])).not.toMatch(/only/);
 });
+
+it('calls a layer that a compared file left in float by that name, where its figure says no more', () => {
+  const cell = (local: Record<string, number>) => {
+    const [, row] = layerTable(
+      { model: summary, data: null, layers: [{ ...layer, local }], issues: [] },
+      [],
+    ).split('\n');
+    return row
+      ?.trim()
+      .split(/\s{2,}/)
+      .at(-1);
+  };
+  expect(cell({ file: 120 })).toBe('float');
+  expect(cell({ file: 73.3 })).toBe('73.3 dB');
+  expect(cell({ w8a8: 120 })).toBe('120.0 dB');
+});

@@ -16,14 +16,19 @@ export interface Twins extends FoundPairs {
 /**
  * Fresh copies of both. BatchNormalization of the float model is folded, because that is what gets quantized, unless
  * the quantized file kept it behind its layers.
- * @returns `models-differ` when they cannot run on the same inputs or in one operator set.
+ * @returns `models-differ` when they cannot run on the same inputs or in one operator set, or share no layer.
  */
 export function openTwins(floatFile: PreparedModel, quantizedFile: PreparedModel): Outcome<Twins> {
   const quantized = quantizedFile.plain();
   const float = keepsBatchNorm(quantized) ? floatFile.plain() : floatFile.folded();
   const different = differentInputs(float, quantized) ?? differentOpsets(float, quantized);
   if (different !== undefined) return fail(issue('models-differ', { reason: different }));
-  return ok({ float, quantized, ...matchedPairs(float, quantized) });
+  const found = matchedPairs(float, quantized);
+  if (found.pairs.length === 0 && found.unmatched.length > 0)
+    return fail(
+      issue('models-differ', { reason: 'no layer of one holds the weight of a layer of the other' }),
+    );
+  return ok({ float, quantized, ...found });
 }
 
 /** A BatchNormalization reads what a layer makes, or what a quantizer made of it. */

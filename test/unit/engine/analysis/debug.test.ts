@@ -404,6 +404,29 @@ describe('comparisons with the float original', () => {
     expect(report?.output?.file?.sqnr).toBeCloseTo(layer?.local?.file ?? 0, 3);
   });
 
+  it('refuse models that share no layer in one line, before anything runs', async () => {
+    const net = (seed: number, channels: number) =>
+      folder.model(
+        `unrelated${seed}.onnx`,
+        model({
+          inputs: [valueInfo('x', ['N', 3, 8, 8])],
+          outputs: [valueInfo('y', undefined)],
+          initializers: [tensor('w', [channels, 3, 3, 3], normalValues(channels * 27, seed))],
+          nodes: [node('Conv', ['x', 'w'], ['y'])],
+        }),
+      );
+    const job = {
+      kind: 'compare',
+      float: net(1, 4),
+      quantized: net(2, 6),
+      data: { source: 'random', seed: 0, preprocessing: {}, dimensions: {} },
+      ...common,
+    } as const;
+    const { value, issues } = await compareHandler(job, context());
+    expect(value).toBeUndefined();
+    expect(issues).toMatchObject([{ code: 'models-differ', severity: 'error' }]);
+  });
+
   it('leave BatchNormalization where the quantized file kept it', async () => {
     const float = convNet();
     const { graph } = float;
