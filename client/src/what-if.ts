@@ -96,6 +96,8 @@ class WhatIfList {
   private readonly cancellation = new vscode.CancellationTokenSource();
   private readonly cells = new Map<string, WhatIfAnswer['cells'][number]>();
   private readonly refusals = new Map<string, string>();
+  /** Why a format that was typed cannot be measured. */
+  private readonly problems = new Map<string, string>();
   private asymmetric = false;
   /** A format that was typed and is not among those listed. */
   private typed: string | undefined;
@@ -148,16 +150,20 @@ class WhatIfList {
     return [...scopes.flatMap((scope) => bits.map((width) => `int${width}.${scope}${ending}`)), ...others];
   }
 
+  private isBeginning(value: string): boolean {
+    return this.listed().some((format) => format.startsWith(value));
+  }
+
   private type(value: string): void {
     const isNew = typedFormat.test(value) && !this.listed().includes(value);
     this.typed = isNew ? value : undefined;
-    if (isNew && !this.cells.has(value)) void this.ask([value]);
+    if (isNew && !this.cells.has(value) && !this.problems.has(value)) void this.ask([value]);
     else this.render();
   }
 
-  /** Measures formats that were not asked yet; what cannot be measured is left out. */
+  /** Measures formats that were not asked yet; for what cannot be measured the reason is kept. */
   private async ask(formats: readonly string[]): Promise<void> {
-    const missing = formats.filter((format) => !this.cells.has(format));
+    const missing = formats.filter((format) => !this.cells.has(format) && !this.problems.has(format));
     if (missing.length === 0) return;
     this.picker.busy = true;
     try {
@@ -167,6 +173,10 @@ class WhatIfList {
       );
       for (const cell of answer.cells) this.cells.set(cell.format, cell);
       for (const [format, reason] of Object.entries(answer.notExported)) this.refusals.set(format, reason);
+      const [alone, ...more] = missing;
+      const [problem] = answer.problems;
+      if (alone !== undefined && more.length === 0 && answer.cells.length === 0 && problem !== undefined)
+        this.problems.set(alone, problem);
       if (answer.cells.length === 0 && this.cells.size === 0) this.picker.placeholder = answer.problems[0];
     } catch (error) {
       if (this.cancellation.token.isCancellationRequested) return;
@@ -201,9 +211,14 @@ class WhatIfList {
       format,
       ...(format === this.typed ? { alwaysShow: true } : {}),
     });
+    const problem = this.typed === undefined ? undefined : this.problems.get(this.typed);
     const separator = (label: string): FormatItem => ({ label, kind: vscode.QuickPickItemKind.Separator });
     return [
       ...(this.typed !== undefined && this.cells.has(this.typed) ? [item(this.typed)] : []),
+      // Without a format: the row tells and cannot be chosen. On the way to a format that is listed it stays silent.
+      ...(this.typed !== undefined && problem !== undefined && !this.isBeginning(this.typed)
+        ? [{ label: this.typed, detail: problem, iconPath: new vscode.ThemeIcon('error'), alwaysShow: true }]
+        : []),
       ...scopes.flatMap((scope) => [
         separator(scopeText(scope)),
         ...bits.map((width) => item(`int${width}.${scope}${ending}`)),

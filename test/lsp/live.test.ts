@@ -111,7 +111,9 @@ describe('what if', () => {
   it('says why a format cannot go into a recipe, and writes one that can', async () => {
     client.write('one.onnx', net());
     const { notExported } = await ask(['nf4', 'int4.group32']);
-    expect(Object.keys(notExported)).toEqual(['nf4']);
+    expect(notExported).toEqual({
+      nf4: '"nf4" can be measured, not exported. Choose an integer format for the recipe.',
+    });
     const { edit } = await client.request<{ edit: unknown }>('quantlens/recipeEdit', {
       modelUri: client.uri('one.onnx'),
       actions: [{ kind: 'weights', layer: 'one', weights: 'int4.group32' }],

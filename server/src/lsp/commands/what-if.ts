@@ -62,7 +62,7 @@ function fullName(name: string, layer: LayerReport): string | undefined {
 
 function refusal(name: string): [string, string][] {
   const parsed = parseWeightFormat(name);
-  return parsed.value ? [] : [[name, parsed.issues.map(line).join(' ')]];
+  return parsed.value ? [] : [[name, editorWords.measuredOnly(name)]];
 }
 
 function refused(problems: readonly string[]): WhatIfAnswer {
