@@ -15,6 +15,7 @@ import {
   type CalibrateJob,
   type CommonOptions,
   type CompareJob,
+  type ExamineJob,
   isNative,
   type Job,
   type JobContext,
@@ -205,6 +206,14 @@ export class Engine {
    */
   compare(job: CompareJob, context: JobContext<'compare'> = {}, fresh = false): Promise<JobEnd<'compare'>> {
     return this.stored(this.comparisonKey(job), job, context, fresh);
+  }
+
+  /** What remedies gain; stored as comparisons are, unless it stands on ranges of the caller. */
+  examine(job: ExamineJob, context: JobContext<'examine'> = {}, fresh = false): Promise<JobEnd<'examine'>> {
+    const { threads: _threads, ranges, ...options } = job;
+    const stamp = ranges ? undefined : this.stamp(job.model);
+    const key = stamp && this.store.key(job.kind, [stamp, ...dataStamps(job.data.source)], options);
+    return this.stored(key, job, context, fresh);
   }
 
   /** Distributions and channels of one layer of a comparison; stored like it. */

@@ -4,6 +4,7 @@ import type { AnalysisReport, Decibel, LayerReport } from '../protocol/reports';
 import type { CompareView } from '../protocol/views';
 import type { SeveritySettings } from './index';
 import { findingsOf } from './model-view';
+import type { ThresholdSettings } from './thresholds';
 import { verdictOf } from './verdict';
 import { line, reported } from './words';
 
@@ -22,6 +23,7 @@ export interface CompareInput {
   /** What is known of the float model beside it: facts of its weights, which findings need. */
   readonly float: AnalysisReport | undefined;
   readonly severities: SeveritySettings;
+  readonly thresholds?: ThresholdSettings;
   /** Of the job. */
   readonly issues: readonly Issue[];
 }
@@ -77,12 +79,14 @@ function row(layer: LayerReport, findings: readonly string[]): CompareView['laye
 /** Only where the report tells how the file is quantized: without, rules would judge a plan that nobody made. */
 function compareFindings(
   report: AnalysisReport,
-  { float, severities, quantizedName }: Pick<CompareInput, 'float' | 'severities' | 'quantizedName'>,
+  { float, severities, thresholds, quantizedName }: Omit<CompareInput, 'report'>,
 ): readonly Issue[] {
   if (!report.layers.some(({ quantized }) => quantized)) return [];
   const known = new Map(float?.layers.map((layer) => [layer.name, layer]));
   const layers = report.layers.map((layer) => ({ ...known.get(layer.name), ...layer }));
-  return findingsOf({ ...report, layers }, undefined, severities).map((one) => named(one, quantizedName));
+  return findingsOf({ ...report, layers }, undefined, severities, thresholds).map((one) =>
+    named(one, quantizedName),
+  );
 }
 
 /** Where a sentence names the scheme, this file is meant. */

@@ -3,6 +3,7 @@
 import type { Recipe } from '../engine/format/recipe';
 import type { Engine } from '../engine/index';
 import type { CommonOptions } from '../engine/jobs';
+import { mergeReports } from '../engine/merge-reports';
 import type { Progress } from '../protocol/progress';
 import type { AnalysisReport, DataSpec, RangesFile } from '../protocol/reports';
 import { findingsOf } from './model-view';
@@ -26,6 +27,31 @@ export interface ExaminationInput {
   readonly progress: (progress: Progress) => void;
   /** Ranges calibrated just now on the same model and data. */
   readonly ranges?: RangesFile;
+  /** Measured again in any case. */
+  readonly fresh?: boolean;
+}
+
+export type ComparisonInput = Omit<ExaminationInput, 'estimator' | 'recipe' | 'ranges'> & {
+  /** False: weights only. */
+  readonly gains: boolean;
+};
+
+/**
+ * A comparison with what its findings need beside it: facts of the float weights, and what remedies gain. A file that
+ * tells nothing of its formats has no findings and stays as it is.
+ */
+export async function examinedComparison(
+  engine: Engine,
+  report: AnalysisReport,
+  { gains, ...input }: ComparisonInput,
+): Promise<AnalysisReport> {
+  if (!report.layers.some((layer) => layer.quantized)) return report;
+  const { model, common, signal, progress } = input;
+  const weights = await engine.weights(model, common, { signal, progress });
+  const whole = weights.value ? mergeReports(weights.value, report) : report;
+  if (!gains) return whole;
+  // A remedy is calibrated as most files are.
+  return examined(engine, whole, { ...input, estimator: 'min-max', recipe: undefined });
 }
 
 /** The report with measured gains; noise measures no remedy, and what cannot be measured leaves the report as it is. */
@@ -40,7 +66,7 @@ export async function examined(
   const remedies = questionsFor(findingsOf(report, recipe?.recipe), estimator);
   const plan = report.layers.some((layer) => layer.quantized);
   if (!plan && !needsExamination(report, remedies)) return report;
-  const end = await engine.run(
+  const end = await engine.examine(
     {
       kind: 'examine',
       model: input.model,
@@ -53,6 +79,7 @@ export async function examined(
       ...input.common,
     },
     { signal: input.signal, progress: input.progress },
+    input.fresh,
   );
   if (end.value)
     return withExamination(report, end.value, { source: data.source, samples: data.samples ?? 0 });

@@ -8,6 +8,7 @@ import type { AnalysisState, Effect, ErrorCell, Fact, LayerRow, ModelView } from
 import { withoutIgnored } from './ignored';
 import { findings, type SeveritySettings } from './index';
 import { decibels, percent, shapeText, shortBytes, shortCount } from './numbers';
+import { decisiveFirst } from './order';
 import { plannedFormats, plannedWeightFormat } from './planned';
 import { quantizedRow } from './quantized-row';
 import type { ThresholdSettings } from './thresholds';
@@ -31,7 +32,7 @@ export interface ViewInput {
   readonly problems: readonly Issue[];
 }
 
-/** Findings of a report under its recipe, sorted by severity as the rules list them. */
+/** Findings of a report under its recipe, the decisive ones first. */
 export function findingsOf(
   report: AnalysisReport,
   recipe: Recipe | undefined,
@@ -39,7 +40,7 @@ export function findingsOf(
   thresholds: ThresholdSettings = {},
 ): readonly Issue[] {
   const plan = plannedFormats(report.layers, recipe, report.data?.estimator);
-  return withoutIgnored(findings({ report, plan }, severities, thresholds), recipe);
+  return decisiveFirst(withoutIgnored(findings({ report, plan }, severities, thresholds), recipe));
 }
 
 export function modelView(input: ViewInput): ModelView {

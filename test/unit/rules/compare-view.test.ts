@@ -100,6 +100,8 @@ describe('compareView', () => {
     const found = findings.find(({ code }) => code === 'M26');
     expect(found?.message).toMatch(/^net\.w8a8\.onnx: cosine 0\.9950/);
     expect(layers[0]?.findings).toContain('M26');
+    const strict = view([layer('a', { ...figures, quantized })], { thresholds: { 'M26.cosine': 0.999 } });
+    expect(strict.findings.map(({ code }) => code)).not.toContain('M26');
   });
 
   it('tells each problem once, and a cancel not at all', () => {

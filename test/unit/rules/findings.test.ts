@@ -229,3 +229,23 @@ describe('what a finding offers', () => {
     ]);
   });
 });
+
+describe('the order of findings', () => {
+  const data = { source: 'images', samples: 32 };
+  const gain = (after: number) => ({ of: 'output', before: 4, after, data }) as const;
+  const low = { tensor: 'x', min: -4, max: 5, mean: 0, std: 1, p9999: 4, clippedShare: 0 };
+  const wide = layer('a', {}, { channelSpread: 40 });
+  const poor = layer('b', {
+    activation: { ...low, effectiveLevels: 20, levels: 256, rangeVariation: 0 },
+  });
+  const text =
+    '{"model": "m.onnx", "default": {"weights": "int8.tensor", "activations": "uint8.tensor", "estimator": "min-max"}}';
+  const codes = (remedies: readonly RemedyGain[]) =>
+    found({ report: { ...report(wide, poor), data, remedies }, recipe: text }).map(({ code }) => code);
+  it('is that of the measured gains at the output, then of severity', () => {
+    const channels: RemedyGain = { fix: 'per-channel-weights', layers: ['a'], output: gain(6) };
+    expect(codes([channels, { fix: 'estimator-mse', output: gain(20) }])).toEqual(['M15', 'M01']);
+    expect(codes([channels, { fix: 'estimator-mse', output: gain(5) }])).toEqual(['M01', 'M15']);
+    expect(codes([{ fix: 'estimator-mse', output: gain(3) }])).toEqual(['M01', 'M15']);
+  });
+});

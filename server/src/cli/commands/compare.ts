@@ -1,7 +1,6 @@
 /** `compare FLOAT QUANTIZED --data SRC`: local and cumulative error per layer of a quantized file. */
 import { issue } from '../../engine/base/issue';
-import { mergeReports } from '../../engine/merge-reports';
-import { examined } from '../../rules/examination';
+import { examinedComparison } from '../../rules/examination';
 import type { DataFlags, GlobalFlags } from '../options';
 import { dataSpec } from '../options';
 import { findingLines, jsonReport, layerTable, outputLines } from '../report';
@@ -21,24 +20,14 @@ export function compare(float: string, quantized: string, flags: CompareFlags): 
       { signal, progress: terminal.progress },
     );
     if (!end.value) return failed(terminal, end.issues);
-    let report = end.value;
-    if (report.layers.some((layer) => layer.quantized)) {
-      // Findings on a quantized weight compare it with what the float weight would become.
-      const weights = await engine.weights(float, common, { signal, progress: terminal.progress });
-      if (weights.value) report = mergeReports(weights.value, report);
-      if (flags.gains !== false) {
-        const estimator = 'min-max';
-        report = await examined(engine, report, {
-          model: float,
-          data,
-          estimator,
-          recipe: undefined,
-          common,
-          signal,
-          progress: terminal.progress,
-        });
-      }
-    }
+    const report = await examinedComparison(engine, end.value, {
+      model: float,
+      data,
+      common,
+      signal,
+      progress: terminal.progress,
+      gains: flags.gains !== false,
+    });
     if (terminal.json) {
       terminal.document(jsonReport(report));
       return exitCodes.done;

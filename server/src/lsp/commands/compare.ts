@@ -11,6 +11,7 @@ import type { Progress } from '../../protocol/progress';
 import type { AnalysisReport, DataSpec } from '../../protocol/reports';
 import type { CompareView, LayerDetailView } from '../../protocol/views';
 import { compareView } from '../../rules/compare-view';
+import { examinedComparison } from '../../rules/examination';
 import { line } from '../../rules/words';
 import { pathOf } from '../convert';
 import { dataOf } from './data';
@@ -52,6 +53,7 @@ export async function compareFiles(
       report,
       float: host.engine.report(job.float),
       severities: host.workspace.severities,
+      thresholds: host.workspace.thresholds,
       issues,
     });
   if (!job.data.value) return view('failed', undefined, job.data.issues);
@@ -72,7 +74,19 @@ export async function compareFiles(
     params.fresh,
   );
   host.ended(end.issues);
-  return view(stateOf(end), end.value ?? end.partial, end.issues);
+  if (!end.value) return view(stateOf(end), end.partial, end.issues);
+  // What was compared is shown while remedies are tried.
+  context.changed(view('running', end.value, []));
+  const report = await examinedComparison(host.engine, end.value, {
+    model: job.float,
+    data: job.data.value,
+    common: host.workspace.common(),
+    signal: context.signal,
+    progress: context.progress,
+    gains: true,
+    ...(params.fresh ? { fresh: true } : {}),
+  });
+  return view(stateOf(end), report, end.issues);
 }
 
 /** Distributions and channels of one layer. */
