@@ -38,11 +38,16 @@ export function quantizedTable(report: AnalysisReport): string {
       ...(withInput
         ? [
             facts.input ? `${facts.input.codesUsed} of ${facts.input.levels}` : '–',
-            facts.input ? percent(facts.input.clippedShare) : '–',
+            facts.input ? clippedCell(facts.input) : '–',
           ]
         : []),
     ]),
   );
+}
+
+/** Codes alone do not tell a number that was cut off from one that rounds to the end. */
+function clippedCell({ clippedShare, endsShare }: NonNullable<QuantizedLayerFacts['input']>): string {
+  return clippedShare === undefined ? `at ends ${percent(endsShare)}` : percent(clippedShare);
 }
 
 function fusedCell(fused: boolean | undefined, reason: string | undefined): string {

@@ -29,8 +29,16 @@ export interface QuantizedLayerFacts {
   readonly bias?: { readonly scaleError: number; readonly saturated: number };
   /** True when onnxruntime runs it as an integer operator at its full optimisation level. */
   readonly fused?: boolean;
-  /** Measured on data: share of the input activation's codes at the ends, and distinct codes used. */
-  readonly input?: { readonly clippedShare: number; readonly codesUsed: number; readonly levels: number };
+  /** Measured on data, of the input activation's quantizer. */
+  readonly input?: {
+    /** Share of real numbers more than half a step outside the range; missing where only codes are known. */
+    readonly clippedShare?: number;
+    /** Share of codes at the ends, cut off or not. */
+    readonly endsShare: number;
+    /** Distinct codes that occur, of `levels`. */
+    readonly codesUsed: number;
+    readonly levels: number;
+  };
   /** Quantizer of the activation this layer reads; missing = it reads real numbers. */
   readonly inputQuantizer?: ActivationQuantizer;
   /** Smallest and largest weight code. */

@@ -4,14 +4,19 @@
  */
 import type { ActivationFacts, ActivationQuantizer, QuantizedLayerFacts } from '../../protocol/reports';
 import { checkpoint } from '../base/cancel';
+import { DataTypeCode } from '../base/dtype';
 import { fail, type Outcome, ok } from '../base/outcome';
 import type { ProgressSink } from '../base/progress';
-import type { Model, Value } from '../graph/ir';
+import { addInitializer } from '../graph/edit';
+import { defaultOpset, type Model, type Value } from '../graph/ir';
+import { floatTensor } from '../graph/tensor';
 import type { Feeds } from '../runtime/feeds';
 import type { RuntimeArray } from '../runtime/runtime-tensor';
 import { openSession } from '../runtime/session-model';
 import { type Tap, tapModel } from '../runtime/tap';
 import { effectiveLevels } from './quantized-facts';
+import { rangeOf } from './quantizers';
+import { GraphBuilder } from './reductions';
 
 /** Wider codes have too many levels to count one by one. */
 const MAX_BITS = 16;
@@ -50,6 +55,7 @@ export async function countCodes(
   }));
   if (counters.length === 0) return ok({ facts: new Map(), samples: 0 });
   const tapped = tapModel(model, taps);
+  const outside = counters.map(({ value, quantizer }) => outsideCount(tapped.model, value.name, quantizer));
   const session = await openSession(tapped.model, input.source, {
     threads: input.threads,
     // Integer kernels round otherwise; what is counted are the codes that the file states.
@@ -66,7 +72,8 @@ export async function countCodes(
       for (const [index, counter] of counters.entries()) {
         const [name] = tapped.outputs[index] ?? [];
         const tensor = name === undefined ? undefined : ran.value[name];
-        if (tensor) counter.add(tensor.data);
+        const beyond = outside[index] === undefined ? undefined : ran.value[outside[index]];
+        if (tensor) counter.add(tensor.data, beyond && Number(beyond.data[0]));
       }
       samples += batch.value.count;
       input.progress({ stage: 'measure', done: samples, total: feeds.count, unit: 'samples' });
@@ -97,11 +104,49 @@ function factsOf(counters: readonly CodeCounter[]): ReadonlyMap<string, CountedC
   );
 }
 
+/**
+ * Adds the count of real numbers that a quantizer cuts off: more than half a step beyond its ends, where rounding no
+ * longer reaches. An end that stands for 0 cuts as an activation function does and is left out.
+ * @returns the output's name; `undefined` where the real numbers are not known.
+ */
+function outsideCount(
+  model: Model,
+  codes: string,
+  { bits, signed, scale, zeroPoint }: ActivationQuantizer,
+): string | undefined {
+  const producer = model.graph.values.get(codes)?.producer;
+  const real = producer?.opType === 'QuantizeLinear' ? producer.input(0) : undefined;
+  const known = producer?.input(1)?.tensor?.dataType === DataTypeCode.float;
+  if (!real || !known || scale === null || zeroPoint === null || defaultOpset(model) < SIGN_OPSET)
+    return undefined;
+  const range = rangeOf({ bits, signed, scale, zeroPoint });
+  const builder = new GraphBuilder(model.graph, defaultOpset(model));
+  const name = (what: string) => `${codes}/outside/${what}`;
+  const end = (what: string, value: number) =>
+    addInitializer(model.graph, name(what), floatTensor([], Float32Array.of(value)));
+  const low = end('low', range.min === 0 ? -LARGEST : range.min - scale / 2);
+  const high = end('high', range.max === 0 ? LARGEST : range.max + scale / 2);
+  const raised = builder.node('Max', name('raised'), [real, low]);
+  const inside = builder.node('Min', name('inside'), [raised, high]);
+  const beyond = builder.node('Sub', name('beyond'), [real, inside]);
+  const sign = builder.node('Sign', name('sign'), [beyond]);
+  const one = builder.node('Abs', name('one'), [sign]);
+  return builder.output(builder.reduce('ReduceSum', name('count'), one));
+}
+
+/** First operator set with Sign. */
+const SIGN_OPSET = 9;
+
+/** Beyond every activation, and finite in float32. */
+const LARGEST = 3e38;
+
 /** Histogram of the codes of one tensor. */
 class CodeCounter {
   private readonly counts: Float64Array;
   private readonly lowest: number;
   private total = 0;
+  /** Undefined as long as nobody counted them. */
+  private outside: number | undefined;
 
   constructor(
     readonly value: Value,
@@ -111,7 +156,8 @@ class CodeCounter {
     this.lowest = quantizer.signed ? -(2 ** (quantizer.bits - 1)) : 0;
   }
 
-  add(data: RuntimeArray): void {
+  /** @param outside how many of the real numbers lay outside the range. */
+  add(data: RuntimeArray, outside: number | undefined): void {
     const { counts, lowest, quantizer } = this;
     const real = data instanceof Float32Array || data instanceof Float64Array;
     // An operator that quantizes inside shows the real numbers it reads, which are no codes.
@@ -123,6 +169,7 @@ class CodeCounter {
       counts[at] = (counts[at] ?? 0) + 1;
     }
     this.total += codes.length;
+    if (outside !== undefined) this.outside = (this.outside ?? 0) + outside;
   }
 
   facts(): CountedCodes | undefined {
@@ -131,7 +178,8 @@ class CodeCounter {
     const levels = counts.length;
     let codesUsed = 0;
     for (const count of counts) if (count > 0) codesUsed++;
-    const input = { clippedShare: this.clippedShare(), codesUsed, levels };
+    const clipped = this.outside === undefined ? {} : { clippedShare: this.outside / total };
+    const input = { ...clipped, endsShare: this.endsShare(), codesUsed, levels };
     const { scale, zeroPoint } = quantizer;
     if (scale === null || zeroPoint === null) return { input };
     const real = (at: number) => (lowest + at - zeroPoint) * scale;
@@ -141,15 +189,18 @@ class CodeCounter {
         tensor: this.realName(),
         ...moments(counts, total, real),
         p9999: percentile(counts, total, real, 0.9999),
-        clippedShare: input.clippedShare,
+        ...clipped,
         effectiveLevels: effectiveLevels(counts, total),
         levels,
       },
     };
   }
 
-  /** Codes at the ends, but for an end that stands for 0: there an activation function puts what it cuts off. */
-  private clippedShare(): number {
+  /**
+   * Codes at the ends, but for an end that stands for 0: there an activation function puts what it cuts off. Numbers
+   * that round to an end are among them, so it is no measure of clipping.
+   */
+  private endsShare(): number {
     const { counts, lowest, total, quantizer } = this;
     const { zeroPoint } = quantizer;
     const low = zeroPoint === lowest ? 0 : (counts[0] ?? 0);

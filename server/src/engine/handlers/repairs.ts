@@ -158,7 +158,7 @@ async function rangesOfData(input: RepairInput): Promise<Outcome<FreshRanges>> {
     const { input: seen, inputQuantizer } = quantized ?? {};
     const real = activations.get(name);
     if (!seen || !inputQuantizer || real === undefined) continue;
-    if (!(seen.codesUsed < USED_SHARE * seen.levels) && !(seen.clippedShare > CLIPPED_SHARE)) continue;
+    if (!(seen.codesUsed < USED_SHARE * seen.levels) && !((seen.clippedShare ?? 0) > CLIPPED_SHARE)) continue;
     byLayer.set(name, inputQuantizer.tensor);
     reals.set(inputQuantizer.tensor, real);
   }

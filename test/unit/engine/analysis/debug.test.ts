@@ -190,12 +190,17 @@ describe('codes of activations', () => {
     );
     const used = new Set(expected);
     const ends = expected.filter((code) => code === 0 || code === 255).length;
+    // Cut off are numbers that the end does not round to.
+    const step = Math.fround(0.02);
+    const outside = data.filter((x) => x < -128.5 * step || x > 127.5 * step).length;
+    expect(outside).toBeLessThan(ends);
     const [layer] = layers;
     expect(source?.samples).toBe(5);
     expect(layer?.quantized?.input).toEqual({
       codesUsed: used.size,
       levels: 256,
-      clippedShare: ends / expected.length,
+      endsShare: ends / expected.length,
+      clippedShare: outside / expected.length,
     });
     const real = expected.map((code) => (code - 128) * Math.fround(0.02));
     expect(layer?.activation).toMatchObject({
@@ -206,6 +211,13 @@ describe('codes of activations', () => {
     });
   });
 
+  it('at an end that numbers round to are no clipping', async () => {
+    // The smallest value lies a third of a step below the lowest code, as the minimum of a function may.
+    const file = folder.npy('rounded.npy', [1, 3, 6, 6], 'float', new Float32Array(108).fill(-2.5667));
+    const { layers } = await debugged(qdqConv(), file);
+    expect(layers[0]?.quantized?.input).toEqual({ codesUsed: 1, levels: 256, endsShare: 1, clippedShare: 0 });
+  });
+
   it('at the end where zero stands are no clipping', async () => {
     const proto = qdqConv();
     const zero = proto.graph?.initializers.map((one) =>
@@ -214,7 +226,7 @@ describe('codes of activations', () => {
     const file = folder.npy('negative.npy', [1, 3, 6, 6], 'float', new Float32Array(108).fill(-1));
     const graph = proto.graph && { ...proto.graph, initializers: zero ?? [] };
     const { layers } = await debugged({ ...proto, ...(graph ? { graph } : {}) }, file);
-    expect(layers[0]?.quantized?.input).toEqual({ codesUsed: 1, levels: 256, clippedShare: 0 });
+    expect(layers[0]?.quantized?.input).toEqual({ codesUsed: 1, levels: 256, endsShare: 0, clippedShare: 0 });
   });
 
   it('stops when cancelled', async () => {
