@@ -193,7 +193,7 @@ const sentences: { readonly [C in IssueCode]: Sentence<C> } = {
     }
     const cause =
       f.clippedShare !== undefined && f.clippedShare > 0
-        ? `${smallShare(f.clippedShare)} of the activation's values lie outside the planned range; its peak ${f.peak.toPrecision(3)} is ${times(f.peakRatio)} the 99.99th percentile.`
+        ? `${smallShare(f.clippedShare)} of the activation's values lie outside the range that was estimated for it; its peak ${f.peak.toPrecision(3)} is ${times(f.peakRatio)} the 99.99th percentile.`
         : `the activation's peak ${f.peak.toPrecision(3)} is ${times(f.peakRatio)} its 99.99th percentile ${f.p9999.toPrecision(3)}.`;
     return f.byError
       ? `${cause} Ranges are estimated by mse already; keep the layer in float where this costs too much.`
