@@ -2,7 +2,8 @@
 import { type FoundPairs, matchedPairs } from '../analysis/layer-pairs';
 import { issue } from '../base/issue';
 import { fail, type Outcome, ok } from '../base/outcome';
-import { defaultOpset, type Model } from '../graph/ir';
+import type { Dimension } from '../format/onnx-types';
+import { defaultOpset, type Model, type Value } from '../graph/ir';
 import { opFacts } from '../graph/ops';
 import { allNodes } from '../graph/walk';
 import { raiseObstacle, raiseOpset } from '../methods/opset';
@@ -50,8 +51,38 @@ export function differentInputs(float: Model, quantized: Model): string | undefi
   if (float.graph.outputs.length !== quantized.graph.outputs.length) {
     return `${float.graph.outputs.length} outputs against ${quantized.graph.outputs.length}`;
   }
-  const wrong = ours.find((input, index) => input.elementType !== theirs[index]?.elementType);
-  return wrong && `input ${wrong.name} has another type`;
+  for (const [index, input] of ours.entries()) {
+    const twin = theirs[index];
+    if (!twin) continue;
+    if (input.elementType !== twin.elementType)
+      return `inputs differ: ${input.name} is ${input.typeName} against ${twin.typeName}`;
+    if (!mayFit(input.shape, twin.shape))
+      return `inputs differ: ${sizes(input.shape, twin.shape)} against ${sizes(twin.shape, input.shape)}`;
+  }
+  return undefined;
+}
+
+type Shape = Value['shape'];
+
+/** False where two shapes can never be those of one sample; unknown dimensions fit any. */
+function mayFit(one: Shape, other: Shape): boolean {
+  if (!one || !other) return true;
+  return (
+    one.length === other.length && one.every((size, index) => index === 0 || sameSize(size, other[index]))
+  );
+}
+
+function sameSize(one: Dimension | undefined, other: Dimension | undefined): boolean {
+  const known = typeof one === 'number' && typeof other === 'number' && one > 0 && other > 0;
+  return !known || one === other;
+}
+
+/** `3×224×224`; the first dimension counts samples and is told only where others lack it. */
+function sizes(shape: Shape = [], other: Shape = []): string {
+  return shape
+    .slice(shape.length === other.length ? 1 : 0)
+    .map((size) => size ?? '?')
+    .join('×');
 }
 
 /**
