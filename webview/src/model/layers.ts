@@ -21,11 +21,11 @@ const layerFixes: readonly FixKind[] = [
 
 type OpenMenu = (layer: LayerRow, anchor: HTMLElement) => void;
 
-/** Columns that make room, the first to go with the highest rank, and what columns take in pixels. */
+/** Columns that make room, the first to go with the highest rank. */
 const ranks: Readonly<Record<string, number>> = { shape: 4, params: 3, op: 2, planned: 1 };
-const widths: Readonly<Record<string, number>> = { name: 290, op: 140, shape: 110, params: 90, planned: 120 };
-const otherWidth = 124;
-const quantizedWidth = 104;
+
+/** Pixels: a letter, what surrounds a cell's text, the least of a figure, the menu beside a name, codes of findings. */
+const sizes = { letter: 7, padding: 20, figure: 104, menu: 32, codes: 45, name: 400 } as const;
 
 /** Columns for a window of this width; those without room are only copied. */
 export function layerColumns(
@@ -34,19 +34,30 @@ export function layerColumns(
   windowWidth: number,
 ): readonly Column<LayerRow>[] {
   const columns = allColumns(view, open);
-  const sized = columns.map(
-    ({ id }): SizedColumn => ({
-      id,
-      width: widths[id] ?? (id.startsWith('quantized:') ? quantizedWidth : otherWidth),
-      rank: ranks[id],
-    }),
-  );
+  const sized = columns.map((column) => sizedColumn(column, view.layers));
   const [most] = view.columns;
   const quantized = columns.find(({ id }) => id === 'quantized:weights')?.id;
   const out = leftOut(sized, windowWidth, most ? columnId(most) : quantized);
   return columns.map((column) =>
     out.has(column.id) ? { ...column, class: `${column.class ?? ''} copied-only` } : column,
   );
+}
+
+/** A column with the width that its longest text takes, roughly. */
+function sizedColumn({ id, label, class: kind }: Column<LayerRow>, layers: readonly LayerRow[]): SizedColumn {
+  const longest = (text: (row: LayerRow) => string) =>
+    layers.reduce((most, row) => Math.max(most, text(row).length), label.length);
+  const widthOf = (letters: number) => sizes.padding + sizes.letter * letters;
+  const known: Readonly<Record<string, () => number>> = {
+    name: () =>
+      Math.min(sizes.name, widthOf(longest(({ name }) => name)) + sizes.menu) +
+      (layers.some(({ findings }) => findings.length > 0) ? sizes.codes : 0),
+    op: () => widthOf(longest(({ op, depthwise }) => (depthwise ? say('depthwise', op) : op))),
+    shape: () => widthOf(longest(({ shape }) => shape.join('×'))),
+    planned: () => widthOf(longest(({ planned }) => planned ?? '')),
+  };
+  const least = kind?.includes('figure-column') ? sizes.figure : 0;
+  return { id, width: known[id]?.() ?? Math.max(least, widthOf(label.length)), rank: ranks[id] };
 }
 
 /** Columns for what the view holds, the error columns as the server orders them. */
