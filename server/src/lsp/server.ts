@@ -37,6 +37,7 @@ import {
   textViewScheme,
 } from '../protocol/lsp-ext';
 import { line } from '../rules/words';
+import { settingWords } from '../rules/words-settings';
 import { clientFacts } from './client-facts';
 import { Jobs } from './commands/jobs';
 import { fileOf, pathOf, uriOf } from './convert';
@@ -53,7 +54,7 @@ import { pythonParser } from './python-parser';
 import { type RecipeText, recipeChange, workspaceEdit } from './recipe-actions';
 import { listenRequests } from './requests';
 import { cellsOf, Scripts } from './scripts';
-import { readSettings } from './settings';
+import { readSettings, settingProblems } from './settings';
 import type { AnySnapshot } from './snapshot';
 import { Snapshots } from './snapshots';
 import { Workspace } from './workspace';
@@ -107,6 +108,8 @@ class Server {
   private readonly history: History;
   private readonly services: FeatureServices;
   private settings: Settings = defaultSettings;
+  /** What was last said of settings without effect. */
+  private settingTrouble = '';
   private trusted = false;
   private client = clientFacts({ capabilities: {} });
   private engine: Engine;
@@ -353,12 +356,23 @@ class Server {
       : undefined;
     const before = this.settings;
     this.settings = readSettings(section);
+    this.tellSettings(settingProblems(section));
     const { memoryLimit, cacheSize } = this.settings;
     if (memoryLimit !== before.memoryLimit || cacheSize !== before.cacheSize) this.engineOutdated = true;
     this.renewEngine();
     this.workspace.refreshAll();
     if (this.scripts.isInUse) this.editor.scriptsChanged();
     this.editor.activityChanged();
+  }
+
+  /** Says once per change which settings have no effect, and why. */
+  private tellSettings(problems: readonly string[]): void {
+    const all = problems.join('\n');
+    if (all === this.settingTrouble) return;
+    this.settingTrouble = all;
+    if (problems.length === 0) return;
+    for (const problem of problems) this.connection.console.warn(problem);
+    this.connection.window.showWarningMessage(settingWords.message(problems));
   }
 
   /** Jobs that run keep their engine until they end. */
