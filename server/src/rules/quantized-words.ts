@@ -35,7 +35,7 @@ export const quantizedSentences: { readonly [C in Code]: (facts: IssueFacts[C]) 
   M09: (f) =>
     `${f.layers} of ${f.total} integer layers use the weight code −128; TensorFlow Lite and some ARM kernels want −127 … 127.`,
   M10: (f) =>
-    `${f.layers} of ${f.total} integer layers can saturate on x86 without VNNI: a pair of products reaches ${f.peak} of 32767. Use 7-bit weights (reduce_range) or session.x64quantprecision = 1.`,
+    `${f.layers} of ${f.total} integer layers: pairs of products can exceed 16 bits on x86 processors without VNNI and are then cut off. Use 7-bit weights (reduce_range) where such processors matter.`,
   M11: (f) =>
     `the int32 accumulator can overflow: ${f.reduction} products reach ${f.peak.toExponential(2)} of ${f.limit.toExponential(2)}. Use fewer bits, or split the layer.`,
   M12: (f) => {

@@ -225,7 +225,7 @@ const sentences: { readonly [C in IssueCode]: Sentence<C> } = {
   M22: (f) =>
     `a regression network without normalisation: the activation's standard deviation differs ${times(f.spread)} between samples under one fixed ${f.bits}-bit range. Use 16-bit activations or keep it in float.`,
   M24: (f) =>
-    `${subject(f.scheme)} shifts the mean${f.channel === undefined ? '' : ` of channel ${f.channel}`} by ${f.shift.toFixed(2)} standard deviations. ${advice('Correct the bias', f.gains)}`,
+    `${subject(f.scheme)} shifts the mean${f.channel === undefined ? '' : ` of channel ${f.channel}`} by ${f.shift.toFixed(2)} standard deviations. ${shiftAdvice(f.gains)}`,
   M25: (f) => {
     const few = f.samples < f.minimum ? [`${f.samples} samples were used; take ${f.minimum} or more`] : [];
     const what = f.unstable === 1 ? 'this activation' : `${f.unstable} activations`;
@@ -306,6 +306,11 @@ function bits(count: number): string {
   return `${count.toFixed(1)} bits`;
 }
 
+/** Biases are not corrected by this program: what that would gain, and what can be done instead. */
+function shiftAdvice(gains: readonly Gain[] | undefined): string {
+  return `Bias correction, which is not done here, would remove it${gained(':', gains)}. The layer can be kept in float.`;
+}
+
 /** What to do, with its gain; a remedy that was tried in vain is said to be so. */
 function advice(text: string, gains: readonly Gain[] | undefined): string {
   if (helps(gains)) return `${text}${gained(':', gains)}.`;
@@ -315,13 +320,14 @@ function advice(text: string, gains: readonly Gain[] | undefined): string {
 /** ` at the output 4.1 dB → 24.0 dB (measured on 32 samples)` per gain after a separator; empty when none. */
 function gained(separator: string, gains: readonly Gain[] | undefined): string {
   if (!gains || gains.length === 0) return '';
-  const each = gains.map(({ of, before, after, layers, given, data }) => {
+  const each = gains.map(({ of, before, after, layers, given, data }, index) => {
     const on =
       data === undefined
         ? 'on the weight'
         : `on ${data.samples} ${data.samples === 1 ? 'sample' : 'samples'}`;
     const together = layers !== undefined && layers > 1 ? ` with all ${layers} such layers changed` : '';
-    const then = given === undefined ? '' : 'calibrated again, ';
+    // Said once for gains that follow one another.
+    const then = given === undefined || gains[index - 1]?.given !== undefined ? '' : 'calibrated again, ';
     return `${then}${gainWords[of]}${together} ${decibels(before)} → ${decibels(after)} (measured ${on})`;
   });
   return `${separator} ${each.join(', ')}`;

@@ -166,7 +166,7 @@ export const cases: Readonly<Record<string, RuleCases>> = {
       report: judged({ channelShift: { channel: 7, shift: 0.11 }, biasCorrectionGain: 1.5 }),
       recipe: perChannel,
     },
-    says: 'a: w8a8 shifts the mean of channel 7 by 0.11 standard deviations. Correct the bias: at this layer 20.0 dB → 21.5 dB (measured on the weight).',
+    says: 'a: w8a8 shifts the mean of channel 7 by 0.11 standard deviations. Bias correction, which is not done here, would remove it: at this layer 20.0 dB → 21.5 dB (measured on the weight). The layer can be kept in float.',
     silent: { report: judged({ channelShift: { channel: 7, shift: 0.1 } }), recipe: perChannel },
   },
   M25: {

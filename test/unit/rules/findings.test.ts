@@ -128,6 +128,13 @@ describe('gains', () => {
       expect.not.stringContaining('output'),
     ]);
   });
+  it('after calibrating again say so once', () => {
+    const given = 'recalibrated';
+    const output = { ...gain.output, given } as const;
+    const local = { a: { of: 'local', before: 20, after: 40, given, data } } as const;
+    const [first] = said([{ ...gain, output, local }]);
+    expect(first?.match(/calibrated again/gi)).toHaveLength(1);
+  });
   it('of another remedy are not', () => {
     expect(said([{ ...gain, fix: 'estimator-mse' }]).join()).not.toContain('output');
   });

@@ -133,7 +133,7 @@ const cases: readonly (readonly [
     'M10',
     file([stored('a', { pairSumPeak: 40000 }), stored('b', { pairSumPeak: 64515 })]),
     [
-      'information b: 2 of 2 integer layers can saturate on x86 without VNNI: a pair of products reaches 64515 of 32767. Use 7-bit weights (reduce_range) or session.x64quantprecision = 1.',
+      'information b: 2 of 2 integer layers: pairs of products can exceed 16 bits on x86 processors without VNNI and are then cut off. Use 7-bit weights (reduce_range) where such processors matter.',
     ],
     file([stored('a', { pairSumPeak: 32640 })]),
   ],
