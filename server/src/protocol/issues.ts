@@ -262,6 +262,15 @@ export interface IssueFacts extends Readonly<Record<ScriptCode, ScriptFindingFac
     /** Weight SQNR in dB, measured on the weight: one scale for the tensor / one per channel. */
     readonly tensorSqnr: number;
     readonly channelSqnr: number;
+    /** Of a file without its float original: layers some of whose channels use less than an eighth of the codes. */
+    readonly stored?: {
+      readonly layers: readonly string[];
+      /** Of all layers of one scale for the tensor. */
+      readonly total: number;
+      /** Such channels of the layer that has the largest share of them. */
+      readonly narrow: number;
+      readonly channels: number;
+    };
   };
   M02: Judged & {
     readonly kurtosisBefore: number;

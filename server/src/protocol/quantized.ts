@@ -53,7 +53,14 @@ export interface QuantizedLayerFacts {
   /** Elements of one output channel, over which a group runs. */
   readonly reduction: number;
   /** Codes that a channel's largest weight is away from zero: of the median channel, and of the one that uses least. */
-  readonly reach: { readonly median: number; readonly least: number; readonly channel: number };
+  readonly reach: {
+    readonly median: number;
+    readonly least: number;
+    readonly channel: number;
+    /** Channels that use less than an eighth of the codes, all-zero ones left out, of `channels`. */
+    readonly narrow?: number;
+    readonly channels?: number;
+  };
   /** The activation function behind the layer is no node of its own: its output quantizer clips in its place. */
   readonly clippedBy?: { readonly min: number; readonly max: number };
   /** Against the float original, when there is one: dB of the weight as stored, and its worst channel. */

@@ -66,3 +66,13 @@ function blockWords(f: IssueFacts['M28']): string {
     return `${layers} groups of only ${f.groupSize} weights: scales take more room than they save, and MatMulNBits starts at 16. Use larger groups.`;
   return `${layers} negative scales, which not every runtime reads. Store them as positive numbers.`;
 }
+
+/** M01 of a file without its float original. */
+export function storedSpread(bitsLost: number, f: NonNullable<IssueFacts['M01']['stored']>): string {
+  const more = f.layers.length - 1;
+  const others =
+    more > 0
+      ? `; so in ${f.layers.length} of ${f.total} layers with one scale for the tensor (${f.layers.slice(0, 4).join(', ')}${f.layers.length > 4 ? ', …' : ''})`
+      : '';
+  return `under one scale for the tensor, ${f.narrow} of ${f.channels} channels use less than an eighth of the codes, and the median channel loses ${bitsLost.toFixed(1)} bits${others}. Use per-channel weights.`;
+}

@@ -8,7 +8,7 @@ import type { FixKind, ReportedIssue } from '../protocol/reports';
 import type { Effect, Verdict } from '../protocol/views';
 import { ruleOf } from './index';
 import { decibels, percent, times } from './numbers';
-import { quantizedSentences } from './quantized-words';
+import { quantizedSentences, storedSpread } from './quantized-words';
 import { oneLine, quote } from './quote';
 import { helps } from './remedies';
 
@@ -170,10 +170,12 @@ const sentences: { readonly [C in IssueCode]: Sentence<C> } = {
     `${path}: the exported model does not compute what the plan says (output ${sqnr === null ? 'undefined' : decibels(sqnr)}). It was not kept.`,
 
   M01: (f) =>
-    (f.because === 'spread'
-      ? `${f.assumed ? `${ifPerTensor}, int${f.bits} would lose` : `per-tensor int${f.bits} loses`} ${f.bitsLost.toFixed(1)} bits: channel ${f.channel} is ${times(f.spread)} the median channel. `
-      : `${f.assumed ? ifPerTensor : 'under one scale for the tensor'}, channel ${f.channel} ${f.assumed ? 'would keep' : 'keeps'} only ${decibels(f.worstChannelSqnr)} at 8 bits. `) +
-    `${perChannel(f.assumed)}${f.assumed ? ' make it' : ':'} ${decibels(f.tensorSqnr)} → ${decibels(f.channelSqnr)} (measured on the weight).${measuredOutput(f.gains)}`,
+    f.stored
+      ? storedSpread(f.bitsLost, f.stored)
+      : (f.because === 'spread'
+          ? `${f.assumed ? `${ifPerTensor}, int${f.bits} would lose` : `per-tensor int${f.bits} loses`} ${f.bitsLost.toFixed(1)} bits: channel ${f.channel} is ${times(f.spread)} the median channel. `
+          : `${f.assumed ? ifPerTensor : 'under one scale for the tensor'}, channel ${f.channel} ${f.assumed ? 'would keep' : 'keeps'} only ${decibels(f.worstChannelSqnr)} at 8 bits. `) +
+        `${perChannel(f.assumed)}${f.assumed ? ' make it' : ':'} ${decibels(f.tensorSqnr)} → ${decibels(f.channelSqnr)} (measured on the weight).${measuredOutput(f.gains)}`,
   M02: (f) =>
     `${f.assumed ? `${ifPerTensor}: ` : ''}folding BatchNormalization makes outliers: kurtosis ${f.kurtosisBefore.toFixed(1)} → ${f.kurtosisAfter.toFixed(1)}, ` +
     `|γ/σ| of channel ${f.channel} is ${times(f.gammaSpread)} the median. ${advice('Use per-channel weights', f.gains)}`,

@@ -59,6 +59,11 @@ function found(code: string, one: AnalysisReport, recipe?: string): readonly str
     .map((each) => `${each.severity} ${line(each)}`);
 }
 
+/** One scale for eight channels, of which so many use few codes. */
+const perTensor = (narrow: number): Partial<QuantizedLayerFacts> => ({
+  granularity: 'tensor',
+  reach: { median: 8, least: 2, channel: 0, narrow, channels: 8 },
+});
 const operands = (...scales: readonly number[]) => ({ operands: [{ node: '/add', op: 'Add', scales }] });
 const unfused = {
   unfused: ['a', 'b'].map((name) => ({
@@ -76,6 +81,14 @@ const cases: readonly (readonly [
   says: readonly string[],
   silent: AnalysisReport,
 ])[] = [
+  [
+    'M01',
+    file([stored('a', perTensor(3)), stored('b', perTensor(4)), stored('c', perTensor(1))]),
+    [
+      'warning b: under one scale for the tensor, 4 of 8 channels use less than an eighth of the codes, and the median channel loses 4.0 bits; so in 2 of 3 layers with one scale for the tensor (b, a). Use per-channel weights.',
+    ],
+    file([stored('a', perTensor(1)), stored('b', { ...perTensor(4), granularity: 'channel' })]),
+  ],
   [
     'M04',
     file([stored('a')], { separated: [{ node: '/a/Conv', op: 'Conv', activation: '/a/Relu' }] }),

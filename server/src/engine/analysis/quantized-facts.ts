@@ -141,7 +141,7 @@ function codeFacts(weight: QuantizedWeight, layer: Layer, input: ActivationQuant
     highestCode: high,
     accumulatorPeak,
     ...(order ? { pairSumPeak } : {}),
-    reach: reachOf(reaches),
+    reach: reachOf(reaches, 2 ** (bits - 1)),
   };
 }
 
@@ -171,11 +171,14 @@ export function effectiveLevels(counts: ArrayLike<number>, total: number): numbe
   return Math.exp(entropy);
 }
 
-function reachOf(reaches: Float64Array): QuantizedLayerFacts['reach'] {
+/** @param full codes on either side of zero. */
+function reachOf(reaches: Float64Array, full: number): QuantizedLayerFacts['reach'] {
   let channel = 0;
   for (const [index, reach] of reaches.entries()) if (reach < (reaches[channel] ?? 0)) channel = index;
   const sorted = reaches.slice().sort();
-  return { median: sorted[sorted.length >> 1] ?? 0, least: reaches[channel] ?? 0, channel };
+  const narrow = reaches.filter((reach) => reach > 0 && reach < full / 8).length;
+  const median = sorted[sorted.length >> 1] ?? 0;
+  return { median, least: reaches[channel] ?? 0, channel, narrow, channels: reaches.length };
 }
 
 /**

@@ -1,6 +1,15 @@
 /** M01: one scale for a whole weight tensor whose channels have very different ranges. */
-import { issue } from '../../engine/base/issue';
-import { assumed, type ModelRule, measuredGains, quantizedLayers, severityOf } from '../rule';
+import { type Issue, issue } from '../../engine/base/issue';
+import type { LayerReport } from '../../protocol/reports';
+import { storedLayers } from '../quantized';
+import {
+  assumed,
+  type ModelFacts,
+  type ModelRule,
+  measuredGains,
+  quantizedLayers,
+  severityOf,
+} from '../rule';
 
 const thresholds = {
   spread: {
@@ -22,7 +31,7 @@ export const m01: ModelRule<'M01', keyof typeof thresholds> = {
   severity: 'warning',
   title: 'Per-tensor weights although channel ranges differ widely',
   documentation: {
-    trigger: `Weights are planned with one scale per tensor, and the largest channel range is more than ${thresholds.spread.default} times the median channel's, or a channel keeps less than ${thresholds.channelSqnr.default} dB at 8 bit. Ranges are taken after BatchNormalization folding, because that is what gets quantized.`,
+    trigger: `Weights are planned with one scale per tensor, and the largest channel range is more than ${thresholds.spread.default} times the median channel's, or a channel keeps less than ${thresholds.channelSqnr.default} dB at 8 bit. Ranges are taken after BatchNormalization folding, because that is what gets quantized. Of a quantized file without its float original: layers of one scale in which a quarter of the channels use less than an eighth of the codes, said once for all.`,
     why: 'The scale follows the widest channel; every other channel is left with a fraction of the codes. log2 of the spread is the number of bits the median channel loses. MobileNets collapse to chance accuracy this way (0.1 % against 70 % top-1).',
     remedy:
       'Use one scale per output channel; where the target cannot, equalise channel ranges across layers first.',
@@ -32,7 +41,7 @@ export const m01: ModelRule<'M01', keyof typeof thresholds> = {
   thresholds,
   fixes: ['per-channel-weights', 'keep-float'],
   check(facts, limits) {
-    const found = [];
+    const found = storedSpread(facts);
     for (const { layer, plan } of quantizedLayers(facts)) {
       const known = layer.facts;
       if (plan.granularity !== 'tensor' || !known) continue;
@@ -68,3 +77,29 @@ export const m01: ModelRule<'M01', keyof typeof thresholds> = {
     return found;
   },
 };
+
+/** Share of channels that use less than an eighth of the codes from which a layer is named. */
+const NARROW_SHARE = 0.25;
+
+/** What the codes alone tell: one finding for all layers, at the one that loses most. */
+function storedSpread(facts: ModelFacts): Issue[] {
+  let total = 0;
+  const found: { layer: LayerReport; narrow: number; channels: number; median: number; bits: number }[] = [];
+  for (const { layer, quantized } of storedLayers(facts)) {
+    if (layer.facts || quantized.granularity !== 'tensor') continue;
+    const { narrow = 0, channels = 0, median } = quantized.reach;
+    if (channels < 2) continue;
+    total++;
+    if (narrow / channels >= NARROW_SHARE)
+      found.push({ layer, narrow, channels, median, bits: quantized.weightBits });
+  }
+  found.sort((one, other) => other.narrow / other.channels - one.narrow / one.channels);
+  const [worst] = found;
+  if (!worst) return [];
+  const { layer, narrow, channels, median, bits } = worst;
+  const spread = 2 ** (bits - 1) / Math.max(1, median);
+  const stored = { layers: found.map((one) => one.layer.name), total, narrow, channels };
+  const none = { channel: 0, worstChannelSqnr: 0, tensorSqnr: 0, channelSqnr: 0, gains: [] };
+  const known = { spread, because: 'spread', bitsLost: Math.log2(spread), bits, stored } as const;
+  return [issue('M01', { ...none, ...known }, { layer: layer.name, node: layer.node }, m01.severity)];
+}
