@@ -20,12 +20,12 @@ describe('columns that are left out', () => {
     check(779, ['shape']);
     check(670, ['shape']);
     check(669, ['shape', 'op']);
-    check(500, ['shape', 'op']);
+    check(452, ['shape', 'op']);
   });
 
   it('leave the layer and the figure that says most in a narrow window', () => {
-    check(499, ['op', 'shape', 'weight']);
-    check(499, ['shape', 'op'], null);
+    check(451, ['op', 'shape', 'weight']);
+    check(451, ['shape', 'op'], null);
   });
 
   it('never come back in a narrower window', () => {

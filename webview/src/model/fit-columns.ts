@@ -8,8 +8,8 @@ export interface SizedColumn {
   readonly rank?: number;
 }
 
-/** Narrower windows show the layer and one figure only. */
-export const narrowWindow = 500;
+/** Room in pixels under which only the layer and one figure are shown: a window of 500. */
+export const narrowRoom = 452;
 
 /**
  * Ids of the columns that are left out. What can be looked up elsewhere goes first; in a narrow window all but the
@@ -17,12 +17,12 @@ export const narrowWindow = 500;
  */
 export function leftOut(
   columns: readonly SizedColumn[],
-  windowWidth: number,
+  room: number,
   most: string | undefined,
 ): ReadonlySet<string> {
   const [name] = columns;
   if (!name) return new Set();
-  if (windowWidth < narrowWindow && most !== undefined)
+  if (room < narrowRoom && most !== undefined)
     return new Set(columns.map(({ id }) => id).filter((id) => id !== name.id && id !== most));
   const out = new Set<string>();
   let width = columns.reduce((sum, column) => sum + column.width, 0);
@@ -30,7 +30,7 @@ export function leftOut(
     .filter(({ rank }) => rank !== undefined)
     .sort((one, other) => (other.rank ?? 0) - (one.rank ?? 0));
   for (const column of byRank) {
-    if (width <= windowWidth) break;
+    if (width <= room) break;
     out.add(column.id);
     width -= column.width;
   }
