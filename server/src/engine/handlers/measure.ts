@@ -267,7 +267,12 @@ class Measurement {
       seed: job.seed,
       signal: context.signal,
       progress: (done, total, detail) =>
-        context.progress({ stage: 'measure', done, total, unit: 'layers', detail }),
+        context.progress({
+          stage: 'measure',
+          ...inLayers(done, total, pairs.length),
+          unit: 'layers',
+          detail,
+        }),
       effects: (effects) =>
         this.partial(() => {
           this.figures.takeEffects(scheme.scheme, effects, pairs.length);
@@ -336,4 +341,9 @@ export function cutLayers(model: Model, dimensions: Readonly<Record<string, numb
     node,
     cost: counted ? (perNode.get(node) ?? 1) : 1,
   }));
+}
+
+/** Every batch runs all layers again: done parts of all batches, told as layers. */
+export function inLayers(done: number, total: number, layers: number): { done: number; total: number } {
+  return { done: total > 0 ? Math.floor((done * layers) / total) : 0, total: layers };
 }
