@@ -1,5 +1,5 @@
 /** Which figures of a layer come first where there is room for few. Pure. */
-import type { Effect, ErrorCell, LayerRow } from '../../server/src/protocol/views';
+import type { Effect, ErrorCell, LayerRow, ModelView } from '../../server/src/protocol/views';
 
 /** What says most first: effect on the output, then cumulative, then local error. */
 const measuredFirst: readonly Effect[] = ['output', 'cumulative', 'local'];
@@ -16,4 +16,9 @@ export function bestKnown({ cells }: Pick<LayerRow, 'cells'>): readonly ErrorCel
   return weightFormats.flatMap((format) =>
     cells.filter((cell) => cell.effect === 'weight' && cell.format === format),
   );
+}
+
+/** True once a model was read that has no float weight: menus offer no calibration and no quantization then. */
+export function hasNothingToQuantize({ state, layers }: Pick<ModelView, 'state' | 'layers'>): boolean {
+  return state !== 'failed' && layers.every(({ storedAs }) => storedAs !== undefined);
 }

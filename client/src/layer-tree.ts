@@ -2,7 +2,7 @@
 import * as vscode from 'vscode';
 import type { ErrorCell, LayerRow, ModelView, Verdict } from '../../server/src/protocol/views';
 import { cellText, decisiveCell, effectText, formatCell, verdictText } from './figures';
-import { bestKnown } from './figures-order';
+import { bestKnown, hasNothingToQuantize } from './figures-order';
 import type { Models } from './models';
 import { storesGraph } from './schemes';
 
@@ -86,6 +86,8 @@ export class LayerTree implements vscode.TreeDataProvider<LayerItem>, vscode.Dis
   private refresh(): void {
     this.view.description = this.models.activeView?.name;
     this.view.message = messageOf(this.models.activeView);
+    const nothing = this.models.activeView !== undefined && hasNothingToQuantize(this.models.activeView);
+    void vscode.commands.executeCommand('setContext', 'quantlens.nothingToQuantize', nothing);
     this.changed.fire(undefined);
   }
 }

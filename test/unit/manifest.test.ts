@@ -37,7 +37,9 @@ describe('commands', () => {
       ...JSON.stringify([words, contributes.walkthroughs]).matchAll(/\b(?:command|onCommand):([\w.]+)/g),
     ];
     const named = [...inMenus, ...inTexts.map((match) => match[1] ?? '')];
-    expect(named.filter((one) => !declared.some((command) => command === one))).toEqual([]);
+    // The editor's own, which opens its page on trust.
+    const known: readonly string[] = [...declared, 'workbench.trust.manage'];
+    expect(named.filter((one) => !known.includes(one))).toEqual([]);
     expect(inTexts.length).toBeGreaterThanOrEqual(8);
   });
 

@@ -1,7 +1,7 @@
 /** The figure beside a layer's name: the best known, as soon as it is known. */
 import { expect, it } from 'vitest';
-import { bestKnown } from '../../../client/src/figures-order';
-import type { Effect, ErrorCell } from '../../../server/src/protocol/views';
+import { bestKnown, hasNothingToQuantize } from '../../../client/src/figures-order';
+import type { Effect, ErrorCell, LayerRow } from '../../../server/src/protocol/views';
 
 const cell = (format: string, effect: Effect, db: number): ErrorCell => ({
   format,
@@ -27,4 +27,14 @@ it.each([
   ['effect on the output', [...weights, local, cumulative, output], [45]],
 ])('of %s', (_what, cells, expected) => {
   expect(bestKnown({ cells }).map(({ db }) => db)).toEqual(expected);
+});
+
+it.each([
+  ['measured', [], true],
+  ['measured', ['int8', 'int8'], true],
+  ['measured', ['int8', undefined], false],
+  ['failed', [], false],
+] as const)('a model that is %s with weights stored as %j', (state, stored, expected) => {
+  const layers = stored.map((storedAs) => ({ storedAs }) as LayerRow);
+  expect(hasNothingToQuantize({ state, layers })).toBe(expected);
 });
