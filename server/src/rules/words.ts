@@ -85,7 +85,7 @@ const sentences: { readonly [C in IssueCode]: Sentence<C> } = {
   'data-unsupported': ({ source, reason }) => `${source}: cannot be used as data (${reason}).`,
   'data-empty': ({ source }) => `${source}: holds no samples.`,
   'data-mismatch': ({ input, expected, found }) =>
-    `input ${quote(input)}: the model expects ${expected}, the data has ${found}. Check --resize, --crop, --layout or --dim.`,
+    `input ${quote(input)}: the model expects ${expected}, the data has ${found}. Check resize, crop and layout of the preprocessing (--resize, --crop, --layout or --dim on the command line).`,
   'data-few': ({ asked, found }) =>
     `${asked} samples were asked for, ${found} are there; all of them are used.`,
   'preprocessing-unused': ({ source, options }) =>
@@ -138,7 +138,8 @@ const sentences: { readonly [C in IssueCode]: Sentence<C> } = {
     `${quote(scheme)} is not a format or scheme. ${nearest === undefined ? '' : `Did you mean ${quote(nearest)}? `}Use ${expected}.`,
   R01: ({ match, nearest }) =>
     `${quote(match)} matches no layer.${nearest === undefined ? '' : ` Did you mean ${quote(nearest)}?`}`,
-  R02: ({ match, format, reason }) => `${quote(match)}: ${format} cannot be exported (${reason}).`,
+  R02: ({ match, format, reason }) =>
+    `${quote(match)}: ${format} cannot be exported (${reason}).${reason.endsWith('not in float32') ? ' Convert the model to float32 first, or quantize weights only (int4.group32).' : ''}`,
   R03: ({ match, by }) =>
     `${quote(match)} has no effect: every layer it matches is decided by the later rule ${quote(by)}.`,
   R04: ({ model }) => `the recipe's model ${quote(model)} does not exist. Paths are relative to the recipe.`,
