@@ -124,8 +124,15 @@ export function judged(db: Decibel | undefined): string {
 export function findingLines(report: AnalysisReport, recipe?: Recipe): string {
   const found = findingsOf(report, recipe);
   const all = [...report.issues, ...found];
+  const said = new Set<string>();
   return all
-    .map((one) => `${one.severity} ${/^[A-Z]\d\d$/.test(one.code) ? `${one.code} ` : ''}${line(one)}`)
+    .flatMap((one) => {
+      const text = `${/^[A-Z]\d\d$/.test(one.code) ? `${one.code} ` : ''}${line(one)}`;
+      // Plan and findings may tell the same; the first is the more severe one.
+      if (said.has(text)) return [];
+      said.add(text);
+      return [`${one.severity} ${text}`];
+    })
     .join('\n');
 }
 
@@ -133,6 +140,7 @@ export function findingLines(report: AnalysisReport, recipe?: Recipe): string {
 export function outputLines(report: AnalysisReport): string {
   return Object.entries(report.output ?? {})
     .flatMap(([scheme, output]) => {
+      if (output.sqnr === null && output.basis === undefined) return [`output ${scheme}: not measured`];
       const agreement =
         output.topOneAgreement === null ? '' : `, top-1 agreement ${percent(output.topOneAgreement)}`;
       const basis = output.basis === undefined ? '' : `, ${output.basis}`;

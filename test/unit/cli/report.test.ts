@@ -1,6 +1,7 @@
 /** Tables of the command line. */
 import { expect, it } from 'vitest';
-import { layerTable, outputLines } from '../../../server/src/cli/report';
+import { findingLines, layerTable, outputLines } from '../../../server/src/cli/report';
+import { issue } from '../../../server/src/engine/base/issue';
 import type { AnalysisReport, LayerReport } from '../../../server/src/protocol/reports';
 
 const layer: LayerReport = {
@@ -66,4 +67,19 @@ it('calls a layer that a compared file left in float by that name, where its fig
   expect(cell({ file: 120 })).toBe('float');
   expect(cell({ file: 73.3 })).toBe('73.3 dB');
   expect(cell({ w8a8: 120 })).toBe('120.0 dB');
+});
+
+it('claims nothing of an output that was not compared, and says once what to do', () => {
+  const output = { w8a8: { sqnr: null, topOneAgreement: null, execution: 'simulated' as const } };
+  const facts = {
+    match: '*',
+    format: 'uint8.tensor',
+    reason: 'the layer computes in float16, not in float32',
+  };
+  const issues = [issue('R02', facts), issue('R02', facts, {}, 'warning')];
+  const report = { model: summary, data: null, layers: [layer], output, issues };
+  expect(outputLines(report)).toBe('output w8a8: not measured');
+  expect(findingLines(report).split('\n')).toEqual([
+    'error R02 "*": uint8.tensor cannot be exported (the layer computes in float16, not in float32). Convert the model to float32 first, or quantize weights only (int4.group32).',
+  ]);
 });

@@ -197,7 +197,8 @@ export function outputReport(result: ShadowResult, execution: OutputReport['exec
     sqnr: sqnr ?? null,
     topOneAgreement,
     execution,
-    basis: 'measured',
+    // An output of another type than float32 is not compared.
+    ...(sqnr === undefined ? {} : { basis: 'measured' as const }),
     ...(metrics ? { metrics: { ...metrics, ...(divergence === null ? {} : { kl: divergence }) } } : {}),
   };
 }
