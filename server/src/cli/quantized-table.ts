@@ -74,10 +74,10 @@ function weightCells(layer: LayerReport, facts: QuantizedLayerFacts): readonly s
 /** How much of the file onnxruntime runs in integers, in one line; the finding M23 tells why. */
 export function unfusedLine(report: AnalysisReport): string {
   const { unfused, conversions } = report.quantization ?? {};
-  if (!unfused) return '';
+  if (!unfused || conversions === undefined) return '';
   const head =
     unfused.length === 0
       ? 'onnxruntime runs every quantized operator in integers'
       : `onnxruntime keeps ${unfused.length} operators in float between quantizers`;
-  return `${head}; ${conversions ?? 0} conversions of activations stay in its graph`;
+  return `${head}; ${conversions} conversions of activations stay in its graph`;
 }

@@ -316,8 +316,8 @@ export interface IssueFacts extends Readonly<Record<ScriptCode, ScriptFindingFac
     readonly op: string;
     readonly reason: UnfusedReason;
     readonly names: readonly string[];
-    /** Quantize and dequantize nodes on activations that stay in the runtime's graph. */
-    readonly conversions: number;
+    /** Quantize and dequantize nodes on activations that stay in the runtime's graph; missing when it was not run. */
+    readonly conversions?: number;
   };
   M28: {
     readonly because: 'remainder' | 'small' | 'negative';

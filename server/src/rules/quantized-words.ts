@@ -45,7 +45,7 @@ export const quantizedSentences: { readonly [C in Code]: (facts: IssueFacts[C]) 
     return `${parts.join(' and ')}. Requantize the bias with input scale × weight scale.`;
   },
   M23: (f) =>
-    `${f.names.length === 1 ? `this ${f.op} runs` : `${f.names.length} ${f.op} run`} in float between quantizers: ${unfusedWords[f.reason]}${f.names.length === 1 ? '' : ` (${f.names.slice(0, 4).join(', ')}${f.names.length > 4 ? ', …' : ''})`}. ${f.conversions} conversions stay in the graph.`,
+    `${f.names.length === 1 ? `this ${f.op} runs` : `${f.names.length} ${f.op} run`} in float between quantizers: ${unfusedWords[f.reason]}${f.names.length === 1 ? '' : ` (${f.names.slice(0, 4).join(', ')}${f.names.length > 4 ? ', …' : ''})`}.${f.conversions === undefined ? ' Keep it in float altogether.' : ` ${f.conversions} conversions stay in the graph.`}`,
   M28: (f) => blockWords(f),
 };
 

@@ -27,7 +27,23 @@ export function quantizedGraphFacts(model: Model): QuantizedModelFacts | undefin
     separated: nodes.flatMap(separated),
     operands: nodes.flatMap(operandScales),
     zeros: nodes.flatMap(lostZeros),
+    ...withoutKernel(nodes),
   };
+}
+
+/** Operators that onnxruntime leaves in float between quantizers, whatever their scales. */
+const FLOAT_ONLY: ReadonlySet<string> = new Set(['ConvTranspose', 'InstanceNormalization']);
+
+/** What is known to stay float without running anything; an optimised graph tells more and replaces it. */
+function withoutKernel(nodes: readonly Node[]): Pick<QuantizedModelFacts, 'unfused'> {
+  const found = nodes.filter(
+    (node) =>
+      FLOAT_ONLY.has(node.op) &&
+      node.input(0)?.producer?.opType === 'DequantizeLinear' &&
+      onlyConsumer(node.output())?.opType === 'QuantizeLinear',
+  );
+  if (found.length === 0) return {};
+  return { unfused: found.map((node) => ({ node: node.label, op: node.opType, reason: 'no-kernel' })) };
 }
 
 /** An activation function that reads what a quantizer made of the operator it belongs to. */

@@ -2,7 +2,13 @@
  * Job `debug`: what an already quantized model tells of itself without its float original: codes and scales, which
  * layers onnxruntime runs in integers, and on data what its activations make of their codes.
  */
-import type { AnalysisReport, LayerReport, QuantizedLayerFacts } from '../../protocol/reports';
+import type {
+  AnalysisReport,
+  LayerReport,
+  QuantizedLayerFacts,
+  QuantizedModelFacts,
+  UnfusedNode,
+} from '../../protocol/reports';
 import { type CountedCodes, countCodes } from '../analysis/activation-codes';
 import { batchSizeFor } from '../analysis/batch-size';
 import { type Fusion, fusionOf } from '../analysis/fusion';
@@ -101,7 +107,9 @@ class Debugger {
         ? {
             quantization: {
               ...quantization,
-              ...(fusion ? { unfused: fusion.unfused, conversions: fusion.conversions } : {}),
+              ...(fusion
+                ? { unfused: allUnfused(fusion, quantization), conversions: fusion.conversions }
+                : {}),
             },
           }
         : {}),
@@ -124,4 +132,10 @@ class Debugger {
       ...(counted?.activation ? { activation: counted.activation } : {}),
     };
   }
+}
+
+/** What the optimised graph shows, and operators without any kernel, which it is not asked for. */
+function allUnfused(fusion: Fusion, { unfused = [] }: QuantizedModelFacts): readonly UnfusedNode[] {
+  const named = new Set(fusion.unfused.map(({ node }) => node));
+  return [...fusion.unfused, ...unfused.filter(({ node }) => !named.has(node))];
 }

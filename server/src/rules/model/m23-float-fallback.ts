@@ -10,7 +10,7 @@ export const m23: ModelRule<'M23'> = {
   title: 'Quantized operators that run in float',
   documentation: {
     trigger:
-      'Operators that stand between quantizers are still float operators in the graph that onnxruntime optimised at its full level on this machine. Needs `analyze --data`; without a run nothing is claimed. It is a warning where the file or the recipe is for onnxruntime, else information.',
+      'Operators that stand between quantizers are still float operators in the graph that onnxruntime optimised at its full level on this machine. Needs `analyze --data`; without a run only ConvTranspose and InstanceNormalization are named, which have no integer kernel. It is a warning where the file or the recipe is for onnxruntime, else information.',
     why: 'Such an operator costs more than before quantization: its input is dequantized, it computes in float, its output is quantized again. On x64 onnxruntime turns int8 activations into uint8 only where one operator reads them, so that in residual networks every operator around a shared int8 tensor stays float.',
     remedy:
       'Follow the reason given: uint8 activations where types differ, an integer bias of the right scale, a quantizer right behind the operator. Otherwise keep the operator in float altogether.',
@@ -18,7 +18,7 @@ export const m23: ModelRule<'M23'> = {
   },
   fixes: [],
   check(facts) {
-    const { unfused = [], conversions = 0 } = facts.report.quantization ?? {};
+    const { unfused = [], conversions } = facts.report.quantization ?? {};
     const groups = new Map<string, UnfusedNode[]>();
     for (const one of unfused) {
       const key = `${one.op} ${one.reason}`;
@@ -30,7 +30,14 @@ export const m23: ModelRule<'M23'> = {
       const { op, reason, layer, node } = first;
       const names = group.map((one) => one.layer ?? one.node);
       const anchor = layer === undefined ? { node } : { layer, node };
-      return [issue('M23', { op, reason, names, conversions }, anchor, targetSeverity(m23, facts))];
+      return [
+        issue(
+          'M23',
+          { op, reason, names, ...(conversions === undefined ? {} : { conversions }) },
+          anchor,
+          targetSeverity(m23, facts),
+        ),
+      ];
     });
   },
 };

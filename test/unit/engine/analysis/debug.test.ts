@@ -7,6 +7,7 @@ import * as os from 'node:os';
 import * as path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { fusionOf } from '../../../../server/src/engine/analysis/fusion';
+import { quantizedGraphFacts } from '../../../../server/src/engine/analysis/quantized-graph';
 import type { ModelProto, NodeProto, TensorProto } from '../../../../server/src/engine/format/onnx-types';
 import type { Node } from '../../../../server/src/engine/graph/ir';
 import { toOnnx } from '../../../../server/src/engine/graph/to-onnx';
@@ -178,6 +179,33 @@ describe('fusion, as onnxruntime does it', () => {
     expect(unfused.map(({ reason, layer }) => [reason, layer])).toEqual([['types-differ', 'w']]);
     expect(conversions).toBe(4);
   });
+});
+
+it('an operator without integer kernel between quantizers is named without a run', () => {
+  const facts = (op: string, tail: readonly NodeProto[]) =>
+    quantizedGraphFacts(
+      graphOf(
+        model({
+          inputs: [valueInfo('x', ['N', 3, 6, 6])],
+          outputs: [valueInfo('z', undefined)],
+          initializers: [
+            ...parameters('xq', 0.02, 128),
+            ...parameters('yq', 0.02, 128),
+            tensor('w', [3, 3, 1, 1], normalValues(9, 1)),
+          ],
+          nodes: [
+            quantize('x', 'xq'),
+            dequantize('xq', 'xr'),
+            node(op, ['xr', 'w'], [tail.length > 0 ? 'y' : 'z'], {}, { name: 'it' }),
+            ...tail,
+          ],
+        }),
+      ),
+    )?.unfused;
+  const tail = [quantize('y', 'yq'), dequantize('yq', 'z')];
+  expect(facts('ConvTranspose', tail)).toEqual([{ node: 'it', op: 'ConvTranspose', reason: 'no-kernel' }]);
+  expect(facts('Conv', tail)).toBeUndefined();
+  expect(facts('ConvTranspose', [])).toBeUndefined();
 });
 
 describe('codes of activations', () => {
