@@ -6,6 +6,7 @@ import type { Anchor, Gain, Issue, IssueCode, IssueFacts } from '../protocol/iss
 import type { ProgressStage } from '../protocol/progress';
 import type { FixKind, ReportedIssue } from '../protocol/reports';
 import type { Effect, Verdict } from '../protocol/views';
+import { fileSentences } from './file-words';
 import { ruleOf } from './index';
 import { decibels, percent, times } from './numbers';
 import { quantizedSentences, storedSpread } from './quantized-words';
@@ -18,48 +19,9 @@ import { scriptSentences } from './words-script';
 
 type Sentence<C extends IssueCode> = (facts: IssueFacts[C], anchor: Anchor) => string;
 
-const kinds = {
-  html: 'an HTML page: the download probably failed; fetch the file again',
-  'git-lfs': 'a Git LFS pointer: run "git lfs pull" to get the real file',
-  text: 'a text file',
-  zip: 'a zip archive: unpack it first',
-  pytorch: 'a PyTorch file: export it with torch.onnx.export first',
-} as const;
-
 const sentences: { readonly [C in IssueCode]: Sentence<C> } = {
   ...scriptSentences,
-  'file-not-found': ({ path }) => `${path}: no such file. Check the path.`,
-  'file-unreadable': ({ path, reason }) => `${path}: cannot be read (${reason}).`,
-  'file-empty': ({ path }) => `${path}: the file is empty. Export or download it again.`,
-  'file-is-folder': ({ path }) => `${path}: is a folder; name a model file in it.`,
-  'format-unknown': ({ path, looksLike }) =>
-    looksLike === undefined
-      ? `${path}: not an ONNX, safetensors or GGUF file. Export the model to one of these formats.`
-      : `${path}: not a model but ${kinds[looksLike]}.`,
-  'format-damaged': ({ path, offset, reason }) =>
-    `${path}: damaged at byte ${offset} (${reason}). Export or download it again.`,
-  'format-truncated': ({ path, need, have }) =>
-    `${path}: cut off: ${need} bytes are needed, ${have} are there. Export or download it again.`,
-  'format-limit': ({ path, what, value, limit }) =>
-    `${path}: ${what} is ${value}; at most ${limit} is accepted.`,
-  'parts-missing': ({ path, parts, total, why }) => {
-    const first = quote(parts[0] ?? '');
-    const which =
-      parts.length > 1
-        ? `${first} and ${parts.length - 1} more of its ${total} parts`
-        : `${first}, ${total > 1 ? `one of its ${total} parts` : 'its only part'},`;
-    const verb = parts.length > 1 ? 'are' : 'is';
-    return why === 'missing'
-      ? `${path}: ${which} ${verb} missing. Put all parts into one folder.`
-      : `${path}: ${which} ${verb} outside its folder and not opened. Put all parts into one folder.`;
-  },
-  'file-changed': ({ path }) => `${path}: changed while it was being read. Run again.`,
-  'output-unusable': ({ path, reason }) =>
-    `${quote(path)} cannot be written (${reason}). Choose another output file.`,
-  'write-failed': ({ path, reason }) => `${path}: could not be written (${reason}). Nothing was left behind.`,
-  'write-over-source': ({ path }) =>
-    `${path}: is the source model (or its data) and is never overwritten. Choose another output file.`,
-
+  ...fileSentences,
   'external-missing': ({ tensor, location }) =>
     `tensor ${quote(tensor)}: its data file ${quote(location)} is missing. Put it beside the model.`,
   'external-outside': ({ tensor, location }) =>

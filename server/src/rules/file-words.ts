@@ -1,0 +1,60 @@
+/** Sentences about files: what cannot be read or written, and what to do. */
+import type { IssueFacts } from '../protocol/issues';
+import { quote } from './quote';
+
+const kinds = {
+  html: 'an HTML page: the download probably failed; fetch the file again',
+  'git-lfs': 'a Git LFS pointer: run "git lfs pull" to get the real file',
+  text: 'a text file',
+  zip: 'a zip archive: unpack it first',
+  pytorch: 'a PyTorch file: export it with torch.onnx.export first',
+} as const;
+
+type FileCode =
+  | 'file-not-found'
+  | 'file-unreadable'
+  | 'file-empty'
+  | 'file-is-folder'
+  | 'format-unknown'
+  | 'format-damaged'
+  | 'format-truncated'
+  | 'format-limit'
+  | 'parts-missing'
+  | 'file-changed'
+  | 'output-unusable'
+  | 'write-failed'
+  | 'write-over-source';
+
+export const fileSentences: { readonly [C in FileCode]: (facts: IssueFacts[C]) => string } = {
+  'file-not-found': ({ path }) => `${path}: no such file. Check the path.`,
+  'file-unreadable': ({ path, reason }) => `${path}: cannot be read (${reason}).`,
+  'file-empty': ({ path }) => `${path}: the file is empty. Export or download it again.`,
+  'file-is-folder': ({ path }) => `${path}: is a folder; name a model file in it.`,
+  'format-unknown': ({ path, looksLike }) =>
+    looksLike === undefined
+      ? `${path}: not an ONNX, safetensors or GGUF file. Export the model to one of these formats.`
+      : `${path}: not a model but ${kinds[looksLike]}.`,
+  'format-damaged': ({ path, offset, reason }) =>
+    `${path}: damaged at byte ${offset} (${reason}). Export or download it again.`,
+  'format-truncated': ({ path, need, have }) =>
+    `${path}: cut off: ${need} bytes are needed, ${have} are there. Export or download it again.`,
+  'format-limit': ({ path, what, value, limit }) =>
+    `${path}: ${what} is ${value}; at most ${limit} is accepted.`,
+  'parts-missing': ({ path, parts, total, why }) => {
+    const first = quote(parts[0] ?? '');
+    const which =
+      parts.length > 1
+        ? `${first} and ${parts.length - 1} more of its ${total} parts`
+        : `${first}, ${total > 1 ? `one of its ${total} parts` : 'its only part'},`;
+    const verb = parts.length > 1 ? 'are' : 'is';
+    return why === 'missing'
+      ? `${path}: ${which} ${verb} missing. Put all parts into one folder.`
+      : `${path}: ${which} ${verb} outside its folder and not opened. Put all parts into one folder.`;
+  },
+  'file-changed': ({ path }) => `${path}: changed while it was being read. Run again.`,
+  'output-unusable': ({ path, reason }) =>
+    `${quote(path)} cannot be written (${reason}). Choose another output file.`,
+  'write-failed': ({ path, reason }) => `${path}: could not be written (${reason}). Nothing was left behind.`,
+  'write-over-source': ({ path }) =>
+    `${path}: is the source model (or its data) and is never overwritten. Choose another output file.`,
+};
