@@ -20,11 +20,12 @@ export function* storedLayers(
 export function* integerLayers(
   facts: ModelFacts,
 ): Iterable<{ readonly layer: LayerReport; readonly quantized: QuantizedLayerFacts }> {
-  for (const one of storedLayers(facts)) if (isInteger(one.quantized)) yield one;
+  for (const one of storedLayers(facts)) if (isInteger(one.layer.op, one.quantized)) yield one;
 }
 
-function isInteger({ inputQuantizer, weightBits, fused }: QuantizedLayerFacts): boolean {
-  if (!inputQuantizer) return false;
+function isInteger(op: string, { inputQuantizer, weightBits, fused }: QuantizedLayerFacts): boolean {
+  // It has no integer kernel.
+  if (!inputQuantizer || op === 'ConvTranspose') return false;
   return fused ?? (inputQuantizer.bits === KERNEL_BITS && weightBits === KERNEL_BITS);
 }
 

@@ -223,6 +223,10 @@ describe('layers that no integer kernel computes', () => {
     ['16-bit weights', { weightBits: 16 }],
     ['a layer that stayed float', { fused: false }],
   ] as const)('%s are not', (_, parts) => expect(spoken(parts)).toEqual([]));
+  it('a transposed convolution is not', () => {
+    const one = file([{ ...stored('a', extreme), op: 'ConvTranspose' }]);
+    expect(['M08', 'M10', 'M11'].flatMap((code) => found(code, one))).toEqual([]);
+  });
   it('4-bit codes that were widened count once the optimised graph tells', () => {
     expect(spoken({ weightBits: 4 })).toEqual([]);
     expect(spoken({ weightBits: 4, fused: true })).toHaveLength(3);
