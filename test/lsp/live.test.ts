@@ -160,9 +160,10 @@ describe('what if', () => {
       },
       (value) => value.includes('What if: SQNR'),
     );
-    expect(text).toMatch(/\| \| channel \| group32 \| group128 \|/);
-    for (const bits of [8, 6, 5, 4, 3, 2])
-      expect(text).toMatch(new RegExp(`\\| int${bits} \\| \\d+\\.\\d dB [✓△✗] .* \\| .* \\| .* \\|`));
+    // 27 weights make one output: groups of 32 and more are the channel, and the measured formats stand above.
+    expect(text).toMatch(/\| \| channel \|\n/);
+    for (const bits of [6, 5, 3, 2])
+      expect(text).toMatch(new RegExp(`\\| int${bits} \\| \\d+\\.\\d dB [✓△✗] \\d+ B \\|`));
     expect(text).toContain('[What if…](command:quantlens.whatIf?');
   });
 });
@@ -301,7 +302,8 @@ describe('history', () => {
     await client.stop();
     await begin({ historyDirectory: folder });
   });
-  afterEach(() => fs.rmSync(folder, { recursive: true, force: true }));
+  // The server may still be writing the last run.
+  afterEach(() => fs.rmSync(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 }));
 
   it('has every run, newest first, with what is needed to run it again', async () => {
     await calibrate({ workDoneToken: 'secret', mean: '0.5' });

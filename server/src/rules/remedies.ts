@@ -69,8 +69,8 @@ export function offeredFixes(
   const tried = remedies.filter(({ codes }) => codes.includes(code)).map(({ fix }) => fix);
   const gains = 'gains' in facts ? (facts.gains ?? []) : [];
   const inFile = 'inFile' in facts && facts.inFile;
-  // A new recipe has no such plan: its default is the remedy.
-  if ('assumed' in facts && facts.assumed) return [];
+  // Nothing is planned yet: the edit makes a recipe, and its default is the remedy.
+  if ('assumed' in facts && facts.assumed) return fixes.filter((fix) => fix === 'per-channel-weights');
   return fixes.filter((fix) => {
     // The ranges of a file are made anew by calibrating, whatever the estimator.
     if (fix === 'estimator-mse' && (inFile || isByError(model.plan))) return false;

@@ -214,7 +214,7 @@ describe('what a finding offers', () => {
     ]);
   });
 
-  it('is no fix that a new recipe begins with; without a recipe one scale per tensor is an assumption', () => {
+  it('is the recipe itself where there is none: one scale per tensor is then an assumption', () => {
     const wide = report(layer('a', { depthwise: true }, { channelSpread: 40 }));
     const without = found({ report: wide });
     expect(without.map(line)).toEqual([
@@ -225,7 +225,10 @@ describe('what a finding offers', () => {
         /^a: if weights had one scale per tensor, int8 would lose 5\.3 bits: .* Per-channel weights, the default of a recipe, make it 38\.0 dB → 42\.0 dB/,
       ),
     ]);
-    expect(without.map((one) => reported(one).fixes)).toEqual([[], []]);
+    expect(without.map((one) => reported(one).fixes)).toEqual([
+      ['per-channel-weights'],
+      ['per-channel-weights'],
+    ]);
     expect(without.map(({ severity }) => severity)).toEqual(['information', 'information']);
     const weights = '{"model": "m.onnx", "default": {"weights": "int8.tensor"}}';
     const stated = found({ report: wide, recipe: weights });
