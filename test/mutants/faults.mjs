@@ -124,8 +124,8 @@ export const faults = [
   {
     name: 'a histogram that grows forgets to merge bins',
     file: `${numerics}/stats.ts`,
-    from: 'const ratio = 2 ** (exponent - this.exponent);',
-    to: 'const ratio = 1;',
+    from: 'const perRatio = 2 ** (this.exponent - exponent);',
+    to: 'const perRatio = 1;',
     tests: [`${unit}/stats.test.ts`],
   },
   {
