@@ -68,7 +68,7 @@ describe('findings', () => {
     );
     expect(wide?.source).toBe('quantlens');
     expect(wide?.codeDescription?.href).toMatch(/docs\/findings\/weights\.md#m01$/);
-    expect(wide?.data).toEqual({ layer: 'wide', fixes: [] });
+    expect(wide?.data).toEqual({ layer: 'wide', fixes: ['per-channel-weights'] });
     const related = wide?.relatedInformation ?? [];
     expect(related.map(({ location }) => covered(view.text, location.range))).toEqual(['"wide.weight"']);
   });
@@ -166,10 +166,10 @@ describe('quick fixes', () => {
     const [wide] = await diagnosed(view);
     const actions = await actionsAt(view, view.text.indexOf('Conv <'), wide ? [wide] : []);
     expect(actions.map(({ title, kind, isPreferred }) => [title, kind, isPreferred])).toEqual([
+      ['Use per-channel weights: wide', 'quickfix', true],
       ['Quantize to int4: wide', 'refactor.rewrite.quantize', undefined],
       ['Quantize to int8: wide', 'refactor.rewrite.quantize', undefined],
       ['Keep in float: wide', 'refactor.rewrite.quantize', undefined],
-      ['Use per-channel weights: wide', 'refactor.rewrite.quantize', undefined],
     ]);
     const uri = client.uri('faulty.quant.json');
     expect(actions[0]?.edit?.documentChanges?.[0]).toEqual({
@@ -177,7 +177,7 @@ describe('quick fixes', () => {
       uri,
       options: { ignoreIfExists: true },
     });
-    const { recipe, issues } = parseRecipe(applied(actions[2]));
+    const { recipe, issues } = parseRecipe(applied(actions[3]));
     expect(issues).toEqual([]);
     expect(recipe?.model).toBe('faulty.onnx');
     expect(recipe?.layers).toEqual([{ match: 'wide', keep: 'float' }]);
