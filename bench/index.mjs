@@ -25,6 +25,7 @@ const benches = [
   ],
   ['budgets', 'budgets.mjs', 'what a user waits for: inspect of 1.5 GB, weights of the demo'],
   ['latency', 'lsp-latency.mjs', 'hover and lenses on 1,700 layers while jobs run'],
+  ['scripts', 'script-latency.mjs', 'a keystroke in a Python script of LINES lines, EDITS times'],
 ].filter(([, file]) => existsSync(path.join(here, file)));
 
 const [name, ...args] = process.argv.slice(2);
