@@ -9,16 +9,7 @@ import {
   unknownValue,
 } from './interpret-values';
 import type { Expression } from './syntax';
-
-const arithmetic: Readonly<Record<string, (a: number, b: number) => number>> = {
-  '+': (a, b) => a + b,
-  '-': (a, b) => a - b,
-  '*': (a, b) => a * b,
-  '/': (a, b) => a / b,
-  '//': (a, b) => Math.floor(a / b),
-  '%': (a, b) => a - b * Math.floor(a / b),
-  '**': (a, b) => a ** b,
-};
+import { arithmetic } from './values';
 
 const comparisons: Readonly<Record<string, (a: number, b: number) => boolean>> = {
   '<': (a, b) => a < b,

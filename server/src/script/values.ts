@@ -86,8 +86,8 @@ function binary(operator: string, left: Value, right: Value): Value {
   return result === undefined || !Number.isFinite(result) ? unknown : { kind: 'number', value: result };
 }
 
-/** Python's floor division and modulo follow the sign of the divisor. */
-const arithmetic: Readonly<Record<string, (a: number, b: number) => number>> = {
+/** Operators on numbers; Python's floor division and modulo follow the sign of the divisor. */
+export const arithmetic: Readonly<Record<string, (a: number, b: number) => number>> = {
   '+': (a, b) => a + b,
   '-': (a, b) => a - b,
   '*': (a, b) => a * b,
