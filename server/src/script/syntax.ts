@@ -361,6 +361,20 @@ export function blocks(statement: Statement): readonly (readonly Statement[])[] 
   }
 }
 
+/**
+ * Every statement of a block and of the blocks inside it, the outer before the inner, in the order of the text.
+ * @param enters which statements are looked into; all when it is left out.
+ */
+export function* statementsIn(
+  statements: readonly Statement[],
+  enters: (statement: Statement) => boolean = () => true,
+): Iterable<Statement> {
+  for (const statement of statements) {
+    yield statement;
+    if (enters(statement)) for (const inside of blocks(statement)) yield* statementsIn(inside, enters);
+  }
+}
+
 /** The expressions that belong to a statement itself, not to the statements inside it, in the order they run. */
 export function expressionsOf(statement: Statement): readonly Expression[] {
   switch (statement.kind) {

@@ -15,7 +15,9 @@ class Net(nn.Module):
         ${layers}`;
 
 export const scriptExamples: { readonly [C in ScriptCode]: ScriptExample } = {
-  S01: { text: `${network('self.conv = nn.Conv2d(3, 8, 3)')}\nmodel = Net()\nprepare(model, inplace=True)` },
+  S01: {
+    text: `${network('self.conv, self.bn = nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8)')}\nmodel = Net()\nprepare(model, inplace=True)`,
+  },
   S02: {
     text: 'from torch.ao.quantization import prepare_qat\ndef main(model):\n    model.eval()\n    prepare_qat(model)',
   },

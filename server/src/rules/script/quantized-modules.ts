@@ -8,6 +8,7 @@ import {
   type FunctionStatement,
   parts,
   type Statement,
+  statementsIn,
 } from '../../script/syntax';
 import type { ScriptFacts } from './script-rule';
 import { stageEvents } from './torch-life';
@@ -52,12 +53,9 @@ function isModule(statement: ClassStatement, program: Program): boolean {
 
 /** Every expression inside a function, in the order of the text; nested functions are left out. */
 export function* expressionsIn(statements: readonly Statement[]): Iterable<Expression> {
-  for (const statement of statements) {
-    if (statement.kind === 'function' || statement.kind === 'class') continue;
-    for (const expression of expressionsOf(statement)) yield* deep(expression);
-    if ('body' in statement) yield* expressionsIn(statement.body);
-    if ('orElse' in statement) yield* expressionsIn(statement.orElse);
-  }
+  const inside = ({ kind }: Statement) => kind !== 'function' && kind !== 'class';
+  for (const statement of statementsIn(statements, inside))
+    if (inside(statement)) for (const expression of expressionsOf(statement)) yield* deep(expression);
 }
 
 function* deep(expression: Expression): Iterable<Expression> {

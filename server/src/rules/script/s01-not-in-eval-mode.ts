@@ -1,4 +1,5 @@
 /** S01: post-training preparation or fusion of a network in training mode. */
+import { foldsNothing, isAlikeInBothModes } from './fusion';
 import type { ScriptRule } from './script-rule';
 import { modeAfter, type StageEvent, stageEvents, stageOf } from './torch-life';
 
@@ -9,7 +10,7 @@ export const s01: ScriptRule<'S01'> = {
   aliases: ['methods S09'],
   documentation: {
     trigger:
-      'A network that the script creates goes to `fuse_modules`, `prepare` or `prepare_fx` without `eval()` before (for eager `prepare`: or right after, before anything runs). Silent when the network comes from elsewhere or unknown code touched it, and for fusion on the way to QAT.',
+      'A network that the script creates goes to `fuse_modules`, `prepare` or `prepare_fx` without `eval()` before (for eager `prepare`: or right after, before anything runs). Silent when the network comes from elsewhere or unknown code touched it, for fusion on the way to QAT, and for networks whose modules act alike in both modes.',
     why: 'Fusion and `prepare_fx` assert that the network is in eval mode; after an eager `prepare`, calibration moves BatchNormalization statistics. The order is eval, fuse, prepare.',
     remedy: 'Call `model.eval()` first.',
     source: 'PyTorch tutorial "Static Quantization with Eager Mode"; torch/ao/quantization/fuse_modules.py.',
@@ -25,6 +26,8 @@ export const s01: ScriptRule<'S01'> = {
       const repeated = before.some(
         ({ call }) => call !== event.call && /^(fuse_modules|prepare)/.test(call.name),
       );
+      if (stage === 'fuse' && foldsNothing(facts, event.call, network)) return [];
+      if (isAlikeInBothModes(facts, network)) return [];
       if (repeated || modeAfter(network, before) !== 'train') return [];
       return [{ facts: { subject: event.call.name }, span: event.call.nameSpan }];
     });

@@ -1,4 +1,5 @@
 /** S04: fuse_modules on the way to QAT. */
+import { foldsNothing } from './fusion';
 import type { ScriptRule } from './script-rule';
 import { modeAfter, stageEvents, stageOf, trains } from './torch-life';
 
@@ -8,7 +9,7 @@ export const s04: ScriptRule<'S04'> = {
   title: 'fuse_modules before prepare_qat',
   documentation: {
     trigger:
-      'A network goes through `fuse_modules` and then `prepare_qat`, and the file trains. Also `fuse_modules` of a network in training mode in such a file.',
+      'A network goes through `fuse_modules` and then `prepare_qat`, and the file trains. Also `fuse_modules` of a network in training mode in such a file. Silent for lists without BatchNormalization.',
     why: '`fuse_modules` folds BatchNormalization away for inference; training then has no BatchNormalization left. In training mode it raises. `fuse_modules_qat` keeps BatchNormalization trainable.',
     remedy: 'Use `fuse_modules_qat`.',
     source: 'torch/ao/quantization/fuse_modules.py.',
@@ -17,7 +18,7 @@ export const s04: ScriptRule<'S04'> = {
     const qat = facts.program.calls.some((call) => stageOf(call)?.stage === 'prepare-qat');
     if (!qat || !trains(facts)) return [];
     return stageEvents(facts).flatMap(({ event, stage, network, before, after }) => {
-      if (stage !== 'fuse') return [];
+      if (stage !== 'fuse' || foldsNothing(facts, event.call, network)) return [];
       const trained = after.some(({ call, certain }) => certain && stageOf(call)?.stage === 'prepare-qat');
       if (!trained && modeAfter(network, before) !== 'train') return [];
       return [

@@ -1,9 +1,7 @@
 /** S05: a list of modules that cannot be fused. */
-import { argument } from '../../script/program';
-import type { Expression, Span } from '../../script/syntax';
-import { evaluate, type Value } from '../../script/values';
+import { fusedSequences } from './fusion';
 import type { ScriptRule } from './script-rule';
-import { stageEvents, treesOf } from './torch-life';
+import { stageEvents } from './torch-life';
 
 const known = new Set([
   'Conv BatchNorm',
@@ -29,35 +27,10 @@ export const s05: ScriptRule<'S05'> = {
   check(facts) {
     return stageEvents(facts).flatMap(({ event, stage, network }) => {
       if (stage !== 'fuse' && stage !== 'fuse-qat') return [];
-      const list = argument(event.call, 'modules_to_fuse', 1);
-      const [tree, ...others] = treesOf(facts, network);
-      if (!list || list === 'hidden' || !tree || others.length > 0) return [];
-      return sequences(list.value).flatMap((sequence) => {
-        const names = namesIn(evaluate(sequence, event.call.scope));
-        if (!names) return [];
-        const types = names.map((name) => shortType(tree.leaves.get(name)));
-        if (types.some((type) => type === undefined) || known.has(types.join(' '))) return [];
-        return [
-          { facts: { subject: types.join('-'), detail: names.join(', ') }, span: sequence.span as Span },
-        ];
+      return fusedSequences(facts, event.call, network).flatMap(({ names, types, span }) => {
+        if (!names || types.some((type) => type === undefined) || known.has(types.join(' '))) return [];
+        return [{ facts: { subject: types.join('-'), detail: names.join(', ') }, span }];
       });
     });
   },
 };
-
-/** `['a', 'b']` or a list of such lists. */
-function sequences(list: Expression): readonly Expression[] {
-  if (list.kind !== 'list') return [];
-  return list.items.every((item) => item.kind === 'list') ? list.items : [list];
-}
-
-function namesIn(value: Value): readonly string[] | undefined {
-  if (value.kind !== 'list') return undefined;
-  const names = value.items.map((item) => (item.kind === 'string' ? item.value : undefined));
-  return names.every((name) => name !== undefined) ? names : undefined;
-}
-
-/** `torch.nn.Conv2d` → `Conv`; undefined for a module that is not there or is of this file. */
-function shortType(type: string | undefined): string | undefined {
-  return type?.startsWith('torch.nn.') ? type.slice('torch.nn.'.length).replace(/[123]d$/, '') : undefined;
-}

@@ -1,7 +1,13 @@
 /** S07: sums and concatenations of tensors that eager quantization cannot observe. */
 import { canonicalPath } from '../../script/catalog';
 import { pathOf } from '../../script/names';
-import type { Expression, FunctionStatement, Span, Statement } from '../../script/syntax';
+import {
+  type Expression,
+  type FunctionStatement,
+  type Span,
+  type Statement,
+  statementsIn,
+} from '../../script/syntax';
 import { expressionsIn, quantizedForwards, selfAttribute } from './quantized-modules';
 import type { ScriptFacts, ScriptRule } from './script-rule';
 import { textAt } from './script-rule';
@@ -43,8 +49,9 @@ function plainOperators(forward: FunctionStatement, facts: ScriptFacts): readonl
         found.push(expression.span);
     }
   }
-  for (const statement of augmented(forward.body)) {
+  for (const statement of assignmentsIn(forward.body)) {
     const [target] = statement.targets;
+    if (statement.operator !== '+') continue;
     if (target && statement.value && isTensor(target, tensors) && isTensor(statement.value, tensors))
       found.push(statement.span);
   }
@@ -69,23 +76,18 @@ function quantizedPart(forward: FunctionStatement): Span {
   return [start, end];
 }
 
-type Assignment = Extract<Statement, { kind: 'assign' }>;
-
-function* augmented(statements: readonly Statement[]): Iterable<Assignment> {
-  for (const statement of statements) {
-    if (statement.kind === 'assign' && statement.operator === '+') yield statement;
-    if ('body' in statement && statement.kind !== 'function') yield* augmented(statement.body);
-  }
+/** Assignments of a function itself, not of functions inside it. */
+function assignmentsIn(statements: readonly Statement[]) {
+  const all = [...statementsIn(statements, ({ kind }) => kind !== 'function' && kind !== 'class')];
+  return all.filter((statement) => statement.kind === 'assign');
 }
 
 /** Variables that hold what a module of the class returned. */
-function tensorsOf(statements: readonly Statement[], found = new Set<string>()): ReadonlySet<string> {
-  for (const statement of statements) {
-    if (statement.kind === 'assign' && statement.value && !statement.operator)
-      for (const target of statement.targets)
-        if (target.kind === 'name' && isTensor(statement.value, found)) found.add(target.name);
-    if ('body' in statement && statement.kind !== 'function') tensorsOf(statement.body, found);
-    if ('orElse' in statement) tensorsOf(statement.orElse, found);
+function tensorsOf(statements: readonly Statement[]): ReadonlySet<string> {
+  const found = new Set<string>();
+  for (const { targets, value, operator } of assignmentsIn(statements)) {
+    if (!value || operator || !isTensor(value, found)) continue;
+    for (const target of targets) if (target.kind === 'name') found.add(target.name);
   }
   return found;
 }

@@ -1,9 +1,9 @@
 /** S11: default_qconfig for a convolutional network on x86. */
 import { canonicalPath } from '../../script/catalog';
-import { pathOf } from '../../script/names';
-import { expressionsOf, type Statement } from '../../script/syntax';
+import { pathOf, type Scope } from '../../script/names';
+import { type Expression, statementsIn } from '../../script/syntax';
 import { layerKinds } from './onnx-calls';
-import type { ScriptFinding, ScriptRule } from './script-rule';
+import type { ScriptRule } from './script-rule';
 
 export const s11: ScriptRule<'S11'> = {
   code: 'S11',
@@ -18,23 +18,20 @@ export const s11: ScriptRule<'S11'> = {
   },
   check(facts) {
     if (!facts.target?.startsWith('x86') || !layerKinds(facts).convolution) return [];
-    const found: ScriptFinding[] = [];
-    const visit = (statements: readonly Statement[]) => {
-      for (const statement of statements) {
-        if (statement.kind === 'assign' && statement.value)
-          for (const value of expressionsOf(statement)) {
-            const path = pathOf(value, facts.program.scope);
-            if (path === undefined || canonicalPath(path) !== 'torch.ao.quantization.default_qconfig')
-              continue;
-            found.push({
+    return [...statementsIn(facts.program.module.statements)].flatMap((statement) =>
+      statement.kind === 'assign' && statement.value && isDefault(statement.value, facts.program.scope)
+        ? [
+            {
               facts: { subject: 'default_qconfig', instead: 'get_default_qconfig("x86")' },
-              span: value.span,
-            });
-          }
-        if ('body' in statement) visit(statement.body);
-      }
-    };
-    visit(facts.program.module.statements);
-    return found;
+              span: statement.value.span,
+            },
+          ]
+        : [],
+    );
   },
 };
+
+function isDefault(value: Expression, scope: Scope): boolean {
+  const path = pathOf(value, scope);
+  return path !== undefined && canonicalPath(path) === 'torch.ao.quantization.default_qconfig';
+}

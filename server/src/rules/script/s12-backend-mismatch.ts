@@ -1,7 +1,7 @@
 /** S12: the configuration is for one backend, the engine another. */
 
 import { argumentValue } from '../../script/program';
-import type { Statement } from '../../script/syntax';
+import { statementsIn } from '../../script/syntax';
 import { evaluate, stringOf } from '../../script/values';
 import { callsOf, type ScriptFacts, type ScriptRule } from './script-rule';
 
@@ -48,22 +48,12 @@ function fits(backend: string, engine: string): boolean {
 
 /** Value of the only assignment `torch.backends.quantized.engine = "…"`. */
 function onlyEngine(facts: ScriptFacts): string | undefined {
-  const found: (string | undefined)[] = [];
-  const visit = (statements: readonly Statement[]) => {
-    for (const statement of statements) {
-      if (statement.kind === 'assign' && statement.value) {
-        const { value } = statement;
-        for (const target of statement.targets)
-          if (
-            target.kind === 'attribute' &&
-            /torch\.backends\.quantized\.engine$/.test(facts.text.slice(...target.span))
-          )
-            found.push(stringOf(evaluate(value, facts.program.scope)));
-      }
-      if ('body' in statement) visit(statement.body);
-      if ('orElse' in statement) visit(statement.orElse);
-    }
-  };
-  visit(facts.program.module.statements);
+  const found = [...statementsIn(facts.program.module.statements)].flatMap((statement) => {
+    if (statement.kind !== 'assign' || !statement.value) return [];
+    const { targets, value } = statement;
+    return targets.some(({ span }) => /torch\.backends\.quantized\.engine$/.test(facts.text.slice(...span)))
+      ? [stringOf(evaluate(value, facts.program.scope))]
+      : [];
+  });
   return found.length === 1 ? found[0] : undefined;
 }

@@ -48,8 +48,9 @@ function conversionsWithoutData(events: readonly Event[], facts: ScriptFacts): r
     // A converted shell that a state dictionary fills has its ranges from there.
     const filled = events.slice(at).some(({ call }) => call.name === 'load_state_dict');
     const path = event.call.path === undefined ? undefined : canonicalPath(event.call.path);
-    if (event.role === 'argument' && path !== undefined && preparations.has(path)) prepared = event;
-    else if (event.role === 'argument' && path !== undefined && conversions.has(path)) {
+    const isNetwork = event.role === 'argument' && (event.argument === 0 || event.argument === 'model');
+    if (isNetwork && path !== undefined && preparations.has(path)) prepared = event;
+    else if (isNetwork && path !== undefined && conversions.has(path)) {
       const kind = prepared && (stageOf(prepared.call)?.flow ?? 'eager');
       if (!filled && prepared?.certain && event.certain && kind && !needsNoRanges(facts, prepared.call, kind))
         found.push(event);

@@ -1,6 +1,6 @@
 /** S39: auto_gptq has a successor. */
-import type { Statement } from '../../script/syntax';
-import type { ScriptFinding, ScriptRule } from './script-rule';
+import { type Statement, statementsIn } from '../../script/syntax';
+import type { ScriptRule } from './script-rule';
 
 export const s39: ScriptRule<'S39'> = {
   code: 'S39',
@@ -14,21 +14,15 @@ export const s39: ScriptRule<'S39'> = {
     source: 'Transformers documentation, GPTQ.',
   },
   check(facts) {
-    const found: ScriptFinding[] = [];
-    const visit = (statements: readonly Statement[]) => {
-      for (const statement of statements) {
-        const modules =
-          statement.kind === 'import'
-            ? statement.modules.map(({ path }) => path)
-            : statement.kind === 'from-import' && statement.level === 0
-              ? [statement.module]
-              : [];
-        if (modules.some((path) => path.split('.')[0] === 'auto_gptq'))
-          found.push({ facts: { subject: 'auto_gptq', instead: 'gptqmodel' }, span: statement.span });
-        if ('body' in statement) visit(statement.body);
-      }
-    };
-    visit(facts.program.module.statements);
-    return found;
+    return [...statementsIn(facts.program.module.statements)].flatMap((statement) =>
+      importsFrom(statement).some((path) => path.split('.')[0] === 'auto_gptq')
+        ? [{ facts: { subject: 'auto_gptq', instead: 'gptqmodel' }, span: statement.span }]
+        : [],
+    );
   },
 };
+
+function importsFrom(statement: Statement): readonly string[] {
+  if (statement.kind === 'import') return statement.modules.map(({ path }) => path);
+  return statement.kind === 'from-import' && statement.level === 0 ? [statement.module] : [];
+}

@@ -1,7 +1,7 @@
 /** S54: integer inputs without what they need. */
 import { pathOf } from '../../script/names';
-import { expressionsOf, type Statement } from '../../script/syntax';
-import type { ScriptFinding, ScriptRule } from './script-rule';
+import { statementsIn } from '../../script/syntax';
+import type { ScriptRule } from './script-rule';
 
 export const s54: ScriptRule<'S54'> = {
   code: 'S54',
@@ -20,32 +20,17 @@ export const s54: ScriptRule<'S54'> = {
       /representative_dataset|quantize_model|quantize_annotate|quantize_apply|quantize_scope/.test(facts.text)
     )
       return [];
-    const found: ScriptFinding[] = [];
-    const visit = (statements: readonly Statement[]) => {
-      for (const statement of statements) {
-        if (statement.kind === 'assign' && statement.value) {
-          const [target] = statement.targets;
-          const type = expressionsOf(statement)[0];
-          const path = type && pathOf(type, facts.program.scope);
-          if (
-            target?.kind === 'attribute' &&
-            target.attribute === 'inference_input_type' &&
-            path !== undefined &&
-            /^tensorflow\.u?int8$/.test(path)
-          )
-            found.push({
-              facts: {
-                subject: 'inference_input_type',
-                instead: 'a representative_dataset',
-              },
-              span: statement.span,
-            });
-        }
-        if ('body' in statement) visit(statement.body);
-        if ('orElse' in statement) visit(statement.orElse);
-      }
-    };
-    visit(facts.program.module.statements);
-    return found;
+    return [...statementsIn(facts.program.module.statements)].flatMap((statement) => {
+      if (statement.kind !== 'assign' || !statement.value) return [];
+      const [target] = statement.targets;
+      if (target?.kind !== 'attribute' || target.attribute !== 'inference_input_type') return [];
+      if (!/^tensorflow\.u?int8$/.test(pathOf(statement.value, facts.program.scope) ?? '')) return [];
+      return [
+        {
+          facts: { subject: 'inference_input_type', instead: 'a representative_dataset' },
+          span: statement.span,
+        },
+      ];
+    });
   },
 };

@@ -7,7 +7,7 @@ import { type Event, type Flow, madeBy, type Tracked } from '../../script/flow';
 import type { ModuleTree } from '../../script/module-tree';
 import { definitionOf, type Scope, soleBinding } from '../../script/names';
 import { argument, type Call } from '../../script/program';
-import type { Expression, Statement } from '../../script/syntax';
+import { type Expression, statementsIn } from '../../script/syntax';
 import { type ScriptFacts, textAt } from './script-rule';
 
 export type Stage = 'fuse' | 'fuse-qat' | 'prepare' | 'prepare-qat' | 'convert';
@@ -150,18 +150,12 @@ function exactly(name: string): RegExp {
 /** Text of the last value assigned to a target of this name before a place, wherever in the file. */
 function lastAssigned(facts: ScriptFacts, target: RegExp, before: number): string | undefined {
   let found: string | undefined;
-  const visit = (statements: readonly Statement[]) => {
-    for (const statement of statements) {
-      if (statement.span[0] >= before) return;
-      if (statement.kind === 'assign' && statement.value) {
-        if (statement.targets.some(({ span }) => target.test(textAt(facts, span))))
-          found = textAt(facts, statement.value.span);
-      }
-      if ('body' in statement) visit(statement.body);
-      if ('orElse' in statement) visit(statement.orElse);
-    }
-  };
-  visit(facts.program.module.statements);
+  for (const statement of statementsIn(facts.program.module.statements)) {
+    if (statement.span[0] >= before) break;
+    if (statement.kind !== 'assign' || !statement.value) continue;
+    if (statement.targets.some(({ span }) => target.test(textAt(facts, span))))
+      found = textAt(facts, statement.value.span);
+  }
   return found;
 }
 

@@ -4,7 +4,10 @@
  */
 import type { ScriptCode } from '../../../../../server/src/protocol/issues';
 import { onnxruntimeCases } from './onnxruntime';
-import { torchCases } from './torch';
+import { calibrationCases } from './torch-calibration';
+import { configurationCases } from './torch-configuration';
+import { eagerCases } from './torch-eager';
+import { trainingCases } from './torch-training';
 import { weightOnlyCases } from './weight-only';
 
 export interface RuleCases {
@@ -17,7 +20,10 @@ export interface RuleCases {
 }
 
 export const cases: { readonly [C in ScriptCode]: RuleCases } = {
-  ...torchCases,
+  ...eagerCases,
+  ...configurationCases,
+  ...calibrationCases,
+  ...trainingCases,
   ...weightOnlyCases,
   ...onnxruntimeCases,
 };
