@@ -10,6 +10,7 @@ const folder = new URL('../server/src/engine/numerics/kernels/', import.meta.url
 export const modules = [
   ['kernels.wat', 'binary.ts', 'kernelBinary'],
   ['histogram.wat', 'histogram-binary.ts', 'histogramBinary'],
+  ['range-error.wat', 'range-error-binary.ts', 'rangeErrorBinary'],
 ];
 
 /** Text of the constant's file for the current source. */

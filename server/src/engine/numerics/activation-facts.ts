@@ -1,5 +1,6 @@
 /** Figures of an activation's distribution under a planned range, from its histogram: what findings judge. */
-import { parametersFor, type Range, ROUNDING_MAGIC, realizedRange } from './affine';
+import { codeRange, parametersFor, type Range, ROUNDING_MAGIC, realizedRange } from './affine';
+import { loadRangeErrorKernel, RANGE_ERROR_BINS, type RangeErrorKernel } from './kernels/range-error';
 import type { QuantScheme } from './scheme';
 import type { Histogram } from './stats';
 
@@ -25,25 +26,11 @@ export function distributionFacts(
   range: Range,
   scheme: Pick<QuantScheme, 'bits' | 'signed' | 'symmetric'>,
 ): DistributionFacts {
-  const parameters = parametersFor(range, scheme);
-  const { scale, zeroPoint, codeMin, codeMax } = parameters;
-  const reached = realizedRange(parameters);
-  const codes = new Float64Array(codeMax - codeMin + 1);
-  const counts = histogram.occupied();
-  const { firstBin, width } = histogram;
-  const [lowest, highest] = [reached.min - scale / 2, reached.max + scale / 2];
-  const last = codes.length - 1;
-  let clipped = 0;
-  // Nothing is called in here: this runs once per tensor, before any of it is compiled.
-  for (let bin = 0; bin < counts.length; bin++) {
-    const times = counts[bin] ?? 0;
-    if (times === 0) continue;
-    const x = (firstBin + bin + 0.5) * width;
-    if (x > highest || x < lowest) clipped += times;
-    const code = x / scale + ROUNDING_MAGIC - ROUNDING_MAGIC + zeroPoint - codeMin;
-    const at = Math.min(Math.max(code, 0), last);
-    codes[at] = (codes[at] ?? 0) + times;
-  }
+  const kernel = loadRangeErrorKernel();
+  const { min, max } = codeRange(scheme);
+  const levels = max - min + 1;
+  const fits = Math.max(levels, histogram.occupied().length) <= RANGE_ERROR_BINS;
+  const { counts: codes, clipped } = countCodes(histogram, range, scheme, fits ? kernel : undefined);
   const total = Math.max(1, histogram.count);
   const others = Math.max(1, histogram.count - histogram.zeros);
   let entropy = 0;
@@ -52,8 +39,46 @@ export function distributionFacts(
     p9999: magnitudeBelow(histogram, SHARE),
     clippedShare: clipped / total,
     effectiveLevels: Math.exp(entropy),
-    levels: codes.length,
+    levels,
   };
+}
+
+/**
+ * How often each code occurs, values standing at the centres of their bins and zeros left out, and how many values lie
+ * beyond the range by more than half a step.
+ * @param kernel counts instead of the scalar reference.
+ * @returns counts that the next call with the kernel voids.
+ */
+export function countCodes(
+  histogram: Histogram,
+  range: Range,
+  scheme: Pick<QuantScheme, 'bits' | 'signed' | 'symmetric'>,
+  kernel?: RangeErrorKernel,
+): { readonly counts: Float64Array; readonly clipped: number } {
+  const parameters = parametersFor(range, scheme);
+  const { scale, zeroPoint, codeMin, codeMax } = parameters;
+  const reached = realizedRange(parameters);
+  const shift = zeroPoint - codeMin;
+  const counts = histogram.occupied();
+  const { firstBin, width } = histogram;
+  const [lowest, highest] = [reached.min - scale / 2, reached.max + scale / 2];
+  const last = codeMax - codeMin;
+  if (kernel) {
+    const quantizer = { scale, shift, codes: last + 1 };
+    return kernel.codes({ counts, first: firstBin, width }, quantizer, lowest, highest);
+  }
+  const codes = new Float64Array(last + 1);
+  let clipped = 0;
+  for (let bin = 0; bin < counts.length; bin++) {
+    const times = counts[bin] ?? 0;
+    if (times === 0) continue;
+    const x = (firstBin + bin + 0.5) * width;
+    if (x > highest || x < lowest) clipped += times;
+    const code = x / scale + ROUNDING_MAGIC - ROUNDING_MAGIC + shift;
+    const at = Math.min(Math.max(code, 0), last);
+    codes[at] = (codes[at] ?? 0) + times;
+  }
+  return { counts: codes, clipped };
 }
 
 /** The magnitude below which a share of the values lies, interpolated in its bin; never more than the largest. */

@@ -10,7 +10,7 @@ import type { QuantScheme } from '../scheme';
 import { complementaryError, lambertW } from '../special-functions';
 import type { Histogram } from '../stats';
 import { type EstimatorEntry, relaxed } from './estimator';
-import { HistogramError } from './histogram-error';
+import { histogramError } from './histogram-error';
 import { HistogramEstimator } from './histogram-estimator';
 
 type Scheme = Pick<QuantScheme, 'bits' | 'signed' | 'symmetric'>;
@@ -28,7 +28,7 @@ class AnalyticClipping extends HistogramEstimator {
     const full = relaxed(this.histogram.min, this.histogram.max, scheme.symmetric);
     if (full.min === full.max) return full;
     if (this.variant !== 'mix') return this.clipped(this.variant, scheme);
-    const error = new HistogramError(this.histogram, 2);
+    const error = histogramError(this.histogram, 2);
     let best = full;
     let least = error.of(full, scheme);
     for (const prior of ['laplace', 'gauss'] as const) {

@@ -12,7 +12,7 @@ import type { Range } from '../affine';
 import type { QuantScheme } from '../scheme';
 import type { Histogram } from '../stats';
 import { type EstimatorEntry, relaxed } from './estimator';
-import { HistogramError } from './histogram-error';
+import { histogramError } from './histogram-error';
 import { HistogramEstimator } from './histogram-estimator';
 
 /** The data fills at least half of them, so that thresholds down to 3 % of the range can be told apart at 8 bits. */
@@ -77,7 +77,7 @@ class Entropy extends HistogramEstimator {
 
   /** The narrowest half-width, to a 256th of the range, that costs all but the farthest values no more than none does. */
   private narrowest(clipped: (half: number) => Range, most: number, full: Range, scheme: Scheme): number {
-    const error = new HistogramError(this.histogram, 2, magnitudeBelow(this.histogram, USUAL));
+    const error = histogramError(this.histogram, 2, magnitudeBelow(this.histogram, USUAL));
     const bound = error.of(full, scheme);
     const step = Math.max(1, Math.floor(most / LOSS_STEPS));
     let half = most;

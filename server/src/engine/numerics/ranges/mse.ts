@@ -6,7 +6,7 @@
 import type { Range } from '../affine';
 import type { QuantScheme } from '../scheme';
 import { type EstimatorEntry, relaxed } from './estimator';
-import { HistogramError } from './histogram-error';
+import { histogramError } from './histogram-error';
 import { HistogramEstimator } from './histogram-estimator';
 
 const RATIOS = 100;
@@ -26,7 +26,7 @@ class LeastError extends HistogramEstimator {
   range(scheme: Scheme): Range {
     const full = relaxed(this.histogram.min, this.histogram.max, scheme.symmetric);
     if (full.min === full.max) return full;
-    const error = new HistogramError(this.histogram, this.power);
+    const error = histogramError(this.histogram, this.power);
     const search = new Search((range, bound) => error.of(range, scheme, bound), full);
     search.try((ratio) => ({ min: full.min * ratio, max: full.max * ratio }));
     if (scheme.symmetric || full.min === 0 || full.max === 0) return search.best;

@@ -6,7 +6,7 @@
 import { codeRange, type Range, roundHalfEven } from '../affine';
 import type { QuantScheme } from '../scheme';
 import { type EstimatorEntry, relaxed } from './estimator';
-import { HistogramError } from './histogram-error';
+import { histogramError } from './histogram-error';
 import { HistogramEstimator } from './histogram-estimator';
 
 /** Halvings of the scale that are tried: beyond, more than nine tenths of the range would be clipped. */
@@ -21,7 +21,7 @@ class PowerOfTwo extends HistogramEstimator {
   range(scheme: Scheme): Range {
     const full = relaxed(this.histogram.min, this.histogram.max, scheme.symmetric);
     if (full.min === full.max) return full;
-    const error = new HistogramError(this.histogram, 2);
+    const error = histogramError(this.histogram, 2);
     const first = coveringExponent(full, scheme);
     let best = full;
     let least = Number.POSITIVE_INFINITY;
