@@ -1,6 +1,13 @@
 /** Analysis reports as JSON (contract: report) and as a table for people. */
 import type { Recipe } from '../engine/format/recipe';
-import type { AnalysisReport, Decibel, LayerReport, OutputReport } from '../protocol/reports';
+import type {
+  AnalysisReport,
+  Decibel,
+  Execution,
+  LayerReport,
+  OutputPart,
+  OutputReport,
+} from '../protocol/reports';
 import { findingsOf } from '../rules/model-view';
 import { decibels, percent, shapeText, shortBytes, shortCount } from '../rules/numbers';
 import { verdictOf } from '../rules/verdict';
@@ -141,14 +148,28 @@ export function outputLines(report: AnalysisReport): string {
   return Object.entries(report.output ?? {})
     .flatMap(([scheme, output]) => {
       if (output.sqnr === null && output.basis === undefined) return [`output ${scheme}: not measured`];
-      const agreement =
-        output.topOneAgreement === null ? '' : `, top-1 agreement ${percent(output.topOneAgreement)}`;
+      const agreement = agreementText(output);
       const basis = output.basis === undefined ? '' : `, ${output.basis}`;
       const head = `output ${scheme}: ${judged(output.sqnr)}${agreement} (${output.execution}${basis})`;
+      const other = otherExecution(scheme, output);
       const details = [...coverage(report.layers, scheme), ...detailLines(output)];
-      return [head, ...details.map((text) => `  ${text}`)];
+      return [head, ...other, ...details.map((text) => `  ${text}`)];
     })
     .join('\n');
+}
+
+function agreementText({ topOneAgreement }: OutputPart): string {
+  return topOneAgreement === null ? '' : `, top-1 agreement ${percent(topOneAgreement)}`;
+}
+
+/** The same file run the other way, on the same samples. */
+function otherExecution(scheme: string, { deployed, simulated }: OutputReport): readonly string[] {
+  const line = (part: OutputPart, execution: Execution) =>
+    `output ${scheme}: ${judged(part.sqnr)}${agreementText(part)} (${execution}, measured)`;
+  return [
+    ...(deployed ? [line(deployed, 'deployed')] : []),
+    ...(simulated ? [line(simulated, 'simulated')] : []),
+  ];
 }
 
 /** A good output means little where most layers stayed float: how many were quantized, of how many parameters. */

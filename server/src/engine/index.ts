@@ -15,6 +15,7 @@ import {
   type CalibrateJob,
   type CommonOptions,
   type CompareJob,
+  type DebugJob,
   type ExamineJob,
   isNative,
   type Job,
@@ -156,10 +157,11 @@ export class Engine {
   async run<K extends Job['kind']>(
     job: Extract<Job, { kind: K }>,
     context: JobContext<K> = {},
+    priority = 0,
   ): Promise<JobEnd<K>> {
     const native = isNative(job);
     if (native && !this.options.trusted()) return fail(issue('not-trusted', {}));
-    return this.send(job, { lane: native ? 'native' : 'static' }, context);
+    return this.send(job, { lane: native ? 'native' : 'static', priority }, context);
   }
 
   private async send<K extends Job['kind']>(
@@ -206,6 +208,14 @@ export class Engine {
    */
   compare(job: CompareJob, context: JobContext<'compare'> = {}, fresh = false): Promise<JobEnd<'compare'>> {
     return this.stored(this.comparisonKey(job), job, context, fresh);
+  }
+
+  /** What a quantized file tells of itself when it is run; without data stored as comparisons are. */
+  debug(job: DebugJob, context: JobContext<'debug'> = {}, background = false): Promise<JobEnd<'debug'>> {
+    const { threads: _threads, ...options } = job;
+    const stamp = job.data ? undefined : this.stamp(job.model);
+    const key = stamp && this.store.key(job.kind, [stamp], options);
+    return this.stored(key, job, context, false, background ? -1 : 0);
   }
 
   /** What remedies gain; stored as comparisons are, unless it stands on ranges of the caller. */
@@ -313,11 +323,12 @@ export class Engine {
     job: Extract<Job, { kind: K }>,
     context: JobContext<K>,
     fresh = false,
+    priority = 0,
   ): Promise<JobEnd<K>> {
     const allowed = this.options.trusted() || !isNative(job);
     const known = key === undefined || fresh || !allowed ? undefined : this.store.get<JobEnd<K>>(key);
     if (known) return known;
-    const end = await this.run<K>(job, context);
+    const end = await this.run<K>(job, context, priority);
     if (key !== undefined && end.value) this.store.put(key, { value: end.value, issues: end.issues });
     return end;
   }

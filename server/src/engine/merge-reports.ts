@@ -14,8 +14,12 @@ export function withWeights(
     ...base,
     layers: base.layers.map((layer) => ({ ...layer, ...byName.get(layer.name) })),
     // The job opens the model too and finds again what the header told.
-    issues: [...base.issues, ...issues.filter((one) => !base.issues.some((known) => sameIssue(known, one)))],
+    issues: joined(base.issues, issues),
   };
+}
+
+function joined(known: readonly Issue[], more: readonly Issue[]): readonly Issue[] {
+  return [...known, ...more.filter((one) => !known.some((other) => sameIssue(other, one)))];
 }
 
 function sameIssue(one: Issue, other: Issue): boolean {
@@ -30,8 +34,23 @@ export function mergeReports(older: AnalysisReport, newer: AnalysisReport): Anal
     ...newer,
     data: newer.data ?? older.data,
     output: newer.output ?? older.output,
-    layers: newer.layers.map((layer) => ({ ...byName.get(layer.name), ...layer })),
+    // A run on data tells what it stands on; whatever needs no data only adds to what is known.
+    issues: newer.data ? newer.issues : joined(older.issues, newer.issues),
+    ...quantizationOf(older, newer),
+    layers: newer.layers.map((layer) => mergeLayers(byName.get(layer.name), layer)),
   };
+}
+
+/** What the runtime's graph told stays when facts of the file alone come after it. */
+function quantizationOf(older: AnalysisReport, newer: AnalysisReport): Pick<AnalysisReport, 'quantization'> {
+  const [before, now] = [older.quantization, newer.quantization];
+  if (!before || !now) return {};
+  return { quantization: now.conversions === undefined ? { ...now, ...before } : { ...before, ...now } };
+}
+
+function mergeLayers(older: LayerReport | undefined, newer: LayerReport): LayerReport {
+  const quantized = newer.quantized && { ...older?.quantized, ...newer.quantized };
+  return { ...older, ...newer, ...(quantized ? { quantized } : {}) };
 }
 
 /** A report as it was before data was run through the model. */

@@ -223,7 +223,10 @@ export class Workspace {
   /** Announces every known model again: settings, trust or cache changed. */
   refreshAll(): void {
     this.findingsHeld = new WeakMap();
-    for (const file of this.entries.keys()) this.onChanged(file);
+    for (const file of this.entries.keys()) {
+      this.onChanged(file);
+      void this.lookAtFusion(file);
+    }
   }
 
   /** Forgets results; what was measured is measured anew. */
@@ -323,8 +326,27 @@ export class Workspace {
       this.host.log(`weights of ${file}: ${outcome.issues.map((one) => one.code).join(', ')}`);
     }
     this.onChanged(file);
-    // Hovers show it once it is there; nobody waits for it.
-    if (outcome.value) await engine.grid(file, this.common(), signal);
+    // Hovers and tables show it once it is there; nobody waits for it.
+    if (outcome.value) await Promise.all([this.lookAtFusion(file), engine.grid(file, this.common(), signal)]);
+  }
+
+  /** Which layers of a quantized file onnxruntime runs in integers: behind everything else, and in trust only. */
+  private async lookAtFusion(file: string): Promise<void> {
+    const { engine } = this.host;
+    const entry = this.entry(file);
+    const report = engine.report(file);
+    if (!this.trusted || entry.weights !== 'done' || !report) return;
+    if (!report.layers.some(({ quantized }) => quantized && quantized.fused === undefined)) return;
+    if (report.quantization?.conversions !== undefined) return;
+    const job = { kind: 'debug', model: file, ...this.common() } as const;
+    const end = await engine.debug(job, { signal: entry.life.signal }, true);
+    if (this.entries.get(file) !== entry) return;
+    if (!end.value) {
+      this.host.log(`graph of ${file} as it runs: ${end.issues.map((one) => one.code).join(', ')}`);
+      return;
+    }
+    engine.remember(file, end.value);
+    this.onChanged(file);
   }
 
   /** State of the model's file and of the external data it reads. */

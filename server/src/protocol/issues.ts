@@ -247,6 +247,11 @@ export interface IssueFacts extends Readonly<Record<ScriptCode, ScriptFindingFac
     readonly because: 'weight-only' | 'unfused' | 'small';
     readonly layers: readonly string[];
   };
+  /**
+   * What onnxruntime computes on this machine is not what the file says, operator by operator: dB at the model output
+   * against the float model; without `simulated`, dB of the deployed output against the file's own.
+   */
+  'execution-differs': { readonly simulated?: number; readonly deployed: number };
   'verify-failed': { readonly path: string; readonly sqnr: number | null };
   // --- findings on models (methods-ptq §6) ------------------------------------------------------------
   M01: Judged & {

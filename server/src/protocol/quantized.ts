@@ -1,5 +1,5 @@
 /** What a model that is quantized already tells of itself, with or without data. Plain data only. */
-import type { Decibel, TargetName } from './reports';
+import type { Decibel, OutputPart, TargetName } from './reports';
 import type { UnfusedReason } from './unfused';
 
 /** What codes and scales of an already quantized layer tell, with or without data. */
@@ -105,6 +105,8 @@ export interface QuantizedModelFacts {
   readonly unfused?: readonly UnfusedNode[];
   /** QuantizeLinear and DequantizeLinear nodes on activations that stay in the runtime's optimised graph. */
   readonly conversions?: number;
+  /** At the model output: the file as onnxruntime runs it here against the same file operator by operator; on data. */
+  readonly deployed?: OutputPart;
 }
 
 export interface UnfusedNode {

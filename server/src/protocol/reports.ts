@@ -219,6 +219,10 @@ export interface OutputReport {
   /** The same with only the weights, or only the activations, quantized. */
   readonly weightsOnly?: OutputPart;
   readonly activationsOnly?: OutputPart;
+  /** Beside a simulated figure: the file as onnxruntime runs it on this machine, with all optimisations. */
+  readonly deployed?: OutputPart;
+  /** Beside a deployed figure: the file operator by operator as it is written, nothing fused. */
+  readonly simulated?: OutputPart;
   /** Whether the layers' output effects add up. */
   readonly additivity?: Additivity;
   /** The layers that alone move the output most, loudest first; found by halving suspects. */
@@ -227,7 +231,7 @@ export interface OutputReport {
   readonly separability?: { readonly rSquared: number; readonly runs: number; readonly groups: number };
 }
 
-/** Part of a configuration at the model output. */
+/** Part of a configuration, or another way to run it, at the model output. */
 export interface OutputPart {
   readonly sqnr: Decibel;
   readonly topOneAgreement: number | null;

@@ -1,7 +1,7 @@
 /** Wording of files that are quantized already. */
 import type { IssueFacts } from '../protocol/issues';
 import type { UnfusedReason } from '../protocol/unfused';
-import { percent, times } from './numbers';
+import { decibels, percent, times } from './numbers';
 import { quote } from './quote';
 
 /** Why an operator gets no integer kernel, as a noun clause. */
@@ -48,6 +48,14 @@ export const quantizedSentences: { readonly [C in Code]: (facts: IssueFacts[C]) 
     `${f.names.length === 1 ? `this ${f.op} runs` : `${f.names.length} ${f.op} run`} in float between quantizers: ${unfusedWords[f.reason]}${f.names.length === 1 ? '' : ` (${f.names.slice(0, 4).join(', ')}${f.names.length > 4 ? ', …' : ''})`}.${f.conversions === undefined ? ' Keep it in float altogether.' : ` ${f.conversions} conversions stay in the graph.`}`,
   M28: (f) => blockWords(f),
 };
+
+/** Deployed against simulated: what a user of the file gets, against what the file says. */
+export function executionWords({ simulated, deployed }: IssueFacts['execution-differs']): string {
+  if (simulated === undefined)
+    return `with its optimisations on, onnxruntime computes something else on this machine than the file says operator by operator: the two outputs agree to ${decibels(deployed)} only. Users get the optimised one; compare the file with its float original.`;
+  const how = deployed < simulated ? 'worse' : 'better';
+  return `deployed on this machine, the output keeps ${decibels(deployed)}, simulated operator by operator ${decibels(simulated)}: the kernels that onnxruntime chooses compute ${how} than the file says. Users get the deployed figure; errors of layers are simulated.`;
+}
 
 function zeroWords(f: IssueFacts['M06']): string {
   if (f.because === 'fraction')

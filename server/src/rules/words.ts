@@ -9,7 +9,7 @@ import type { Effect, Verdict } from '../protocol/views';
 import { fileSentences } from './file-words';
 import { ruleOf } from './index';
 import { decibels, percent, times } from './numbers';
-import { quantizedSentences, storedSpread } from './quantized-words';
+import { executionWords, quantizedSentences, storedSpread } from './quantized-words';
 import { oneLine, quote } from './quote';
 import { helps } from './remedies';
 
@@ -129,6 +129,7 @@ const sentences: { readonly [C in IssueCode]: Sentence<C> } = {
     `input ${quote(input)} is assumed to lie between ${min.toPrecision(3)} and ${max.toPrecision(3)}, ${from === 'batch-norm' ? 'as the first BatchNormalization suggests' : 'as standard normal noise does'}. State how pixels are scaled (preprocessing: scale, mean, standard deviation), or calibrate on real samples.`,
   'slower-than-float': ({ ratio, because, layers }) =>
     `the quantized model takes ${(1 / ratio).toFixed(2)}× the float model's time: ${slowReasons[because]}${layers.length > 0 ? ` (${layers.slice(0, 5).join(', ')}${layers.length > 5 ? ', …' : ''})` : ''}.`,
+  'execution-differs': (facts) => executionWords(facts),
   'verify-failed': ({ path, sqnr }) =>
     `${path}: the exported model does not compute what the plan says (output ${sqnr === null ? 'undefined' : decibels(sqnr)}). It was not kept.`,
 

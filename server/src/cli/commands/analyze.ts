@@ -56,14 +56,21 @@ export function analyze(model: string, flags: AnalyzeFlags): Promise<number> {
     const wanted = data !== undefined && (flags.data !== undefined || isMeasured(flags));
     // A file that is quantized already has its own scheme: what there is to measure is what it does with it.
     const quantized = report.layers.some((layer) => layer.quantized) && flags.scheme === undefined;
-    if (wanted && quantized) {
-      const debugged = await engine.run(
-        { kind: 'debug', model, data, ...common },
+    if (quantized) {
+      const debugged = await engine.debug(
+        { kind: 'debug', model, ...(wanted ? { data } : {}), ...common },
         { signal, progress: terminal.progress },
       );
-      if (!debugged.value) return failed(terminal, debugged.issues);
-      engine.remember(model, debugged.value);
-      report = engine.report(model) ?? debugged.value;
+      if (debugged.value) {
+        engine.remember(model, debugged.value);
+        report = engine.report(model) ?? debugged.value;
+      } else if (wanted || debugged.issues.some(({ code }) => code === 'cancelled')) {
+        return failed(terminal, debugged.issues);
+      } else {
+        // What the file itself tells needs no runtime.
+        const notes = debugged.issues.map((one) => ({ ...one, severity: 'information' as const }));
+        report = { ...report, issues: [...report.issues, ...notes] };
+      }
     } else if (wanted && schemes.length > 0) {
       const measured = await engine.run(
         {

@@ -89,11 +89,13 @@ export interface AgreementFigures {
   readonly cosine: number | null;
 }
 
-/** All float outputs of two models against each other. */
+/** Float outputs of two models against each other: all of them, or only that at one position. */
 export class AgreementScorer {
   private readonly sums = emptySums();
   private readonly rows = { all: 0, same: 0 };
   private lost = false;
+
+  constructor(private readonly only?: number) {}
 
   /** NaN or infinity stands where the first model has a finite number. */
   get losesNumbers(): boolean {
@@ -107,6 +109,7 @@ export class AgreementScorer {
     count: number,
   ): Issue | undefined {
     for (const [index, one] of exact.entries()) {
+      if (this.only !== undefined && index !== this.only) continue;
       const other = approximate[index];
       const values = one && realValues(one);
       const close = other && realValues(other);
@@ -118,7 +121,7 @@ export class AgreementScorer {
       }
       addErrors(this.sums, values, close);
       this.lost ||= close.some((value, at) => !Number.isFinite(value) && Number.isFinite(values[at]));
-      if (index === 0) this.addRows(values, close, rowsOf(one.dims, count));
+      if (index === (this.only ?? 0)) this.addRows(values, close, rowsOf(one.dims, count));
     }
     return undefined;
   }

@@ -3,7 +3,14 @@
  * codes and scales tell, what its activations do with them, and the gain of the repairs that findings offer.
  */
 import type { RemedyGain } from '../../protocol/remedies';
-import type { AnalysisReport, Decibel, LayerReport, QuantizedLayerFacts } from '../../protocol/reports';
+import type {
+  AnalysisReport,
+  Decibel,
+  LayerReport,
+  OutputPart,
+  OutputReport,
+  QuantizedLayerFacts,
+} from '../../protocol/reports';
 import { type CountedCodes, countCodes } from '../analysis/activation-codes';
 import { batchSizeFor } from '../analysis/batch-size';
 import type { LayerTwins } from '../analysis/layer-pairs';
@@ -22,6 +29,7 @@ import type { CompareJob } from '../jobs';
 import type { ServedContext } from '../runtime/child';
 import type { Feeds } from '../runtime/feeds';
 import { dataReport } from './data-report';
+import { deployedOutput, differsFromFloat } from './deployed';
 import { type PreparedModel, withModel } from './open';
 import { measureRepairs } from './repairs';
 import { outputReport, simulate } from './simulate';
@@ -66,6 +74,7 @@ class Comparison {
   private codes: ReadonlyMap<string, CountedCodes> = new Map();
   private remedies: readonly RemedyGain[] = [];
   private result: ShadowResult | undefined;
+  private deployed: OutputPart | undefined;
 
   constructor(
     private readonly job: CompareJob,
@@ -103,6 +112,8 @@ class Comparison {
     if (!result.value) return fail(...result.issues);
     this.result = result.value;
     context.partial(this.report());
+    await this.deploy(result.value);
+    context.partial(this.report());
     const counted = await this.count();
     if (counted) return fail(...counted);
     context.partial(this.report());
@@ -118,6 +129,25 @@ class Comparison {
     if (!remedies.value) return fail(...remedies.issues);
     this.remedies = remedies.value;
     return ok(this.report(), this.issues);
+  }
+
+  /** The file as onnxruntime runs it here; where it cannot be run so, that is told and the simulated figures stay. */
+  private async deploy(simulated: ShadowResult): Promise<void> {
+    const { job, context, floatFile, quantizedFile, feeds } = this;
+    const compared = outputReport(simulated, 'simulated');
+    // An output that the simulation does not compare has no figure to stand beside.
+    if (compared.basis === undefined) return;
+    const ran = await deployedOutput({
+      reference: { file: floatFile, optimization: 'all' },
+      deployed: { file: quantizedFile, optimization: 'all' },
+      feeds,
+      batchSize: batchSizeFor(floatFile.open.model, job.dimensions),
+      threads: job.threads,
+      context,
+    });
+    this.issues.push(...ran.issues.map((one): Issue => ({ ...one, severity: 'warning' })));
+    this.deployed = ran.value;
+    if (ran.value) this.issues.push(...differsFromFloat(compared.sqnr, ran.value.sqnr));
   }
 
   /** What the file's quantizers make of the float activations: those of the file carry earlier layers' errors. */
@@ -170,11 +200,16 @@ class Comparison {
       model: base.model,
       data: result ? dataReport(job.data.source, result.samples) : null,
       layers: base.layers.map((layer) => this.layerReport(layer)),
-      ...(result ? { output: { [KEY]: outputReport(result, 'simulated') } } : {}),
+      ...(result ? { output: { [KEY]: this.outputReport(result) } } : {}),
       ...(quantization ? { quantization } : {}),
       ...(remedies.length > 0 ? { remedies } : {}),
       issues: [...issues],
     };
+  }
+
+  private outputReport(result: ShadowResult): OutputReport {
+    const { deployed } = this;
+    return { ...outputReport(result, 'simulated'), ...(deployed ? { deployed } : {}) };
   }
 
   private layerReport(layer: LayerReport): LayerReport {

@@ -5,6 +5,7 @@
 import type {
   AnalysisReport,
   LayerReport,
+  OutputPart,
   QuantizedLayerFacts,
   QuantizedModelFacts,
   UnfusedNode,
@@ -19,8 +20,10 @@ import type { Issue } from '../base/issue';
 import { fail, type Outcome, ok } from '../base/outcome';
 import type { DebugJob } from '../jobs';
 import type { ServedContext } from '../runtime/child';
+import type { Feeds } from '../runtime/feeds';
 import { optimizedGraph } from '../runtime/optimized';
 import { dataReport } from './data-report';
+import { deployedOutput, differsFromItself } from './deployed';
 import { type PreparedModel, withModel } from './open';
 
 export function debugHandler(job: DebugJob, context: ServedContext): Promise<Outcome<AnalysisReport>> {
@@ -35,6 +38,7 @@ class Debugger {
   private fusion: Fusion | undefined;
   private codes: ReadonlyMap<string, CountedCodes> = new Map();
   private samples = 0;
+  private deployed: OutputPart | undefined;
 
   constructor(
     private readonly prepared: PreparedModel,
@@ -85,10 +89,28 @@ class Debugger {
       });
       if (!counted.value) return counted.issues;
       this.take(counted.value.facts, counted.value.samples);
+      context.partial(this.report());
+      await this.deploy(feeds.value);
       return undefined;
     } finally {
       feeds.value.close();
     }
+  }
+
+  /** The file as onnxruntime runs it here against the file operator by operator. */
+  private async deploy(feeds: Feeds): Promise<void> {
+    const { prepared: file, job, context } = this;
+    const ran = await deployedOutput({
+      reference: { file, optimization: 'disabled' },
+      deployed: { file, optimization: 'all' },
+      feeds,
+      batchSize: batchSizeFor(file.open.model, job.dimensions),
+      threads: job.threads,
+      context,
+    });
+    this.issues.push(...ran.issues.map((one): Issue => ({ ...one, severity: 'warning' })));
+    this.deployed = ran.value;
+    if (ran.value) this.issues.push(...differsFromItself(ran.value));
   }
 
   private take(codes: ReadonlyMap<string, CountedCodes>, samples: number): void {
@@ -97,7 +119,7 @@ class Debugger {
   }
 
   private report(): AnalysisReport {
-    const { base, fusion, job } = this;
+    const { base, fusion, job, deployed } = this;
     const { quantization } = base;
     return {
       model: base.model,
@@ -110,6 +132,7 @@ class Debugger {
               ...(fusion
                 ? { unfused: allUnfused(fusion, quantization), conversions: fusion.conversions }
                 : {}),
+              ...(deployed ? { deployed } : {}),
             },
           }
         : {}),

@@ -2,7 +2,7 @@
  * Job `quantize`: plan → calibrate where needed → export → load the written file, run it, compare it with the float
  * model → only then give it its name.
  */
-import type { DataSpec, PlannedLayer, QuantizeReport, RangesFile } from '../../protocol/reports';
+import type { DataSpec, OutputPart, PlannedLayer, QuantizeReport, RangesFile } from '../../protocol/reports';
 import { batchSizeFor } from '../analysis/batch-size';
 import { evaluate } from '../analysis/evaluate';
 import { latencyOf } from '../analysis/latency';
@@ -17,9 +17,11 @@ import type { QuantizeJob } from '../jobs';
 import type { PlanLayer, QuantPlan } from '../methods/plan';
 import { weightErrors } from '../numerics/weight-error';
 import type { ServedContext } from '../runtime/child';
+import type { Feeds } from '../runtime/feeds';
 import { openModelFile } from '../runtime/model-file';
 import type { Session } from '../runtime/ort';
 import { openSession } from '../runtime/session-model';
+import { differsFromFloat } from './deployed';
 import { type PreparedModel, withModel } from './open';
 import { incomplete, neededRanges, noData, planOf } from './planned';
 import { quantizedTwin } from './simulate';
@@ -74,7 +76,9 @@ async function write(
   if (!verified)
     return fail(...issues, issue('verify-failed', { path: job.output, sqnr: null }, { path: job.output }));
   const slower = slowerIssue(verified, plan);
-  const all = [...issues, ...written.issues, ...(slower ? [slower] : [])];
+  const { sqnr, simulated } = verified.verification;
+  const differs = simulated ? differsFromFloat(simulated.sqnr, sqnr) : [];
+  const all = [...issues, ...written.issues, ...differs, ...(slower ? [slower] : [])];
   return ok(
     {
       output: job.output,
@@ -132,6 +136,7 @@ async function verify(
     // Undefined alone is no failure: outputs of zeros that stay zeros have no ratio.
     if (scorer.losesNumbers)
       return fail(issue('verify-failed', { path: job.output, sqnr }, { path: job.output }));
+    const simulated = await simulatedOf(job, context, plain, feeds.value, float.value, file);
     const latency = await latencyOf(float.value, quantized.value, feeds.value, context.signal);
     return ok({
       verification: {
@@ -141,12 +146,41 @@ async function verify(
         basis: 'measured',
         samples,
         data: data.source === 'none' ? 'noise' : data.source,
+        ...(simulated ? { simulated } : {}),
       },
       latency,
     });
   } finally {
     for (const session of sessions) await session.release();
     feeds.value.close();
+  }
+}
+
+/** The written file operator by operator, nothing fused, on the same samples; nothing where it cannot be run so. */
+async function simulatedOf(
+  job: QuantizeJob,
+  context: ServedContext,
+  plain: Model,
+  feeds: Feeds,
+  float: Session,
+  file: string,
+): Promise<OutputPart | undefined> {
+  const session = await openModelFile(file, { threads: job.threads, optimization: 'disabled' });
+  if (!session.value) return undefined;
+  try {
+    const compared = await evaluate({
+      session: session.value,
+      reference: float,
+      feeds,
+      task: 'classify',
+      batchSize: batchSizeFor(plain, job.dimensions),
+      signal: context.signal,
+      progress: (progress) => context.progress({ ...progress, stage: 'verify' }),
+    });
+    const { sqnr, agreement } = compared.value ?? {};
+    return sqnr === undefined ? undefined : { sqnr, topOneAgreement: agreement ?? null };
+  } finally {
+    await session.value.release();
   }
 }
 

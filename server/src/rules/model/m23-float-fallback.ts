@@ -10,7 +10,7 @@ export const m23: ModelRule<'M23'> = {
   title: 'Quantized operators that run in float',
   documentation: {
     trigger:
-      'Operators that stand between quantizers are still float operators in the graph that onnxruntime optimised at its full level on this machine. Needs `analyze --data`; without a run only ConvTranspose and InstanceNormalization are named, which have no integer kernel. It is a warning where the file or the recipe is for onnxruntime, else information.',
+      'Operators that stand between quantizers are still float operators in the graph that onnxruntime optimised at its full level on this machine. `analyze` opens the file in onnxruntime for it; `lint` and Restricted Mode do not and name ConvTranspose and InstanceNormalization only, which have no integer kernel. It is a warning where the file or the recipe is for onnxruntime, else information.',
     why: 'Such an operator costs more than before quantization: its input is dequantized, it computes in float, its output is quantized again. On x64 onnxruntime turns int8 activations into uint8 only where one operator reads them, so that in residual networks every operator around a shared int8 tensor stays float.',
     remedy:
       'Follow the reason given: uint8 activations where types differ, an integer bias of the right scale, a quantizer right behind the operator. Otherwise keep the operator in float altogether.',
