@@ -207,13 +207,17 @@ describe('incremental analysis', () => {
     script.parsed.dispose();
   });
 
-  it('finds statements again that moved, with the offsets of their new place', () => {
+  it('keeps statements that moved, with the offsets of their new place, and all that is known of them', () => {
     const text = longScript(120);
     const first = analyzeScript(parser, 'script.py', text);
     const kept = first.parsed.module.statements.at(-1);
-    const last = analyzeScript(parser, 'script.py', `x = 1\n${text}`, {}, first).parsed;
-    const moved = last.module.statements.at(-1);
-    expect(moved?.span).toEqual(kept?.span.map((offset) => offset + 6));
-    last.dispose();
+    const before = [...(kept?.span ?? [])];
+    const unit = first.program.units.at(-1);
+    const next = analyzeScript(parser, 'script.py', `x = 1\n${text}`, {}, first);
+    const moved = next.parsed.module.statements.at(-1);
+    expect(moved).toBe(kept);
+    expect(moved?.span).toEqual(before.map((offset) => offset + 6));
+    expect(next.program.units.at(-1)).toBe(unit);
+    next.parsed.dispose();
   });
 });

@@ -2,8 +2,22 @@
 import type { Node } from 'web-tree-sitter';
 import type { Argument, Expression, Parameter, Span } from './syntax';
 
+type MakeSpan = (start: number, end: number) => Span;
+
+let makeSpan: MakeSpan = (start, end) => [start, end];
+
+/** Has every span made by `make`, so that what is built can be moved later. */
+export function recordSpans(make: MakeSpan): void {
+  makeSpan = make;
+}
+
 export function spanOf(node: Node): Span {
-  return [node.startIndex, node.endIndex];
+  return makeSpan(node.startIndex, node.endIndex);
+}
+
+/** The place behind a node, where something is missing. */
+export function endOf(node: Node): Span {
+  return makeSpan(node.endIndex, node.endIndex);
 }
 
 /** Children that carry meaning; comments may stand anywhere. */
@@ -34,7 +48,7 @@ function field(node: Node, name: string): Expression {
 }
 
 function missing(node: Node): Expression {
-  return { kind: 'other', type: 'missing', parts: [], span: [node.endIndex, node.endIndex] };
+  return { kind: 'other', type: 'missing', parts: [], span: endOf(node) };
 }
 
 function other(node: Node): Expression {
@@ -58,7 +72,7 @@ const builders: Readonly<Record<string, (node: Node) => Expression>> = {
       kind: 'attribute',
       object: field(node, 'object'),
       attribute: attribute?.text ?? '',
-      attributeSpan: attribute ? spanOf(attribute) : [node.endIndex, node.endIndex],
+      attributeSpan: attribute ? spanOf(attribute) : endOf(node),
       span: spanOf(node),
     };
   },
@@ -103,6 +117,7 @@ const builders: Readonly<Record<string, (node: Node) => Expression>> = {
   slice,
   list_comprehension: comprehension,
   set_comprehension: comprehension,
+  dictionary_comprehension: comprehension,
   generator_expression: comprehension,
   lambda: (node) => {
     const list = node.childForFieldName('parameters');
@@ -217,7 +232,7 @@ function call(node: Node): Expression {
     kind: 'call',
     callee: field(node, 'function'),
     args: list ? callArguments(list) : [],
-    argsSpan: list ? spanOf(list) : [node.endIndex, node.endIndex],
+    argsSpan: list ? spanOf(list) : endOf(node),
     span: spanOf(node),
   };
 }

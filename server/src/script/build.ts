@@ -1,42 +1,67 @@
 /** Syntax tree of tree-sitter-python → statements as plain data. Broken code keeps what could be read inside it. */
 import type { Node } from 'web-tree-sitter';
-import { callArguments, expression, meaningful, parameters, spanOf } from './build-expressions';
+import {
+  callArguments,
+  endOf,
+  expression,
+  meaningful,
+  parameters,
+  recordSpans,
+  spanOf,
+} from './build-expressions';
 import { type Piece, PieceStore } from './reuse';
 import type { Comment, Expression, Module, Span, Statement } from './syntax';
 
+/** The text and the pieces of the parse that is being built: one at a time. */
+let source = '';
+let store = new PieceStore([]);
+
 /**
  * Builds the whole program from the root of a tree.
- * @param before pieces of an earlier text of the file; those that are still in the text are not built again.
+ * @param before pieces of earlier texts of the file; those that are still in the text are not built again but moved.
  */
 export function buildModule(
   root: Node,
   text: string,
   before: readonly Piece[] = [],
 ): { readonly module: Module; readonly pieces: readonly Piece[] } {
-  const store = new PieceStore(before);
+  source = text;
+  store = new PieceStore(before);
+  recordSpans(store.span);
+  // First what stood on its own before; only then is it clear which statements may be taken from inside others.
+  const found = root.namedChildren.map((node) => ({ node, piece: knownPiece(node) }));
   const statements: Statement[] = [];
   const comments: Comment[] = [];
   const pieces: Piece[] = [];
-  for (const node of root.namedChildren) {
+  for (const { node, piece: known } of found) {
     if (node.type === 'comment') {
       comments.push(comment(node));
       continue;
     }
-    const { type, startIndex: start } = node;
-    const own = text.slice(start, node.endIndex);
-    const reusable = !node.hasError;
-    const piece = (reusable && store.find(type, own, start)) || {
-      type,
-      text: own,
-      start,
-      statements: statement(node),
-      comments: node.descendantsOfType('comment').map(comment),
-    };
-    if (reusable) pieces.push(piece);
+    const piece = known ?? newPiece(node);
+    pieces.push(piece);
     statements.push(...piece.statements);
-    comments.push(...piece.comments);
+    comments.push(...(piece.comments ?? []));
   }
-  return { module: { statements, comments, complete: !root.hasError }, pieces };
+  return { module: { statements, comments, complete: !root.hasError }, pieces: store.keep(pieces) };
+}
+
+function knownPiece(node: Node): Piece | undefined {
+  const { type, startIndex: start } = node;
+  if (type === 'comment' || node.hasError) return undefined;
+  return store.findOuter(type, source.slice(start, node.endIndex), start);
+}
+
+function newPiece(node: Node): Piece {
+  const { type, startIndex: start } = node;
+  const text = source.slice(start, node.endIndex);
+  let comments: readonly Comment[] = [];
+  const piece = store.build(type, text, start, !node.hasError, () => {
+    comments = node.descendantsOfType('comment').map(comment);
+    return built(node);
+  });
+  piece.comments = comments;
+  return piece;
 }
 
 function comment(node: Node): Comment {
@@ -47,7 +72,19 @@ function block(node: Node | null): readonly Statement[] {
   return node ? meaningful(node).flatMap(statement) : [];
 }
 
+/** A statement inside another. */
 function statement(node: Node): readonly Statement[] {
+  const { type, startIndex: start } = node;
+  if (type === 'block') return block(node);
+  const text = source.slice(start, node.endIndex);
+  const whole = !node.hasError;
+  const known = whole ? store.findNested(type, text, start) : undefined;
+  if (!known) return store.build(type, text, start, whole, () => built(node)).statements;
+  store.adopt(known);
+  return known.statements;
+}
+
+function built(node: Node): readonly Statement[] {
   const build = builders[node.type];
   return build ? build(node) : [unknown(node)];
 }
@@ -147,9 +184,7 @@ const builders: Readonly<Record<string, (node: Node) => readonly Statement[]>> =
 
 function field(node: Node, name: string): Expression {
   const child = node.childForFieldName(name);
-  return child
-    ? expression(child)
-    : { kind: 'other', type: 'missing', parts: [], span: [node.endIndex, node.endIndex] };
+  return child ? expression(child) : { kind: 'other', type: 'missing', parts: [], span: endOf(node) };
 }
 
 /** An expression statement holds an assignment, an augmented one, or an expression. */

@@ -5,7 +5,7 @@
  */
 import { canonicalPath, passesThrough, selfMethods } from './catalog';
 import { definitionOf, pathOf, type Scope } from './names';
-import { type Call, isMainGuard, type Program } from './program';
+import { type Call, callAt, isMainGuard, type Program, reachOf, type Unit } from './program';
 import type { CallExpression, Expression, FunctionStatement, Statement } from './syntax';
 import { parts } from './syntax';
 
@@ -41,8 +41,6 @@ export interface Flow {
 const MAXIMUM_INLINING = 4;
 
 interface Run {
-  readonly program: Program;
-  readonly calls: ReadonlyMap<CallExpression, Call>;
   readonly events: Map<Tracked, Event[]>;
   readonly operands: Map<Call, Map<number | string, Tracked>>;
   next: number;
@@ -58,33 +56,72 @@ interface State {
   readonly returned: Tracked[];
 }
 
+interface KnownFlow {
+  /** All that it depends on. */
+  readonly units: readonly Unit[];
+  readonly flow: Flow;
+}
+
+/** Flows of functions and, by the scope of the module, of the code outside of them. */
+const knownFlows = new WeakMap<FunctionStatement | Scope, KnownFlow>();
+
 /**
  * Flows of a program: one of the module's own code, with the functions it calls run in place, and one of every
- * function that nothing in the file calls.
+ * function that nothing in the file calls. A flow is the same object as long as nothing it depends on changed.
  */
 export function flowsOf(program: Program): readonly Flow[] {
-  const calls = new Map(program.calls.map((call) => [call.expression, call]));
   const called = new Set(
-    program.calls.flatMap((call) => {
+    program.units.flatMap(callsByName).flatMap((call) => {
       const target = definitionOf(call.expression.callee, call.scope);
       return target?.kind === 'function' ? [target.statement] : [];
     }),
   );
-  const roots = program.functions.filter(({ statement }) => !called.has(statement));
-  return [
-    follow(program, calls, program.module.statements, program.scope, undefined),
-    ...roots.map(({ statement, scope }) => follow(program, calls, statement.body, scope, statement)),
-  ];
+  const { scope } = program;
+  const executed = program.units.filter(({ statement: { kind } }) => !defines.has(kind));
+  const reached = new Set([...executed, ...executed.flatMap((unit) => reachOf(program, unit))]);
+  const own = knownFlow(scope, [...reached], () =>
+    follow(
+      executed.map(({ statement }) => statement),
+      scope,
+      undefined,
+    ),
+  );
+  const others = program.units.flatMap((unit) => {
+    const roots = unit.functions.filter(({ statement }) => !called.has(statement));
+    if (roots.length === 0) return [];
+    const units = reachOf(program, unit);
+    return roots.map(({ statement, scope: inside }) =>
+      knownFlow(statement, units, () => follow(statement.body, inside, statement)),
+    );
+  });
+  return [own, ...others];
 }
 
-function follow(
-  program: Program,
-  calls: ReadonlyMap<CallExpression, Call>,
-  statements: readonly Statement[],
-  scope: Scope,
-  root: FunctionStatement | undefined,
-): Flow {
-  const run: Run = { program, calls, events: new Map(), operands: new Map(), next: 0 };
+/** Statements that do nothing when they are run. */
+const defines: ReadonlySet<Statement['kind']> = new Set(['function', 'class', 'import', 'from-import']);
+
+const callsOfUnits = new WeakMap<Unit, readonly Call[]>();
+
+/** Calls of a unit that may name a function of the file. */
+function callsByName(unit: Unit): readonly Call[] {
+  const known = callsOfUnits.get(unit);
+  if (known) return known;
+  const found = unit.calls.filter(({ expression }) => expression.callee.kind === 'name');
+  callsOfUnits.set(unit, found);
+  return found;
+}
+
+function knownFlow(root: FunctionStatement | Scope, units: readonly Unit[], make: () => Flow): Flow {
+  const known = knownFlows.get(root);
+  if (known?.units.length === units.length && known.units.every((unit, at) => unit === units[at]))
+    return known.flow;
+  const flow = make();
+  knownFlows.set(root, { units, flow });
+  return flow;
+}
+
+function follow(statements: readonly Statement[], scope: Scope, root: FunctionStatement | undefined): Flow {
+  const run: Run = { events: new Map(), operands: new Map(), next: 0 };
   const variables = new Map<string, Tracked>();
   for (const { name } of root?.parameters ?? []) variables.set(name, track(run, undefined, undefined));
   const active = new Set(root ? [root] : []);
@@ -210,7 +247,7 @@ function evaluate(expression: Expression, state: State, run: Run): Tracked | und
 }
 
 function evaluateCall(expression: CallExpression, state: State, run: Run): Tracked | undefined {
-  const call = run.calls.get(expression);
+  const call = callAt(expression);
   const { callee } = expression;
   const operands = new Map<number | string, Tracked>();
   const receiver = callee.kind === 'attribute' ? evaluate(callee.object, state, run) : undefined;

@@ -37,17 +37,50 @@ interface OpenScope extends Scope {
   readonly names: Map<string, Binding[]>;
   readonly stars: string[];
   readonly inner: Map<FunctionStatement | ClassStatement, Scope>;
+  /** Scopes of an earlier text while this one is bound. */
+  before: ReadonlyMap<FunctionStatement | ClassStatement, Scope> | undefined;
+  /** Of a module: the statements at its top that bind a name. */
+  readonly definers: Map<string, Statement[]>;
+  /** The one of them that is bound now. */
+  binding: Statement | undefined;
 }
 
-/** Binds all names of a program. */
-export function bind(module: Module): Scope {
-  const scope = open('module', undefined, undefined);
-  bindBlock(module.statements, scope);
+const moduleScopes = new WeakMap<Scope, OpenScope>();
+
+/**
+ * Binds all names of a program.
+ * @param earlier scope of an earlier text of the file: it becomes that of this one, and the scopes of functions and
+ *   classes that are the same statements still stay what they are.
+ */
+export function bind(module: Module, earlier?: Scope): Scope {
+  const scope = (earlier && moduleScopes.get(earlier)) ?? open('module', undefined, undefined);
+  moduleScopes.set(scope, scope);
+  scope.before = new Map(scope.inner);
+  scope.names.clear();
+  scope.inner.clear();
+  scope.stars.length = 0;
+  scope.definers.clear();
+  for (const statement of module.statements) {
+    scope.binding = statement;
+    bindStatement(statement, scope);
+  }
+  scope.before = undefined;
+  scope.binding = undefined;
   return scope;
 }
 
 function open(kind: Scope['kind'], parent: Scope | undefined, statement: Scope['statement']): OpenScope {
-  return { kind, parent, statement, names: new Map(), stars: [], inner: new Map() };
+  return {
+    kind,
+    parent,
+    statement,
+    names: new Map(),
+    stars: [],
+    inner: new Map(),
+    before: undefined,
+    definers: new Map(),
+    binding: undefined,
+  };
 }
 
 function bindBlock(statements: readonly Statement[], scope: OpenScope): void {
@@ -71,7 +104,8 @@ function bindStatement(statement: Statement, scope: OpenScope): void {
       return;
     case 'function':
     case 'class': {
-      const inner = open(statement.kind, scope, statement);
+      const known = scope.before?.get(statement);
+      const inner = known ?? bindInside(statement, scope);
       scope.inner.set(statement, inner);
       add(
         scope,
@@ -80,13 +114,6 @@ function bindStatement(statement: Statement, scope: OpenScope): void {
           ? { kind: 'function', statement, scope: inner }
           : { kind: 'class', statement, scope: inner },
       );
-      if (statement.kind === 'function')
-        for (const parameter of statement.parameters)
-          add(inner, parameter.name, {
-            kind: 'parameter',
-            ...(parameter.default && { default: parameter.default }),
-          });
-      bindBlock(statement.body, inner);
       return;
     }
     case 'assign':
@@ -104,6 +131,16 @@ function bindStatement(statement: Statement, scope: OpenScope): void {
   for (const inside of blocks(statement)) bindBlock(inside, scope);
 }
 
+/** Scope of a function or class. */
+function bindInside(statement: FunctionStatement | ClassStatement, around: Scope): Scope {
+  const scope = open(statement.kind, around, statement);
+  if (statement.kind === 'function')
+    for (const { name, default: value } of statement.parameters)
+      add(scope, name, { kind: 'parameter', ...(value && { default: value }) });
+  bindBlock(statement.body, scope);
+  return scope;
+}
+
 function bindTarget(target: Expression, scope: OpenScope, value: Expression | undefined): void {
   if (target.kind === 'name')
     add(scope, target.name, { kind: 'variable', ...(value && { value }), span: target.span });
@@ -119,6 +156,15 @@ function add(scope: OpenScope, name: string, binding: Binding): void {
   const known = scope.names.get(name);
   if (known) known.push(binding);
   else scope.names.set(name, [binding]);
+  if (!scope.binding) return;
+  const definers = scope.definers.get(name);
+  if (!definers) scope.definers.set(name, [scope.binding]);
+  else if (definers.at(-1) !== scope.binding) definers.push(scope.binding);
+}
+
+/** Statements at the top of a program that bind a name there, in the order of the text. */
+export function definedBy(scope: Scope, name: string): readonly Statement[] {
+  return moduleScopes.get(scope)?.definers.get(name) ?? [];
 }
 
 /** All bindings of a name as seen from a scope, by Python's rule: class scopes are not seen from their functions. */

@@ -2,7 +2,7 @@
  * A program as rules see it: every call with its resolved path, scope and surroundings, in the order of the text, and
  * the frameworks it imports. Built from syntax alone; nothing is executed.
  */
-import { bind, pathOf, type Scope } from './names';
+import { bind, definedBy, pathOf, type Scope } from './names';
 import {
   type Argument,
   blocks,
@@ -45,9 +45,21 @@ export interface Call extends Surroundings {
   readonly statement: Statement;
 }
 
+/** What was read of one statement at the top of a program. The same object as long as it says the same. */
+export interface Unit {
+  readonly statement: Statement;
+  readonly calls: readonly Call[];
+  readonly classes: Program['classes'];
+  readonly functions: Program['functions'];
+  readonly imports: ReadonlySet<string>;
+  /** Every name that is read or written in it. */
+  readonly names: ReadonlySet<string>;
+}
+
 export interface Program {
   readonly module: Module;
   readonly scope: Scope;
+  readonly units: readonly Unit[];
   /** In the order of the text; arguments before the call that takes them. */
   readonly calls: readonly Call[];
   readonly classes: readonly { readonly statement: ClassStatement; readonly scope: Scope }[];
@@ -60,18 +72,55 @@ export interface Program {
   readonly imports: ReadonlySet<string>;
 }
 
-/** Reads a parsed module. */
-export function readProgram(module: Module): Program {
-  const scope = bind(module);
-  const program = {
+const pathsOf = new WeakMap<Program, ReadonlyMap<string, string | undefined>>();
+
+/**
+ * Reads a parsed module.
+ * @param earlier program of an earlier text of the file: it is used up, and what still holds of it is taken over.
+ */
+export function readProgram(module: Module, earlier?: Program): Program {
+  const scope = bind(module, earlier?.scope);
+  const paths = new Map(
+    [...scope.names.keys()].map((name) => [name, pathOf({ kind: 'name', name, span: [0, 0] }, scope)]),
+  );
+  const changed = changedNames((earlier && pathsOf.get(earlier)) ?? new Map(), paths);
+  const known = new Map(earlier?.units.map((unit) => [unit.statement, unit]));
+  const units = module.statements.map((statement) => {
+    const unit = known.get(statement);
+    return unit && !changed.some((name) => unit.names.has(name)) ? unit : readUnit(statement, scope);
+  });
+  const program: Program = {
     module,
     scope,
+    units,
+    calls: units.flatMap(({ calls }) => calls),
+    classes: units.flatMap(({ classes }) => classes),
+    functions: units.flatMap(({ functions }) => functions),
+    imports: new Set(units.flatMap(({ imports }) => [...imports])),
+  };
+  pathsOf.set(program, paths);
+  return program;
+}
+
+/** Names that stand for something else than before. */
+function changedNames(
+  before: ReadonlyMap<string, string | undefined>,
+  now: ReadonlyMap<string, string | undefined>,
+): readonly string[] {
+  const names = [...now.keys(), ...[...before.keys()].filter((name) => !now.has(name))];
+  return names.filter((name) => before.get(name) !== now.get(name));
+}
+
+function readUnit(statement: Statement, scope: Scope): Unit {
+  const unit = {
+    statement,
     calls: [] as Call[],
-    classes: [] as { statement: ClassStatement; scope: Scope }[],
+    classes: [] as Program['classes'][number][],
     functions: [] as Program['functions'][number][],
     imports: new Set<string>(),
+    names: new Set<string>(),
   };
-  const root = {
+  const around = {
     scope,
     function: undefined,
     class: undefined,
@@ -79,77 +128,107 @@ export function readProgram(module: Module): Program {
     contexts: [],
     conditional: false,
   };
-  visitBlock(module.statements, root, program);
-  return program;
+  visit(statement, around, unit);
+  return unit;
 }
 
-type OpenProgram = {
+/**
+ * The units that what a unit does may depend on: those that bind the names in it, and in those. The unit itself is
+ * the first.
+ */
+export function reachOf(program: Program, unit: Unit): readonly Unit[] {
+  const { uses, units } = reachIndex(program);
+  const seen = new Set([unit]);
+  // A set visits what is added while it is visited.
+  for (const one of seen) {
+    let found = uses.get(one);
+    if (!found) {
+      const statements = new Set([...one.names].flatMap((name) => definedBy(program.scope, name)));
+      found = [...statements].flatMap((statement) => units.get(statement) ?? []);
+      uses.set(one, found);
+    }
+    for (const used of found) seen.add(used);
+  }
+  return [...seen];
+}
+
+const reachIndexes = new WeakMap<
+  Program,
+  { readonly units: ReadonlyMap<Statement, Unit>; readonly uses: Map<Unit, readonly Unit[]> }
+>();
+
+function reachIndex(program: Program) {
+  const known = reachIndexes.get(program);
+  if (known) return known;
+  const units = new Map(program.units.map((unit) => [unit.statement, unit]));
+  const made = { units, uses: new Map<Unit, readonly Unit[]>() };
+  reachIndexes.set(program, made);
+  return made;
+}
+
+type OpenUnit = {
   readonly calls: Call[];
-  readonly classes: { statement: ClassStatement; scope: Scope }[];
+  readonly classes: Program['classes'][number][];
   readonly functions: Program['functions'][number][];
   readonly imports: Set<string>;
+  readonly names: Set<string>;
 };
 
-function visitBlock(statements: readonly Statement[], around: Surroundings, program: OpenProgram): void {
-  for (const statement of statements) visit(statement, around, program);
+function visitBlock(statements: readonly Statement[], around: Surroundings, unit: OpenUnit): void {
+  for (const statement of statements) visit(statement, around, unit);
 }
 
-function visit(statement: Statement, around: Surroundings, program: OpenProgram): void {
-  for (const one of expressionsOf(statement)) collectCalls(one, statement, around, program);
+function visit(statement: Statement, around: Surroundings, unit: OpenUnit): void {
+  for (const one of expressionsOf(statement)) collectCalls(one, statement, around, unit);
   switch (statement.kind) {
     case 'import':
-      for (const { path } of statement.modules) program.imports.add(firstPart(path));
+      for (const { path } of statement.modules) unit.imports.add(firstPart(path));
       return;
     case 'from-import':
-      if (statement.level === 0) program.imports.add(firstPart(statement.module));
+      if (statement.level === 0) unit.imports.add(firstPart(statement.module));
       return;
     case 'function': {
       const scope = around.scope.inner.get(statement);
       if (!scope) return;
       const enclosing = around.scope.kind === 'class' ? around.class : undefined;
-      program.functions.push({ statement, scope, class: enclosing });
+      unit.functions.push({ statement, scope, class: enclosing });
       const contexts = statement.decorators.flatMap((decorator) => contextPath(decorator, around.scope));
       const inner = { scope, function: statement, loops: [], contexts, conditional: false };
-      visitBlock(statement.body, { ...around, ...inner }, program);
+      visitBlock(statement.body, { ...around, ...inner }, unit);
       return;
     }
     case 'class': {
       const scope = around.scope.inner.get(statement);
       if (!scope) return;
-      program.classes.push({ statement, scope });
-      visitBlock(statement.body, { ...around, scope, class: statement, conditional: false }, program);
+      unit.classes.push({ statement, scope });
+      visitBlock(statement.body, { ...around, scope, class: statement, conditional: false }, unit);
       return;
     }
     case 'with': {
       const entered = statement.items.flatMap(({ context }) => contextPath(context, around.scope));
-      visitBlock(statement.body, { ...around, contexts: [...around.contexts, ...entered] }, program);
+      visitBlock(statement.body, { ...around, contexts: [...around.contexts, ...entered] }, unit);
       return;
     }
     case 'for': {
-      visitBlock(
-        statement.body,
-        { ...around, loops: [...around.loops, statement], conditional: true },
-        program,
-      );
-      visitBlock(statement.orElse, { ...around, conditional: true }, program);
+      visitBlock(statement.body, { ...around, loops: [...around.loops, statement], conditional: true }, unit);
+      visitBlock(statement.orElse, { ...around, conditional: true }, unit);
       return;
     }
     case 'try':
-      visitBlock(statement.body, around, program);
-      for (const handler of statement.handlers)
-        visitBlock(handler, { ...around, conditional: true }, program);
-      visitBlock(statement.orElse, around, program);
-      visitBlock(statement.finally, around, program);
+      visitBlock(statement.body, around, unit);
+      for (const handler of statement.handlers) visitBlock(handler, { ...around, conditional: true }, unit);
+      visitBlock(statement.orElse, around, unit);
+      visitBlock(statement.finally, around, unit);
       return;
     case 'if': {
       // `if __name__ == '__main__'` is not a choice.
       const inner = isMainGuard(statement.test) ? around : { ...around, conditional: true };
-      visitBlock(statement.body, inner, program);
-      visitBlock(statement.orElse, { ...around, conditional: true }, program);
+      visitBlock(statement.body, inner, unit);
+      visitBlock(statement.orElse, { ...around, conditional: true }, unit);
       return;
     }
     default:
-      for (const inside of blocks(statement)) visitBlock(inside, { ...around, conditional: true }, program);
+      for (const inside of blocks(statement)) visitBlock(inside, { ...around, conditional: true }, unit);
   }
 }
 
@@ -171,10 +250,21 @@ function collectCalls(
   expression: Expression,
   statement: Statement,
   around: Surroundings,
-  program: OpenProgram,
+  unit: OpenUnit,
 ): void {
-  for (const part of parts(expression)) collectCalls(part, statement, around, program);
-  if (expression.kind === 'call') program.calls.push(callOf(expression, statement, around));
+  for (const part of parts(expression)) collectCalls(part, statement, around, unit);
+  if (expression.kind === 'name') unit.names.add(expression.name);
+  if (expression.kind !== 'call') return;
+  const call = callOf(expression, statement, around);
+  unit.calls.push(call);
+  callsOfExpressions.set(expression, call);
+}
+
+const callsOfExpressions = new WeakMap<CallExpression, Call>();
+
+/** The call that an expression of the newest program is. */
+export function callAt(expression: CallExpression): Call | undefined {
+  return callsOfExpressions.get(expression);
 }
 
 function callOf(expression: CallExpression, statement: Statement, around: Surroundings): Call {

@@ -1,60 +1,177 @@
 /**
- * Statements of an earlier parse, used again where the text of a top-level statement is the same: a keystroke changes one
- * of them, and building plain data from the syntax tree is the dearest step. Same type, same text and no error inside
- * mean the same tree, since the grammar looks at nothing around a complete statement.
+ * Statements of an earlier parse, used again where the text of a statement is the same: a keystroke changes one of them,
+ * and building plain data from the syntax tree is the dearest step. Same type, same text and no error inside mean the
+ * same tree, since the grammar looks at nothing around a complete statement. What is used again stays the same object and
+ * only moves, so that whatever is known of it stays known.
  */
-import type { Comment, Statement } from './syntax';
+import type { Comment, Span, Statement } from './syntax';
 
-/** What was built from one top-level node without errors. */
+/** What was built from one node: a statement at any depth. */
 export interface Piece {
   readonly type: string;
-  readonly text: string;
-  readonly start: number;
+  /** Text of a piece that stands in no other; those inside read theirs from it. */
+  text: string;
+  start: number;
+  readonly length: number;
+  /** With an error inside it is built anew each time, but not what is whole in it. */
+  readonly whole: boolean;
   readonly statements: readonly Statement[];
-  /** Comments inside it. */
-  readonly comments: readonly Comment[];
+  /** Comments inside a piece that stands in no other; those of the rest are not told apart. */
+  comments: readonly Comment[] | undefined;
+  /** All spans built for it, save those of the pieces inside. */
+  readonly spans: MutableSpan[];
+  readonly inner: Piece[];
+  parent: Piece | undefined;
+  /** Number of the parse that used it last. */
+  used: number;
+  /** Number of the parse that used something inside it alone. */
+  opened: number;
 }
 
-/** Looks up pieces by type and text; the copy has the offsets of its new place. */
+export type MutableSpan = [start: number, end: number];
+
+/** Pieces that no text of late had are dropped beyond this. */
+const MAXIMUM_SPARE = 400;
+
+/** Parses that a piece survives without being used: while a bracket or a string is open the rest is in no statement. */
+const MAXIMUM_AGE = 40;
+
+let parses = 0;
+
+/** Finds pieces by type and text, each once; records the spans and pieces that are built meanwhile. */
 export class PieceStore {
-  private readonly known = new Map<string, Piece>();
+  private readonly parse = ++parses;
+  private readonly outer = new Map<string, Piece[]>();
+  private nested: Map<string, Piece[]> | undefined;
+  private building: Piece | undefined;
 
-  constructor(pieces: readonly Piece[]) {
-    for (const piece of pieces) this.known.set(key(piece.type, piece.text), piece);
+  /** @param before pieces of earlier texts, those that stand in no other. */
+  constructor(private readonly before: readonly Piece[]) {
+    for (const piece of before)
+      if (piece.whole && piece.comments) add(this.outer, key(piece.type, piece.text), piece);
   }
 
-  find(type: string, text: string, start: number): Piece | undefined {
-    const piece = this.known.get(key(type, text));
-    if (!piece || piece.start === start) return piece;
-    const distance = start - piece.start;
-    return {
-      ...piece,
+  /** A piece that stood in no other, moved to its new place. */
+  findOuter(type: string, text: string, start: number): Piece | undefined {
+    return this.take(this.outer.get(key(type, text)), text, start);
+  }
+
+  /** The same for a statement inside another; ask once all of the others were found. */
+  findNested(type: string, text: string, start: number): Piece | undefined {
+    if (this.before.length === 0) return undefined;
+    this.nested ??= this.remaining();
+    return this.take(this.nested.get(key(type, text)), text, start);
+  }
+
+  /** Builds a piece; what `make` builds inside is noted in it. */
+  build(type: string, text: string, start: number, whole: boolean, make: () => readonly Statement[]): Piece {
+    const parent = this.building;
+    const statements: Statement[] = [];
+    const piece: Piece = {
+      type,
+      text,
       start,
-      statements: moved(piece.statements, distance),
-      comments: moved(piece.comments, distance),
+      length: text.length,
+      whole,
+      statements,
+      comments: undefined,
+      spans: [],
+      inner: [],
+      parent,
+      used: this.parse,
+      opened: 0,
     };
+    this.building = piece;
+    statements.push(...make());
+    this.building = parent;
+    if (parent) {
+      piece.text = '';
+      parent.inner.push(piece);
+    }
+    return piece;
   }
+
+  /** A piece of an earlier text stands in the one that is being built. */
+  adopt(piece: Piece): void {
+    piece.parent = this.building;
+    piece.text = '';
+    piece.comments = undefined;
+    this.building?.inner.push(piece);
+  }
+
+  /** A span of what is being built. */
+  readonly span = (start: number, end: number): Span => {
+    const span: MutableSpan = [start, end];
+    this.building?.spans.push(span);
+    return span;
+  };
+
+  /** Pieces for the next parse: those of this text, and of earlier ones what may come back. */
+  keep(now: readonly Piece[]): readonly Piece[] {
+    const spare: Piece[] = [];
+    const keepUnused = (piece: Piece, text: string, start: number) => {
+      if (piece.used === this.parse) return;
+      if (piece.opened === this.parse) {
+        for (const inside of piece.inner) keepUnused(inside, text, start);
+      } else if (this.parse - piece.used <= MAXIMUM_AGE) {
+        if (piece.parent) piece.text = text.slice(piece.start - start, piece.start - start + piece.length);
+        piece.parent = undefined;
+        spare.push(piece);
+      }
+    };
+    for (const piece of this.before) keepUnused(piece, piece.text, piece.start);
+    return [...now, ...spare.slice(0, MAXIMUM_SPARE)];
+  }
+
+  private take(found: Piece[] | undefined, text: string, start: number): Piece | undefined {
+    for (let piece = found?.shift(); piece; piece = found?.shift()) {
+      if (piece.used === this.parse || piece.opened === this.parse) continue;
+      for (let around = piece.parent; around; around = around.parent) around.opened = this.parse;
+      piece.parent = undefined;
+      piece.text = text;
+      move(piece, start - piece.start, this.parse);
+      return piece;
+    }
+    return undefined;
+  }
+
+  /** What stands inside the pieces that were not found again. */
+  private remaining(): Map<string, Piece[]> {
+    const found = new Map<string, Piece[]>();
+    for (const piece of this.before) {
+      if (piece.used === this.parse) continue;
+      const { text, start } = piece;
+      const visit = (inside: Piece) => {
+        if (inside.whole) {
+          const from = inside.start - start;
+          add(found, key(inside.type, text.slice(from, from + inside.length)), inside);
+        }
+        for (const one of inside.inner) visit(one);
+      };
+      visit(piece);
+    }
+    return found;
+  }
+}
+
+function add(pieces: Map<string, Piece[]>, name: string, piece: Piece): void {
+  const same = pieces.get(name);
+  if (same) same.push(piece);
+  else pieces.set(name, [piece]);
 }
 
 function key(type: string, text: string): string {
   return `${type}\n${text}`;
 }
 
-/** A copy of plain syntax with every span moved. Spans are the only pairs of numbers in it. */
-function moved<T>(value: T, distance: number): T {
-  if (typeof value !== 'object' || value === null) return value;
-  if (Array.isArray(value)) {
-    const [start, end] = value;
-    const copy =
-      value.length === 2 && typeof start === 'number' && typeof end === 'number'
-        ? [start + distance, end + distance]
-        : value.map((item) => moved(item, distance));
-    return copy as T;
-  }
-  const copy: T = { ...value };
-  for (const name in copy) {
-    const part = copy[name];
-    if (typeof part === 'object' && part !== null) copy[name] = moved(part, distance);
-  }
-  return copy;
+/** Moves every span where it stands: whoever holds one sees the new place. */
+function move(piece: Piece, distance: number, parse: number): void {
+  piece.start += distance;
+  piece.used = parse;
+  if (distance !== 0)
+    for (const span of piece.spans) {
+      span[0] += distance;
+      span[1] += distance;
+    }
+  for (const inside of piece.inner) move(inside, distance, parse);
 }

@@ -41,7 +41,7 @@ export function analyzeScript(
   previous?: AnalyzedScript,
 ): AnalyzedScript {
   const parsed = parser.parse(text, previous?.parsed);
-  const program = readProgram(parsed.module);
+  const program = readProgram(parsed.module, previous?.program);
   const silenced = suppressions(text, parsed.module.comments);
   const trees = once(() => moduleTrees({ file, program }));
   const facts: ScriptFacts = {
