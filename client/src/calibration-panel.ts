@@ -12,27 +12,15 @@ import {
 } from '../../server/src/protocol/views';
 import type { Calibrations } from './calibrations';
 import type { Server } from './client';
+import { pickData, recipeBeside, recipeTextOf, rememberRequest, startValues } from './data-choice';
 import type { Models } from './models';
 import { calibrationPanelWords } from './panel-words';
 import { quantizeModel } from './quantize';
-import { calibrationDefaults, readRecipe } from './recipe-defaults';
 import { runNotices } from './run-notices';
 import { manageTrust, requireTrust } from './trust';
 import { preparePage } from './webview-page';
 
 export const calibrationView = 'quantlens.calibration';
-
-/** Key of the last form per model in the workspace's memory. */
-const rememberedKey = 'calibrationRequests';
-
-/** What the form was last sent off with for a model, in this workspace. */
-export function rememberedRequest(
-  context: vscode.ExtensionContext,
-  modelUri: string,
-): CalibrationRequest | undefined {
-  const all: Readonly<Record<string, CalibrationRequest>> = context.workspaceState.get(rememberedKey, {});
-  return all[modelUri];
-}
 
 interface RunningJob {
   readonly id: string;
@@ -167,39 +155,17 @@ export class CalibrationPanel implements vscode.WebviewViewProvider, vscode.Disp
     const selected = this.selected ?? this.models.active;
     const chosen = models.find(({ uri }) => uri === selected?.toString())?.uri ?? models[0]?.uri ?? null;
     const model = chosen === null ? undefined : vscode.Uri.parse(chosen);
-    const defaults = model ? await this.defaultsFor(model) : {};
+    const defaults = model ? await startValues(this.context, model) : {};
     const hasRecipe = model !== undefined && (await recipeTextOf(model)) !== undefined;
     const { isTrusted: trusted } = vscode.workspace;
     this.post({ type: 'models', models, selected: chosen, trusted, defaults, hasRecipe });
   }
 
-  /** What the form starts with: the last run on this model, else what the recipe beside it says. */
-  private async defaultsFor(model: vscode.Uri): Promise<Partial<CalibrationRequest>> {
-    const remembered = rememberedRequest(this.context, model.toString());
-    if (remembered) return remembered;
-    const text = await recipeTextOf(model);
-    return text === undefined
-      ? {}
-      : calibrationDefaults(readRecipe(text), vscode.Uri.joinPath(model, '..').fsPath);
-  }
-
-  private remembered(): Readonly<Record<string, CalibrationRequest>> {
-    return this.context.workspaceState.get(rememberedKey, {});
-  }
-
   private async pickData(kind: 'folder' | 'file'): Promise<void> {
-    const folder = kind === 'folder';
-    const [picked] =
-      (await vscode.window.showOpenDialog({
-        canSelectFolders: folder,
-        canSelectFiles: !folder,
-        defaultUri: this.selected && vscode.Uri.joinPath(this.selected, '..'),
-        openLabel: vscode.l10n.t('Use as Calibration Data'),
-        title: folder
-          ? vscode.l10n.t('Folder of images or of input_*.pb files')
-          : vscode.l10n.t('NumPy file with calibration samples'),
-        filters: folder ? undefined : { NumPy: ['npy', 'npz'] },
-      })) ?? [];
+    const picked = await pickData(kind, this.selected, {
+      openLabel: vscode.l10n.t('Use as Calibration Data'),
+      fileTitle: vscode.l10n.t('NumPy file with calibration samples'),
+    });
     if (picked) this.post({ type: 'picked', source: picked.fsPath });
   }
 
@@ -215,10 +181,7 @@ export class CalibrationPanel implements vscode.WebviewViewProvider, vscode.Disp
     this.job = job;
     this.post(job.started);
     runNotices.tell(request.modelUri, { state: 'running' });
-    await this.context.workspaceState.update(rememberedKey, {
-      ...this.remembered(),
-      [request.modelUri]: request,
-    });
+    await rememberRequest(this.context, request);
     const result = await this.calibrate(job);
     this.calibrations.keep({ request, result });
     job.finished = { type: 'finished', result };
@@ -262,18 +225,4 @@ export class CalibrationPanel implements vscode.WebviewViewProvider, vscode.Disp
 function noticeOf({ state, samples, problems }: CalibrationResult): RunNotice {
   if (state === 'done') return { state: 'idle' };
   return state === 'cancelled' ? { state, samples } : { state, problem: problems.join(' ') };
-}
-
-/** Text of the recipe beside a model as the disk has it; undefined without one. */
-async function recipeTextOf(model: vscode.Uri): Promise<string | undefined> {
-  const recipe = recipeBeside(model);
-  try {
-    return new TextDecoder().decode(await vscode.workspace.fs.readFile(recipe));
-  } catch {
-    return undefined;
-  }
-}
-
-function recipeBeside(model: vscode.Uri): vscode.Uri {
-  return model.with({ path: model.path.replace(/\.onnx$/, '.quant.json') });
 }

@@ -92,7 +92,7 @@ const handlers: Readonly<Record<CommandId, Handler>> = {
     const model = await modelOf(models, argument);
     if (!model || !(await requireTrust())) return;
     if (named) {
-      comparisons.show(model, named);
+      await comparisons.show(model, named);
       return;
     }
     const selected = Array.isArray(more) ? more.filter((one) => one instanceof vscode.Uri) : [];
@@ -100,7 +100,7 @@ const handlers: Readonly<Record<CommandId, Handler>> = {
       selected.find((uri) => uri.toString() !== model.toString()) ?? (await chooseOther(models, model));
     if (!other) return;
     const { float, quantized } = await inOrder(model, other);
-    comparisons.show(float, quantized);
+    await comparisons.show(float, quantized);
   },
 
   'quantlens.applyRecipe': async (services, argument) => {

@@ -4,12 +4,17 @@
  */
 import { randomUUID } from 'node:crypto';
 import * as vscode from 'vscode';
-import type { CompareTarget, FromComparePanel, ToComparePanel } from '../../server/src/protocol/panel';
+import type {
+  CompareData,
+  CompareTarget,
+  FromComparePanel,
+  ToComparePanel,
+} from '../../server/src/protocol/panel';
 import type { CompareView, LayerDetailView } from '../../server/src/protocol/views';
-import { rememberedRequest } from './calibration-panel';
 import type { Calibrations } from './calibrations';
 import type { Server } from './client';
 import { besideEarlier, isComplete } from './compare-result';
+import { pickData, rememberComparison, rememberedComparison, startValues } from './data-choice';
 import { modelEditorType } from './models';
 import { comparePanelWords } from './panel-words';
 import { baseName, compareTexts } from './text-view';
@@ -33,14 +38,19 @@ export class ComparePanels implements vscode.Disposable, vscode.WebviewPanelSeri
     this.registration = vscode.window.registerWebviewPanelSerializer(comparePanelType, this);
   }
 
-  /** Shows the comparison of two files; one that is open already comes to the front and runs again. */
-  show(float: vscode.Uri, quantized: vscode.Uri): void {
-    const known = this.open.get(keyOf(float.toString(), quantized.toString()));
-    if (known) {
-      known.reveal();
+  /**
+   * Shows the comparison of two files; one that is open already comes to the front and runs again.
+   * @param data samples to compare on; default: those chosen last.
+   */
+  async show(float: vscode.Uri, quantized: vscode.Uri, data?: CompareData): Promise<void> {
+    const [floatUri, quantizedUri] = [float.toString(), quantized.toString()];
+    const known = () => this.open.get(keyOf(floatUri, quantizedUri));
+    if (known()) {
+      known()?.reveal(data);
       return;
     }
-    const target = this.targetOf(float.toString(), quantized.toString());
+    const target = { floatUri, quantizedUri, ...(data ?? (await this.dataOf(float, quantized))) };
+    if (known()) return;
     const panel = vscode.window.createWebviewPanel(
       comparePanelType,
       titleOf(target),
@@ -70,19 +80,20 @@ export class ComparePanels implements vscode.Disposable, vscode.WebviewPanelSeri
     this.open.get(key)?.dispose();
     const made = new ComparePanel(panel, target, this.services, {
       closed: () => this.open.get(key) === made && this.open.delete(key),
-      swapped: () => this.show(vscode.Uri.parse(quantizedUri), vscode.Uri.parse(floatUri)),
+      swapped: () => void this.show(vscode.Uri.parse(quantizedUri), vscode.Uri.parse(floatUri)),
     });
     this.open.set(key, made);
   }
 
-  /** The data of the float model's last calibration, else seeded noise. */
-  private targetOf(floatUri: string, quantizedUri: string): CompareTarget {
+  /** Samples chosen for this pair before, else those of the float model's last calibration or of its recipe. */
+  private async dataOf(float: vscode.Uri, quantized: vscode.Uri): Promise<CompareData> {
     const { calibrations, context } = this.services;
-    const request = calibrations.of(floatUri)?.request ?? rememberedRequest(context, floatUri);
-    if (!request) return { floatUri, quantizedUri };
+    const chosen = rememberedComparison(context, keyOf(float.toString(), quantized.toString()));
+    if (chosen) return chosen;
+    const request = calibrations.of(float.toString())?.request ?? (await startValues(context, float));
     const { source, samples, scale, mean, std, resize, crop, layout, color } = request;
-    const preprocessing = { scale, mean, std, resize, crop, layout, color };
-    return { floatUri, quantizedUri, source, samples, preprocessing };
+    if (source === undefined) return {};
+    return { source, samples, preprocessing: { scale, mean, std, resize, crop, layout, color } };
   }
 }
 
@@ -131,9 +142,11 @@ class ComparePanel {
     });
   }
 
-  reveal(): void {
+  /** Comes to the front and compares again, on other samples where some are given. */
+  reveal(data?: CompareData): void {
     this.panel.reveal();
-    if (!this.cancellation) void this.run();
+    if (data) void this.compareOn(data);
+    else if (!this.cancellation) void this.run();
   }
 
   dispose(): void {
@@ -182,8 +195,9 @@ class ComparePanel {
         return this.host.swapped();
       case 'pick-data':
         return this.pickData(message.kind);
-      case 'no-data':
-        return this.compareOn({ floatUri, quantizedUri });
+      case 'compare-on':
+        await rememberComparison(this.services.context, keyOf(floatUri, quantizedUri), message.data);
+        return this.compareOn(message.data);
       case 'detail':
         return this.showDetail(message.layer);
       case 'reveal':
@@ -279,23 +293,16 @@ class ComparePanel {
   }
 
   private async pickData(kind: 'folder' | 'file'): Promise<void> {
-    const folder = kind === 'folder';
-    const [picked] =
-      (await vscode.window.showOpenDialog({
-        canSelectFolders: folder,
-        canSelectFiles: !folder,
-        defaultUri: vscode.Uri.joinPath(vscode.Uri.parse(this.target.floatUri), '..'),
-        openLabel: vscode.l10n.t('Compare on This Data'),
-        title: folder
-          ? vscode.l10n.t('Folder of images or of input_*.pb files')
-          : vscode.l10n.t('NumPy file with samples'),
-        filters: folder ? undefined : { NumPy: ['npy', 'npz'] },
-      })) ?? [];
-    if (picked) await this.compareOn({ ...this.target, source: picked.fsPath });
+    const picked = await pickData(kind, vscode.Uri.parse(this.target.floatUri), {
+      openLabel: vscode.l10n.t('Compare on This Data'),
+      fileTitle: vscode.l10n.t('NumPy file with samples'),
+    });
+    if (picked) this.post({ type: 'picked', source: picked.fsPath });
   }
 
-  private async compareOn(target: CompareTarget): Promise<void> {
-    this.aim(target);
+  private async compareOn(data: CompareData): Promise<void> {
+    const { floatUri, quantizedUri } = this.target;
+    this.aim({ floatUri, quantizedUri, ...data });
     await this.run();
   }
 }

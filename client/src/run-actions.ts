@@ -5,6 +5,7 @@ import type { RunRecord } from '../../server/src/protocol/views';
 import type { CalibrationPanel } from './calibration-panel';
 import type { Calibrations } from './calibrations';
 import type { Server } from './client';
+import type { ComparePanels } from './compare-panel';
 import { modelEditorType } from './models';
 import { progressText } from './progress-text';
 import { mayReplace, quantizeModel } from './quantize';
@@ -18,6 +19,7 @@ export interface RunServices {
   readonly server: Server;
   readonly calibrations: Calibrations;
   readonly panel: CalibrationPanel;
+  readonly comparisons: ComparePanels;
 }
 
 /** The run of a row; undefined for rows of models and anything else. */
@@ -51,8 +53,12 @@ export async function runAgain(services: RunServices, run: RunRecord): Promise<v
       await quantizeModel(services, { modelUri, ...params });
       return;
     }
-    case 'compare':
-      return compareWithFloat(run);
+    case 'compare': {
+      const { kind: _kind, ...data } = request;
+      if (run.outputUri === undefined || !(await requireTrust())) return;
+      await services.comparisons.show(vscode.Uri.parse(modelUri), vscode.Uri.parse(run.outputUri), data);
+      return;
+    }
     case 'output-effect':
       return measureOutputEffect(services.server, vscode.Uri.parse(modelUri));
     case undefined:

@@ -42,8 +42,51 @@ describe('compare view', () => {
     await workbench.screenshot('compare');
   });
 
+  it('stands on the samples of the recipe, and on those chosen in the page', async () => {
+    const facts = () => page.locator('#facts').innerText();
+    assert.match(await facts(), /Compared on\s+train128_x\.npy, 128 samples/);
+    const outputOn = async (data: RegExp) => {
+      await until(`compared on ${data}`, async () => data.test(await facts()));
+      await until('the comparison is done', async () => page.locator('#live').isHidden());
+      return /Output SQNR\s+(-?\d+\.\d) dB/.exec(await facts())?.[1];
+    };
+    const known = await outputOn(/128 samples/);
+    const { keyboard } = workbench.page;
+    await page.locator('#choose-data').focus();
+    await keyboard.press('Enter');
+    await page.locator('#data-form').waitFor();
+    assert.match(await page.locator('#source-path').innerText(), /data\/train128_x\.npy$/);
+    const field = (name: string) => page.locator(`#data-form vscode-text-field#${name} input`);
+    await page.locator('#preprocessing summary').click();
+    assert.equal(await field('scale').inputValue(), '1/255');
+    assert.equal(await field('mean').inputValue(), '0.286');
+    await field('mean').fill('grey');
+    await keyboard.press('Enter');
+    assert.match(await page.locator('#preprocessing .problem:not(:empty)').innerText(), /One number/);
+    await workbench.screenshot('compare-data');
+    // Pixels that nobody scales: other inputs, other figures.
+    await field('scale').fill('1');
+    await field('mean').fill('100');
+    await field('samples').fill('8');
+    await keyboard.press('Enter');
+    assert.equal(await page.locator('#data-form').isVisible(), false);
+    assert.notEqual(await outputOn(/train128_x\.npy, 8 samples/), known);
+    // It begins with what is compared on, and Escape leaves all as it is.
+    await page.locator('#choose-data').click();
+    assert.equal(await field('mean').inputValue(), '100');
+    await keyboard.press('Escape');
+    await page.locator('#choose-data:focus').waitFor();
+    assert.equal(await page.locator('#data-form').isVisible(), false);
+  });
+
   it('says loudly that no data was involved', async () => {
-    assert.match(await page.locator('#notes').innerText(), /made-up numbers/);
+    await page.locator('#choose-data').click();
+    await page.locator('vscode-dropdown#data').click();
+    await page.locator('vscode-dropdown#data vscode-option').filter({ hasText: 'None' }).click();
+    await page.locator('#no-data').waitFor();
+    await page.locator('#compare-on').click();
+    await page.locator('#notes').getByText('made-up numbers').waitFor();
+    await until('the comparison is done', async () => page.locator('#live').isHidden());
   });
 
   it('puts the worst layer first, and filters', async () => {

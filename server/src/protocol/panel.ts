@@ -81,19 +81,24 @@ export type FromCalibrationPanel =
   | { readonly type: 'manage-trust' }
   | CopyMessage;
 
-/** What a compare view compares; the page keeps it, so that it comes back with the window. */
-export interface CompareTarget {
-  readonly floatUri: string;
-  readonly quantizedUri: string;
+/** Which samples both models run on. */
+export interface CompareData {
   /** As in {@link CalibrationRequest}; missing = seeded noise. */
   readonly source?: string;
   readonly samples?: number;
   readonly preprocessing?: Preprocessing;
 }
 
+/** What a compare view compares; the page keeps it, so that it comes back with the window. */
+export interface CompareTarget extends CompareData {
+  readonly floatUri: string;
+  readonly quantizedUri: string;
+}
+
 /** Extension host → compare view. */
 export type ToComparePanel =
   | { readonly type: 'target'; readonly target: CompareTarget }
+  | { readonly type: 'picked'; readonly source: string }
   | { readonly type: 'view'; readonly view: CompareView }
   | { readonly type: 'progress'; readonly progress: Progress }
   /** First the weight alone, then everything: `complete`. */
@@ -111,7 +116,8 @@ export type FromComparePanel =
   | { readonly type: 'cancel' }
   | { readonly type: 'swap' }
   | { readonly type: 'pick-data'; readonly kind: 'folder' | 'file' }
-  | { readonly type: 'no-data' }
+  /** Compares on these samples from now on. */
+  | { readonly type: 'compare-on'; readonly data: CompareData }
   | { readonly type: 'detail'; readonly layer: string }
   | { readonly type: 'reveal'; readonly layer: string }
   | { readonly type: 'compare-as-text' }

@@ -241,7 +241,12 @@ export type RunRequest =
       readonly outputPath?: string;
       readonly calibration?: CalibrationRequest;
     }
-  | { readonly kind: 'compare'; readonly source?: string; readonly samples?: number }
+  | {
+      readonly kind: 'compare';
+      readonly source?: string;
+      readonly samples?: number;
+      readonly preprocessing?: Preprocessing;
+    }
   | { readonly kind: 'output-effect' };
 
 /** One finished run, newest first in the history. */

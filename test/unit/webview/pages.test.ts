@@ -1,12 +1,8 @@
 /** Parts of the webviews that need no page: order of rows, rows near the screen, values of the calibration form. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import {
-  type FormValues,
-  type Problems,
-  problemsOf,
-  requestOf,
-} from '../../../webview/src/calibration/values';
+import { type FormValues, requestOf } from '../../../webview/src/calibration/values';
+import { type Problems, problemsOf } from '../../../webview/src/shared/data-values';
 import { alwaysShown, covers, rowsWindow } from '../../../webview/src/shared/rows-window';
 import { nextOrder, type SortValue, sortRows } from '../../../webview/src/shared/sort';
 

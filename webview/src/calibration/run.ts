@@ -8,13 +8,13 @@ import {
   recipeScheme,
 } from '../../../server/src/protocol/views';
 import { copyMenu, copyTable } from '../shared/copy-menu';
+import { isPath } from '../shared/data-values';
 import { type Child, fill, make } from '../shared/dom';
 import { figure, judged, percent, verdictOf } from '../shared/figures';
 import { Notice } from '../shared/notice';
 import { say } from '../shared/rpc';
 import { type Column, Table } from '../shared/table';
 import { button } from '../shared/toolkit';
-import { isPath } from './values';
 
 /** Height in pixels up to which the panel scrolls as a whole; the style sheet says the same. */
 const lowPanel = 480;

@@ -8,6 +8,7 @@ import { type CompareView, verdictScale } from '../../../server/src/protocol/vie
 import { findingsList } from '../model/findings';
 import { LayerChart } from '../shared/chart';
 import { copyMenu, copyTable } from '../shared/copy-menu';
+import type { DataValues } from '../shared/data-values';
 import { fill, make } from '../shared/dom';
 import { verdictOf } from '../shared/figures';
 import { Notice } from '../shared/notice';
@@ -23,6 +24,7 @@ import {
   openRowMenu,
   type RowAction,
 } from './columns';
+import { DataForm } from './data-form';
 import { DetailPane, type DetailState } from './detail';
 import { banners, LiveProgress, toolbar, topFacts } from './top';
 
@@ -35,6 +37,8 @@ interface State {
   readonly filter: string;
   readonly selected?: string;
   readonly allFindings: boolean;
+  /** Fields on data as they are typed, while they are open. */
+  readonly draft?: DataValues;
 }
 
 registerComponents();
@@ -56,6 +60,14 @@ const actions: readonly RowAction[] = [
 
 const top = make('div', { id: 'top' });
 const live = new LiveProgress(host.post);
+const dataForm = new DataForm({
+  onPick: (kind) => host.post({ type: 'pick-data', kind }),
+  onCompare: (data) => host.post({ type: 'compare-on', data }),
+  onDraft: (draft) => {
+    remember({ draft });
+    document.querySelector('#choose-data')?.setAttribute('aria-expanded', String(draft !== undefined));
+  },
+});
 const notes = make('div', { id: 'notes' });
 const findings = make('section', { id: 'findings', attributes: { 'aria-label': say('findings') } });
 const count = make('span', { class: 'quiet', id: 'layer-count', attributes: { role: 'status' } });
@@ -134,7 +146,18 @@ filter.addEventListener('input', () => {
 });
 document
   .querySelector('#app')
-  ?.append(top, live.element, notes, findings, overviewHead, overview, tableHead, table.element);
+  ?.append(
+    top,
+    dataForm.element,
+    live.element,
+    notes,
+    findings,
+    overviewHead,
+    overview,
+    tableHead,
+    table.element,
+  );
+if (state.draft) dataForm.open(state.draft);
 host.listen(receive);
 render();
 host.post({ type: 'ready' });
@@ -145,6 +168,9 @@ function receive(message: ToComparePanel): void {
       // Other data or another pair: what is known of the layer is no longer about it.
       if (JSON.stringify(message.target) !== JSON.stringify(state.target)) detail = undefined;
       remember({ target: message.target });
+      return;
+    case 'picked':
+      dataForm.setSource(message.source);
       return;
     case 'view': {
       const began = view === undefined || (view.state === 'running' && message.view.state !== 'running');
@@ -169,17 +195,23 @@ function receive(message: ToComparePanel): void {
 }
 
 function render(): void {
-  live.show(view === undefined || view.state === 'running');
+  const isRunning = view === undefined || view.state === 'running';
+  live.show(isRunning);
+  dataForm.setState(isRunning, view?.state === 'failed');
   if (!view) {
     fill(top, make('p', { class: 'quiet', attributes: { role: 'status' } }, say('comparing')));
   } else {
     const focused = document.activeElement?.id;
-    fill(top, ...topFacts(view, host.post), toolbar(view, state.target, host.post));
+    fill(top, ...topFacts(view, host.post), toolbar(view, dataForm.isOpen, chooseData, host.post));
     if (focused) document.querySelector<HTMLElement>(`#top #${CSS.escape(focused)}`)?.focus();
     fill(notes, ...banners(view, host.post));
     renderFindings(view);
   }
   renderLayers();
+}
+
+function chooseData(): void {
+  dataForm.toggle(state.target);
 }
 
 function renderFindings(shown: CompareView): void {

@@ -1,10 +1,9 @@
 /** The top of the compare view: what is compared, figures at the output, progress, buttons and banners. */
-import type { CompareTarget, FromComparePanel } from '../../../server/src/protocol/panel';
+import type { FromComparePanel } from '../../../server/src/protocol/panel';
 import type { Progress } from '../../../server/src/protocol/progress';
 import type { CompareView, Verdict } from '../../../server/src/protocol/views';
 import { type Child, make, spoken } from '../shared/dom';
 import { glyphs, judged, percent, shortBytes } from '../shared/figures';
-import { openMenu } from '../shared/menu';
 import { say } from '../shared/rpc';
 import { button, progressRing } from '../shared/toolkit';
 import { metricText } from './columns';
@@ -99,21 +98,21 @@ function size(
 }
 
 /** Buttons that make sense now. */
-export function toolbar(view: CompareView, target: CompareTarget | undefined, post: Post): HTMLElement {
+export function toolbar(
+  view: CompareView,
+  dataIsOpen: boolean,
+  chooseData: () => void,
+  post: Post,
+): HTMLElement {
   const idle = view.state !== 'running' && view.trusted;
   const data = button({
-    id: 'data',
+    id: 'choose-data',
     label: say('chooseData'),
     title: say('chooseDataTitle'),
-    onClick: () =>
-      openMenu(data.element, say('chooseData'), [
-        { label: say('data.folder'), run: () => post({ type: 'pick-data', kind: 'folder' }) },
-        { label: say('data.file'), run: () => post({ type: 'pick-data', kind: 'file' }) },
-        ...(target?.source === undefined
-          ? []
-          : [{ label: say('data.noise'), run: () => post({ type: 'no-data' }) }]),
-      ]),
+    onClick: chooseData,
   });
+  data.element.setAttribute('aria-expanded', String(dataIsOpen));
+  data.element.setAttribute('aria-controls', 'data-form');
   const all = [
     idle &&
       button({ id: 'run', label: say('compareAgain'), primary: true, onClick: () => post({ type: 'run' }) }),

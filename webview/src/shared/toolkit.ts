@@ -80,7 +80,10 @@ export function dropdown(options: {
   element.setAttribute('aria-label', options.label);
   let current = '';
   element.addEventListener('change', () => {
-    current = textIn(element);
+    const chosen = textIn(element);
+    // The element tells a change by keys, Tab and Escape included, of values too that were set from here.
+    if (chosen === current) return;
+    current = chosen;
     options.onChange();
   });
   const choose = (value: string) => {

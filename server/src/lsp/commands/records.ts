@@ -57,11 +57,11 @@ export function quantizeRecord(params: QuantizeParams, result: QuantizeResult, s
 }
 
 export function compareRecord(params: CompareParams, view: CompareView, seconds: number): Run {
-  const { floatUri, quantizedUri, source, samples } = params;
+  const { floatUri, quantizedUri, source, samples, preprocessing } = params;
   const { output, data, problems, state } = view;
   return {
     kind: 'compare',
-    request: { kind: 'compare', source, samples },
+    request: { kind: 'compare', source, samples, preprocessing },
     modelUri: normal(floatUri),
     seconds,
     state: state === 'running' ? 'failed' : state,
