@@ -21,6 +21,7 @@ const ranks: readonly (readonly [prefix: string, rank: number])[] = [
   ['server/src/engine/analysis/', 5],
   ['server/src/engine/methods/', 6],
   ['server/src/engine/export/', 7],
+  ['server/src/codegen/', 7],
   ['server/src/engine/', 8],
   ['server/src/rules/', 9],
   ['server/src/lsp/', 10],

@@ -1,5 +1,6 @@
 /** The command line's grammar: commands, flags, help with examples. What each does is in `commands/`. */
 import { Command, Option } from 'commander';
+import { codeTargets } from '../codegen/index';
 import { scriptTargets } from '../rules/script/script-rule';
 import { collect, list, withDataFlags, withGlobalFlags } from './options';
 import { version } from './version';
@@ -121,6 +122,17 @@ export function makeProgram(end: (code: number) => void): Command {
     )
     .requiredOption('-o, --output <file>', 'file to write')
     .action(run(async () => (await import('./commands/encodings')).encodings));
+
+  command('export-code <recipe>', 'what a recipe decides, as Python for another library', [
+    'export-code model.quant.json --as onnxruntime -o quantize_model.py',
+    'export-code model.quant.json --as onnxruntime -o quantize_model.py --force',
+  ])
+    .addOption(
+      new Option('--as <library>', 'library that the code calls').choices(codeTargets).makeOptionMandatory(),
+    )
+    .option('-o, --output <file>', 'Python file to write (default: standard output)')
+    .option('--force', 'replace the file if it exists')
+    .action(run(async () => (await import('./commands/export-code')).exportCode));
 
   withDataFlags(
     command('compare <float> <quantized>', 'error per layer of an existing quantized file', [

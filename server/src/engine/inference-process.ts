@@ -6,6 +6,7 @@
 import { assertNever } from './base/invariant';
 import type { Outcome } from './base/outcome';
 import { calibrateHandler } from './handlers/calibrate';
+import { codeHandler } from './handlers/code';
 import { compareHandler } from './handlers/compare';
 import { debugHandler } from './handlers/debug';
 import { encodingsHandler } from './handlers/encodings';
@@ -33,6 +34,8 @@ function handle(job: Job, context: ServedContext): Promise<Outcome<unknown>> {
       return quantizeHandler(job, context);
     case 'encodings':
       return encodingsHandler(job, context);
+    case 'code':
+      return codeHandler(job);
     case 'compare':
       return compareHandler(job, context);
     case 'layer-detail':

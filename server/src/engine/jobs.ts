@@ -4,6 +4,7 @@
  * one switch over {@link Job}. Nothing here may hold functions, class instances or large arrays: results are small,
  * weights and samples are read by the process that needs them.
  */
+import type { CodeTarget } from '../codegen/index';
 import type { AttentionOrder, RemedyGain } from '../protocol/remedies';
 import type {
   AnalysisReport,
@@ -123,6 +124,20 @@ export interface EncodingsJob extends PlanningJob {
   readonly format: EncodingFormat;
 }
 
+/** The plan of a recipe as Python for another library; reads headers, never starts native inference. */
+export interface CodeJob extends CommonOptions {
+  readonly kind: 'code';
+  readonly model: string;
+  /** Text and file name of the recipe. */
+  readonly recipe: string;
+  readonly recipeName: string;
+  readonly library: CodeTarget;
+}
+
+export interface CodeResult {
+  readonly text: string;
+}
+
 export interface CompareJob extends CommonOptions {
   readonly kind: 'compare';
   readonly float: string;
@@ -198,6 +213,7 @@ export type Job =
   | MeasureJob
   | QuantizeJob
   | EncodingsJob
+  | CodeJob
   | CompareJob
   | LayerDetailJob
   | DebugJob
@@ -212,6 +228,7 @@ export interface JobResults {
   readonly measure: AnalysisReport;
   readonly quantize: QuantizeReport;
   readonly encodings: EncodingsReport;
+  readonly code: CodeResult;
   readonly compare: AnalysisReport;
   readonly 'layer-detail': LayerDetail;
   readonly debug: AnalysisReport;
@@ -227,6 +244,7 @@ export interface JobPartials {
   readonly measure: AnalysisReport;
   readonly quantize: never;
   readonly encodings: never;
+  readonly code: never;
   readonly compare: AnalysisReport;
   readonly 'layer-detail': LayerDetail;
   readonly debug: AnalysisReport;
@@ -242,6 +260,7 @@ export const nativeJobs = {
   measure: true,
   quantize: true,
   encodings: true,
+  code: false,
   compare: true,
   'layer-detail': true,
   debug: true,

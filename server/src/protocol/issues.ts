@@ -201,6 +201,15 @@ export interface IssueFacts extends Readonly<Record<ScriptCode, ScriptFindingFac
   };
   /** Tensors that the format of an encodings file cannot hold, or that the other tool would not find as they are. */
   'encodings-left-out': { readonly tensors: readonly string[]; readonly why: 'groups' | 'folded' };
+  /** What a recipe says and exported code does not do, or does in the way of its library. */
+  'code-differs': {
+    readonly library: string;
+    readonly what: string;
+    readonly instead: string;
+    readonly layers: readonly string[];
+  };
+  /** A file that is only replaced when that is asked for. */
+  'output-exists': { readonly path: string };
   /** Layers that an importance matrix does not cover, or covers with another number of columns. */
   'importance-unmatched': {
     readonly covered: number;

@@ -23,7 +23,9 @@ type FileCode =
   | 'file-changed'
   | 'output-unusable'
   | 'write-failed'
-  | 'write-over-source';
+  | 'write-over-source'
+  | 'output-exists'
+  | 'code-differs';
 
 export const fileSentences: { readonly [C in FileCode]: (facts: IssueFacts[C]) => string } = {
   'file-not-found': ({ path }) => `${path}: no such file. Check the path.`,
@@ -57,4 +59,11 @@ export const fileSentences: { readonly [C in FileCode]: (facts: IssueFacts[C]) =
   'write-failed': ({ path, reason }) => `${path}: could not be written (${reason}). Nothing was left behind.`,
   'write-over-source': ({ path }) =>
     `${path}: is the source model (or its data) and is never overwritten. Choose another output file.`,
+  'output-exists': ({ path }) =>
+    `${path}: exists already and may have been edited. Choose another file, or add --force to replace it.`,
+  'code-differs': ({ library, what, instead, layers }) => {
+    const [first = '', ...others] = layers;
+    const more = others.length > 0 ? ` and ${others.length} more` : '';
+    return `${library}: ${layers.length > 0 ? `${quote(first)}${more}: ` : ''}${what}: ${instead}.`;
+  },
 };
