@@ -11,7 +11,7 @@ import {
   type PythonValue,
 } from './interpret-values';
 import { definitionOf } from './names';
-import type { Call, Program } from './program';
+import { type Call, type Program, reachOf, type Unit } from './program';
 import { layerTypes } from './torch-layers';
 
 /** One layer with weights, at one place of a network. */
@@ -52,57 +52,115 @@ export interface ScriptFile {
 /** Layers of one network beyond which it is cut. */
 const MAXIMUM_LAYERS = 20_000;
 
+/** One way to make an object, and what it makes. */
+interface Candidate {
+  /** Missing when it makes no network. */
+  readonly tree: ModuleTree | undefined;
+  /** Equal for trees that cannot be told apart. */
+  readonly signature: string;
+  /** Classes of the objects inside, the object itself included. */
+  readonly classes: ReadonlySet<string>;
+  /** Class of a candidate that stands for a class nothing calls. */
+  readonly alone?: string;
+}
+
+/** What one statement at the top of a file makes. */
+interface UnitTrees {
+  /** All that it depends on. */
+  readonly units: readonly Unit[];
+  readonly calls: readonly Candidate[];
+  readonly functions: readonly Candidate[];
+  readonly classes: readonly Candidate[];
+}
+
+const nothing: Resolver = () => undefined;
+const knownTrees = new WeakMap<Resolver, WeakMap<Unit, UnitTrees>>();
+
 /**
  * All networks that a file constructs: by calls of its module classes, by factory functions that need no argument,
- * and of classes that nothing calls, with their defaults. Trees without a layer are left out.
- * @param resolve classes and functions imported from other files of the workspace.
+ * and of classes that nothing calls, with their defaults. Trees without a layer are left out. A tree is the same object
+ * as long as nothing it depends on changed.
+ * @param resolve classes and functions imported from other files of the workspace; another function for other files.
  */
-export function moduleTrees(source: ScriptFile, resolve: Resolver = () => undefined): readonly ModuleTree[] {
-  const { program, file } = source;
-  const interpreter = new Interpreter(resolve);
+export function moduleTrees(source: ScriptFile, resolve: Resolver = nothing): readonly ModuleTree[] {
+  const { program } = source;
+  const known = knownTrees.get(resolve) ?? new WeakMap<Unit, UnitTrees>();
+  knownTrees.set(resolve, known);
+  const all = program.units.map((unit) => {
+    const units = reachOf(program, unit);
+    const before = known.get(unit);
+    if (before?.units.length === units.length && before.units.every((one, at) => one === units[at]))
+      return before;
+    const made = { units, ...treesOfUnit(unit, source, resolve) };
+    known.set(unit, made);
+    return made;
+  });
   const trees: ModuleTree[] = [];
   const built = new Set<string>();
   const seen = new Set<string>();
-  const keep = (value: PythonValue, place: Place) => {
-    if (value.kind !== 'object') return;
-    noteClasses(value, built);
-    const { layers, leaves } = contentsOf(value);
-    const signature = JSON.stringify([value.type, layers.map(({ path, shape }) => [path, shape])]);
-    if (layers.length === 0 || seen.has(signature)) return;
+  const keep = ({ tree, signature, classes }: Candidate) => {
+    for (const name of classes) built.add(name);
+    if (!tree || seen.has(signature)) return;
     seen.add(signature);
-    trees.push({ name: value.type, place, layers, leaves });
+    trees.push(tree);
   };
-  for (const call of program.calls) {
-    if (!mayConstruct(call)) continue;
-    const value = interpreter.evaluate(call.expression, call.scope, file);
-    keep(value, { file, span: call.expression.span });
-  }
-  for (const { statement, scope, class: owner } of program.functions) {
-    if (owner || statement.parameters.some((one) => !one.star && !one.default)) continue;
-    const value = interpreter.call(
-      { kind: 'function', statement, scope, closure: undefined, self: undefined, file },
-      noArguments,
-    );
-    keep(value, { file, span: statement.nameSpan });
-  }
-  const alone = program.classes.map(({ statement, scope }) => {
-    const place = { file, span: statement.nameSpan };
-    const target: ClassValue = { kind: 'class', statement, scope, file };
-    const value = interpreter.instantiate(target, noArguments, place);
-    const inside = new Set<string>();
-    for (const child of value.attributes.values()) if (child.kind === 'object') noteClasses(child, inside);
-    for (const name of inside) if (name !== statement.name) built.add(name);
-    return { value, place, name: statement.name };
-  });
-  for (const { value, place, name } of alone) if (!built.has(name)) keep(value, place);
+  for (const { calls } of all) calls.forEach(keep);
+  for (const { functions } of all) functions.forEach(keep);
+  const alone = all.flatMap(({ classes }) => classes);
+  // A class is no network of its own where another one holds it.
+  for (const { classes, alone: name } of alone)
+    for (const inside of classes) if (inside !== name) built.add(inside);
+  for (const one of alone) if (one.alone !== undefined && !built.has(one.alone)) keep(one);
   return trees;
 }
 
+function treesOfUnit(unit: Unit, { file }: ScriptFile, resolve: Resolver): Omit<UnitTrees, 'units'> {
+  const interpreter = new Interpreter(resolve);
+  const calls = unit.calls
+    .filter((call) => mayConstruct(call, file, resolve))
+    .map(({ expression, scope }) =>
+      candidate(interpreter.evaluate(expression, scope, file), { file, span: expression.span }),
+    );
+  const functions = unit.functions
+    .filter(
+      ({ statement, class: owner }) => !owner && statement.parameters.every((one) => one.star || one.default),
+    )
+    .map(({ statement, scope }) => {
+      const target = {
+        kind: 'function',
+        statement,
+        scope,
+        closure: undefined,
+        self: undefined,
+        file,
+      } as const;
+      return candidate(interpreter.call(target, noArguments), { file, span: statement.nameSpan });
+    });
+  const classes = unit.classes.map(({ statement, scope }) => {
+    const place = { file, span: statement.nameSpan };
+    const target: ClassValue = { kind: 'class', statement, scope, file };
+    const made = candidate(interpreter.instantiate(target, noArguments, place), place);
+    return { ...made, alone: statement.name };
+  });
+  return { calls, functions, classes };
+}
+
+function candidate(value: PythonValue, place: Place): Candidate {
+  const classes = new Set<string>();
+  if (value.kind !== 'object') return { tree: undefined, signature: '', classes };
+  noteClasses(value, classes);
+  const { layers, leaves } = contentsOf(value);
+  const signature = JSON.stringify([value.type, layers.map(({ path, shape }) => [path, shape])]);
+  const tree = layers.length === 0 ? undefined : { name: value.type, place, layers, leaves };
+  return { tree, signature, classes };
+}
+
 /** A call of a class or function of this program outside other classes: what is inside is built with its owner. */
-function mayConstruct(call: Call): boolean {
+function mayConstruct(call: Call, file: string, resolve: Resolver): boolean {
   if (call.class) return false;
-  const target = definitionOf(call.expression.callee, call.scope);
-  return target !== undefined;
+  if (definitionOf(call.expression.callee, call.scope)) return true;
+  const found = call.path === undefined ? undefined : resolve(call.path, file);
+  return found?.kind === 'class' || found?.kind === 'function';
 }
 
 function noteClasses(value: ObjectValue, into: Set<string>, seen = new Set<ObjectValue>()): void {
