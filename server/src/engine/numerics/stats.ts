@@ -4,13 +4,7 @@
  * of the data gives exactly the same counts. Values that are not finite are counted and left out.
  */
 import { invariant } from '../base/invariant';
-import {
-  type HistogramKernel,
-  KERNEL_BINS,
-  KERNEL_BLOCK,
-  loadHistogramKernel,
-  type Scan,
-} from './kernels/histogram';
+import { type HistogramKernel, KERNEL_BINS, KERNEL_BLOCK, loadHistogramKernel } from './kernels/histogram';
 
 /** Count, extremes, mean and variance of a stream. */
 export class Moments {
@@ -130,12 +124,9 @@ export class Histogram {
     const fast = chunk.length >= FAST_LENGTH && this.size <= KERNEL_BINS ? loadHistogramKernel() : undefined;
     this.chunkMin = Number.POSITIVE_INFINITY;
     this.chunkMax = Number.NEGATIVE_INFINITY;
-    const pending = new Pending();
-    const rows = new Rows(this, rowLength);
-    for (let start = 0; start < chunk.length; start += KERNEL_BLOCK) {
-      this.observeBlock(chunk.subarray(start, start + KERNEL_BLOCK), rows, fast, pending);
-    }
-    if (fast) this.settle(fast, pending);
+    const row = Math.max(1, rowLength);
+    const counted = { taken: 0, zeros: 0 };
+    if (!fast || !this.observeFast(chunk, row, fast, counted)) this.observePlain(chunk, row, counted);
   }
 
   /** Mean of the finite values; 0 before the first. */
@@ -147,57 +138,77 @@ export class Histogram {
     return deviationOf(this.count, this.sum, this.squares);
   }
 
-  private observeBlock(
-    block: Float32Array,
-    rows: Rows,
-    fast: HistogramKernel | undefined,
-    pending: Pending,
-  ): void {
-    fast?.load(block);
-    let low = Number.POSITIVE_INFINITY;
-    let high = Number.NEGATIVE_INFINITY;
-    let zeros = 0;
-    let notFinite = 0;
-    for (let at = 0; at < block.length; ) {
-      const to = Math.min(at + rows.left, block.length);
-      let part = fast?.scan(at, to);
-      if (!part || part.notFinite > 0) part = plainScan(block, at, to);
-      rows.add(to - at, part);
-      this.sum += part.sum;
-      this.squares += part.squares;
-      zeros += part.zeros;
-      notFinite += part.notFinite;
-      if (part.min < low) low = part.min;
-      if (part.max > high) high = part.max;
-      at = to;
+  /** False where the rest is left to the scalar reference: something is not finite, or the widths are extreme. */
+  private observeFast(chunk: Float32Array, row: number, fast: HistogramKernel, counted: Counted): boolean {
+    fast.begin(row);
+    for (let start = 0; start < chunk.length; start += KERNEL_BLOCK) {
+      const { length } = fast.load(chunk.subarray(start, start + KERNEL_BLOCK));
+      let at = 0;
+      for (;;) {
+        if (this.min <= this.max && Math.abs(this.exponent) <= FAST_EXPONENT)
+          at += fast.take(at, length, 1 / this.width, this.first, this.min, this.max);
+        if (at === length) break;
+        const { min, max } = fast.extremes(at, length);
+        this.settle(fast, start + at, counted);
+        if (Number.isNaN(min)) return false;
+        this.cover(min, max);
+        if (Math.abs(this.exponent) > FAST_EXPONENT) return false;
+      }
     }
-    this.nonFinite += notFinite;
-    if (low > high) return;
-    this.chunkMin = Math.min(this.chunkMin, low);
-    this.chunkMax = Math.max(this.chunkMax, high);
-    if (low < this.min || high > this.max) {
-      if (fast) this.settle(fast, pending);
-      this.cover(low, high);
-    }
-    this.zeros += zeros;
-    this.count += block.length - notFinite;
-    if (!fast || notFinite > 0 || Math.abs(this.exponent) > FAST_EXPONENT) {
-      this.countPlain(block);
-      return;
-    }
-    fast.count(block.length, 1 / this.width, this.first, this.size - 1);
-    pending.zeros += zeros;
-    pending.from = Math.min(pending.from, Math.floor(Math.min(low, 0) / this.width) - this.first);
-    pending.to = Math.max(pending.to, Math.floor(Math.max(high, 0) / this.width) - this.first + 1);
+    const { sum, squares, leastDeviation, largestDeviation, min, max } = this.settle(
+      fast,
+      chunk.length,
+      counted,
+    );
+    this.sum += sum;
+    this.squares += squares;
+    this.leastDeviation = Math.min(this.leastDeviation, leastDeviation);
+    this.largestDeviation = Math.max(this.largestDeviation, largestDeviation);
+    this.chunkMin = min;
+    this.chunkMax = max;
+    return true;
   }
 
   /** Brings home what the kernel has counted; it does not tell zeros from other small values. */
-  private settle(fast: HistogramKernel, pending: Pending): void {
-    if (pending.to <= pending.from) return;
-    // The tables are emptied in fours.
-    fast.fold(this.counts, pending.from & ~3, Math.min((pending.to + 3) & ~3, this.size));
-    this.counts[-this.first] = (this.counts[-this.first] ?? 0) - pending.zeros;
-    pending.clear();
+  private settle(fast: HistogramKernel, taken: number, counted: Counted) {
+    const found = fast.finish();
+    if (taken > counted.taken) {
+      const from = Math.floor(Math.min(found.min, 0) / this.width) - this.first;
+      const to = Math.floor(Math.max(found.max, 0) / this.width) - this.first + 1;
+      // The tables are emptied in fours.
+      fast.fold(this.counts, from & ~3, Math.min((to + 3) & ~3, this.size));
+      const zeros = found.zeros - counted.zeros;
+      this.counts[-this.first] = (this.counts[-this.first] ?? 0) - zeros;
+      this.zeros += zeros;
+      this.count += taken - counted.taken;
+      Object.assign(counted, { taken, zeros: found.zeros });
+    }
+    return found;
+  }
+
+  /** The scalar reference; counts only what follows the elements that are counted already. */
+  private observePlain(chunk: Float32Array, row: number, counted: Counted): void {
+    let zeros = 0;
+    let finite = 0;
+    for (let start = 0; start < chunk.length; start += row) {
+      const part = plainScan(chunk, start, Math.min(start + row, chunk.length));
+      zeros += part.zeros;
+      finite += part.count;
+      this.sum += part.sum;
+      this.squares += part.squares;
+      if (part.min < this.chunkMin) this.chunkMin = part.min;
+      if (part.max > this.chunkMax) this.chunkMax = part.max;
+      if (start + row > chunk.length) continue;
+      const deviation = deviationOf(part.count, part.sum, part.squares);
+      if (deviation > 0) this.leastDeviation = Math.min(this.leastDeviation, deviation);
+      this.largestDeviation = Math.max(this.largestDeviation, deviation);
+    }
+    this.nonFinite += chunk.length - finite;
+    if (finite === 0) return;
+    this.cover(this.chunkMin, this.chunkMax);
+    this.zeros += zeros - counted.zeros;
+    this.count += finite - counted.taken;
+    this.countPlain(chunk.subarray(counted.taken));
   }
 
   private countPlain(block: Float32Array): void {
@@ -383,50 +394,10 @@ function widthExponent(min: number, max: number, size: number): number {
   return exponent;
 }
 
-/** What the kernel has counted since the last `settle`: zeros among it, and which bins it can have touched. */
-class Pending {
-  zeros = 0;
-  from = Number.POSITIVE_INFINITY;
-  to = 0;
-
-  clear(): void {
-    this.zeros = 0;
-    this.from = Number.POSITIVE_INFINITY;
-    this.to = 0;
-  }
-}
-
-/** Follows rows through the blocks of a chunk and notes the deviation of each in the histogram. */
-class Rows {
-  /** Elements until the end of the row under way. */
-  left: number;
-  private count = 0;
-  private sum = 0;
-  private squares = 0;
-
-  constructor(
-    private readonly histogram: Histogram,
-    private readonly length: number,
-  ) {
-    this.left = Math.max(1, length);
-  }
-
-  /** The next `elements`, at most as many as are left. */
-  add(elements: number, part: Scan): void {
-    this.count += elements - part.notFinite;
-    this.sum += part.sum;
-    this.squares += part.squares;
-    this.left -= elements;
-    if (this.left > 0) return;
-    const deviation = deviationOf(this.count, this.sum, this.squares);
-    const { histogram } = this;
-    if (deviation > 0) histogram.leastDeviation = Math.min(histogram.leastDeviation, deviation);
-    histogram.largestDeviation = Math.max(histogram.largestDeviation, deviation);
-    this.left = Math.max(1, this.length);
-    this.count = 0;
-    this.sum = 0;
-    this.squares = 0;
-  }
+/** What of a chunk the kernel has counted: so many elements from the beginning, zeros among them. */
+interface Counted {
+  readonly taken: number;
+  readonly zeros: number;
 }
 
 function deviationOf(count: number, sum: number, squares: number): number {
@@ -437,20 +408,18 @@ function deviationOf(count: number, sum: number, squares: number): number {
 }
 
 /** Figures of the finite elements in [from, to). */
-function plainScan(elements: Float32Array, from: number, to: number): Scan {
+function plainScan(elements: Float32Array, from: number, to: number) {
   let [min, max] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
-  let [sum, squares, zeros, notFinite] = [0, 0, 0, 0];
+  let [sum, squares, zeros, count] = [0, 0, 0, 0];
   for (let i = from; i < to; i++) {
     const x = elements[i] ?? 0;
-    if (!Number.isFinite(x)) {
-      notFinite++;
-      continue;
-    }
+    if (!Number.isFinite(x)) continue;
     if (x < min) min = x;
     if (x > max) max = x;
     if (x === 0) zeros++;
     sum += x;
     squares += x * x;
+    count++;
   }
-  return { min, max, sum, squares, zeros, notFinite };
+  return { min, max, sum, squares, zeros, count };
 }

@@ -32,14 +32,17 @@ describe('counted by the kernel as element by element', () => {
     ['denormal', gauss.map((x) => x * 1e-43)],
     ['constant', gauss.map(() => 0.3)],
     ['negative zero', gauss.map((x) => (x > 0 ? -0 : x))],
+    ['over several blocks', normalArray(random, 300_000).map((x, i) => x * (i > 200_000 ? 3 : 1))],
+    ['zeros first', gauss.map((x, i) => (i < 5000 ? 0 : x))],
+    ['one NaN far behind', gauss.map((x, i) => (i === 60_000 ? Number.NaN : x))],
     ['with NaN and infinities', gauss.map((x, i) => [x, Number.NaN, Number.POSITIVE_INFINITY][i % 997] ?? x)],
   ];
   test.each(cases)('%s', (_name, values) => {
     // Chunks of fewer than 1024 elements are never given to the kernel.
     const plain = new Histogram();
-    for (let at = 0; at < values.length; at += 700) plain.observe(values.subarray(at, at + 700));
+    for (let at = 0; at < values.length; at += 700) plain.observe(values.subarray(at, at + 700), 700);
     const fast = new Histogram();
-    fast.observe(values);
+    fast.observe(values, 700);
     const { counts, ...rest } = fast.save();
     const { counts: expected, ...others } = plain.save();
     expect(counts).toEqual(expected);
@@ -47,6 +50,8 @@ describe('counted by the kernel as element by element', () => {
       expect(rest[key], key).toBe(others[key]);
     expect(rest.sum).toBeCloseTo(others.sum, -Math.log10(Math.abs(others.squares) ** 0.5 * 1e-6 + 1e-300));
     expect(Math.abs(rest.squares / others.squares - 1) || 0).toBeLessThan(1e-9);
+    for (const key of ['leastDeviation', 'largestDeviation'] as const)
+      expect(Math.abs((rest[key] ?? 0) / (others[key] ?? 0) - 1) || 0, key).toBeLessThan(1e-6);
   });
 });
 

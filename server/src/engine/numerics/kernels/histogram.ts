@@ -1,35 +1,38 @@
-/** Loads the kernels that count elements into histograms and sum them up; less than half a megabyte, one per thread. */
+/** Loads the kernels that count elements into histograms and sum them up; three quarters of a megabyte, one per thread. */
 import { histogramBinary } from './histogram-binary';
 
 interface Exports {
-  scan(p: number, n: number, out: number): void;
-  count(p: number, n: number, perWidth: number, first: number, last: number): void;
+  begin(row: number): void;
+  take(p: number, n: number, perWidth: number, first: number, low: number, high: number): number;
+  extremes(p: number, n: number, out: number): void;
+  finish(out: number): void;
   fold(from: number, to: number, target: number): void;
 }
 
 /** Counters a histogram may have to be counted here. */
 export const KERNEL_BINS = 8192;
 
-/** Elements of a block: small enough to stay in a second-level cache between the passes. */
-export const KERNEL_BLOCK = 32_768;
+/** Elements that are taken in at once; most tensors of a few samples are one block. */
+export const KERNEL_BLOCK = 131_072;
 
 const FOLDED = 131_072;
 const RESULT = 196_608;
 const BLOCK = 196_672;
-const PAGES = 6;
+const PAGES = 12;
 
-/** What one pass over some elements tells. */
-export interface Scan {
+/** Figures of the elements taken since `begin`. */
+export interface Taken {
   readonly min: number;
   readonly max: number;
   readonly sum: number;
   readonly squares: number;
   readonly zeros: number;
-  /** Elements that are not finite; when there are any, the other figures mean nothing. */
-  readonly notFinite: number;
+  /** Smallest positive (or infinity) and largest standard deviation of a whole row. */
+  readonly leastDeviation: number;
+  readonly largestDeviation: number;
 }
 
-/** One block at a time: `load`, `scan` parts of it, `count` it; `fold` after the last. */
+/** `begin`, then one block at a time: `load` it, `take` it; `fold` and `finish` after the last. */
 export class HistogramKernel {
   private readonly block: Float32Array;
   private readonly floats: Float32Array;
@@ -44,33 +47,49 @@ export class HistogramKernel {
     const { buffer } = memory;
     this.block = new Float32Array(buffer, BLOCK, KERNEL_BLOCK);
     this.floats = new Float32Array(buffer, RESULT, 2);
-    this.doubles = new Float64Array(buffer, RESULT + 8, 2);
-    this.integers = new Int32Array(buffer, RESULT + 24, 2);
+    this.doubles = new Float64Array(buffer, RESULT + 8, 4);
+    this.integers = new Int32Array(buffer, RESULT + 40, 1);
     this.folded = new Float64Array(buffer, FOLDED, KERNEL_BINS);
   }
 
-  /** Takes at most {@link KERNEL_BLOCK} elements in. */
-  load(elements: Float32Array): void {
-    this.block.set(elements);
+  /** @param row elements of a row, over the blocks that follow. */
+  begin(row: number): void {
+    this.exports.begin(row);
   }
 
-  /** Elements [from, to) of the block. */
-  scan(from: number, to: number): Scan {
-    this.exports.scan(BLOCK + 4 * from, to - from, RESULT);
+  /** Takes at most {@link KERNEL_BLOCK} elements in. */
+  load(elements: Float32Array): Float32Array {
+    this.block.set(elements);
+    return elements;
+  }
+
+  /**
+   * Counts elements [from, to) of the block in bins ⌊x · perWidth⌋ − first, up to a stretch that holds one that is not
+   * finite or lies outside [low, high], which the bins cover.
+   * @returns how many were counted.
+   */
+  take(from: number, to: number, perWidth: number, first: number, low: number, high: number): number {
+    return this.exports.take(BLOCK + 4 * from, to - from, perWidth, first, low, high);
+  }
+
+  /** Of elements [from, to) of the block; NaN where they are not all finite. */
+  extremes(from: number, to: number): { readonly min: number; readonly max: number } {
+    this.exports.extremes(BLOCK + 4 * from, to - from, RESULT);
+    return { min: this.floats[0] ?? 0, max: this.floats[1] ?? 0 };
+  }
+
+  finish(): Taken {
+    this.exports.finish(RESULT);
     const { floats, doubles, integers } = this;
     return {
       min: floats[0] ?? 0,
       max: floats[1] ?? 0,
       sum: doubles[0] ?? 0,
       squares: doubles[1] ?? 0,
+      leastDeviation: doubles[2] ?? 0,
+      largestDeviation: doubles[3] ?? 0,
       zeros: integers[0] ?? 0,
-      notFinite: integers[1] ?? 0,
     };
-  }
-
-  /** Counts the first `length` elements of the block, all finite, in bins ⌊x · perWidth⌋ − first of 0 … last. */
-  count(length: number, perWidth: number, first: number, last: number): void {
-    this.exports.count(BLOCK, length, perWidth, first, last);
   }
 
   /**
