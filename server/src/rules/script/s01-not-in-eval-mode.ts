@@ -1,6 +1,8 @@
 /** S01: post-training preparation or fusion of a network in training mode. */
+
+import type { Call, Unit } from '../../script/program';
 import { foldsNothing, isAlikeInBothModes } from './fusion';
-import type { ScriptRule } from './script-rule';
+import { inUnits, type ScriptRule } from './script-rule';
 import { modeAfter, type StageEvent, stageEvents, stageOf } from './torch-life';
 
 export const s01: ScriptRule<'S01'> = {
@@ -16,7 +18,7 @@ export const s01: ScriptRule<'S01'> = {
     source: 'PyTorch tutorial "Static Quantization with Eager Mode"; torch/ao/quantization/fuse_modules.py.',
   },
   check(facts) {
-    const qat = facts.program.calls.some((call) => stageOf(call)?.stage === 'prepare-qat');
+    const qat = inUnits(facts, qatCalls).length > 0;
     return stageEvents(facts).flatMap((found) => {
       const { event, stage, flow, network, before } = found;
       if ((stage !== 'prepare' && stage !== 'fuse') || flow === 'pt2e') return [];
@@ -33,6 +35,10 @@ export const s01: ScriptRule<'S01'> = {
     });
   },
 };
+
+function qatCalls({ calls }: Unit): readonly Call[] {
+  return calls.filter((call) => stageOf(call)?.stage === 'prepare-qat');
+}
 
 /** `eval()` between an eager `prepare` and the first run comes in time: preparing does not look at the mode. */
 function isSetRight({ after }: StageEvent): boolean {

@@ -1,9 +1,9 @@
 /** S12: the configuration is for one backend, the engine another. */
 
-import { argumentValue } from '../../script/program';
+import { argumentValue, type Unit } from '../../script/program';
 import { statementsIn } from '../../script/syntax';
 import { evaluate, stringOf } from '../../script/values';
-import { callsOf, type ScriptFacts, type ScriptRule } from './script-rule';
+import { callsOf, inUnits, type ScriptFacts, type ScriptRule } from './script-rule';
 
 export const s12: ScriptRule<'S12'> = {
   code: 'S12',
@@ -48,12 +48,18 @@ function fits(backend: string, engine: string): boolean {
 
 /** Value of the only assignment `torch.backends.quantized.engine = "…"`. */
 function onlyEngine(facts: ScriptFacts): string | undefined {
-  const found = [...statementsIn(facts.program.module.statements)].flatMap((statement) => {
+  const found = inUnits(facts, engineAssignments).filter(({ target }) =>
+    /torch\.backends\.quantized\.engine$/.test(facts.text.slice(...target.span)),
+  );
+  const [only, ...more] = found;
+  return only && more.length === 0 ? stringOf(evaluate(only.value, facts.program.scope)) : undefined;
+}
+
+function engineAssignments({ statement: top }: Unit) {
+  return [...statementsIn([top])].flatMap((statement) => {
     if (statement.kind !== 'assign' || !statement.value) return [];
     const { targets, value } = statement;
-    return targets.some(({ span }) => /torch\.backends\.quantized\.engine$/.test(facts.text.slice(...span)))
-      ? [stringOf(evaluate(value, facts.program.scope))]
-      : [];
+    const target = targets.find((one) => one.kind === 'attribute' && one.attribute === 'engine');
+    return target ? [{ target, value }] : [];
   });
-  return found.length === 1 ? found[0] : undefined;
 }

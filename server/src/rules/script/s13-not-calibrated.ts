@@ -1,7 +1,7 @@
 /** S13: convert right after prepare, without a forward pass between. */
 import { canonicalPath } from '../../script/catalog';
-import type { Event } from '../../script/flow';
-import { type ScriptFacts, type ScriptRule, textAt } from './script-rule';
+import type { Event, Flow } from '../../script/flow';
+import { inFlows, type ScriptFacts, type ScriptRule, textAt } from './script-rule';
 import { needsNoRanges, stageOf } from './torch-life';
 
 const preparations = new Set([
@@ -29,16 +29,20 @@ export const s13: ScriptRule<'S13'> = {
     source: 'PyTorch tutorial "Static Quantization with Eager Mode", step 4.',
   },
   check(facts) {
-    return facts.flows().flatMap((flow) =>
-      [...flow.events.values()].flatMap((events) =>
-        conversionsWithoutData(events, facts).map(({ call }) => ({
-          facts: { subject: textAt(facts, call.expression.callee.span) },
-          span: call.expression.callee.span,
-        })),
-      ),
+    return inFlows(facts, convertedHistories).flatMap((events) =>
+      conversionsWithoutData(events, facts).map(({ call }) => ({
+        facts: { subject: textAt(facts, call.expression.callee.span) },
+        span: call.expression.callee.span,
+      })),
     );
   },
 };
+
+function convertedHistories({ events }: Flow): readonly (readonly Event[])[] {
+  return [...events.values()].filter((history) =>
+    history.some(({ call }) => call.path !== undefined && conversions.has(canonicalPath(call.path))),
+  );
+}
 
 /** Conversions of a history that follow a preparation with nothing between that could feed data. */
 function conversionsWithoutData(events: readonly Event[], facts: ScriptFacts): readonly Event[] {

@@ -1,6 +1,6 @@
 /** S25: eval() and train() of an exported program. */
-import { madeBy } from '../../script/flow';
-import type { ScriptRule } from './script-rule';
+import { type Event, type Flow, madeBy } from '../../script/flow';
+import { inFlows, type ScriptRule } from './script-rule';
 
 const exporters = new Set([
   'torch.export.export',
@@ -20,17 +20,19 @@ export const s25: ScriptRule<'S25'> = {
     source: 'torchao pt2e_quant_qat.',
   },
   check(facts) {
-    return facts.flows().flatMap((flow) =>
-      [...flow.events].flatMap(([object, events]) => {
-        const maker = madeBy(object)?.path;
-        if (maker === undefined || !exporters.has(maker)) return [];
-        return events
-          .filter(({ role, call }) => role === 'receiver' && (call.name === 'eval' || call.name === 'train'))
-          .map(({ call }) => ({
-            facts: { subject: `.${call.name}()`, instead: `move_exported_model_to_${call.name}` },
-            span: call.nameSpan,
-          }));
-      }),
-    );
+    return inFlows(facts, modeChanges).map(({ call }) => ({
+      facts: { subject: `.${call.name}()`, instead: `move_exported_model_to_${call.name}` },
+      span: call.nameSpan,
+    }));
   },
 };
+
+function modeChanges(flow: Flow): readonly Event[] {
+  return [...flow.events].flatMap(([object, events]) => {
+    const maker = madeBy(object)?.path;
+    if (maker === undefined || !exporters.has(maker)) return [];
+    return events.filter(
+      ({ role, call }) => role === 'receiver' && (call.name === 'eval' || call.name === 'train'),
+    );
+  });
+}

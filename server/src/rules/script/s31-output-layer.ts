@@ -1,6 +1,6 @@
 /** S31: the output layer of a language model quantized along with all others. */
-import { argument } from '../../script/program';
-import type { ScriptRule } from './script-rule';
+import { argument, type Call, type Unit } from '../../script/program';
+import { inUnits, type ScriptRule } from './script-rule';
 import { configurations } from './torchao';
 
 export const s31: ScriptRule<'S31'> = {
@@ -16,11 +16,7 @@ export const s31: ScriptRule<'S31'> = {
     source: 'torchao, quant_api.py; llm-compressor README (`ignore=["lm_head"]`); bitsandbytes skip list.',
   },
   check(facts) {
-    const language = facts.program.calls.some(
-      ({ expression: { callee } }) =>
-        callee.kind === 'attribute' && /AutoModelForCausalLM$/.test(facts.text.slice(...callee.object.span)),
-    );
-    if (!language || /lm_head/.test(facts.text)) return [];
+    if (inUnits(facts, languageModels).length === 0 || /lm_head/.test(facts.text)) return [];
     return configurations(facts).flatMap(({ name, quantize }) => {
       if (!/Int4|NF4|MX4|NVFP4|FP4/i.test(name) || argument(quantize, 'filter_fn', 2) !== undefined)
         return [];
@@ -28,3 +24,13 @@ export const s31: ScriptRule<'S31'> = {
     });
   },
 };
+
+/** Calls of methods of `AutoModelForCausalLM`, however it is imported. */
+function languageModels({ calls }: Unit): readonly Call[] {
+  return calls.filter(({ expression: { callee } }) => {
+    const object = callee.kind === 'attribute' ? callee.object : undefined;
+    const name =
+      object?.kind === 'name' ? object.name : object?.kind === 'attribute' ? object.attribute : undefined;
+    return name?.endsWith('AutoModelForCausalLM') === true;
+  });
+}

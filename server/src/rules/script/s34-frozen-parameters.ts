@@ -1,6 +1,8 @@
 /** S34: an optimizer over weights that 8- or 4-bit loading made constant. */
-import { argument } from '../../script/program';
-import type { ScriptRule } from './script-rule';
+import type { Flow } from '../../script/flow';
+import { argument, type Call } from '../../script/program';
+import type { Expression } from '../../script/syntax';
+import { inFlows, type ScriptRule } from './script-rule';
 
 export const s34: ScriptRule<'S34'> = {
   code: 'S34',
@@ -14,27 +16,35 @@ export const s34: ScriptRule<'S34'> = {
     source: 'Transformers documentation, bitsandbytes: only extra parameters are trainable.',
   },
   check(facts) {
-    return facts.flows().flatMap((flow) =>
-      [...flow.events].flatMap(([model, events]) => {
-        const { origin } = model;
-        if (origin?.kind !== 'call' || !/from_pretrained$/.test(facts.text.slice(...origin.callee.span)))
-          return [];
-        const quantized = ['quantization_config', 'load_in_4bit', 'load_in_8bit'].some(
-          (name) => argument({ expression: origin }, name) !== undefined,
-        );
-        if (!quantized) return [];
-        const at = events.findIndex(({ role, call }) => role === 'receiver' && call.name === 'parameters');
-        const use = events[at];
-        const touched = events.slice(0, at).some(({ role }) => role === 'argument');
-        const adapted = events.slice(0, at).some(({ call }) => /adapter/i.test(call.name));
-        if (!use || touched || adapted) return [];
-        const optimizer = facts.program.calls.find(
-          ({ expression, path }) =>
-            /^torch\.optim\.|^bitsandbytes\.optim\./.test(path ?? '') &&
-            expression.args.some(({ value }) => value === use.call.expression),
-        );
-        return optimizer ? [{ facts: { subject: optimizer.name }, span: use.call.expression.span }] : [];
-      }),
-    );
+    return inFlows(facts, parametersOfQuantized).flatMap(({ expression }) => {
+      const optimizer = facts.program.calls.find(
+        ({ expression: { args }, path }) =>
+          /^torch\.optim\.|^bitsandbytes\.optim\./.test(path ?? '') &&
+          args.some(({ value }) => value === expression),
+      );
+      return optimizer ? [{ facts: { subject: optimizer.name }, span: expression.span }] : [];
+    });
   },
 };
+
+/** Calls of `parameters()` of models that are quantized as they are loaded, with nothing trainable added before. */
+function parametersOfQuantized(flow: Flow): readonly Call[] {
+  return [...flow.events].flatMap(([{ origin }, events]) => {
+    if (origin?.kind !== 'call' || !loads(origin.callee)) return [];
+    const quantized = ['quantization_config', 'load_in_4bit', 'load_in_8bit'].some(
+      (name) => argument({ expression: origin }, name) !== undefined,
+    );
+    if (!quantized) return [];
+    const at = events.findIndex(({ role, call }) => role === 'receiver' && call.name === 'parameters');
+    const use = events[at];
+    const touched = events.slice(0, at).some(({ role }) => role === 'argument');
+    const adapted = events.slice(0, at).some(({ call }) => /adapter/i.test(call.name));
+    return !use || touched || adapted ? [] : [use.call];
+  });
+}
+
+function loads(callee: Expression): boolean {
+  const name =
+    callee.kind === 'attribute' ? callee.attribute : callee.kind === 'name' ? callee.name : undefined;
+  return name?.endsWith('from_pretrained') === true;
+}

@@ -1,6 +1,7 @@
 /** S39: auto_gptq has a successor. */
+import type { Unit } from '../../script/program';
 import { type Statement, statementsIn } from '../../script/syntax';
-import type { ScriptRule } from './script-rule';
+import { inUnits, type ScriptRule } from './script-rule';
 
 export const s39: ScriptRule<'S39'> = {
   code: 'S39',
@@ -14,13 +15,19 @@ export const s39: ScriptRule<'S39'> = {
     source: 'Transformers documentation, GPTQ.',
   },
   check(facts) {
-    return [...statementsIn(facts.program.module.statements)].flatMap((statement) =>
-      importsFrom(statement).some((path) => path.split('.')[0] === 'auto_gptq')
-        ? [{ facts: { subject: 'auto_gptq', instead: 'gptqmodel' }, span: statement.span }]
-        : [],
-    );
+    return inUnits(facts, gptqImports).map(({ span }) => ({
+      facts: { subject: 'auto_gptq', instead: 'gptqmodel' },
+      span,
+    }));
   },
 };
+
+function gptqImports({ statement, imports }: Unit): readonly Statement[] {
+  if (!imports.has('auto_gptq')) return [];
+  return [...statementsIn([statement])].filter((one) =>
+    importsFrom(one).some((path) => path.split('.')[0] === 'auto_gptq'),
+  );
+}
 
 function importsFrom(statement: Statement): readonly string[] {
   if (statement.kind === 'import') return statement.modules.map(({ path }) => path);

@@ -1,7 +1,8 @@
 /** S54: integer inputs without what they need. */
 import { pathOf } from '../../script/names';
-import { statementsIn } from '../../script/syntax';
-import type { ScriptRule } from './script-rule';
+import type { Unit } from '../../script/program';
+import { type AssignStatement, statementsIn } from '../../script/syntax';
+import { inUnits, type ScriptRule } from './script-rule';
 
 export const s54: ScriptRule<'S54'> = {
   code: 'S54',
@@ -20,17 +21,17 @@ export const s54: ScriptRule<'S54'> = {
       /representative_dataset|quantize_model|quantize_annotate|quantize_apply|quantize_scope/.test(facts.text)
     )
       return [];
-    return [...statementsIn(facts.program.module.statements)].flatMap((statement) => {
-      if (statement.kind !== 'assign' || !statement.value) return [];
-      const [target] = statement.targets;
-      if (target?.kind !== 'attribute' || target.attribute !== 'inference_input_type') return [];
-      if (!/^tensorflow\.u?int8$/.test(pathOf(statement.value, facts.program.scope) ?? '')) return [];
-      return [
-        {
-          facts: { subject: 'inference_input_type', instead: 'a representative_dataset' },
-          span: statement.span,
-        },
-      ];
+    return inUnits(facts, inputTypes).flatMap(({ value, span }) => {
+      if (!value || !/^tensorflow\.u?int8$/.test(pathOf(value, facts.program.scope) ?? '')) return [];
+      return [{ facts: { subject: 'inference_input_type', instead: 'a representative_dataset' }, span }];
     });
   },
 };
+
+function inputTypes({ statement: top }: Unit): readonly AssignStatement[] {
+  return [...statementsIn([top])].flatMap((statement) => {
+    const [target] = statement.kind === 'assign' ? statement.targets : [];
+    const isType = target?.kind === 'attribute' && target.attribute === 'inference_input_type';
+    return statement.kind === 'assign' && isType ? [statement] : [];
+  });
+}

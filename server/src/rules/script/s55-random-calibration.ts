@@ -1,9 +1,9 @@
 /** S55: calibration on random numbers. */
 import { canonicalPath } from '../../script/catalog';
 import { pathOf } from '../../script/names';
-import type { Call } from '../../script/program';
+import type { Call, Unit } from '../../script/program';
 import type { Expression, FunctionStatement } from '../../script/syntax';
-import type { ScriptFacts, ScriptFinding, ScriptRule } from './script-rule';
+import { inUnits, type ScriptFacts, type ScriptFinding, type ScriptRule } from './script-rule';
 import { stageEvents, stageOf } from './torch-life';
 
 const random = new Set([
@@ -42,20 +42,26 @@ function randomGenerators(facts: ScriptFacts): readonly ScriptFinding[] {
   const named = new Set(
     [...facts.text.matchAll(/representative_dataset\s*=\s*(\w+)/g)].map(([, name]) => name ?? ''),
   );
-  return facts.program.functions.flatMap(({ statement, class: owner }) => {
-    const reader = owner?.bases.some((base) => /CalibrationDataReader$/.test(facts.text.slice(...base.span)));
-    if ((!named.has(statement.name) && !reader) || takesNoise.test(facts.text)) return [];
-    return randomCallsIn(statement, facts);
-  });
+  const generators = facts.program.functions.filter(
+    ({ statement, class: owner }) =>
+      named.has(statement.name) ||
+      owner?.bases.some((base) => /CalibrationDataReader$/.test(facts.text.slice(...base.span))),
+  );
+  const found = generators.flatMap(({ statement }) => randomCallsIn(statement, facts));
+  return found.length > 0 && takesNoise.test(facts.text) ? [] : found;
 }
 
 function randomCallsIn(statement: FunctionStatement, facts: ScriptFacts): readonly ScriptFinding[] {
-  return facts.program.calls
-    .filter((call) => call.function === statement && isRandom(call.expression, call) && !readsData(call))
+  return inUnits(facts, randomCalls)
+    .filter((call) => call.function === statement && !readsData(call))
     .map(({ expression }) => ({
       facts: { subject: facts.text.slice(...expression.callee.span) },
       span: expression.span,
     }));
+}
+
+function randomCalls({ calls }: Unit): readonly Call[] {
+  return calls.filter((call) => isRandom(call.expression, call));
 }
 
 /** Networks whose input is noise. */

@@ -1,6 +1,8 @@
 /** S60: stochastic rounding in the forward pass. */
+
+import type { Call, Unit } from '../../script/program';
 import { booleanOf, evaluate, stringOf } from '../../script/values';
-import type { ScriptRule } from './script-rule';
+import { inUnits, type ScriptRule } from './script-rule';
 
 export const s60: ScriptRule<'S60'> = {
   code: 'S60',
@@ -15,8 +17,7 @@ export const s60: ScriptRule<'S60'> = {
     source: 'Krishnamoorthi 2018 (arXiv 1806.08342), section 4.1.',
   },
   check(facts) {
-    return facts.program.calls.flatMap(({ expression, name, scope, function: within }) => {
-      if (!/quant|round/i.test(name) || /grad|backward/i.test(name)) return [];
+    return inUnits(facts, roundingCalls).flatMap(({ expression, scope, function: within }) => {
       if (within && !/^(forward|__init__|main)$/.test(within.name)) return [];
       return expression.args.flatMap((argument) => {
         if (argument.keyword === undefined || !/stochastic|rounding/i.test(argument.keyword)) return [];
@@ -31,3 +32,7 @@ export const s60: ScriptRule<'S60'> = {
     });
   },
 };
+
+function roundingCalls({ calls }: Unit): readonly Call[] {
+  return calls.filter(({ name }) => /quant|round/i.test(name) && !/grad|backward/i.test(name));
+}

@@ -2,8 +2,9 @@
 
 import type { Scope } from '../../script/names';
 import { pathOf } from '../../script/names';
+import type { Unit } from '../../script/program';
 import type { Expression } from '../../script/syntax';
-import type { ScriptRule } from './script-rule';
+import { inUnits, type ScriptRule } from './script-rule';
 
 const rectifiers = new Set(['torch.relu', 'torch.nn.functional.relu', 'torch.nn.functional.relu6']);
 
@@ -19,16 +20,21 @@ export const s67: ScriptRule<'S67'> = {
     source: 'Qin et al., IR-Net (arXiv 1909.10788).',
   },
   check(facts) {
-    return facts.program.calls.flatMap((call) => {
-      const { callee, args, span } = call.expression;
-      const method = callee.kind === 'attribute' && callee.attribute === 'sign' && call.path === undefined;
-      const inner = call.path === 'torch.sign' ? args[0]?.value : method ? callee.object : undefined;
-      return inner && rectified(inner, call.scope)
-        ? [{ facts: { subject: facts.text.slice(...span) }, span }]
-        : [];
-    });
+    return inUnits(facts, signsOfRectified).map(({ span }) => ({
+      facts: { subject: facts.text.slice(...span) },
+      span,
+    }));
   },
 };
+
+function signsOfRectified({ calls }: Unit): readonly Expression[] {
+  return calls.flatMap((call) => {
+    const { callee, args } = call.expression;
+    const method = callee.kind === 'attribute' && callee.attribute === 'sign' && call.path === undefined;
+    const inner = call.path === 'torch.sign' ? args[0]?.value : method ? callee.object : undefined;
+    return inner && rectified(inner, call.scope) ? [call.expression] : [];
+  });
+}
 
 function rectified(expression: Expression, scope: Scope): boolean {
   if (expression.kind !== 'call') return false;

@@ -7,7 +7,7 @@ import type { Issue, ScriptCode, ScriptFindingFacts, Severity } from '../../prot
 import { canonicalPath } from '../../script/catalog';
 import type { Flow } from '../../script/flow';
 import type { ModuleTree } from '../../script/module-tree';
-import type { Call, Program } from '../../script/program';
+import type { Call, Program, Unit } from '../../script/program';
 import type { Span } from '../../script/syntax';
 
 /** Where the network shall run; rules that depend on it are silent without. */
@@ -75,6 +75,33 @@ export function callsOf(facts: ScriptFacts, ...paths: readonly string[]): readon
   if (only !== undefined && others.length === 0) return index.get(only) ?? [];
   const found = paths.flatMap((path) => index.get(path) ?? []);
   return found.sort((one, other) => one.expression.span[1] - other.expression.span[1]);
+}
+
+/**
+ * What `find` gives of each statement at the top of a script, asked again only of those that changed.
+ * @param find one function for good, not one per check; it looks at nothing but the unit, and gives parts of its syntax,
+ *   not offsets: the unit may move.
+ */
+export function inUnits<T>(facts: Pick<ScriptFacts, 'program'>, find: (unit: Unit) => readonly T[]): T[] {
+  return facts.program.units.flatMap((unit) => kept(find, unit));
+}
+
+/** The same for each flow. */
+export function inFlows<T>(facts: Pick<ScriptFacts, 'flows'>, find: (flow: Flow) => readonly T[]): T[] {
+  return facts.flows().flatMap((flow) => kept(find, flow));
+}
+
+const keptOf = new WeakMap<object, WeakMap<object, unknown>>();
+
+function kept<K extends object, T>(find: (key: K) => readonly T[], key: K): readonly T[] {
+  const known: WeakMap<object, unknown> = keptOf.get(find) ?? new WeakMap();
+  keptOf.set(find, known);
+  const before = known.get(key);
+  // Only results of this very function are kept under it.
+  if (before !== undefined) return before as readonly T[];
+  const found = find(key);
+  known.set(key, found);
+  return found;
 }
 
 const callIndexes = new WeakMap<Program, ReadonlyMap<string, readonly Call[]>>();

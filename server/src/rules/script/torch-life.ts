@@ -8,7 +8,7 @@ import type { ModuleTree } from '../../script/module-tree';
 import { definitionOf, type Scope, soleBinding } from '../../script/names';
 import { argument, type Call } from '../../script/program';
 import { type Expression, statementsIn } from '../../script/syntax';
-import { type ScriptFacts, textAt } from './script-rule';
+import { inFlows, type ScriptFacts, textAt } from './script-rule';
 
 export type Stage = 'fuse' | 'fuse-qat' | 'prepare' | 'prepare-qat' | 'convert';
 export type FlowKind = 'eager' | 'fx' | 'pt2e';
@@ -46,18 +46,13 @@ export interface StageEvent {
   readonly after: readonly Event[];
 }
 
-const stageEventsOf = new WeakMap<readonly Flow[], readonly StageEvent[]>();
-
-/** All certain stage calls of all networks of a script; made once, since many rules ask. */
+/** All certain stage calls of all networks of a script. */
 export function stageEvents(facts: ScriptFacts): readonly StageEvent[] {
-  const flows = facts.flows();
-  const known = stageEventsOf.get(flows);
-  if (known) return known;
-  const found = flows.flatMap((flow) =>
-    [...flow.events].flatMap(([network, events]) => stagesIn(network, events)),
-  );
-  stageEventsOf.set(flows, found);
-  return found;
+  return inFlows(facts, stagesOfFlow);
+}
+
+function stagesOfFlow({ events }: Flow): readonly StageEvent[] {
+  return [...events].flatMap(([network, history]) => stagesIn(network, history));
 }
 
 function stagesIn(network: Tracked, events: readonly Event[]): readonly StageEvent[] {
