@@ -5,19 +5,25 @@ import type { Argument, Expression, Parameter, Span } from './syntax';
 type MakeSpan = (start: number, end: number) => Span;
 
 let makeSpan: MakeSpan = (start, end) => [start, end];
+let origin = 0;
 
-/** Has every span made by `make`, so that what is built can be moved later. */
-export function recordSpans(make: MakeSpan): void {
+/**
+ * Has every span made by `make`, so that what is built can be moved later.
+ * @param start of what is built in the whole text.
+ */
+export function recordSpans(make: MakeSpan, start: number): void {
   makeSpan = make;
+  origin = start;
 }
 
 export function spanOf(node: Node): Span {
-  return makeSpan(node.startIndex, node.endIndex);
+  return makeSpan(origin + node.startIndex, origin + node.endIndex);
 }
 
 /** The place behind a node, where something is missing. */
 export function endOf(node: Node): Span {
-  return makeSpan(node.endIndex, node.endIndex);
+  const end = origin + node.endIndex;
+  return makeSpan(end, end);
 }
 
 /** Children that carry meaning; comments may stand anywhere. */

@@ -10,58 +10,63 @@ import {
   spanOf,
 } from './build-expressions';
 import { type Piece, PieceStore } from './reuse';
-import type { Comment, Expression, Module, Span, Statement } from './syntax';
+import type { Comment, Expression, Span, Statement } from './syntax';
 
-/** The text and the pieces of the parse that is being built: one at a time. */
+/** What is being built now: one text at a time, one stretch of it after the other. */
 let source = '';
+let origin = 0;
 let store = new PieceStore([]);
 
-/**
- * Builds the whole program from the root of a tree.
- * @param before pieces of earlier texts of the file; those that are still in the text are not built again but moved.
- */
-export function buildModule(
-  root: Node,
+/** A stretch of a text with its syntax tree. */
+export interface Stretch {
+  readonly root: Node;
+  /** Where it begins in the text. */
+  readonly start: number;
+}
+
+/** Builds the statements of stretches; those that `found` knows of earlier texts are not built again but moved. */
+export function buildPieces(
+  stretches: readonly Stretch[],
   text: string,
-  before: readonly Piece[] = [],
-): { readonly module: Module; readonly pieces: readonly Piece[] } {
+  found: PieceStore,
+): readonly { readonly pieces: readonly Piece[]; readonly complete: boolean }[] {
   source = text;
-  store = new PieceStore(before);
-  recordSpans(store.span);
+  store = found;
   // First what stood on its own before; only then is it clear which statements may be taken from inside others.
-  const found = root.namedChildren.map((node) => ({ node, piece: knownPiece(node) }));
-  const statements: Statement[] = [];
-  const comments: Comment[] = [];
-  const pieces: Piece[] = [];
-  for (const { node, piece: known } of found) {
-    if (node.type === 'comment') {
-      comments.push(comment(node));
-      continue;
-    }
-    const piece = known ?? newPiece(node);
-    pieces.push(piece);
-    statements.push(...piece.statements);
-    comments.push(...(piece.comments ?? []));
-  }
-  return { module: { statements, comments, complete: !root.hasError }, pieces: store.keep(pieces) };
+  const known = stretches.map(({ root, start }) => {
+    startAt(start);
+    return root.namedChildren.map((node) => ({ node, piece: knownPiece(node) }));
+  });
+  return stretches.map(({ root, start }, at) => {
+    startAt(start);
+    const pieces = (known[at] ?? []).map(({ node, piece }) => piece ?? newPiece(node));
+    return { pieces, complete: !root.hasError };
+  });
+}
+
+function startAt(offset: number): void {
+  origin = offset;
+  recordSpans(store.span, offset);
 }
 
 function knownPiece(node: Node): Piece | undefined {
-  const { type, startIndex: start } = node;
+  const { type } = node;
   if (type === 'comment' || node.hasError) return undefined;
-  return store.findOuter(type, source.slice(start, node.endIndex), start);
+  return store.findOuter(type, textOf(node), origin + node.startIndex);
 }
 
 function newPiece(node: Node): Piece {
-  const { type, startIndex: start } = node;
-  const text = source.slice(start, node.endIndex);
   let comments: readonly Comment[] = [];
-  const piece = store.build(type, text, start, !node.hasError, () => {
-    comments = node.descendantsOfType('comment').map(comment);
-    return built(node);
+  const piece = store.build(node.type, textOf(node), origin + node.startIndex, !node.hasError, () => {
+    comments = (node.type === 'comment' ? [node] : node.descendantsOfType('comment')).map(comment);
+    return node.type === 'comment' ? [] : built(node);
   });
   piece.comments = comments;
   return piece;
+}
+
+function textOf(node: Node): string {
+  return source.slice(origin + node.startIndex, origin + node.endIndex);
 }
 
 function comment(node: Node): Comment {
@@ -74,9 +79,10 @@ function block(node: Node | null): readonly Statement[] {
 
 /** A statement inside another. */
 function statement(node: Node): readonly Statement[] {
-  const { type, startIndex: start } = node;
+  const { type } = node;
   if (type === 'block') return block(node);
-  const text = source.slice(start, node.endIndex);
+  const start = origin + node.startIndex;
+  const text = textOf(node);
   const whole = !node.hasError;
   const known = whole ? store.findNested(type, text, start) : undefined;
   if (!known) return store.build(type, text, start, whole, () => built(node)).statements;

@@ -1,11 +1,12 @@
 /**
- * Python parser: web-tree-sitter (WebAssembly, no native build) with the grammar of tree-sitter-python. Parsing is
- * incremental and never fails; broken code is `complete: false`.
+ * Python parser: web-tree-sitter (WebAssembly, no native build) with the grammar of tree-sitter-python, over the stretches
+ * of a text that parse alone (`chunks`). Parsing is incremental and never fails; broken code is `complete: false`.
  */
 import { Edit, Language, Parser, type Tree } from 'web-tree-sitter';
-import { buildModule } from './build';
-import type { Piece } from './reuse';
-import type { Module } from './syntax';
+import { buildPieces } from './build';
+import { chunksFrom } from './chunks';
+import { movePiece, type Piece, PieceStore } from './reuse';
+import type { Module, Span } from './syntax';
 
 export interface ParserAssets {
   /** Content of `web-tree-sitter.wasm`. */
@@ -18,11 +19,28 @@ export interface ParserAssets {
 export interface ParsedScript {
   readonly text: string;
   readonly module: Module;
-  readonly tree: Tree;
   /** For the next parse of the file. */
-  readonly pieces: readonly Piece[];
+  readonly chunks: readonly Chunk[];
+  /** Statements of earlier texts that may come back. */
+  readonly spare: readonly Piece[];
+  /** True inside a string, its quotes left out. */
+  insideString(offset: number): boolean;
   dispose(): void;
 }
+
+/** A stretch of a text that was parsed alone. */
+interface Chunk {
+  start: number;
+  /** Text as last parsed. */
+  readonly text: string;
+  readonly pieces: readonly Piece[];
+  readonly complete: boolean;
+  /** Kept for long ones: their next version is parsed from it. */
+  readonly tree: Tree | undefined;
+}
+
+/** Characters from which on the syntax tree of a stretch is kept. */
+const LONG = 3000;
 
 export class PythonParser {
   private constructor(private readonly parser: Parser) {}
@@ -37,21 +55,134 @@ export class PythonParser {
 
   /**
    * Parses a text; with the script it came from only what changed is parsed again.
-   * @param previous is used up: do not touch it afterwards.
+   * @param previous is used up: do not touch it afterwards. Its statements that are still in the text move where they
+   *   stand now.
    */
   parse(text: string, previous?: ParsedScript): ParsedScript {
-    if (previous) applyChange(previous, text);
-    const tree = this.parser.parse(text, previous?.tree);
-    previous?.dispose();
+    const { head, middle, tail, spans } = compared(text, previous);
+    const store = new PieceStore([...middle.flatMap(({ pieces }) => pieces), ...(previous?.spare ?? [])]);
+    // Of what was replaced, the longest is most likely the one that is typed in.
+    const old = middle.reduce<Chunk | undefined>(
+      (longest, one) => (one.tree && one.text.length > (longest?.text.length ?? 0) ? one : longest),
+      undefined,
+    );
+    const lengths = spans.map(([start, end]) => end - start);
+    const longest = lengths.indexOf(Math.max(...lengths));
+    const trees = spans.map(([start, end], at) =>
+      this.tree(text.slice(start, end), at === longest ? old : undefined),
+    );
+    for (const { tree } of middle) tree?.delete();
+    const built = buildPieces(
+      spans.map(([start], at) => ({ root: rootOf(trees[at]), start })),
+      text,
+      store,
+    );
+    const fresh = spans.map(([start, end], at): Chunk => {
+      const tree = trees[at];
+      const { pieces, complete } = built[at] ?? { pieces: [], complete: true };
+      if (end - start < LONG) tree?.delete();
+      return {
+        start,
+        text: text.slice(start, end),
+        pieces,
+        complete,
+        tree: end - start < LONG ? undefined : tree,
+      };
+    });
+    const chunks = [...head, ...fresh, ...tail];
+    return {
+      text,
+      module: moduleOf(chunks),
+      chunks,
+      spare: store.spare(),
+      insideString: (offset) => this.isInString(chunks, offset),
+      dispose: () => {
+        for (const { tree } of chunks) tree?.delete();
+      },
+    };
+  }
+
+  private tree(text: string, old: Chunk | undefined): Tree {
+    if (old?.tree) applyChange(old.tree, old.text, text);
+    const tree = this.parser.parse(text, old?.tree);
     if (!tree) throw new Error('tree-sitter parsed without a language');
-    const { module, pieces } = buildModule(tree.rootNode, text, previous?.pieces);
-    return { text, module, pieces, tree, dispose: () => tree.delete() };
+    return tree;
+  }
+
+  private isInString(chunks: readonly Chunk[], offset: number): boolean {
+    const chunk = chunks.findLast(({ start }) => start < offset);
+    if (!chunk) return false;
+    const tree = chunk.tree ?? this.tree(chunk.text, undefined);
+    const at = offset - chunk.start;
+    let found = false;
+    for (let node = tree.rootNode.descendantForIndex(at); node && !found; node = node.parent)
+      found = node.type === 'string' && node.startIndex < at && at < node.endIndex;
+    if (!chunk.tree) tree.delete();
+    return found;
   }
 }
 
-/** Tells the old tree what changed: everything between the common start and the common end of both texts. */
-function applyChange(previous: ParsedScript, text: string): void {
-  const old = previous.text;
+function rootOf(tree: Tree | undefined) {
+  if (!tree) throw new Error('every stretch was parsed');
+  return tree.rootNode;
+}
+
+function moduleOf(chunks: readonly Chunk[]): Module {
+  const pieces = chunks.flatMap((chunk) => chunk.pieces);
+  return {
+    statements: pieces.flatMap(({ statements }) => statements),
+    comments: pieces.flatMap(({ comments }) => comments ?? []),
+    complete: chunks.every(({ complete }) => complete),
+  };
+}
+
+interface Compared {
+  /** Stretches before and behind what changed; those behind are where they stand now. */
+  readonly head: readonly Chunk[];
+  readonly tail: readonly Chunk[];
+  /** Stretches that are replaced. */
+  readonly middle: readonly Chunk[];
+  /** What has to be parsed of the new text. */
+  readonly spans: readonly Span[];
+}
+
+function compared(text: string, previous: ParsedScript | undefined): Compared {
+  if (!previous) return { head: [], middle: [], tail: [], spans: [...chunksFrom(text, 0)] };
+  const { chunks } = previous;
+  const { start, oldEnd, newEnd } = change(previous.text, text);
+  // Where a stretch ends depends on the line behind it, so that one must be whole as well.
+  const untouched = chunks.findIndex(
+    (chunk) => nextLine(previous.text, chunk.start + chunk.text.length) > start,
+  );
+  const first = untouched < 0 ? chunks.length : untouched;
+  const head = chunks.slice(0, first);
+  const distance = newEnd - oldEnd;
+  const begins = new Map(chunks.map((chunk, at) => [chunk.start, at]));
+  const spans: Span[] = [];
+  for (const span of chunksFrom(text, chunks[first]?.start ?? 0)) {
+    spans.push(span);
+    const end = span[1] - distance;
+    const next = span[1] >= newEnd && end >= oldEnd ? begins.get(end) : undefined;
+    if (next === undefined) continue;
+    const tail = chunks.slice(next);
+    if (distance !== 0) for (const chunk of tail) moveChunk(chunk, distance);
+    return { head, middle: chunks.slice(first, next), tail, spans };
+  }
+  return { head, middle: chunks.slice(first), tail: [], spans };
+}
+
+function nextLine(text: string, offset: number): number {
+  const found = text.indexOf('\n', offset);
+  return found < 0 ? Number.POSITIVE_INFINITY : found + 1;
+}
+
+function moveChunk(chunk: Chunk, distance: number): void {
+  chunk.start += distance;
+  for (const piece of chunk.pieces) movePiece(piece, distance);
+}
+
+/** Everything between the common start and the common end of two texts. */
+function change(old: string, text: string): { start: number; oldEnd: number; newEnd: number } {
   const shorter = Math.min(old.length, text.length);
   let start = 0;
   while (start < shorter && old.charCodeAt(start) === text.charCodeAt(start)) start++;
@@ -61,9 +192,13 @@ function applyChange(previous: ParsedScript, text: string): void {
     old.charCodeAt(old.length - 1 - tail) === text.charCodeAt(text.length - 1 - tail)
   )
     tail++;
-  const oldEnd = old.length - tail;
-  const newEnd = text.length - tail;
-  previous.tree.edit(
+  return { start, oldEnd: old.length - tail, newEnd: text.length - tail };
+}
+
+/** Tells an old tree what changed. */
+function applyChange(tree: Tree, old: string, text: string): void {
+  const { start, oldEnd, newEnd } = change(old, text);
+  tree.edit(
     new Edit({
       startIndex: start,
       oldEndIndex: oldEnd,

@@ -26,6 +26,8 @@ export interface Piece {
   used: number;
   /** Number of the parse that used something inside it alone. */
   opened: number;
+  /** Number of the parse whose text first lacked it. */
+  missing: number;
 }
 
 export type MutableSpan = [start: number, end: number];
@@ -80,6 +82,7 @@ export class PieceStore {
       parent,
       used: this.parse,
       opened: 0,
+      missing: 0,
     };
     this.building = piece;
     statements.push(...make());
@@ -106,21 +109,23 @@ export class PieceStore {
     return span;
   };
 
-  /** Pieces for the next parse: those of this text, and of earlier ones what may come back. */
-  keep(now: readonly Piece[]): readonly Piece[] {
+  /** What was not found again, but may come back. */
+  spare(): readonly Piece[] {
     const spare: Piece[] = [];
     const keepUnused = (piece: Piece, text: string, start: number) => {
       if (piece.used === this.parse) return;
       if (piece.opened === this.parse) {
         for (const inside of piece.inner) keepUnused(inside, text, start);
-      } else if (this.parse - piece.used <= MAXIMUM_AGE) {
-        if (piece.parent) piece.text = text.slice(piece.start - start, piece.start - start + piece.length);
-        piece.parent = undefined;
-        spare.push(piece);
+        return;
       }
+      piece.missing ||= this.parse;
+      if (this.parse - piece.missing > MAXIMUM_AGE) return;
+      if (piece.parent) piece.text = text.slice(piece.start - start, piece.start - start + piece.length);
+      piece.parent = undefined;
+      spare.push(piece);
     };
     for (const piece of this.before) keepUnused(piece, piece.text, piece.start);
-    return [...now, ...spare.slice(0, MAXIMUM_SPARE)];
+    return spare.slice(0, MAXIMUM_SPARE);
   }
 
   private take(found: Piece[] | undefined, text: string, start: number): Piece | undefined {
@@ -129,10 +134,17 @@ export class PieceStore {
       for (let around = piece.parent; around; around = around.parent) around.opened = this.parse;
       piece.parent = undefined;
       piece.text = text;
-      move(piece, start - piece.start, this.parse);
+      this.use(piece);
+      movePiece(piece, start - piece.start);
       return piece;
     }
     return undefined;
+  }
+
+  private use(piece: Piece): void {
+    piece.used = this.parse;
+    piece.missing = 0;
+    for (const inside of piece.inner) this.use(inside);
   }
 
   /** What stands inside the pieces that were not found again. */
@@ -165,13 +177,12 @@ function key(type: string, text: string): string {
 }
 
 /** Moves every span where it stands: whoever holds one sees the new place. */
-function move(piece: Piece, distance: number, parse: number): void {
+export function movePiece(piece: Piece, distance: number): void {
+  if (distance === 0) return;
   piece.start += distance;
-  piece.used = parse;
-  if (distance !== 0)
-    for (const span of piece.spans) {
-      span[0] += distance;
-      span[1] += distance;
-    }
-  for (const inside of piece.inner) move(inside, distance, parse);
+  for (const span of piece.spans) {
+    span[0] += distance;
+    span[1] += distance;
+  }
+  for (const inside of piece.inner) movePiece(inside, distance);
 }

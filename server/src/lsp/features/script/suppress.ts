@@ -72,11 +72,8 @@ function commentOn({ parsed }: AnalyzedScript, line: Span) {
 }
 
 /** False inside a string and behind a backslash. */
-function canEndWithComment({ text, tree }: ParsedScript, line: Span): boolean {
-  if (/\\[ \t]*$/.test(text.slice(line[0], line[1]))) return false;
-  for (let node = tree.rootNode.descendantForIndex(line[1]); node; node = node.parent)
-    if (node.type === 'string' && node.startIndex < line[1] && line[1] < node.endIndex) return false;
-  return true;
+function canEndWithComment(parsed: ParsedScript, line: Span): boolean {
+  return !/\\[ \t]*$/.test(parsed.text.slice(line[0], line[1])) && !parsed.insideString(line[1]);
 }
 
 /** The line that holds an offset, without its end. */
