@@ -125,4 +125,43 @@ export const scriptSentences: { readonly [C in ScriptCode]: (facts: ScriptFindin
   S66: ({ subject, instead }) => `${subject} rounds halves up; ONNX rounds them to even. Use ${instead}.`,
   S67: ({ subject }) =>
     `${subject}: after a ReLU nothing is negative, so the sign says nothing. Use Hardtanh before it.`,
+  S68: ({ subject, instead }) =>
+    `${subject} is no member of ${instead}, so something else is used or the call raises. Take one of ${instead}.`,
+  S69: ({ subject, instead }) =>
+    `${subject} has no get_next(), so calibration raises. Give an object of a class derived from ${instead}.`,
+  S70: ({ subject }) =>
+    `${subject} is a generator: every call gives a new one instead of a dictionary of inputs. Return next(…, None) of an iterator the object keeps.`,
+  S71: ({ subject }) =>
+    `${subject} never returns None, so calibration never ends. Count the samples and return None after the last.`,
+  S72: ({ subject, instead }) =>
+    `${subject}: names are looked up in a list, so this one matches other names or none. Write ${instead}.`,
+  S73: ({ subject, detail }) => `${detail} no longer takes ${subject} and raises. Leave it out.`,
+  S74: ({ subject, instead }) => `"${subject}" is read by nobody. The option is called "${instead}".`,
+  S75: ({ subject, instead }) =>
+    `${subject} without ${instead}: the model is not quantized. Set ${instead} to [tf.lite.Optimize.DEFAULT].`,
+  S76: ({ subject, instead }) => `${subject} is no list, so conversion raises. Write ${instead}.`,
+  S77: ({ subject }) =>
+    `${subject} cannot be called, so conversion raises. Give a function that yields the samples.`,
+  S78: ({ subject, instead }) =>
+    `${subject} is an array, and a sample is a list with one array per input: conversion raises. Yield ${instead}.`,
+  S79: ({ subject, instead, detail }) =>
+    `${subject} only observes: after ${detail} nothing is trained for quantization. Use ${instead}.`,
+  S80: ({ subject }) =>
+    `${subject} stays float: dynamic quantization has no convolutions. Leave it out, or quantize statically.`,
+  S81: ({ subject, instead }) =>
+    `${subject} works on a copy, and its result is thrown away. To keep it, ${instead}.`,
+  S82: ({ subject, instead }) =>
+    `${subject} of a converted network: what is loaded from it does not run. Save its ${instead}, or a scripted network.`,
+  S83: ({ subject, instead }) => `${subject} needs ${instead} and raises without. Pass a tuple of inputs.`,
+  S84: ({ subject, instead }) =>
+    `${subject} is no backend of quantization; PyTorch raises, or takes a weak default. Use ${instead}.`,
+  S85: ({ subject }) => `${subject} changes the network itself and returns None. Call it as a statement.`,
+  S86: ({ subject, detail }) =>
+    `${subject} on a model in ${detail} bits raises: it has its place and types from loading. Leave it out.`,
+  S87: ({ subject, instead }) => `${subject} beside ${instead}: only one can be used. Keep one.`,
+  S88: ({ subject }) =>
+    `${subject} beside quantization_config raises: the configuration says it already. Leave it out.`,
+  S89: ({ subject, detail }) =>
+    `${subject} rounds the sum to ${detail} bits again and loses part of the adapters. Merge into a base in half precision.`,
+  S90: ({ subject, instead }) => `${subject} is refused. It takes ${instead}.`,
 };

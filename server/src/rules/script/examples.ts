@@ -216,4 +216,73 @@ def main(model, data):
   S65: { text: 'import torch\nblock_reconstruction(block, n_bits_w=4, n_bits_a=4)' },
   S66: { text: 'import torch\ndef quantize(x, scale):\n    return torch.floor(x / scale + 0.5)' },
   S67: { text: 'import torch\ny = torch.sign(torch.relu(x))' },
+  S68: {
+    text: 'from onnxruntime.quantization import quantize_static, QuantType\nquantize_static("a.onnx", "b.onnx", reader, quant_format=QuantType.QInt8)',
+  },
+  S69: {
+    text: 'from onnxruntime.quantization import quantize_static\nsamples = [{"x": image} for image in images]\nquantize_static("a.onnx", "b.onnx", samples)',
+  },
+  S70: {
+    text: 'from onnxruntime.quantization import CalibrationDataReader\nclass Reader(CalibrationDataReader):\n    def get_next(self):\n        for image in self.images:\n            yield {"x": image}',
+  },
+  S71: {
+    text: 'import numpy as np\nfrom onnxruntime.quantization import CalibrationDataReader\nclass Reader(CalibrationDataReader):\n    def get_next(self):\n        return {"x": np.random.rand(1, 3, 224, 224)}',
+  },
+  S72: {
+    text: 'from onnxruntime.quantization import quantize_dynamic\nquantize_dynamic("a.onnx", "b.onnx", op_types_to_quantize="MatMul")',
+  },
+  S73: {
+    text: 'from onnxruntime.quantization import quantize_dynamic\nquantize_dynamic("a.onnx", "b.onnx", optimize_model=True)',
+  },
+  S74: {
+    text: 'from onnxruntime.quantization import quantize_dynamic\nquantize_dynamic("a.onnx", "b.onnx", extra_options={"WeightSymetric": True})',
+  },
+  S75: {
+    text: 'import tensorflow as tf\nconverter = tf.lite.TFLiteConverter.from_keras_model(model)\nconverter.representative_dataset = samples',
+  },
+  S76: {
+    text: 'import tensorflow as tf\nconverter = tf.lite.TFLiteConverter.from_keras_model(model)\nconverter.optimizations = tf.lite.Optimize.DEFAULT',
+  },
+  S77: {
+    text: 'import tensorflow as tf\ndef samples():\n    yield [image]\nconverter = tf.lite.TFLiteConverter.from_keras_model(model)\nconverter.representative_dataset = samples()',
+  },
+  S78: {
+    text: 'import numpy as np\nimport tensorflow as tf\ndef samples():\n    for image in images:\n        yield np.expand_dims(image, 0)\nconverter = tf.lite.TFLiteConverter.from_keras_model(model)\nconverter.representative_dataset = samples',
+  },
+  S79: {
+    text: 'from torch.ao.quantization import get_default_qconfig, prepare_qat\nmodel.qconfig = get_default_qconfig("x86")\nprepare_qat(model, inplace=True)',
+  },
+  S80: {
+    text: 'import torch.nn as nn\nfrom torch.ao.quantization import quantize_dynamic\nsmall = quantize_dynamic(model, {nn.Linear, nn.Conv2d})',
+  },
+  S81: {
+    text: 'from torch.ao.quantization import prepare\nprepare(model)',
+  },
+  S82: {
+    text: 'import torch\nfrom torch.ao.quantization import convert\ndef main(model):\n    model = convert(model)\n    torch.save(model, "int8.pt")',
+  },
+  S83: {
+    text: 'from torch.ao.quantization.quantize_fx import prepare_fx\nprepared = prepare_fx(model, mapping)',
+  },
+  S84: {
+    text: 'from torch.ao.quantization import get_default_qconfig\nmodel.qconfig = get_default_qconfig("cuda")',
+  },
+  S85: {
+    text: 'from torchao.quantization import quantize_\nmodel = quantize_(model, config)',
+  },
+  S86: {
+    text: 'from transformers import AutoModel\nmodel = AutoModel.from_pretrained("name", load_in_4bit=True).half()',
+  },
+  S87: {
+    text: 'from transformers import BitsAndBytesConfig\nBitsAndBytesConfig(load_in_4bit=True, load_in_8bit=True)',
+  },
+  S88: {
+    text: 'from transformers import AutoModel\nmodel = AutoModel.from_pretrained("name", load_in_4bit=True, quantization_config=config)',
+  },
+  S89: {
+    text: 'from peft import PeftModel\nfrom transformers import AutoModel\nbase = AutoModel.from_pretrained("name", load_in_4bit=True)\nmodel = PeftModel.from_pretrained(base, "adapter").merge_and_unload()',
+  },
+  S90: {
+    text: 'from transformers import GPTQConfig\nGPTQConfig(bits=5, dataset="c4")',
+  },
 };

@@ -68,6 +68,29 @@ import { s64 } from './s64-language-model-ranges';
 import { s65 } from './s65-reconstruction-without-activations';
 import { s66 } from './s66-rounding-half-up';
 import { s67 } from './s67-relu-before-sign';
+import { s68 } from './s68-mixed-enumerations';
+import { s69 } from './s69-no-reader';
+import { s70 } from './s70-reader-yields';
+import { s71 } from './s71-endless-reader';
+import { s72 } from './s72-names-as-text';
+import { s73 } from './s73-removed-arguments';
+import { s74 } from './s74-unknown-option';
+import { s75 } from './s75-dataset-without-optimizations';
+import { s76 } from './s76-optimizations-not-a-list';
+import { s77 } from './s77-dataset-called';
+import { s78 } from './s78-bare-sample';
+import { s79 } from './s79-observers-in-qat';
+import { s80 } from './s80-dynamic-convolutions';
+import { s81 } from './s81-lost-result';
+import { s82 } from './s82-saved-whole';
+import { s83 } from './s83-no-example-inputs';
+import { s84 } from './s84-unknown-backend';
+import { s85 } from './s85-nothing-returned';
+import { s86 } from './s86-cast-quantized';
+import { s87 } from './s87-two-widths';
+import { s88 } from './s88-width-beside-config';
+import { s89 } from './s89-merged-into-quantized';
+import { s90 } from './s90-refused-value';
 import { type ScriptFacts, type ScriptFinding, type ScriptRule, scriptIssue } from './script-rule';
 
 export const scriptRules: readonly ScriptRule[] = [
@@ -138,6 +161,29 @@ export const scriptRules: readonly ScriptRule[] = [
   s65,
   s66,
   s67,
+  s68,
+  s69,
+  s70,
+  s71,
+  s72,
+  s73,
+  s74,
+  s75,
+  s76,
+  s77,
+  s78,
+  s79,
+  s80,
+  s81,
+  s82,
+  s83,
+  s84,
+  s85,
+  s86,
+  s87,
+  s88,
+  s89,
+  s90,
 ];
 
 /** A finding with the rule that made it. */

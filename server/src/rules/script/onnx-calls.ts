@@ -1,6 +1,7 @@
 /** What the rules on ONNX tools ask of a script: its exports, its quantize calls, the kind of network it defines. */
 import { canonicalPath } from '../../script/catalog';
-import { argumentValue, type Call } from '../../script/program';
+import { argument, argumentValue, type Call } from '../../script/program';
+import type { Argument } from '../../script/syntax';
 import { booleanOf, numberOf, pathOfValue, type Value } from '../../script/values';
 import { callsOf, type ScriptFacts } from './script-rule';
 
@@ -48,6 +49,13 @@ export function dynamicCalls(facts: ScriptFacts): readonly Call[] {
 export function given(call: Call, name: string): Value | undefined {
   const path = call.path === undefined ? '' : canonicalPath(call.path);
   return argumentValue(call, name, positions[path]?.[name]);
+}
+
+/** An argument of one of onnxruntime's functions as it is written; undefined when it is not, or hidden behind a star. */
+export function writtenArgument(call: Call, name: string): Argument | undefined {
+  const path = call.path === undefined ? '' : canonicalPath(call.path);
+  const found = argument(call, name, positions[path]?.[name]);
+  return found === 'hidden' ? undefined : found;
 }
 
 /** Last part of an enumeration's member: `QInt8` of `QuantType.QInt8`; undefined when unknown. */

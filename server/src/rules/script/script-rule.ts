@@ -139,3 +139,38 @@ export function addArgument(facts: ScriptFacts, call: Call, text: string): Scrip
   const separator = lineBreak ?? ' ';
   return { span: [at, at], text: `${comma ? '' : ','}${separator}${text}${comma ? ',' : ''}` };
 }
+
+/**
+ * Edit that takes one element out of a written list of arguments or items, with the comma that goes with it.
+ * @param elements spans of all elements, in order.
+ * @param end offset of the closing bracket.
+ */
+export function removeElement(
+  facts: ScriptFacts,
+  elements: readonly Span[],
+  at: number,
+  end: number,
+): ScriptEdit | undefined {
+  const [element, previous, next] = [elements[at], elements[at - 1], elements[at + 1]];
+  if (!element) return undefined;
+  if (next) return { span: [element[0], next[0]], text: '' };
+  const comma = /^\s*,/.exec(facts.text.slice(element[1], end))?.[0].length ?? 0;
+  if (!previous) return { span: [element[0], element[1] + comma], text: '' };
+  const before = facts.text.slice(previous[1], element[0]);
+  const lineBreak = before.search(/\r?\n[ \t]*$/);
+  // On a line of its own the element leaves with the line; the comma before it, and a comment there, stay.
+  if (lineBreak !== -1 && before.slice(0, lineBreak).includes(','))
+    return { span: [previous[1] + lineBreak, element[1] + comma], text: '' };
+  return { span: [previous[1], element[1]], text: '' };
+}
+
+/** Edit that takes an argument out of a call. */
+export function removeArgument(
+  facts: ScriptFacts,
+  { expression: { args, argsSpan } }: Pick<Call, 'expression'>,
+  keyword: string,
+): ScriptEdit | undefined {
+  const at = args.findIndex((one) => one.keyword === keyword);
+  const spans = args.map(({ span }) => span);
+  return at === -1 ? undefined : removeElement(facts, spans, at, argsSpan[1] - 1);
+}

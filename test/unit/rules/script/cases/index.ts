@@ -3,12 +3,16 @@
  * not be. Every rule has both. Add a rule's cases to the file of its family.
  */
 import type { ScriptCode } from '../../../../../server/src/protocol/issues';
+import { onnxMistakes } from './onnx-mistakes';
 import { onnxruntimeCases } from './onnxruntime';
+import { tfliteMistakes } from './tflite-mistakes';
 import { calibrationCases } from './torch-calibration';
 import { configurationCases } from './torch-configuration';
 import { eagerCases } from './torch-eager';
+import { torchMistakes } from './torch-mistakes';
 import { trainingCases } from './torch-training';
 import { weightOnlyCases } from './weight-only';
+import { weightOnlyMistakes } from './weight-only-mistakes';
 
 export interface RuleCases {
   readonly bad: readonly string[];
@@ -26,4 +30,8 @@ export const cases: { readonly [C in ScriptCode]: RuleCases } = {
   ...trainingCases,
   ...weightOnlyCases,
   ...onnxruntimeCases,
+  ...weightOnlyMistakes,
+  ...torchMistakes,
+  ...tfliteMistakes,
+  ...onnxMistakes,
 };
