@@ -17,24 +17,24 @@ import { createRandom } from '../numerics/random';
 import { createEstimator, judgesOutputs, needsOnlyExtremes } from '../numerics/ranges';
 import { relaxed } from '../numerics/ranges/estimator';
 import type { QuantScheme } from '../numerics/scheme';
-import { type Feeds, noiseSamples } from '../runtime/feeds';
+import { type FeedBatch, type Feeds, noiseSamples } from '../runtime/feeds';
 import { modelFileFingerprint } from '../runtime/file-fingerprint';
 import { type FreeTensors, tensorDrain } from '../runtime/free';
 import { dimensionName } from '../runtime/model-inputs';
 import type { RuntimeTensor, Session } from '../runtime/ort';
 import { openSession } from '../runtime/session-model';
 import { inferShapes, type ValueShape } from '../runtime/shapes';
-import { tapModel } from '../runtime/tap';
-import { type ActivationTensor, activationTensors, outputBounds } from './activation-taps';
+import { type ActivationTensor, activationTensors } from './activation-taps';
 import { batchNormRanges, pixelRange } from './batch-norm-ranges';
-import { batchSizeFor } from './batch-size';
+import { calibrationTaps, endOf } from './calibrate-taps';
+import { FREE_DIMENSION, watchedBatchSize, watchesFor } from './calibrate-watches';
 import { type CalibrationState, checkState, stateKey, stateVersion } from './calibration-state';
 import { type FetchPlan, fetchPlans } from './fetch-plan';
 import { inputMoments } from './input-moments';
 import { openLikelyFeeds } from './likely-noise';
 import { type OutputCosine, outputCosine } from './output-cosine';
 import { FIRST_LOOK, FIRST_LOOK_UNASKED, RangeStability, STABLE_SHARE } from './range-stability';
-import { TensorWatch } from './tensor-watch';
+import type { TensorWatch } from './tensor-watch';
 import { knownSizes } from './value-sizes';
 
 export interface CalibrateInput {
@@ -63,30 +63,12 @@ export interface CalibrateInput {
 
 const DEFAULT_SCHEME = { bits: 8, signed: false, symmetric: false } as const;
 
-/**
- * Bytes of observed tensors that one run may return. They exist twice for a moment, in the session and outside, and are
- * the only memory beyond that of plain inference.
- */
-const TAPPED_BYTES = 5 << 20;
-
-/** With an estimator that needs extremes only, one run in so many returns all elements, for the facts. */
+/** One run in so many shows the elements of tensors that are too large to be shown by every one. */
 const LOOK_EVERY = 16;
 
 /** Milliseconds before the first state to resume from, and between two. */
 const KEEP_FIRST = 300;
 const KEEP_INTERVAL = 1000;
-
-/** Bytes of all tensors of one run together; onnxruntime frees most of them on the way. */
-const COMPUTED_BYTES = 512 << 20;
-
-/**
- * Elements of one tensor that a histogram gets: of larger ones a random part, one out of every stride, and the exact
- * extremes. Counting all is quicker than drawing one in a few.
- */
-const OBSERVED_ELEMENTS = 256 << 20;
-
-/** Stands for free dimensions when sizes are estimated: a sequence of tokens. */
-const FREE_DIMENSION = 256;
 
 /** A partial result may take this share of the time spent. */
 const PARTIAL_SHARE = 0.1;
@@ -128,6 +110,12 @@ export function checkRanges(
   return dataFingerprint !== undefined && ranges.data.fingerprint !== dataFingerprint ? stale('data') : [];
 }
 
+/** An open session on the tapped network, and which of its outputs runs fetch. */
+interface Watched {
+  readonly session: Session;
+  readonly plans: ReturnType<typeof fetchPlans>;
+}
+
 class Calibration {
   private readonly tensors: readonly ActivationTensor[];
   private watches: readonly TensorWatch[] = [];
@@ -136,6 +124,7 @@ class Calibration {
   private samples = 0;
   private stable = false;
   private judged: OutputCosine | undefined;
+  private session: Session | undefined;
   private partialTime = 0;
   private keptAt = 0;
   private readonly startTime = performance.now();
@@ -156,10 +145,13 @@ class Calibration {
     this.header = await this.fingerprints(none ? (this.fixed.size > 0 ? 'batch-norm' : 'noise') : undefined);
     const shapes = await this.sampleShapes();
     if (shapes.value === undefined) return fail(...shapes.issues);
-    this.watches = this.watchesFor(shapes.value);
+    this.watches = watchesFor({
+      ...{ model: input.model, data: input.data, tensors: this.tensors, shapes: shapes.value },
+      ...{ estimator: this.estimatorId, samples: this.feeds.count, known: new Set(this.fixed.keys()) },
+    });
     const stale = this.resume();
     if (stale.length > 0) return fail(...stale);
-    const batchSize = this.batchSize(shapes.value);
+    const batchSize = watchedBatchSize(input.model, input.data, shapes.value, this.watches);
     // Otherwise everything followed from BatchNormalization, or was seen before.
     if (this.watches.length > 0 && this.samples < this.feeds.count) {
       const failed = await this.observeSamples(batchSize);
@@ -170,43 +162,64 @@ class Calibration {
   }
 
   private async observeSamples(batchSize: number): Promise<readonly Issue[]> {
-    const { input } = this;
-    const taps = this.watches.flatMap(({ extremes, all }) => (extremes ? [extremes, all] : [all]));
-    const tapped = tapModel(input.model, taps);
-    const session = await openSession(tapped.model, input.open, {
-      threads: input.threads,
-      // Kernels of a higher level compute the same in float, but replace quantized patterns by other numerics.
-      optimization: hasQuantizedNodes(input.model) ? 'basic' : 'all',
-    });
-    if (session.value === undefined) return session.issues;
     try {
-      return await this.observeAll(session.value, tapped.outputs, batchSize);
+      return await this.observeAll(batchSize);
     } catch (error) {
       if (error instanceof Cancelled && this.samples > 0) this.input.keep?.(() => this.state());
       throw error;
     } finally {
-      await session.value.release();
+      await this.session?.release();
     }
   }
 
-  private async observeAll(
-    session: Session,
-    outputs: readonly (readonly string[])[],
-    batchSize: number,
-  ): Promise<readonly Issue[]> {
+  /** Opens the session that shows what the watches ask for now, in place of an earlier one. */
+  private async watchedSession(): Promise<Outcome<Watched>> {
+    await this.session?.release();
+    this.session = undefined;
+    const { input, watches } = this;
+    // Kernels of a higher level compute the same in float, but replace quantized patterns by other numerics.
+    const quantized = hasQuantizedNodes(input.model);
+    const taps = calibrationTaps(
+      input.model,
+      watches.map(({ tap }) => tap),
+      !quantized,
+    );
+    const opened = await openSession(taps.model, input.open, {
+      threads: input.threads,
+      optimization: quantized ? 'basic' : 'all',
+    });
+    if (opened.value === undefined) return fail(...opened.issues);
+    this.session = opened.value;
+    return ok({ session: opened.value, plans: fetchPlans(watches, taps) });
+  }
+
+  private async observeAll(batchSize: number): Promise<readonly Issue[]> {
     const { signal, progress } = this.input;
+    const watched = await this.watchedSession();
+    if (watched.value === undefined) return watched.issues;
+    let { session, plans } = watched.value;
     const free = await tensorDrain();
-    const plans = fetchPlans(this.watches, outputs);
     const stability = this.stability();
     let runs = 0;
     for await (const batch of this.feeds.batches(batchSize, signal, this.samples)) {
       await checkpoint(signal);
       if (batch.value === undefined) return batch.issues;
+      const { value } = batch;
       const plan = runs++ % LOOK_EVERY === 0 ? plans.whole : plans.usual;
-      const ran = await session.run(batch.value.feeds, plan.names);
+      const ran = await session.run(value.feeds, plan.names);
       if (ran.value === undefined) return ran.issues;
-      this.observe(plan, ran.value, batch.value.first, batch.value.count, free);
-      this.samples += batch.value.count;
+      const spoiled = this.observe(plan, ran.value, value, free);
+      if (spoiled.length > 0) {
+        for (const watch of spoiled) watch.lookCarefully();
+        const careful = await this.watchedSession();
+        if (careful.value === undefined) return careful.issues;
+        ({ session, plans } = careful.value);
+        const again = await session.run(value.feeds, plans.usual.names);
+        if (again.value === undefined) return again.issues;
+        const fetched = plans.usual.fetched.filter(({ watch }) => spoiled.includes(watch));
+        this.observe({ ...plans.usual, fetched }, again.value, value, free);
+      }
+      this.samples += value.count;
       const { count: total } = this.feeds;
       if (this.samples < total && stability?.due(this.samples)) {
         this.stable = stability.look(this.samples, this.render().ranges);
@@ -240,27 +253,26 @@ class Calibration {
     return found.value === undefined ? found.issues : [];
   }
 
+  /** @returns watches whose extremes are not finite: they took nothing in. */
   private observe(
     { fetched }: FetchPlan,
     values: Readonly<Record<string, RuntimeTensor>>,
-    first: number,
-    count: number,
+    { first, count }: FeedBatch,
     free: FreeTensors,
-  ): void {
+  ): readonly TensorWatch[] {
     // Seeded by position, so that a resumed calibration draws what the whole one would have drawn.
     const random = createRandom(first);
-    for (const { watch, extremes, all } of fetched) {
-      const [one, other] = extremes;
-      const end = (name: string) => Number(values[name]?.data[0]);
-      // Alone stands the largest value of what is never negative.
-      const known =
-        one === undefined
-          ? undefined
-          : Float32Array.of(other === undefined ? 0 : end(one), end(other ?? one));
-      const tensor = all === undefined ? undefined : values[all];
-      watch.observe({ extremes: known, all: tensor }, count, random);
+    const spoiled: TensorWatch[] = [];
+    for (const { watch, ends, elements } of fetched) {
+      const known = extremesOf(ends.map((end) => endOf(values, end)));
+      if (known?.every(Number.isFinite) === false) {
+        spoiled.push(watch);
+        continue;
+      }
+      watch.observe({ extremes: known, shown: values[elements ?? ''] }, count, random);
     }
     free(Object.values(values));
+    return spoiled;
   }
 
   private finished(): Outcome<RangesFile> {
@@ -279,34 +291,6 @@ class Calibration {
       const from = input === told ? 'batch-norm' : 'noise';
       return issue('input-assumed', { input, ...range, from }, { tensor: input }, 'warning');
     });
-  }
-
-  /** One watch per source tensor; only float tensors are observed. */
-  private watchesFor(shapes: ReadonlyMap<string, ValueShape>): readonly TensorWatch[] {
-    const watches = new Map<string, TensorWatch>();
-    const extremesSuffice = needsOnlyExtremes(this.estimatorId);
-    const { count: samples } = this.feeds;
-    for (const { name, source } of this.tensors) {
-      const type = shapes.get(source)?.type;
-      if (watches.has(source) || this.fixed.has(source) || this.fixed.has(name)) continue;
-      const estimator = createEstimator(this.estimatorId).value;
-      if (!type?.startsWith('float') || !estimator) continue;
-      const tap = { value: source, float: type === 'float32' };
-      const elements = elementsPerSample(shapes.get(source)?.shape ?? []) * samples;
-      const stride = Math.ceil(elements / OBSERVED_ELEMENTS);
-      const what = this.bounded(source) ? ('largest' as const) : ('extremes' as const);
-      const extremes = extremesSuffice || stride > 1 ? { ...tap, what } : undefined;
-      const all = { ...tap, what: 'all' as const };
-      watches.set(source, new TensorWatch({ name: source, estimator, extremes, all, stride, samples }));
-    }
-    return [...watches.values()];
-  }
-
-  /** What comes from a Relu or a Clip at 0 need not be asked for its smallest value. */
-  private bounded(name: string): boolean {
-    const producer = this.input.model.graph.values.get(name)?.producer;
-    if (!producer || opFacts(producer).fusedActivation !== true) return false;
-    return outputBounds(producer)?.min === 0;
   }
 
   /** Shapes at batch 1, with free dimensions at a size that stands for them. */
@@ -329,17 +313,6 @@ class Calibration {
     const sized = await inferShapes(model, open, bound);
     // A size that the model refuses is no reason to stop.
     return sized.value ? sized : inferShapes(model, open, data.dimensions);
-  }
-
-  private batchSize(shapes: ReadonlyMap<string, ValueShape>): number {
-    const most = batchSizeFor(this.input.model, this.input.data.dimensions);
-    const bytesOf = (name: string) => 4 * elementsPerSample(shapes.get(name)?.shape ?? []);
-    let tapped = 1;
-    for (const { name } of this.watches) tapped += bytesOf(name);
-    let computed = 1;
-    for (const name of shapes.keys()) computed += bytesOf(name);
-    const limit = Math.floor(Math.min(TAPPED_BYTES / tapped, COMPUTED_BYTES / computed));
-    return Math.max(1, Math.min(most, limit));
   }
 
   private stability(): RangeStability | undefined {
@@ -464,11 +437,10 @@ class Calibration {
   }
 }
 
-function elementsPerSample(shape: readonly (number | string)[]): number {
-  const [batch, ...rest] = shape;
-  const size = (dimension: number | string) => (typeof dimension === 'number' ? dimension : FREE_DIMENSION);
-  const first = typeof batch === 'number' ? batch : 1;
-  return rest.reduce<number>((product, dimension) => product * size(dimension), first);
+/** Alone stands the largest value of what is never negative. */
+function extremesOf([one, other]: readonly number[]): Float32Array | undefined {
+  if (one === undefined) return undefined;
+  return other === undefined ? Float32Array.of(0, one) : Float32Array.of(one, other);
 }
 
 function hasQuantizedNodes(model: Model): boolean {

@@ -10,7 +10,7 @@ import { extendExtremes } from '../numerics/ranges/min-max';
 import type { QuantScheme } from '../numerics/scheme';
 import { Histogram, type HistogramState } from '../numerics/stats';
 import type { RuntimeTensor } from '../runtime/runtime-tensor';
-import type { Tap } from '../runtime/tap';
+import type { CalibrationTap } from './calibrate-taps';
 
 type Scheme = Pick<QuantScheme, 'bits' | 'signed' | 'symmetric'>;
 
@@ -23,11 +23,11 @@ const LOOK_BINS = 2048;
 export interface WatchInit {
   readonly name: string;
   readonly estimator: Estimator;
-  /** Taps for the extremes and for all elements. */
-  readonly extremes: Tap | undefined;
-  readonly all: Tap;
-  /** One of so many elements is looked at. */
-  readonly stride: number;
+  readonly tap: CalibrationTap;
+  /** Every run shows its elements, not only one in many. */
+  readonly often: boolean;
+  /** Of what is shown, one of so many elements is looked at. */
+  readonly drawn: number;
   /** Samples of a group, at most. */
   readonly samples: number;
 }
@@ -44,37 +44,55 @@ export interface WatchState {
 export class TensorWatch {
   readonly name: string;
   readonly estimator: Estimator;
-  readonly extremes: Tap | undefined;
-  readonly all: Tap;
-  private readonly stride: number;
+  private shownAs: CalibrationTap;
+  private shownOften: boolean;
+  private readonly drawn: number;
   /** Of an estimator that needs no more than extremes: some batches are counted here. */
   private readonly look: Histogram | undefined;
   private readonly groupSize: number;
   private readonly groups = { count: 0, mean: 0, squares: 0 };
   private open = { min: Number.POSITIVE_INFINITY, max: Number.NEGATIVE_INFINITY, samples: 0 };
 
-  constructor({ name, estimator, extremes, all, stride, samples }: WatchInit) {
+  constructor({ name, estimator, tap, often, drawn, samples }: WatchInit) {
     this.name = name;
     this.estimator = estimator;
-    this.extremes = extremes;
-    this.all = all;
-    this.stride = stride;
+    this.shownAs = tap;
+    this.shownOften = often;
+    this.drawn = drawn;
     this.look = estimator.histogram ? undefined : new Histogram(LOOK_BINS);
     // Few samples make four groups all the same, else there would be nothing to compare.
     this.groupSize = Math.max(1, Math.min(GROUP, Math.floor(samples / 4)));
   }
 
-  /** Takes in what one run returned: the extremes where they are tapped, and all elements where they were fetched. */
+  get tap(): CalibrationTap {
+    return this.shownAs;
+  }
+
+  get often(): boolean {
+    return this.shownOften;
+  }
+
+  /**
+   * From now on every element is looked at: an infinity was among them, as attention masks hold them, and the extremes
+   * of the finite values are what a range needs.
+   */
+  lookCarefully(): void {
+    this.shownAs = { ...this.shownAs, ends: 'none', stride: 1 };
+    this.shownOften = true;
+  }
+
+  /** Takes in what one run returned: the extremes where they are reduced, and elements where they were fetched. */
   observe(
-    { extremes, all }: { extremes?: Float32Array; all?: RuntimeTensor },
+    { extremes, shown }: { extremes?: Float32Array; shown?: RuntimeTensor },
     samples: number,
     random: Random,
   ): void {
     const { estimator, look } = this;
-    const elements = all?.data instanceof Float32Array ? all.data : undefined;
-    const row = elements ? rowLength(elements, all?.dims ?? [], samples) : 0;
-    const seen = elements && thinned(elements, row, this.stride, random);
-    const seenRow = this.stride > 1 ? Math.max(1, Math.floor(row / this.stride)) : row;
+    const elements = shown?.data instanceof Float32Array ? shown.data : undefined;
+    const row = elements ? rowLength(elements, shown?.dims ?? [], samples) : 0;
+    const drawn = extremes ? this.drawn : 1;
+    const seen = elements && thinned(elements, row, drawn, random);
+    const seenRow = drawn > 1 ? Math.max(1, Math.floor(row / drawn)) : row;
     if (look && elements && seen) look.observe(seen, seenRow);
     if (extremes) estimator.observe(extremes);
     if (seen && (!extremes || !look)) estimator.observe(seen, seenRow);

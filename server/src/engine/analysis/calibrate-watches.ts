@@ -1,0 +1,107 @@
+/** What a calibration watches, and how: which tensors, what leaves the session of each, and how many samples at a time. */
+import type { DataSpec } from '../../protocol/reports';
+import type { Model } from '../graph/ir';
+import { defaultOpset } from '../graph/ir';
+import { opFacts } from '../graph/ops';
+import { createEstimator, needsOnlyExtremes } from '../numerics/ranges';
+import type { ValueShape } from '../runtime/shapes';
+import { type ActivationTensor, outputBounds } from './activation-taps';
+import { batchSizeFor } from './batch-size';
+import { keptShare, STRIDED_SLICE, strideFor } from './calibrate-taps';
+import { TensorWatch } from './tensor-watch';
+
+/** Stands for free dimensions when sizes are estimated: a sequence of tokens. */
+export const FREE_DIMENSION = 256;
+
+/**
+ * Elements of one tensor, over all samples, that are counted one by one. Of larger ones a part is, spread over every
+ * sample, beside the exact extremes: neighbours in an image hardly tell more.
+ */
+const COUNTED_ELEMENTS = 8 << 20;
+
+/** The same where an estimator needs extremes only and the rest is for the facts. */
+const LOOK_ELEMENTS = 128 << 10;
+
+/**
+ * Bytes of observed tensors that one run may return. They exist twice for a moment, in the session and outside, and are
+ * the only memory beyond that of plain inference.
+ */
+const SHOWN_BYTES = 5 << 20;
+
+/** Bytes of all tensors of one run together; onnxruntime frees most of them on the way. */
+const COMPUTED_BYTES = 512 << 20;
+
+/** Bytes of the largest tensor of a run, where one sample does not have more: it is read again while it is in cache. */
+const LARGEST_BYTES = 512 << 10;
+
+export interface WatchesInput {
+  /** After BatchNormalization folding. */
+  readonly model: Model;
+  readonly data: DataSpec;
+  readonly tensors: readonly ActivationTensor[];
+  readonly shapes: ReadonlyMap<string, ValueShape>;
+  readonly estimator: string;
+  readonly samples: number;
+  /** Names of tensors and sources that need not be watched. */
+  readonly known: ReadonlySet<string>;
+}
+
+/** One watch per source tensor; only float tensors are watched. */
+export function watchesFor(input: WatchesInput): readonly TensorWatch[] {
+  const { model, tensors, shapes, samples, known } = input;
+  const watches = new Map<string, TensorWatch>();
+  const look = needsOnlyExtremes(input.estimator);
+  const canThin = defaultOpset(model) >= STRIDED_SLICE;
+  for (const { name, source } of tensors) {
+    const { type, shape = [] } = shapes.get(source) ?? {};
+    if (watches.has(source) || known.has(source) || known.has(name)) continue;
+    const estimator = createEstimator(input.estimator).value;
+    if (!type?.startsWith('float') || !estimator) continue;
+    const all = elementsPerSample(shape) * samples;
+    const bound = look ? LOOK_ELEMENTS : COUNTED_ELEMENTS;
+    const stride = canThin ? strideFor(shape, all, bound) : 1;
+    // What cannot be thinned out in the graph is afterwards; to draw from less takes longer than to count.
+    const drawn = stride === 1 && !look ? Math.ceil(all / (32 * bound)) : 1;
+    const reduced = look || stride > 1 || drawn > 1;
+    const ends = reduced ? (bounded(model, source) ? 'largest' : 'both') : 'none';
+    const tap = { value: source, float: type === 'float32', shape, ends, stride } as const;
+    const often = !look || all * keptShare(shape, stride) <= 8 * bound;
+    watches.set(source, new TensorWatch({ name: source, estimator, tap, often, drawn, samples }));
+  }
+  return [...watches.values()];
+}
+
+/** Samples of a run. */
+export function watchedBatchSize(
+  model: Model,
+  data: DataSpec,
+  shapes: ReadonlyMap<string, ValueShape>,
+  watches: readonly TensorWatch[],
+): number {
+  const most = batchSizeFor(model, data.dimensions);
+  const bytesOf = (name: string) => 4 * elementsPerSample(shapes.get(name)?.shape ?? []);
+  let shown = 1;
+  let largest = 1;
+  for (const { name, tap } of watches) {
+    shown += bytesOf(name) * keptShare(tap.shape, tap.stride);
+    largest = Math.max(largest, bytesOf(name));
+  }
+  let computed = 1;
+  for (const name of shapes.keys()) computed += bytesOf(name);
+  const limit = Math.floor(Math.min(SHOWN_BYTES / shown, COMPUTED_BYTES / computed, LARGEST_BYTES / largest));
+  return Math.max(1, Math.min(most, limit));
+}
+
+/** What comes from a Relu or a Clip at 0 need not be asked for its smallest value. */
+function bounded(model: Model, name: string): boolean {
+  const producer = model.graph.values.get(name)?.producer;
+  if (!producer || opFacts(producer).fusedActivation !== true) return false;
+  return outputBounds(producer)?.min === 0;
+}
+
+function elementsPerSample(shape: readonly (number | string)[]): number {
+  const [batch, ...rest] = shape;
+  const size = (dimension: number | string) => (typeof dimension === 'number' ? dimension : FREE_DIMENSION);
+  const first = typeof batch === 'number' ? batch : 1;
+  return rest.reduce<number>((product, dimension) => product * size(dimension), first);
+}
