@@ -126,6 +126,7 @@ export function makeProgram(end: (code: number) => void): Command {
   command('export-code <recipe>', 'what a recipe decides, as Python for another library', [
     'export-code model.quant.json --as onnxruntime -o quantize_model.py',
     'export-code model.quant.json --as onnxruntime -o quantize_model.py --force',
+    'export-code model.quant.json --as torchao',
   ])
     .addOption(
       new Option('--as <library>', 'library that the code calls').choices(codeTargets).makeOptionMandatory(),

@@ -6,7 +6,7 @@ import type { RecipeData } from '../engine/format/recipe';
 import type { QuantScheme } from '../engine/numerics/scheme';
 
 /** Libraries that code is written for. */
-export const codeTargets = ['onnxruntime'] as const;
+export const codeTargets = ['onnxruntime', 'torchao'] as const;
 export type CodeTarget = (typeof codeTargets)[number];
 
 export interface CodePlan {
@@ -53,6 +53,8 @@ export interface CodeLayer {
   /** Axis of the output channels of the weight as the operator reads it. */
   readonly axis: number;
   readonly matrix: boolean;
+  /** Axes of the weight. */
+  readonly rank: number;
   readonly lookup: boolean;
   /** Gemm that says the same as MatMul and Add. */
   readonly plainGemm: boolean;

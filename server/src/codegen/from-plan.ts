@@ -63,6 +63,7 @@ function codeLayer(layer: Layer, planned: QuantPlan['layers'][number]): CodeLaye
     activation: node.input(layer.activationInput)?.name ?? '',
     axis: axisAt(node, shape.length),
     matrix: shape.length === 2,
+    rank: shape.length,
     lookup,
     plainGemm: op === 'Gemm' && isPlainGemm(layer),
     perChannel: channelView(shape, channelAxis).perChannel,

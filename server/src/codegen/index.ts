@@ -1,11 +1,13 @@
 /** A recipe as Python for another library: one entry per library. */
 import type { Code, CodePlan, CodeTarget } from './code-plan';
 import { onnxruntimeCode } from './onnxruntime';
+import { torchaoCode } from './torchao';
 
 export { type Code, type CodeNote, type CodePlan, type CodeTarget, codeTargets } from './code-plan';
 
 const writers: Readonly<Record<CodeTarget, (plan: CodePlan) => Code>> = {
   onnxruntime: onnxruntimeCode,
+  torchao: torchaoCode,
 };
 
 export function writeCode(plan: CodePlan, target: CodeTarget): Code {
