@@ -1,9 +1,9 @@
 /**
  * Output effect: each layer alone quantized, everything else float, measured at the model's first real output. Exact by
- * segments (`segments.ts`): activations at the cuts are kept for one batch of samples; one session per segment starts
- * at its cut and holds the rest of the network once per layer, with that layer quantized, so that weights are prepared
- * once and only sums leave native code. Before that a noise-gain model tells all layers at once from one sample
- * (`output-effect-estimate.ts`). Segments are measured most sensitive first; memory holds one batch.
+ * segments (`segments.ts`): the float network's tensors at the cuts are kept for one batch of samples; the layers of a
+ * segment run in one session from its cut on, and what each of them makes of the segment's end runs through the float
+ * sessions of the segments behind it (`segment-chain.ts`). Before that a noise-gain model tells all layers at once from
+ * one sample (`output-effect-estimate.ts`). Segments are measured most sensitive first; memory holds one batch.
  */
 import type { Basis, Decibel } from '../../protocol/reports';
 import { checkpoint } from '../base/cancel';
@@ -11,34 +11,27 @@ import { DataTypeCode } from '../base/dtype';
 import { defined } from '../base/invariant';
 import { issue } from '../base/issue';
 import { fail, type Outcome, ok } from '../base/outcome';
-import { addInput, addNode } from '../graph/edit';
-import { defaultOpset, type Model, type Value } from '../graph/ir';
+import { addNode } from '../graph/edit';
+import type { Model, Value } from '../graph/ir';
 import { cloneModel } from '../graph/walk';
 import { sqnr } from '../numerics/metrics';
-import type { Feeds } from '../runtime/feeds';
-import type { InputTensors, RuntimeTensor, Session } from '../runtime/ort';
-import { scalar } from './comparisons';
+import { createRandom } from '../numerics/random';
+import type { FeedBatch, Feeds } from '../runtime/feeds';
+import type { InputTensors, RuntimeTensor } from '../runtime/ort';
+import { joined, KeptBatch, type Piece } from './kept-batch';
+import { estimateNoises } from './output-effect-estimate';
 import {
-  inputsOf,
-  isReal,
-  NoiseGains,
+  type OpenSession,
   type PairedSegment,
+  SegmentChain,
   type Tensors,
-  typeEnds,
-} from './output-effect-estimate';
-import { GraphBuilder } from './reductions';
+  type VariantEnd,
+} from './segment-chain';
 import { type CutLayer, segmentsOf } from './segments';
 import type { LayerPair } from './shadow';
-import { variantsOf } from './variants';
+import { batchOfOne, staticShapes, wholeShape } from './static-shapes';
 
-/**
- * Opens a session on a model; the handler knows files and threads. `mapped`: optimised, but nodes that read one weight
- * share it as it lies in the file, where `all` would pack it for each of them.
- */
-export type OpenSession = (
-  model: Model,
-  optimization: 'all' | 'mapped' | 'disabled',
-) => Promise<Outcome<Session>>;
+export type { OpenSession } from './segment-chain';
 
 export interface OutputEffectInput {
   /** Float network in the operator set of the twin; not changed. */
@@ -49,10 +42,12 @@ export interface OutputEffectInput {
   readonly layers: readonly CutLayer[];
   readonly open: OpenSession;
   readonly feeds: Feeds;
-  /** Samples whose activations at the cuts are kept at once. */
+  /** Samples whose activations at the cuts are kept at once, and the most that run together. */
   readonly batchSize: number;
-  /** Samples per run, at most `batchSize`; as many as that when not given. */
+  /** Samples per run where activations are large, at most `batchSize`; as many as that when not given. */
   readonly runSize?: number;
+  /** Bindings of symbolic dimensions. */
+  readonly dimensions?: Readonly<Record<string, number>>;
   readonly seed: number;
   readonly signal?: AbortSignal;
   /** Layers of a batch done and to do, with the layer's name; called for every layer. */
@@ -68,11 +63,6 @@ export interface OutputEffect {
   readonly basis: Basis;
 }
 
-interface MeasuredSegment extends PairedSegment {
-  /** Largest estimated effect of its layers. */
-  urgency: number;
-}
-
 /** Measures all layers; none when no output is real. Issues: whatever opening or running a session finds. */
 export async function outputEffects(
   input: OutputEffectInput,
@@ -80,19 +70,38 @@ export async function outputEffects(
   const float = cloneModel(input.float);
   const target = realTarget(float);
   if (!target) return ok(new Map());
-  const sweep = new EffectSweep(input, float, target);
+  const segments = pairedSegments(input, float, target);
+  const params = input.layers.reduce((sum, layer) => sum + layer.params, 0);
+  const chain = new SegmentChain({ float, target, segments, open: input.open, roomy: params <= ROOMY });
+  const sweep = new EffectSweep(input, segments, chain, target);
   try {
     const failed = await sweep.run();
     return failed ?? ok(sweep.effects);
   } finally {
-    await sweep.release();
+    await chain.release();
   }
 }
 
-/** The first output that holds real numbers, as float32. */
+/** Weights of networks that may be held several times (256 MB in float32). */
+const ROOMY = 64e6;
+
+/**
+ * Runs together so many samples that a weight is used about as often: below that reading weights takes the time,
+ * above it nothing is gained and activations leave the cache.
+ */
+const ENOUGH_REUSE = 400;
+
+/** Types of which a difference is an error. */
+const realTypes: ReadonlySet<number> = new Set([
+  DataTypeCode.float,
+  DataTypeCode.float16,
+  DataTypeCode.double,
+]);
+
+/** The first output that holds real numbers, as float32; a type that is not stated is float32. */
 function realTarget(model: Model): Value | undefined {
   const { graph } = model;
-  const output = graph.outputs.find(isReal);
+  const output = graph.outputs.find(({ elementType }) => elementType === 0 || realTypes.has(elementType));
   if (!output || output.elementType === 0 || output.elementType === DataTypeCode.float) return output;
   const to = { type: 'int', value: BigInt(DataTypeCode.float) } as const;
   const cast = addNode(graph, {
@@ -107,212 +116,315 @@ function realTarget(model: Model): Value | undefined {
   return value;
 }
 
+function pairedSegments(input: OutputEffectInput, float: Model, target: Value): readonly PairedSegment[] {
+  const { graph } = float;
+  const byName = new Map(input.pairs.map((pair) => [pair.name, pair]));
+  const layers = input.layers.flatMap((layer) => {
+    const output = layer.node.output();
+    const node = output && graph.values.get(output.name)?.producer;
+    return node && byName.has(layer.name) ? [{ ...layer, node }] : [];
+  });
+  const shapes = staticShapes(float, batchOfOne(float, input.dimensions ?? {}));
+  const elements = (value: Value) => wholeShape(shapes.shape(value))?.reduce((all, one) => all * one, 1);
+  const samples = Math.min(input.batchSize, input.feeds.count);
+  return segmentsOf(graph, target, layers, { samples, elements }).map((segment) => ({
+    ...segment,
+    pairs: segment.layers.flatMap((name) => byName.get(name) ?? []),
+  }));
+}
+
+/** Tensors at a cut that one layer changed, by piece of the batch. */
+type Carried = readonly { readonly piece: Piece; readonly changed: Tensors }[];
+
 class EffectSweep {
   readonly effects = new Map<string, OutputEffect>();
   private readonly sums = new Map<string, { noise: number; signal: number }>();
-  private readonly sessions = new Set<Session>();
-  private readonly segments: MeasuredSegment[];
+  /** Segments, most sensitive first. */
+  private order: number[];
+  /** Samples per run of each segment; never fewer than of the one before. */
+  private rows: readonly number[] = [];
+  private done = 0;
+  private total = 0;
+  /** What the layers of a segment make of the first sample, while it is needed, and room for more elements of it. */
+  private readonly firstEnds = new Map<number, readonly VariantEnd[]>();
+  private room = ROOMY;
 
   constructor(
     private readonly input: OutputEffectInput,
-    private readonly float: Model,
+    private readonly segments: readonly PairedSegment[],
+    private readonly chain: SegmentChain,
     private readonly target: Value,
   ) {
-    const { graph } = float;
-    const byName = new Map(input.pairs.map((pair) => [pair.name, pair]));
-    const layers = input.layers.flatMap((layer) => {
-      const output = layer.node.output();
-      const node = output && graph.values.get(output.name)?.producer;
-      return node && byName.has(layer.name) ? [{ ...layer, node }] : [];
-    });
-    this.segments = segmentsOf(graph, target, layers).map((segment) => ({
-      ...segment,
-      pairs: segment.layers.flatMap((name) => byName.get(name) ?? []),
-      urgency: 0,
-    }));
+    this.order = segments.map((_, index) => index);
   }
 
   async run(): Promise<Outcome<never> | undefined> {
-    const base = await this.open(this.baseModel(), 'all');
-    if (!base.value) return fail(...base.issues);
-    const failed = await this.estimate(base.value);
+    if (this.segments.length === 0) return undefined;
+    const first = await this.firstSample();
+    if (!first.value) return fail(...first.issues);
+    const exact = await this.exact(first.value.feeds);
+    if (!exact.value) return fail(...exact.issues);
+    const failed = await this.estimate(exact.value);
     if (failed) return failed;
     this.input.effects?.(this.effects);
-    this.segments.sort((one, other) => other.urgency - one.urgency);
-    return this.measure(base.value);
+    return this.measure(exact.value, first.value.count);
   }
 
-  async release(): Promise<void> {
-    for (const session of this.sessions) await session.release();
-    this.sessions.clear();
-  }
-
-  /** Shows every cut and the target. */
-  private baseModel(): Model {
-    const model = cloneModel(this.float);
-    const names = new Set(
-      [...this.segments.flatMap((segment) => segment.outputs), this.target].map((v) => v.name),
-    );
-    const shown = [...names].map((name) => defined(model.graph.values.get(name), 'cut value'));
-    model.graph.outputs.splice(0, model.graph.outputs.length, ...shown);
-    return model;
-  }
-
-  private async estimate(base: Session): Promise<Outcome<never> | undefined> {
-    const first = await this.firstBatch(1);
-    if (!first.value) return fail(...first.issues);
-    const ran = await this.cutsOf(base, first.value);
-    if (!ran.value) return fail(...ran.issues);
-    const cuts = ran.value;
-    typeEnds(this.segments, cuts);
-    const signal = power(defined(cuts[this.target.name], 'target of the base run'));
-    const { float, target, segments } = this;
-    const gains = await NoiseGains.open({
-      float,
-      target,
-      segments,
-      cuts,
-      open: (model, level) => this.open(model, level),
-      close: (session) => this.close(session),
-      seed: this.input.seed,
-    });
-    if (!gains.value) return fail(...gains.issues);
-    for (const segment of segments) {
+  /** Inputs, cuts and target of the float network. */
+  private async exact(feeds: InputTensors): Promise<Outcome<Tensors>> {
+    let tensors: Tensors = feeds;
+    for (let index = 0; index < this.chain.length; index++) {
       await checkpoint(this.input.signal);
-      const noises = await gains.value.of(segment);
+      const made = await this.chain.exact(index, tensors);
+      if (!made.value) return fail(...made.issues);
+      tensors = { ...tensors, ...made.value };
+    }
+    return ok(tensors);
+  }
+
+  private async estimate(exact: Tensors): Promise<Outcome<never> | undefined> {
+    const { name } = this.target;
+    const signal = power(defined(exact[name], 'target of the base run'));
+    const random = createRandom(this.input.seed);
+    const urgency: number[] = [];
+    for (const index of this.order) {
+      await checkpoint(this.input.signal);
+      const ran = await this.chain.run(index, exact, defined(exact[name], 'target of the base run'));
+      if (!ran.value) return fail(...ran.issues);
+      await this.chain.leave(index);
+      this.keepEnds(index, ran.value);
+      const noises = await estimateNoises(this.chain, index, exact, ran.value, name, random);
       if (!noises.value) return fail(...noises.issues);
+      urgency[index] = 0;
       for (const [layer, noise] of noises.value) {
         this.effects.set(layer, { sqnr: sqnr({ signal, noise }), noise: noise / signal, basis: 'estimated' });
-        segment.urgency = Math.max(segment.urgency, noise / signal);
+        urgency[index] = Math.max(urgency[index] ?? 0, noise / signal);
       }
     }
-    await gains.value.close();
+    this.order = [...this.order].sort((one, other) => (urgency[other] ?? 0) - (urgency[one] ?? 0));
     return undefined;
   }
 
-  private async measure(base: Session): Promise<Outcome<never> | undefined> {
-    const { feeds, batchSize, signal, progress } = this.input;
+  /** The first sample's variants, which the measurement needs again, as far as they are small. */
+  private keepEnds(index: number, ends: readonly VariantEnd[]): void {
+    for (const { changed } of ends) {
+      for (const { data } of Object.values(changed)) this.room -= data.length;
+    }
+    if (this.room > 0) this.firstEnds.set(index, ends);
+  }
+
+  /** @param single the first sample's tensors, which are a piece of their own. */
+  private async measure(single: Tensors, first: number): Promise<Outcome<never> | undefined> {
+    const { feeds, batchSize, signal } = this.input;
     const layers = this.segments.reduce((sum, segment) => sum + segment.pairs.length, 0);
-    const total = layers * Math.ceil(feeds.count / batchSize);
-    let done = 0;
-    const measured = (layer: string) => {
-      done++;
-      progress?.(done, total, layer);
-    };
-    let kept: Tensors[] = [];
-    let count = 0;
-    const measureKept = async () => {
-      for (const segment of kept.length > 0 ? this.segments : []) {
-        const failed = await this.measureSegment(segment, kept, measured);
-        if (failed) return failed;
-      }
-      kept = [];
-      count = 0;
-      return undefined;
-    };
     const runSize = Math.min(this.input.runSize ?? batchSize, batchSize);
-    for await (const batch of feeds.batches(runSize, signal)) {
+    this.total = layers * batchesOf(feeds.count - first, first, runSize, batchSize);
+    let kept = new KeptBatch();
+    kept.append(single, first);
+    for await (const batch of feeds.batches(runSize, signal, first)) {
       if (!batch.value) return fail(...batch.issues);
-      const cuts = await this.cutsOf(base, batch.value.feeds);
-      if (!cuts.value) return fail(...cuts.issues);
-      kept.push(cuts.value);
-      count += batch.value.count;
-      const failed = count >= batchSize ? await measureKept() : undefined;
+      const { count } = batch.value;
+      if (kept.size >= batchSize) {
+        const failed = await this.measureKept(kept);
+        if (failed) return failed;
+        kept = new KeptBatch();
+      }
+      const exact = await this.exact(batch.value.feeds);
+      if (!exact.value) return fail(...exact.issues);
+      if (this.rows.length === 0) this.rows = await this.rowsOf(single, exact.value, count);
+      kept.append(exact.value, count);
+    }
+    return this.measureKept(kept);
+  }
+
+  /** Pieces can be joined only where every tensor at a cut has the samples along its first axis. */
+  private async rowsOf(single: Tensors, several: Tensors, count: number): Promise<readonly number[]> {
+    const alone = this.segments.map(() => 1);
+    if (count < 2) return alone;
+    const names = new Set([
+      this.target.name,
+      ...this.segments.flatMap(({ outputs }) => outputs.map((one) => one.name)),
+    ]);
+    for (let index = 0; index < this.chain.length; index++) {
+      for (const name of (await this.chain.inputsOf(index)).value ?? []) names.add(name);
+    }
+    for (const name of names) {
+      const [one, more] = [single[name]?.dims, several[name]?.dims];
+      if (one?.[0] !== 1 || more?.[0] !== count) return alone;
+    }
+    let rows = 1;
+    return this.segments.map(({ reuse }) => {
+      const wanted = 2 ** Math.ceil(Math.log2(ENOUGH_REUSE / Math.max(reuse, 1)));
+      rows = Math.max(rows, Math.min(wanted, this.input.batchSize));
+      return rows;
+    });
+  }
+
+  private async measureKept(kept: KeptBatch): Promise<Outcome<never> | undefined> {
+    if (this.rows.length === 0) this.rows = this.segments.map(() => 1);
+    for (const index of this.order) {
+      const failed = await this.measureSegment(index, kept);
       if (failed) return failed;
     }
-    return measureKept();
+    this.firstEnds.clear();
+    return undefined;
   }
 
-  private async measureSegment(
-    segment: MeasuredSegment,
-    kept: readonly Tensors[],
-    measured: (layer: string) => void,
-  ): Promise<Outcome<never> | undefined> {
-    await checkpoint(this.input.signal);
-    const { model, noises } = noiseModel(this.float, segment, this.target);
-    if (noises.size === 0) return undefined;
-    const opened = await this.open(model, 'mapped');
-    if (!opened.value) return fail(...opened.issues);
-    const session = opened.value;
-    for (const cuts of kept) {
+  /**
+   * All layers of a segment. As long as the pieces stay the same, a piece is carried on at once; only where they are
+   * joined, tensors of all layers are held.
+   */
+  private async measureSegment(index: number, kept: KeptBatch): Promise<Outcome<never> | undefined> {
+    const layers = new Map<string, Carried>();
+    const noises = new Map<string, number>();
+    const pieces = kept.pieces(this.rows[index] ?? 1);
+    const same = this.lastWith(index);
+    for (const [at, piece] of pieces.entries()) {
       await checkpoint(this.input.signal);
-      const reference = defined(cuts[this.target.name], 'target of the base run');
-      const ran = await session.run(inputsOf(session, { ...cuts, [REFERENCE]: reference }));
-      if (!ran.value) return fail(...ran.issues);
-      const signal = power(reference);
-      for (const [layer, name] of noises) this.add(layer, scalar(ran.value[name]), signal);
+      const ends = await this.runVariants(index, kept, piece);
+      if (!ends.value) return fail(...ends.issues);
+      for (const { layer, changed, noise } of ends.value) {
+        const end =
+          noise === undefined
+            ? await this.carry(index + 1, same, kept, piece, changed)
+            : ok({ changed, noise });
+        if (!end.value) return fail(...end.issues);
+        layers.set(layer, [...(layers.get(layer) ?? []), { piece, changed: end.value.changed }]);
+        if (end.value.noise === undefined) continue;
+        noises.set(layer, (noises.get(layer) ?? 0) + end.value.noise);
+        if (at === pieces.length - 1) await this.finish(layer, noises.get(layer) ?? 0, kept);
+      }
     }
-    await this.close(session);
-    for (const layer of noises.keys()) {
-      await checkpoint(this.input.signal);
-      const sums = defined(this.sums.get(layer), 'sums of a measured layer');
-      this.effects.set(layer, { sqnr: sqnr(sums), noise: sums.noise / sums.signal, basis: 'measured' });
-      measured(layer);
-      this.input.effects?.(this.effects);
+    await this.chain.leave(index);
+    if (same === this.chain.length - 1) return undefined;
+    for (const [layer, carried] of layers) {
+      layers.delete(layer);
+      const noise = await this.carryJoined(same + 1, kept, carried);
+      if (noise.value === undefined) return fail(...noise.issues);
+      await this.finish(layer, noise.value, kept);
     }
     return undefined;
   }
 
-  private add(layer: string, noise: number, signal: number): void {
+  /** The last segment from `index` on that runs the same pieces. */
+  private lastWith(index: number): number {
+    return this.rows.lastIndexOf(this.rows[index] ?? 1);
+  }
+
+  private async runVariants(
+    index: number,
+    kept: KeptBatch,
+    piece: Piece,
+  ): Promise<Outcome<readonly VariantEnd[]>> {
+    const known = piece.from === 0 ? this.firstEnds.get(index) : undefined;
+    if (known && piece.to === 1) return ok(known);
+    const rest = known ? { ...piece, from: 1 } : piece;
+    const names = await this.chain.inputsOf(index);
+    if (!names.value) return fail(...names.issues);
+    const ran = await this.chain.run(index, kept.of(names.value, rest), kept.tensor(this.target.name, rest));
+    if (!known || !ran.value) return ran;
+    return ok(ran.value.map((end, at) => together(defined(known[at], 'the same layers'), end)));
+  }
+
+  /** Changed tensors of one piece through the segments from..to. */
+  private async carry(
+    from: number,
+    to: number,
+    kept: KeptBatch,
+    piece: Piece,
+    start: Tensors,
+  ): Promise<Outcome<Omit<VariantEnd, 'layer'>>> {
+    let changed = start;
+    for (let index = from; index <= to; index++) {
+      await checkpoint(this.input.signal);
+      const names = await this.chain.inputsOf(index);
+      if (!names.value) return fail(...names.issues);
+      const unchanged = names.value.filter((name) => changed[name] === undefined);
+      const tensors = { ...kept.of(unchanged, piece), ...changed };
+      const end = await this.chain.carry(index, tensors, kept.tensor(this.target.name, piece));
+      if (!end.value || end.value.noise !== undefined) return end;
+      changed = { ...passing(changed, this.segments[index]), ...end.value.changed };
+    }
+    return ok({ changed });
+  }
+
+  /** The rest of the way for all pieces of one layer. */
+  private async carryJoined(from: number, kept: KeptBatch, start: Carried): Promise<Outcome<number>> {
+    let carried = start;
+    let noise = 0;
+    for (let index = from; index < this.chain.length; index = this.lastWith(index) + 1) {
+      const next: { piece: Piece; changed: Tensors }[] = [];
+      for (const piece of kept.pieces(this.rows[index] ?? 1)) {
+        const parts = carried.filter((part) => part.piece.from >= piece.from && part.piece.to <= piece.to);
+        const names = Object.keys(parts[0]?.changed ?? {});
+        const changed = Object.fromEntries(
+          names.map((name) => [name, joined(parts.flatMap((part) => part.changed[name] ?? []))]),
+        );
+        const end = await this.carry(index, this.lastWith(index), kept, piece, changed);
+        if (!end.value) return fail(...end.issues);
+        noise += end.value.noise ?? 0;
+        next.push({ piece, changed: end.value.changed });
+      }
+      carried = next;
+    }
+    return ok(noise);
+  }
+
+  /** Adds a layer's noise on a batch and tells of it. */
+  private async finish(layer: string, noise: number, kept: KeptBatch): Promise<void> {
+    await checkpoint(this.input.signal);
     const sums = this.sums.get(layer) ?? { noise: 0, signal: 0 };
     this.sums.set(layer, sums);
     sums.noise += noise;
-    sums.signal += signal;
+    for (const piece of kept.pieces(1)) sums.signal += power(kept.tensor(this.target.name, piece));
+    this.effects.set(layer, { sqnr: sqnr(sums), noise: sums.noise / sums.signal, basis: 'measured' });
+    this.done++;
+    this.input.progress?.(this.done, this.total, layer);
+    this.input.effects?.(this.effects);
   }
 
-  private async cutsOf(base: Session, feeds: InputTensors): Promise<Outcome<Tensors>> {
-    await checkpoint(this.input.signal);
-    const ran = await base.run(feeds);
-    return ran.value ? ok({ ...feeds, ...ran.value }) : fail(...ran.issues);
-  }
-
-  private async firstBatch(size: number): Promise<Outcome<InputTensors>> {
-    for await (const batch of this.input.feeds.batches(size, this.input.signal)) {
-      return batch.value ? ok(batch.value.feeds) : fail(...batch.issues);
-    }
+  private async firstSample(): Promise<Outcome<FeedBatch>> {
+    for await (const batch of this.input.feeds.batches(1, this.input.signal)) return batch;
     return fail(issue('data-empty', { source: this.input.feeds.description }));
   }
-
-  private async open(model: Model, level: Parameters<OpenSession>[1]): Promise<Outcome<Session>> {
-    const opened = await this.input.open(model, level);
-    if (opened.value) this.sessions.add(opened.value);
-    return opened;
-  }
-
-  private async close(session: Session): Promise<void> {
-    this.sessions.delete(session);
-    await session.release();
-  }
 }
 
-const REFERENCE = 'output_effect/reference';
-
-interface NoiseModel {
-  readonly model: Model;
-  /** Output Σe² against the fed reference, by layer. */
-  readonly noises: ReadonlyMap<string, string>;
+/** Batches of at least `batchSize` samples that `rest` samples make together with the `first`. */
+function batchesOf(rest: number, first: number, runSize: number, batchSize: number): number {
+  let batches = 1;
+  let size = first;
+  for (let left = rest; left > 0; left -= runSize) {
+    if (size >= batchSize) {
+      batches++;
+      size = 0;
+    }
+    size += runSize;
+  }
+  return batches;
 }
 
-/** The network from a segment's cut to the target, once per layer of the segment. */
-function noiseModel(float: Model, segment: PairedSegment, target: Value): NoiseModel {
-  const { model, outputs } = variantsOf(float, segment.inputs, [target], segment.pairs);
-  const { graph } = model;
-  graph.outputs.length = 0;
-  const reference = addInput(graph, REFERENCE, DataTypeCode.float, target.shape);
-  const builder = new GraphBuilder(graph, defaultOpset(model));
-  const noises = new Map<string, string>();
-  for (const [layer, [name]] of outputs) {
-    const close = defined(graph.values.get(name ?? ''), 'target of a variant');
-    const error = builder.node('Sub', `output_effect/error/${layer}`, [close, reference]);
-    const noise = builder.reduce('ReduceSumSquare', `output_effect/noise/${layer}`, error);
-    noises.set(layer, builder.output(noise));
-  }
-  return { model, noises };
+/** One layer's ends on two pieces that follow each other. */
+function together(one: VariantEnd, other: VariantEnd): VariantEnd {
+  const changed = Object.entries(other.changed).map(([name, tensor]) => {
+    const first = one.changed[name];
+    return [name, first ? joined([first, tensor]) : tensor];
+  });
+  return {
+    ...other,
+    changed: Object.fromEntries(changed),
+    ...(other.noise === undefined ? {} : { noise: other.noise + (one.noise ?? 0) }),
+  };
+}
+
+/** Changed tensors that go past a segment and are needed behind it. */
+function passing(changed: Tensors, segment: PairedSegment | undefined): Tensors {
+  const needed = new Set(segment?.outputs.map(({ name }) => name));
+  return Object.fromEntries(Object.entries(changed).filter(([name]) => needed.has(name)));
 }
 
 /** Σx². */
-function power(tensor: RuntimeTensor): number {
+function power({ data }: RuntimeTensor): number {
   let sum = 0;
-  for (let at = 0; at < tensor.data.length; at++) sum += Number(tensor.data[at]) ** 2;
+  for (let at = 0; at < data.length; at++) sum += Number(data[at]) ** 2;
   return sum;
 }

@@ -1,8 +1,9 @@
 /**
- * Where a network can be cut: behind which nodes few tensors carry everything that the compared output still needs.
- * Between two cuts lies a segment; to see what its layers do to the output, the network runs from the cut before them
- * on, once per layer (suffix reuse, methods-ptq §4.2 C). One session holds all these runs of a segment, so fewer
- * segments open fewer sessions at the same work; more of them answer sooner.
+ * Where a network is cut: behind nodes where few tensors carry everything that the compared output still needs.
+ * Between two cuts lies a segment. To see what its layers do to the output, their variants of the segment run in one
+ * session, and what they make of its end runs through the sessions of the segments behind it (suffix reuse,
+ * methods-ptq §4.2 C). Cuts are chosen by what they cost in time: few segments copy many nodes and repeat much of the
+ * network for the estimate, many carry every tensor at every cut out of a session and into the next.
  */
 import type { Graph, Node, Value } from '../graph/ir';
 import { needs, nodesReachedFrom, nodesReaching } from '../graph/walk';
@@ -13,43 +14,151 @@ export interface Segment {
   readonly outputs: readonly Value[];
   /** Names of the layers inside. */
   readonly layers: readonly string[];
+  /** Multiply-accumulates of a sample per element of the weights. */
+  readonly reuse: number;
 }
 
 /** A layer as far as cutting is concerned. */
 export interface CutLayer {
   readonly name: string;
   readonly node: Node;
-  /** Share of the network's time; any unit. */
+  /** Multiply-accumulates per sample. */
   readonly cost: number;
+  /** Elements of the weight. */
+  readonly params: number;
 }
 
-/** On a ResNet-50 one session then runs for about three forwards; opening all of them takes less than two. */
-const SEGMENTS = 9;
+export interface CutOptions {
+  /** Samples measured with one set of sessions. */
+  readonly samples: number;
+  /** Elements of a value for one sample, where they are known. */
+  readonly elements: (value: Value) => number | undefined;
+}
 
-/** Nodes in one session, copies counted: opening takes longer than in proportion to them. */
-const MOST_NODES = 4000;
+/** Tensors at one cut. */
+const LARGEST_CUT = 16;
 
-/** Tensors at one cut; more would mean to keep most of the network. */
-const LARGEST_CUT = 4;
+/** Positions that are tried as cuts; of more, some in equal distances. */
+const MOST_CUTS = 400;
 
-/** With fewer segments than this, cuts through more tensors are tried. */
-const FEWEST = 6;
+/** Seconds, on one core of 2024; only their ratios matter. Measured on networks from MobileNetV2 to a VGG-16. */
+const PER_NODE = 1.2e-4;
+const PER_SESSION = 2e-3;
+const PER_MAC = 8e-12;
+const PER_CARRIED_BYTE = 1.5e-10;
+const PER_RUN = 5e-5;
+
+/** What variants beside each other in one session lose against runs of their own. */
+const CROWDED = 0.2;
+
+/** Taken where the size of a tensor is not known. */
+const UNKNOWN_ELEMENTS = 100_000;
 
 /**
  * Segments in execution order that together hold every layer on the way to `target`. Layers elsewhere are left out:
  * they do not change it. A network without usable cuts is one segment.
  */
-export function segmentsOf(graph: Graph, target: Value, layers: readonly CutLayer[]): readonly Segment[] {
+export function segmentsOf(
+  graph: Graph,
+  target: Value,
+  layers: readonly CutLayer[],
+  { samples, elements }: CutOptions,
+): readonly Segment[] {
   const order = nodesReaching(graph, [target]);
-  const dependent = new Set(nodesReachedFrom(graph, graph.dataInputs));
-  const live = liveBehind(order, dependent, target);
-  let best: readonly Segment[] = [];
-  for (let size = 1; size <= LARGEST_CUT; size++) {
-    const found = divide(order, live, target, layers, size);
-    if (found.length > best.length) best = found;
-    if (best.length >= Math.min(FEWEST, layers.length)) break;
+  const work = workOf(order, layers);
+  const cuts = usableCuts(order, graph, target, work).map(({ position, values }) => {
+    const bytes = values.reduce((sum, value) => sum + 4 * (elements(value) ?? UNKNOWN_ELEMENTS), 0);
+    return { position, values, carried: PER_RUN + samples * bytes * PER_CARRIED_BYTE };
+  });
+  const ends = [{ position: 0, values: [], carried: 0 }, ...cuts];
+  ends.push({ position: order.length, values: [], carried: 0 });
+  const chosen = cheapest(ends.length, (from, to) => {
+    const [start, end] = [ends[from], ends[to]];
+    return start && end
+      ? costOf(work, start.position, end.position, samples) + work.layersTo(end.position) * end.carried
+      : 0;
+  });
+  const segments: Segment[] = [];
+  for (let at = 1; at < chosen.length; at++) {
+    const [start, end] = [ends[chosen[at - 1] ?? 0], ends[chosen[at] ?? 0]];
+    if (!start || !end) continue;
+    const inside = work.between(start.position, end.position);
+    if (inside.length === 0) continue;
+    const isLast = end.position === order.length;
+    const params = inside.reduce((sum, layer) => sum + layer.params, 0);
+    segments.push({
+      inputs: start.values,
+      outputs: isLast ? [target] : end.values,
+      layers: inside.map((layer) => layer.name),
+      reuse: inside.reduce((sum, layer) => sum + layer.cost, 0) / Math.max(params, 1),
+    });
   }
-  return best;
+  return segments;
+}
+
+/** Layers and work of the nodes before a position, as sums over prefixes. */
+interface Work {
+  /** Layers before a position. */
+  layersTo(position: number): number;
+  between(from: number, to: number): readonly CutLayer[];
+  /** Σ cost before a position, and the sums over layers of where they stand and of the cost before them. */
+  readonly cost: readonly number[];
+  readonly positions: readonly number[];
+  readonly before: readonly number[];
+}
+
+function workOf(order: readonly Node[], layers: readonly CutLayer[]): Work {
+  const byNode = new Map<Node, CutLayer[]>();
+  for (const layer of layers) byNode.set(layer.node, [...(byNode.get(layer.node) ?? []), layer]);
+  const [cost, positions, before, counts] = [[0], [0], [0], [0]];
+  order.forEach((node, position) => {
+    const here = byNode.get(node) ?? [];
+    const soFar = cost[position] ?? 0;
+    cost.push(soFar + here.reduce((sum, layer) => sum + layer.cost, 0));
+    positions.push((positions[position] ?? 0) + here.length * position);
+    before.push((before[position] ?? 0) + here.length * soFar);
+    counts.push((counts[position] ?? 0) + here.length);
+  });
+  return {
+    layersTo: (position) => counts[position] ?? 0,
+    between: (from, to) => order.slice(from, to).flatMap((node) => byNode.get(node) ?? []),
+    cost,
+    positions,
+    before,
+  };
+}
+
+/** Seconds that a segment costs beside its share of the runs, which is the same wherever the cuts are. */
+function costOf(work: Work, from: number, to: number, samples: number): number {
+  const difference = (sums: readonly number[]) => (sums[to] ?? 0) - (sums[from] ?? 0);
+  const layers = work.layersTo(to) - work.layersTo(from);
+  const copies = layers * to - difference(work.positions);
+  const repeated = layers * (work.cost[to] ?? 0) - difference(work.before);
+  const behind = (work.cost.at(-1) ?? 0) - (work.cost[to] ?? 0);
+  const runs = repeated * (1 + CROWDED * samples) + behind;
+  return 2 * PER_SESSION + PER_NODE * (2 * (to - from) + copies) + PER_MAC * runs;
+}
+
+/** Positions behind which the network can be cut, with the tensors that are alive there. */
+function usableCuts(
+  order: readonly Node[],
+  graph: Graph,
+  target: Value,
+  work: Work,
+): readonly { readonly position: number; readonly values: readonly Value[] }[] {
+  const dependent = new Set(nodesReachedFrom(graph, graph.dataInputs));
+  const found = liveBehind(order, dependent, target).flatMap((values, index) => {
+    const position = index + 1;
+    const usable = values.length > 0 && values.length <= LARGEST_CUT && !values.includes(target);
+    // Behind the last layer nothing is repeated, before the first one nothing is saved.
+    const between = work.layersTo(position) > 0 && work.layersTo(position) < work.layersTo(order.length);
+    return usable && between ? [{ position, values }] : [];
+  });
+  if (found.length <= MOST_CUTS) return found;
+  return Array.from(
+    { length: MOST_CUTS },
+    (_, index) => found[Math.floor((index * found.length) / MOST_CUTS)],
+  ).filter((cut) => cut !== undefined);
 }
 
 /** Per position in `order`: the computed tensors that later nodes, or the caller, still need behind it. */
@@ -71,53 +180,20 @@ function liveBehind(
   });
 }
 
-function divide(
-  order: readonly Node[],
-  live: readonly (readonly Value[])[],
-  target: Value,
-  layers: readonly CutLayer[],
-  size: number,
-): readonly Segment[] {
-  const byNode = new Map<Node, CutLayer[]>();
-  for (const layer of layers) byNode.set(layer.node, [...(byNode.get(layer.node) ?? []), layer]);
-  const behind = costsBehind(order, byNode);
-  const enough = layers.reduce((sum, layer) => sum + (behind.get(layer.node) ?? 0), 0) / SEGMENTS;
-  const segments: Segment[] = [];
-  let inputs: readonly Value[] = [];
-  let names: string[] = [];
-  let cost = 0;
-  let nodes = 0;
-  order.forEach((node, position) => {
-    for (const layer of byNode.get(node) ?? []) {
-      names.push(layer.name);
-      cost += behind.get(node) ?? 0;
-      nodes += order.length - position;
+/** The stops from the first to the last end whose steps cost least together. */
+function cheapest(ends: number, cost: (from: number, to: number) => number): readonly number[] {
+  const best: number[] = [0];
+  const previous: number[] = [0];
+  for (let to = 1; to < ends; to++) {
+    best[to] = Number.POSITIVE_INFINITY;
+    for (let from = 0; from < to; from++) {
+      const total = (best[from] ?? 0) + cost(from, to);
+      if (total >= (best[to] ?? 0)) continue;
+      best[to] = total;
+      previous[to] = from;
     }
-    const outputs = live[position] ?? [];
-    const usable = outputs.length > 0 && outputs.length <= size && !outputs.includes(target);
-    if (names.length === 0 || (cost < enough && nodes < MOST_NODES) || !usable) return;
-    segments.push({ inputs, outputs, layers: names });
-    inputs = outputs;
-    names = [];
-    cost = 0;
-    nodes = 0;
-  });
-  if (names.length > 0) segments.push({ inputs, outputs: [target], layers: names });
-  return segments;
-}
-
-/** Per node with layers: what runs again when one of them changes. */
-function costsBehind(
-  order: readonly Node[],
-  layers: ReadonlyMap<Node, readonly CutLayer[]>,
-): ReadonlyMap<Node, number> {
-  const behind = new Map<Node, number>();
-  let sum = 0;
-  for (const node of [...order].reverse()) {
-    const here = layers.get(node);
-    if (!here) continue;
-    for (const layer of here) sum += layer.cost;
-    behind.set(node, sum);
   }
-  return behind;
+  const path = [ends - 1];
+  while ((path[0] ?? 0) > 0) path.unshift(previous[path[0] ?? 0] ?? 0);
+  return path;
 }

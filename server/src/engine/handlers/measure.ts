@@ -264,6 +264,7 @@ class Measurement {
       feeds,
       batchSize,
       runSize: runSizeFor(batchSize),
+      dimensions: job.dimensions,
       seed: job.seed,
       signal: context.signal,
       progress: (done, total, detail) =>
@@ -331,15 +332,16 @@ export function runSizeFor(batchSize: number): number {
   return batchSize === LARGE_SAMPLE_BATCH ? SWEEP_BATCH : batchSize;
 }
 
-/** Layers with their share of the time; equal shares where a product cannot be counted. */
+/** Layers with their work; where a product cannot be counted, every weight counts once. */
 export function cutLayers(model: Model, dimensions: Readonly<Record<string, number>>): readonly CutLayer[] {
   const { perNode } = countMacs(model, dimensions);
   const layers = listLayers(model).filter((layer) => layer.node.graph === model.graph);
   const counted = layers.every((layer) => typeof perNode.get(layer.node) === 'number');
-  return layers.map(({ name, node }) => ({
+  return layers.map(({ name, node, params }) => ({
     name,
     node,
-    cost: counted ? (perNode.get(node) ?? 1) : 1,
+    cost: counted ? (perNode.get(node) ?? params) : params,
+    params,
   }));
 }
 

@@ -9,7 +9,7 @@ import {
   type OutputEffectInput,
   outputEffects,
 } from '../../../../server/src/engine/analysis/output-effect';
-import { segmentsOf } from '../../../../server/src/engine/analysis/segments';
+import { type CutLayer, segmentsOf } from '../../../../server/src/engine/analysis/segments';
 import { variantsOf } from '../../../../server/src/engine/analysis/variants';
 import { Cancelled } from '../../../../server/src/engine/base/cancel';
 import { DataTypeCode } from '../../../../server/src/engine/base/dtype';
@@ -78,8 +78,8 @@ function samples(feeds: Feeds, count: number): SampleFeeds {
     available: count,
     description: 'test',
     names: undefined,
-    async *batches(batchSize) {
-      for (let first = 0; first < count; first += batchSize) {
+    async *batches(batchSize, _signal, start = 0) {
+      for (let first = start; first < count; first += batchSize) {
         const rows = Math.min(batchSize, count - first);
         const cut = Object.entries(feeds).map(([name, { shape, data }]) => {
           const size = data.length / count;
@@ -94,14 +94,22 @@ function samples(feeds: Feeds, count: number): SampleFeeds {
   };
 }
 
+function cutLayers(source: Model): readonly CutLayer[] {
+  return listLayers(source).map(({ name, node: one, params }) => ({ name, node: one, cost: params, params }));
+}
+
+const cuts = { samples: 4, elements: () => 100 };
+
+/** Work of a real network: small tensors, expensive layers. */
+const HEAVY = 1e9;
+
 async function prepared(proto: ModelProto, scheme: string, batch = 4) {
   const made = await quantized(proto, scheme, batch);
   const float = cloneModel(made.float);
   for (const [domain, version] of made.model.opsets) {
     float.opsets.set(domain, Math.max(version, float.opsets.get(domain) ?? 0));
   }
-  const layers = listLayers(float).map(({ name, node: one }) => ({ name, node: one, cost: 1 }));
-  return { ...made, float, layers, pairs: exportedPairs(float, made.model), batch };
+  return { ...made, float, layers: cutLayers(float), pairs: exportedPairs(float, made.model), batch };
 }
 
 async function bySegments(
@@ -160,10 +168,20 @@ describe('output effects by segments', () => {
     }
   });
 
-  it('add up over batches', async () => {
+  it.each([
+    [4, 3],
+    [4, 2],
+    [6, 2],
+    [2, 1],
+    [3, 3],
+  ])('add up over batches of %i in runs of %i', async (batchSize, runSize) => {
     const made = await prepared(residualNet(small), 'w8a8', 6);
     const whole = (await bySegments(made)).value;
-    const parts = (await bySegments(made, { batchSize: 4, runSize: 3 })).value;
+    const told: [number, number][] = [];
+    const progress = (done: number, total: number) => told.push([done, total]);
+    const parts = (await bySegments(made, { batchSize, runSize, progress })).value;
+    expect(told.map(([done]) => done)).toEqual(told.map((_, index) => index + 1));
+    expect(new Set(told.map(([, total]) => total))).toEqual(new Set([told.length]));
     for (const [name, effect] of whole ?? []) {
       expect(Math.abs((parts?.get(name)?.sqnr ?? Number.NaN) - (effect.sqnr ?? 0))).toBeLessThan(TOLERANCE);
     }
@@ -191,6 +209,7 @@ describe('output effects by segments', () => {
       made.float.graph,
       defined(made.float.graph.outputs[0], 'output'),
       made.layers,
+      cuts,
     );
     const segment = segments.find((one) => one.layers.includes(worst));
     expect(segment?.layers).toContain(order[0]);
@@ -253,8 +272,8 @@ describe('output effects by segments', () => {
 
 describe('segments', () => {
   const cut = (source: Model) => {
-    const layers = listLayers(source).map(({ name, node: one }) => ({ name, node: one, cost: 1 }));
-    return segmentsOf(source.graph, defined(source.graph.outputs[0], 'output'), layers);
+    const layers = cutLayers(source).map((layer) => ({ ...layer, cost: HEAVY }));
+    return segmentsOf(source.graph, defined(source.graph.outputs[0], 'output'), layers, cuts);
   };
   it.each([
     ['a residual network', residualNet(small)],
