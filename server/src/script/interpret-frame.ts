@@ -5,12 +5,13 @@ import {
   type Environment,
   type FunctionValue,
   type ObjectValue,
+  type Place,
   type PythonValue,
   sameValue,
   unknownValue,
 } from './interpret-values';
 import type { Scope } from './names';
-import type { Expression } from './syntax';
+import type { Expression, Span } from './syntax';
 
 /** Where code runs. */
 export interface Frame {
@@ -27,8 +28,38 @@ export type Ending =
   | { readonly kind: 'return'; readonly value: PythonValue }
   | { readonly kind: 'raise' | 'break' | 'next' };
 
+/**
+ * A whole program that runs from its top, and what it is given from outside the workspace: variables of the module
+ * keep their values in the order of execution, functions see them, loops over what is not known run once.
+ * A method that answers undefined leaves the answer to the interpreter.
+ */
+export interface World {
+  /** Variables of the file that runs. */
+  readonly globals: Environment;
+  readonly file: string;
+  /** A function of a library is called. */
+  call(path: string, args: Arguments, origin: Place): PythonValue | undefined;
+  /** A method of something that is no class of the workspace. */
+  method(object: PythonValue, name: string, args: Arguments, origin: Place): PythonValue | undefined;
+  /** An object of a library is called itself. */
+  apply(target: PythonValue, args: Arguments, origin: Place): PythonValue | undefined;
+  operate(operator: string, left: PythonValue, right: PythonValue, span: Span): PythonValue | undefined;
+  subscript(object: PythonValue, indexes: readonly Expression[], span: Span): PythonValue | undefined;
+  /** An attribute of something that has no value of its own for it. */
+  attribute(object: PythonValue, name: string): PythonValue | undefined;
+  /** In place of the constructor of a class of the workspace. */
+  instantiate(target: ClassValue, args: Arguments, origin: Place): PythonValue | undefined;
+  /** A function of the workspace runs. */
+  entered(statement: FunctionValue['statement']): void;
+}
+
 /** The interpreter as its parts see it. */
 export interface Machine {
+  readonly world: World | undefined;
+  /** Result of a binary operator. */
+  operate(operator: string, left: PythonValue, right: PythonValue, span: Span): PythonValue;
+  /** What an imported path stands for. */
+  imported(path: string, file: string): PythonValue;
   /** Counts a step; true once the budget is used up. */
   exhausted(): boolean;
   value(expression: Expression, frame: Frame): PythonValue;

@@ -1,6 +1,5 @@
 /** Statements for the interpreter. Both branches of an undecided choice run; what they disagree on becomes unknown. */
 import { type Ending, type Frame, type Machine, preferred } from './interpret-frame';
-import { operate } from './interpret-operators';
 import {
   constantValue,
   iterate,
@@ -33,7 +32,7 @@ function runStatement(machine: Machine, statement: Statement, frame: Frame): End
       const given = machine.value(statement.value, frame);
       for (const target of statement.targets) {
         const value = statement.operator
-          ? operate(statement.operator, machine.value(target, frame), given)
+          ? machine.operate(statement.operator, machine.value(target, frame), given, statement.span)
           : given;
         assign(machine, target, value, frame);
       }
@@ -51,10 +50,21 @@ function runStatement(machine: Machine, statement: Statement, frame: Frame): End
       return choose(machine, statement.test, statement.body, statement.orElse, frame);
     case 'for':
       return loop(machine, statement.target, statement.iterable, statement.body, frame);
+    case 'while':
+      return machine.world ? loopOnce(machine, statement.body, frame) : undefined;
     case 'with':
+      if (machine.world)
+        for (const { context, target } of statement.items) {
+          const entered = machine.value(context, frame);
+          if (target) assign(machine, target, entered, frame);
+        }
       return runBlock(machine, statement.body, frame);
     case 'try':
       return runBlock(machine, [...statement.body, ...statement.orElse, ...statement.finally], frame);
+    case 'import':
+    case 'from-import':
+      if (machine.world) bindImports(machine, statement, frame);
+      return undefined;
     case 'function':
     case 'class':
       define(statement, frame);
@@ -117,13 +127,38 @@ function loop(
   frame: Frame,
 ): Ending | undefined {
   const items = iterate(machine.value(iterable, frame));
-  for (const item of items ?? []) {
+  for (const item of items ?? (machine.world ? [unknownValue] : [])) {
     assign(machine, target, item, frame);
     const ending = runBlock(machine, body, frame);
     if (ending?.kind === 'break') return undefined;
     if (ending && ending.kind !== 'next') return ending;
   }
   return undefined;
+}
+
+/** A loop of unknown length: what it does, it does at least once. */
+function loopOnce(machine: Machine, body: readonly Statement[], frame: Frame): Ending | undefined {
+  const ending = runBlock(machine, body, frame);
+  return ending?.kind === 'return' ? ending : undefined;
+}
+
+/** Imports that run give a name its meaning from here on, whatever it means elsewhere. */
+function bindImports(
+  machine: Machine,
+  statement: Extract<Statement, { kind: 'import' | 'from-import' }>,
+  { environment, file }: Frame,
+): void {
+  if (statement.kind === 'import') {
+    for (const { path, alias } of statement.modules) {
+      const first = path.split('.')[0] ?? path;
+      environment.names.set(alias ?? first, machine.imported(alias === undefined ? first : path, file));
+    }
+    return;
+  }
+  for (const { name, alias } of statement.names) {
+    const path = statement.module === '' ? name : `${statement.module}.${name}`;
+    environment.names.set(alias ?? name, machine.imported('.'.repeat(statement.level) + path, file));
+  }
 }
 
 export function assign(machine: Machine, target: Expression, value: PythonValue, frame: Frame): void {

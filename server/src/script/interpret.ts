@@ -13,7 +13,7 @@ import {
   libraryFunctions,
 } from './interpret-builtins';
 import { basesOf, classAttribute, initialise, initialiseBase, methodOf } from './interpret-classes';
-import { type Frame, MAXIMUM_DEPTH, type Machine, preferred } from './interpret-frame';
+import { type Frame, MAXIMUM_DEPTH, type Machine, preferred, type World } from './interpret-frame';
 import { operate, subscript } from './interpret-operators';
 import { assign, runBlock } from './interpret-statements';
 import {
@@ -31,7 +31,7 @@ import {
   unknownValue,
 } from './interpret-values';
 import { type Binding, pathOf, type Scope, soleBinding } from './names';
-import type { CallExpression, Expression, FunctionStatement } from './syntax';
+import type { CallExpression, Expression, FunctionStatement, Span, Statement } from './syntax';
 
 /** Finds classes and functions that a file imports from the workspace. */
 export type Resolver = (path: string, file: string) => PythonValue | undefined;
@@ -39,13 +39,27 @@ export type Resolver = (path: string, file: string) => PythonValue | undefined;
 /** Statements and calls one construction may take: far above ResNet-152, far below a second. */
 const STEP_BUDGET = 60_000;
 
+/** Steps of everything that one interpreter runs. */
+const TOTAL_BUDGET = 3_000_000;
+
 export class Interpreter implements Machine {
   private steps = 0;
+  private total = 0;
   private depth = 0;
   /** Variables of modules whose values are being worked out. */
   private readonly reading = new Set<Binding>();
 
-  constructor(private readonly resolve: Resolver) {}
+  /** @param world what surrounds a program that runs as a whole; without one, only what is asked for runs. */
+  constructor(
+    private readonly resolve: Resolver,
+    readonly world: World | undefined = undefined,
+  ) {}
+
+  /** Runs the statements of a module from the top; its variables are then in the world's `globals`. */
+  runModule(statements: readonly Statement[], scope: Scope, { globals, file }: World): void {
+    this.steps = 0;
+    runBlock(this, statements, { scope, environment: globals, file, self: undefined, owner: undefined });
+  }
 
   /** Value of an expression at the top of a file. */
   evaluate(expression: Expression, scope: Scope, file: string): PythonValue {
@@ -61,13 +75,31 @@ export class Interpreter implements Machine {
   }
 
   exhausted(): boolean {
-    return ++this.steps > STEP_BUDGET;
+    return ++this.steps > STEP_BUDGET || ++this.total > TOTAL_BUDGET;
   }
 
   /** What a function returns. */
   call(target: FunctionValue, args: Arguments): PythonValue {
     this.steps = 0;
     return this.run(target, args, undefined);
+  }
+
+  operate(operator: string, left: PythonValue, right: PythonValue, span: Span): PythonValue {
+    return this.world?.operate(operator, left, right, span) ?? operate(operator, left, right);
+  }
+
+  imported(path: string, file: string): PythonValue {
+    return this.resolve(path, file) ?? { kind: 'path', path };
+  }
+
+  /** What a function returns to code that is running. */
+  nested(target: FunctionValue, args: Arguments): PythonValue {
+    return this.run(target, args, target.self?.class);
+  }
+
+  /** What a class inherits from. */
+  bases(target: ClassValue): readonly PythonValue[] {
+    return basesOf(this, target);
   }
 
   private construct(target: ClassValue, args: Arguments, origin: Place): ObjectValue {
@@ -87,7 +119,9 @@ export class Interpreter implements Machine {
     const { statement } = target;
     if (this.depth >= MAXIMUM_DEPTH || this.steps > STEP_BUDGET) return unknownValue;
     this.depth++;
-    const environment: Environment = { names: new Map(), outer: target.closure };
+    this.world?.entered(statement);
+    const around = target.closure ?? (target.file === this.world?.file ? this.world.globals : undefined);
+    const environment: Environment = { names: new Map(), outer: around };
     const frame = { scope: target.scope, environment, file: target.file, self: target.self, owner };
     this.bindParameters(statement, target.self, args, frame);
     const value =
@@ -166,18 +200,22 @@ export class Interpreter implements Machine {
           const truth = truthOf(operand);
           return truth === undefined ? unknownValue : constantValue(!truth);
         }
-        return expression.operator === '-' ? operate('-', constantValue(0), operand) : operand;
+        return expression.operator === '-'
+          ? this.operate('-', constantValue(0), operand, expression.span)
+          : operand;
       }
       case 'binary':
-        return this.binary(expression.operator, expression.left, expression.right, frame);
+        return this.binary(expression, frame);
       case 'subscript': {
         const [index, ...more] = expression.indexes;
         const object = this.value(expression.object, frame);
+        const found = this.world?.subscript(object, expression.indexes, expression.span);
+        if (found) return found;
         if (!index || more.length > 0) return unknownValue;
         return subscript(object, index, (part) => this.value(part, frame));
       }
       case 'comprehension':
-        return { kind: 'list', items: this.comprehend(expression, 0, frame) };
+        return this.comprehension(expression, frame);
       case 'lambda':
         return {
           kind: 'function',
@@ -215,12 +253,30 @@ export class Interpreter implements Machine {
     return preferred(this.value(body, frame), this.value(other, frame));
   }
 
-  private binary(operator: string, left: Expression, right: Expression, frame: Frame): PythonValue {
+  private binary(expression: Extract<Expression, { kind: 'binary' }>, frame: Frame): PythonValue {
+    const { operator, left, right, span } = expression;
     const first = this.value(left, frame);
-    if (operator !== 'and' && operator !== 'or') return operate(operator, first, this.value(right, frame));
+    if (operator !== 'and' && operator !== 'or')
+      return this.operate(operator, first, this.value(right, frame), span);
     const truth = truthOf(first);
     if (truth === undefined) return preferred(first, this.value(right, frame));
     return truth === (operator === 'or') ? first : this.value(right, frame);
+  }
+
+  private comprehension(
+    expression: Extract<Expression, { kind: 'comprehension' }>,
+    frame: Frame,
+  ): PythonValue {
+    const items = this.comprehend(expression, 0, frame);
+    if (!isPair(expression.element)) return { kind: 'list', items };
+    const entries = new Map<string, PythonValue>();
+    for (const item of items) {
+      const [key, value] = item.kind === 'list' ? item.items : [];
+      const name = key && textOf(key);
+      if (name === undefined || !value) return unknownValue;
+      entries.set(name, value);
+    }
+    return { kind: 'dict', entries };
   }
 
   private comprehend(
@@ -231,10 +287,13 @@ export class Interpreter implements Machine {
     const loop = expression.loops[level];
     if (!loop) {
       const kept = expression.conditions.every((test) => truthOf(this.value(test, frame)) !== false);
-      return kept ? [this.value(expression.element, frame)] : [];
+      if (!kept) return [];
+      const { element } = expression;
+      if (!isPair(element)) return [this.value(element, frame)];
+      return [{ kind: 'list', items: element.parts.map((part) => this.value(part, frame)) }];
     }
     const items = iterate(this.value(loop.iterable, frame));
-    return (items ?? []).flatMap((item) => {
+    return (items ?? (this.world ? [unknownValue] : [])).flatMap((item) => {
       assign(this, loop.target, item, frame);
       return this.comprehend(expression, level + 1, frame);
     });
@@ -297,12 +356,13 @@ export class Interpreter implements Machine {
         if (own) return own;
         const method = object.class && methodOf(this, object.class, attribute);
         if (method) return { ...method.function, self: object };
-        return object.class ? classAttribute(this, object.class, attribute, frame) : unknownValue;
+        if (object.class) return classAttribute(this, object.class, attribute, frame);
+        return this.world?.attribute(object, attribute) ?? unknownValue;
       }
       case 'class':
         return classAttribute(this, object, attribute, frame);
       default:
-        return unknownValue;
+        return this.world?.attribute(object, attribute) ?? unknownValue;
     }
   }
 
@@ -313,6 +373,11 @@ export class Interpreter implements Machine {
     if (callee.kind === 'attribute') {
       if (isSuperCall(callee.object)) return this.callSuper(callee.attribute, args, frame);
       const object = this.value(callee.object, frame);
+      const outside =
+        object.kind !== 'path' && !(object.kind === 'object' && object.class)
+          ? this.world?.method(object, callee.attribute, args, origin)
+          : undefined;
+      if (outside) return outside;
       const known =
         object.kind === 'list' || object.kind === 'dict'
           ? callMethod(object, callee.attribute, args)
@@ -359,7 +424,7 @@ export class Interpreter implements Machine {
     switch (target.kind) {
       case 'class':
         if (this.depth >= MAXIMUM_DEPTH) return unknownValue;
-        return this.construct(target, args, origin);
+        return this.world?.instantiate(target, args, origin) ?? this.construct(target, args, origin);
       case 'function': {
         const owner = target.self?.class && ownerOf(target, target.self.class, frame);
         return this.run(target, args, owner);
@@ -370,9 +435,9 @@ export class Interpreter implements Machine {
         return this.invoke(target.target, { positional, keywords }, origin, frame);
       }
       case 'path':
-        return this.invokePath(target.path, args, origin);
+        return this.world?.call(target.path, args, origin) ?? this.invokePath(target.path, args, origin);
       default:
-        return unknownValue;
+        return this.world?.apply(target, args, origin) ?? unknownValue;
     }
   }
 
@@ -397,6 +462,7 @@ export class Interpreter implements Machine {
       if (argument.star === '*') positional.push(...(iterate(value) ?? [unknownValue]));
       else if (argument.star === '**') {
         if (value.kind === 'dict') for (const [name, one] of value.entries) keywords.set(name, one);
+        else if (this.world) keywords.set('**', value);
       } else if (argument.keyword !== undefined) keywords.set(argument.keyword, value);
       else positional.push(value);
     }
@@ -422,4 +488,9 @@ function isSuperCall(expression: Expression): boolean {
 
 function hasDecorator(statement: FunctionStatement, name: string): boolean {
   return statement.decorators.some((one) => one.kind === 'name' && one.name === name);
+}
+
+/** `key: value` of a dictionary comprehension. */
+function isPair(expression: Expression): expression is Extract<Expression, { kind: 'other' }> {
+  return expression.kind === 'other' && expression.type === 'pair';
 }
