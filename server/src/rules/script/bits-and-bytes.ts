@@ -8,6 +8,9 @@ import { booleanOf } from '../../script/values';
 
 export const bitsAndBytesConfig = 'transformers.BitsAndBytesConfig';
 
+/** Found in every script that loads so; flows need not be followed in others. */
+export const mentionsBits = /load_in_[48]bit/;
+
 /** True for `from_pretrained` of a class of Transformers. */
 export function isLoad(path: string | undefined): boolean {
   return path !== undefined && /^transformers\.(\w+\.)*from_pretrained$/.test(path);

@@ -1,6 +1,10 @@
 /** S13: convert right after prepare, without a forward pass between. */
 import { canonicalPath } from '../../script/catalog';
 import type { Event, Flow } from '../../script/flow';
+import { definitionOf } from '../../script/names';
+import type { Call } from '../../script/program';
+import type { Expression } from '../../script/syntax';
+import { ownStatements } from './generators';
 import { inFlows, type ScriptFacts, type ScriptRule, textAt } from './script-rule';
 import { needsNoRanges, stageOf } from './torch-life';
 
@@ -23,7 +27,7 @@ export const s13: ScriptRule<'S13'> = {
   title: 'Converted without calibration',
   documentation: {
     trigger:
-      'A network goes from `prepare` (eager, FX or PT2E) to `convert` and nothing runs it between: no call of the network, and no unknown function that is given it. Silent for dynamic and weight-only configurations, which need no data, and where a state dictionary is loaded afterwards.',
+      'A network goes from `prepare` (eager, FX or PT2E) to `convert` and nothing runs it between: no call of the network, and no unknown function that is given it. Silent for dynamic and weight-only configurations, which need no data, where a state dictionary is or may be loaded afterwards, and where a call between may run the network unseen.',
     why: 'Observers have seen no data. Scales keep their initial value and the converted network computes noise.',
     remedy: 'Run representative samples through the prepared network, in eval mode and without gradients.',
     source: 'PyTorch tutorial "Static Quantization with Eager Mode", step 4.',
@@ -55,8 +59,8 @@ function conversionsWithoutData(events: readonly Event[], facts: ScriptFacts): r
     const isNetwork = event.role === 'argument' && (event.argument === 0 || event.argument === 'model');
     if (isNetwork && path !== undefined && preparations.has(path)) prepared = event;
     else if (isNetwork && path !== undefined && conversions.has(path)) {
-      const kind = prepared && (stageOf(prepared.call)?.flow ?? 'eager');
-      if (!filled && prepared?.certain && event.certain && kind && !needsNoRanges(facts, prepared.call, kind))
+      const isSure = prepared?.certain === true && event.certain && !filled;
+      if (prepared && isSure && isUncalibrated(prepared.call, event.call, events.slice(0, at), facts))
         found.push(event);
       prepared = undefined;
     } else if (!leavesUntouched(event)) prepared = undefined;
@@ -71,4 +75,61 @@ const readOnly = new Set(['print', 'len', 'type', 'isinstance', 'str', 'id']);
 function leavesUntouched({ call, role, opaque }: Event): boolean {
   if (role === 'receiver') return harmless.has(call.name);
   return role === 'result' || (role === 'argument' && opaque && readOnly.has(call.name));
+}
+
+/** True when a preparation needs data and nothing before the conversion can have given it. */
+function isUncalibrated(
+  prepared: Call,
+  converted: Call,
+  before: readonly Event[],
+  facts: ScriptFacts,
+): boolean {
+  return (
+    !needsNoRanges(facts, prepared, stageOf(prepared)?.flow ?? 'eager') &&
+    !mayRunUnseen(prepared, converted, before, facts) &&
+    !mayBeFilled(converted, facts)
+  );
+}
+
+/**
+ * True when a call between two others of one function may run a network without naming it: a method of the object that
+ * holds it, a function inside the function, a method of anything that was given the network before.
+ */
+function mayRunUnseen(
+  prepared: Call,
+  converted: Call,
+  before: readonly Event[],
+  facts: ScriptFacts,
+): boolean {
+  if (prepared.function !== converted.function) return false;
+  const network = prepared.expression.args[0]?.value;
+  const written = network ? textAt(facts, network.span) : '';
+  const holder = network?.kind === 'attribute' ? rootOf(network) : undefined;
+  const isGiven = before.some(({ call, role }) => role === 'argument' && call.path === undefined);
+  return facts.program.calls.some((call) => {
+    const { expression, receiver, name } = call;
+    const isBetween =
+      expression.span[0] > prepared.expression.span[1] && expression.span[1] < converted.expression.span[0];
+    if (!isBetween || call.function !== prepared.function) return false;
+    if (!receiver) {
+      const target = definitionOf(expression.callee, call.scope);
+      return target?.kind === 'function' && target.scope.parent?.kind === 'function';
+    }
+    if (textAt(facts, receiver.span) === written || harmless.has(name) || reports.test(name)) return false;
+    return isGiven || (holder !== undefined && rootOf(receiver) === holder);
+  });
+}
+
+const reports = /^(print|info|debug|warning|log|format|append|write|time|join)$/;
+
+function rootOf(expression: Expression): string | undefined {
+  if (expression.kind === 'attribute') return rootOf(expression.object);
+  return expression.kind === 'name' ? expression.name : undefined;
+}
+
+/** A function that returns the converted network, in a file that loads state dictionaries: its caller may fill it. */
+function mayBeFilled(converted: Call, facts: ScriptFacts): boolean {
+  const body = converted.function?.body;
+  if (!body || !/load_state_dict/.test(facts.text)) return false;
+  return ownStatements(body).some(({ kind }) => kind === 'return');
 }

@@ -1,10 +1,14 @@
 /** S40: quantize_static without the preprocessing that onnxruntime recommends. */
 import { stringOf } from '../../script/values';
-import { given, staticCalls } from './onnx-calls';
-import { callsOf, type ScriptRule } from './script-rule';
+import { given, staticCalls, writtenArgument } from './onnx-calls';
+import { callsOf, type ScriptRule, textAt } from './script-rule';
 
 /** Names people give to what comes out of preprocessing or optimisation. */
-const prepared = /(infer|pre_?proc|preprocess|processed|optimi[sz]ed|[._-]opt\b|simplif|[._-]sim\b|prep)/i;
+const prepared =
+  /(infer|(^|[/\\_.-])pre[_-]|pre_?proc|preprocess|processed|optimi[sz]ed|[._-]opt\b|simplif|[._-]sim\b|prep)/i;
+
+/** Preprocessing from the command line, told in a comment or a message. */
+const elsewhere = /quantization[./]preprocess|quant_pre_process|symbolic_shape_infer/;
 
 export const s40: ScriptRule<'S40'> = {
   code: 'S40',
@@ -12,7 +16,7 @@ export const s40: ScriptRule<'S40'> = {
   title: 'Static quantization without preprocessing the model',
   documentation: {
     trigger:
-      '`quantize_static` reads a model file whose name is known, nothing in the script calls `quant_pre_process` (or a simplifier), and the name does not say that it was done elsewhere.',
+      '`quantize_static` reads a model file whose name is known, nothing in the script calls `quant_pre_process` (or a simplifier), and neither a name nor a comment says that it was done elsewhere.',
     why: 'Without inferred shapes some tensors are not quantized; without fused BatchNormalization and folded constants there are more quantized tensors than needed, each with its own error.',
     remedy:
       'Run `onnxruntime.quantization.quant_pre_process(model, prepared)` once, then quantize its result.',
@@ -26,10 +30,12 @@ export const s40: ScriptRule<'S40'> = {
       'onnxslim.slim',
       'onnxruntime.transformers.optimizer.optimize_model',
     );
-    if (done.length > 0) return [];
+    if (done.length > 0 || elsewhere.test(facts.text)) return [];
     return staticCalls(facts).flatMap((call) => {
       const model = stringOf(given(call, 'model_input'));
-      if (model === undefined || prepared.test(model)) return [];
+      const written = writtenArgument(call, 'model_input');
+      const name = written ? textAt(facts, written.value.span) : '';
+      if (model === undefined || prepared.test(model) || prepared.test(name)) return [];
       return [{ facts: { subject: model, instead: 'quant_pre_process' }, span: call.nameSpan }];
     });
   },

@@ -1,24 +1,10 @@
 /** S55: calibration on random numbers. */
-import { canonicalPath } from '../../script/catalog';
-import { pathOf } from '../../script/names';
-import type { Call, Unit } from '../../script/program';
-import type { Expression, FunctionStatement } from '../../script/syntax';
-import { inUnits, type ScriptFacts, type ScriptFinding, type ScriptRule } from './script-rule';
+import type { Call } from '../../script/program';
+import type { Expression } from '../../script/syntax';
+import { calibrationReaders } from './calibration-readers';
+import { isRandom, randomInputs } from './random-data';
+import type { ScriptFacts, ScriptFinding, ScriptRule } from './script-rule';
 import { stageEvents, stageOf } from './torch-life';
-
-const random = new Set([
-  'numpy.random.rand',
-  'numpy.random.randn',
-  'numpy.random.random',
-  'numpy.random.uniform',
-  'numpy.random.normal',
-  'torch.rand',
-  'torch.randn',
-  'torch.rand_like',
-  'torch.randn_like',
-  'tensorflow.random.normal',
-  'tensorflow.random.uniform',
-]);
 
 export const s55: ScriptRule<'S55'> = {
   code: 'S55',
@@ -26,7 +12,7 @@ export const s55: ScriptRule<'S55'> = {
   title: 'Calibrated on random numbers',
   documentation: {
     trigger:
-      'A representative dataset (TensorFlow Lite) or a CalibrationDataReader yields random arrays only, or between `prepare` and `convert` the network runs only on `torch.rand` or `torch.randn`.',
+      'A representative dataset (TensorFlow Lite) or a CalibrationDataReader yields random arrays and nothing else (also through attributes of the reader), or between `prepare` and `convert` the network runs only on `torch.rand` or `torch.randn`.',
     why: 'Random inputs excite the network otherwise than real ones: ranges of all inner tensors are wrong, and accuracy with them.',
     remedy:
       'Use a hundred real samples. Without data, let Quantlens synthesise inputs from the network itself.',
@@ -42,44 +28,19 @@ function randomGenerators(facts: ScriptFacts): readonly ScriptFinding[] {
   const named = new Set(
     [...facts.text.matchAll(/representative_dataset\s*=\s*(\w+)/g)].map(([, name]) => name ?? ''),
   );
-  const generators = facts.program.functions.filter(
-    ({ statement, class: owner }) =>
-      named.has(statement.name) ||
-      owner?.bases.some((base) => /CalibrationDataReader$/.test(facts.text.slice(...base.span))),
-  );
-  const found = generators.flatMap(({ statement }) => randomCallsIn(statement, facts));
-  return found.length > 0 && takesNoise.test(facts.text) ? [] : found;
-}
-
-function randomCallsIn(statement: FunctionStatement, facts: ScriptFacts): readonly ScriptFinding[] {
-  return inUnits(facts, randomCalls)
-    .filter((call) => call.function === statement && !readsData(call))
-    .map(({ expression }) => ({
-      facts: { subject: facts.text.slice(...expression.callee.span) },
-      span: expression.span,
-    }));
-}
-
-function randomCalls({ calls }: Unit): readonly Call[] {
-  return calls.filter((call) => isRandom(call.expression, call));
+  const readers = calibrationReaders(facts).map(({ getNext }) => getNext);
+  const found = facts.program.functions
+    .filter(({ statement }) => named.has(statement.name) || readers.includes(statement))
+    .flatMap(({ statement, scope, class: owner }) => randomInputs(statement, scope, owner));
+  if (found.length === 0 || takesNoise.test(facts.text)) return [];
+  return found.map((call) => ({
+    facts: { subject: facts.text.slice(...(call.kind === 'call' ? call.callee : call).span) },
+    span: call.span,
+  }));
 }
 
 /** Networks whose input is noise. */
 const takesNoise = /\b\w*gan\b|latent|diffusion/i;
-
-/** Inside a loop over anything but a count, the random part stands beside real samples. */
-function readsData({ loops }: Call): boolean {
-  return loops.some(
-    ({ iterable }) =>
-      !(iterable.kind === 'call' && iterable.callee.kind === 'name' && iterable.callee.name === 'range'),
-  );
-}
-
-function isRandom(expression: Expression, { scope }: Pick<Call, 'scope'>): boolean {
-  if (expression.kind !== 'call') return false;
-  const path = pathOf(expression.callee, scope);
-  return path !== undefined && random.has(canonicalPath(path));
-}
 
 /** All forward passes of a calibration take fresh random tensors. */
 function randomForwards(facts: ScriptFacts): readonly ScriptFinding[] {
@@ -101,11 +62,11 @@ function randomForwards(facts: ScriptFacts): readonly ScriptFinding[] {
 function randomInput(run: Call): Expression | undefined {
   const [first] = run.expression.args;
   if (!first) return undefined;
-  if (isRandom(first.value, run)) return first.value;
+  if (isRandom(first.value, run.scope)) return first.value;
   if (first.value.kind !== 'name') return undefined;
   const bindings = run.scope.names.get(first.value.name) ?? [];
   const [only, ...more] = bindings;
-  return only?.kind === 'variable' && more.length === 0 && only.value && isRandom(only.value, run)
+  return only?.kind === 'variable' && more.length === 0 && only.value && isRandom(only.value, run.scope)
     ? only.value
     : undefined;
 }

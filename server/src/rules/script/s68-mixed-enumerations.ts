@@ -12,7 +12,7 @@ export const s68: ScriptRule<'S68'> = {
   title: 'Member of the wrong enumeration',
   documentation: {
     trigger:
-      '`quantize_static(quant_format=QuantType.QInt8)` and the like: a member of QuantType, QuantFormat or CalibrationMethod, or a string, for an argument of another kind.',
+      '`quantize_static(quant_format=QuantType.QInt8)` and the like: a member of QuantType, QuantFormat or CalibrationMethod, or a string, for an argument of another kind. A warning for the format.',
     why: '`quant_format` is compared with members of QuantFormat only, so anything else silently gives QDQ; a wrong type or method raises deep inside.',
     remedy: 'Take formats from `QuantFormat`, types from `QuantType`, methods from `CalibrationMethod`.',
     source: 'onnxruntime, python/tools/quantization/quantize.py; seen in public scripts.',
@@ -25,12 +25,15 @@ export const s68: ScriptRule<'S68'> = {
         if (!value || !written) return [];
         const [, found, member] = /\b(\w+)\.(\w+)$/.exec(pathOfValue(value) ?? '') ?? [];
         const other = found !== undefined && found !== enumeration && enumerations.has(found);
-        if (!other && value.kind !== 'string') return [];
+        // The format is only compared with QOperator: the text "QDQ" gives what it says.
+        const isText = value.kind === 'string' && value.value !== 'QDQ';
+        if (!other && !isText) return [];
         const fix = fixOf(written.value, call, enumeration, member);
         return [
           {
             facts: { subject: textAt(facts, written.span), instead: enumeration },
             span: written.span,
+            ...(name === 'quant_format' && { severity: 'warning' as const }),
             ...(fix && { fix }),
           },
         ];

@@ -1,7 +1,7 @@
 /** S86: a quantized model that is cast or moved. */
 import { pathOf } from '../../script/names';
 import { argument, type Call } from '../../script/program';
-import { loadedBits } from './bits-and-bytes';
+import { loadedBits, mentionsBits } from './bits-and-bytes';
 import type { ScriptFix, ScriptRule } from './script-rule';
 
 export const s86: ScriptRule<'S86'> = {
@@ -17,6 +17,7 @@ export const s86: ScriptRule<'S86'> = {
       'transformers, modeling_utils.py; github.com/huggingface/transformers/issues/38717; github.com/bitsandbytes-foundation/bitsandbytes/issues/547.',
   },
   check(facts) {
+    if (!mentionsBits.test(facts.text)) return [];
     return facts.flows().flatMap((flow) =>
       [...flow.events].flatMap(([model, events]) => {
         const bits = loadedBits(model);

@@ -1,7 +1,7 @@
 /** S88: a width beside the configuration that states it. */
 import { argument, argumentValue } from '../../script/program';
 import { booleanOf } from '../../script/values';
-import { isLoad } from './bits-and-bytes';
+import { isLoad, mentionsBits } from './bits-and-bytes';
 import { removeArgument, type ScriptRule } from './script-rule';
 
 export const s88: ScriptRule<'S88'> = {
@@ -16,6 +16,7 @@ export const s88: ScriptRule<'S88'> = {
       'transformers, modeling_utils.py; github.com/04RR/LLM-Trainer/issues/2; github.com/haotian-liu/LLaVA/issues/1638.',
   },
   check(facts) {
+    if (!mentionsBits.test(facts.text)) return [];
     return facts.program.calls.flatMap((call) => {
       const config = argument(call, 'quantization_config');
       if (!isLoad(call.path) || !config || config === 'hidden') return [];

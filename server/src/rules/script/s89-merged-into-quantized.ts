@@ -1,7 +1,7 @@
 /** S89: adapters merged into quantized weights. */
 import type { Flow, Tracked } from '../../script/flow';
 import { pathOf } from '../../script/names';
-import { loadedBits } from './bits-and-bytes';
+import { loadedBits, mentionsBits } from './bits-and-bytes';
 import type { ScriptRule } from './script-rule';
 
 export const s89: ScriptRule<'S89'> = {
@@ -15,6 +15,7 @@ export const s89: ScriptRule<'S89'> = {
     source: 'github.com/huggingface/peft/issues/2321; github.com/huggingface/peft/issues/2105.',
   },
   check(facts) {
+    if (!mentionsBits.test(facts.text) || !/merge_and_unload/.test(facts.text)) return [];
     return facts.flows().flatMap((flow) =>
       [...flow.events].flatMap(([adapted, events]) => {
         const bits = baseBits(adapted, flow);

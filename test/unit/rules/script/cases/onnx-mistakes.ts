@@ -21,6 +21,9 @@ quantize_static("a.onnx", "b.onnx", reader, ⟦QuantType.QDQ⟧)
 `,
     ],
     good: [
+      `from onnxruntime.quantization import quantize_static
+quantize_static("a.onnx", "b.onnx", reader, quant_format="QDQ")
+`,
       `from onnxruntime.quantization import quantize_static, quantize_dynamic, CalibrationDataReader, QuantFormat, QuantType, CalibrationMethod
 quantize_static("a.onnx", "b.onnx", reader, quant_format=QuantFormat.QDQ, activation_type=QuantType.QInt8, calibrate_method=CalibrationMethod.MinMax)
 `,

@@ -16,6 +16,8 @@ export const onnxruntimeCases = {
   S40: {
     bad: [`${tools}⟦quantize_static⟧("model.onnx", "out.onnx", reader)\n`],
     good: [
+      'from onnxruntime.quantization import quantize_static\n# python -m onnxruntime.quantization.preprocess --input a.onnx\nquantize_static("a.onnx", "b.onnx", reader)\n',
+      'from onnxruntime.quantization import quantize_static\nquantize_static("models/pre_quantized.onnx", "b.onnx", reader)\noptimized_path = "c.onnx"\nquantize_static(optimized_path, "d.onnx", reader)\n',
       `${tools}from onnxruntime.quantization import quant_pre_process\nquant_pre_process("a.onnx", "b.onnx")\nquantize_static("b.onnx", "out.onnx", reader)\n`,
       `${tools}quantize_static("model-infer.onnx", "out.onnx", reader)\n`,
       `${tools}quantize_static(args.model, "out.onnx", reader)\n`,
@@ -157,8 +159,13 @@ export const onnxruntimeCases = {
       'import numpy as np\nimport tensorflow as tf\ndef rep():\n    for _ in range(100):\n        yield [⟦np.random.rand(1, 224, 224, 3)⟧.astype(np.float32)]\nconverter.representative_dataset = rep\n',
       'import numpy as np\nfrom onnxruntime.quantization import CalibrationDataReader\nclass Reader(CalibrationDataReader):\n    def get_next(self):\n        return {"x": ⟦np.random.randn(1, 3)⟧}\n',
       'import torch\nfrom torch.ao.quantization import prepare, convert\ndef main(model):\n    prepare(model, inplace=True)\n    x = ⟦torch.randn(1, 3, 224, 224)⟧\n    model(x)\n    convert(model)\n',
+      'import numpy as np\nfrom onnxruntime.quantization import CalibrationDataReader\nclass Reader(CalibrationDataReader):\n    def __init__(self):\n        self.data = iter([{"x": ⟦np.random.rand(1, 3)⟧.astype(np.float32)} for _ in range(9)])\n    def get_next(self):\n        return next(self.data, None)\n',
+      'import numpy as np\nimport tensorflow as tf\ndef rep():\n    for _ in range(100):\n        data = np.float32(⟦np.random.uniform(0, 1, (1, 8))⟧ * 2 - 1)\n        yield {"x": data}\nconverter.representative_dataset = rep\n',
     ],
     good: [
+      'import numpy as np\nfrom onnxruntime.quantization import CalibrationDataReader\nclass Reader(CalibrationDataReader):\n    def get_next(self):\n        iou_threshold = np.array([np.random.rand()])\n        return {"x": self.images.pop(), "iou": iou_threshold}\n',
+      'import numpy as np\nimport tensorflow as tf\ndef rep():\n    for path in paths:\n        image = np.load(path) + np.random.normal(0, 0.01)\n        yield [image]\nconverter.representative_dataset = rep\n',
+      'import numpy as np\nimport tensorflow as tf\ndef rep():\n    for _ in range(9):\n        z = np.random.randn(1, 100)\n        yield [z]\nconverter.representative_dataset = rep\n',
       'import numpy as np\nimport tensorflow as tf\ndef rep():\n    for image in images:\n        yield [image]\nnoise = np.random.rand(3)\nconverter.representative_dataset = rep\n',
       'import numpy as np\nimport tensorflow as tf\ndef rep():\n    for image in images:\n        yield [image, np.random.rand(1, 3)]\nconverter.representative_dataset = rep\n',
       'import numpy as np\nimport tensorflow as tf\ndef rep():\n    for _ in range(100):\n        latent = np.random.randn(1, 512)\n        yield [latent]\nconverter.representative_dataset = rep\n',

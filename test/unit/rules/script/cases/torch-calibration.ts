@@ -32,6 +32,44 @@ def main(second):
     ],
     good: [
       `${eager}
+class Tool:
+    def quantize(self):
+        prepare(self.model, inplace=True)
+        self.calibrate()
+        convert(self.model, inplace=True)
+`,
+      `${eager}
+def main(model, data):
+    def calibrate():
+        for x in data:
+            prepared(x)
+    prepared = prepare(model)
+    calibrate()
+    return convert(prepared)
+`,
+      `${eager}
+def main(model, data):
+    trainer = Trainer(model)
+    prepare(model, inplace=True)
+    trainer.validate(data)
+    convert(model, inplace=True)
+`,
+      `${eager}
+def shell(model):
+    model = prepare(model)
+    model = convert(model)
+    return model
+net = other.shell()
+net.load_state_dict(torch.load('int8.pt'))
+`,
+      `from torch.ao.quantization.quantize_fx import prepare_fx, convert_fx
+def main(model, mapping, x, backend_config):
+    prepared = prepare_fx(model, mapping, (x,), backend_config=backend_config)
+    for _ in range(10):
+        prepared(x)
+    return convert_fx(prepared, backend_config=backend_config)
+`,
+      `${eager}
 def main(model, loader):
     prepare(model, inplace=True)
     for images, _ in loader:

@@ -25,6 +25,11 @@ prepared = ⟦prepare_fx⟧(model, mapping, example)
 `,
     ],
     good: [
+      `${net.replace('        self.bn = nn.BatchNorm2d(8)\n', '').replace('self.bn(self.conv(self.quant(x)))', 'self.conv(self.quant(x))')}
+model = Net()
+fuse_modules(model, [['conv', 'relu']], inplace=True)
+prepare(model, inplace=True)
+`,
       `${net}
 model = Net().eval()
 prepare(model, inplace=True)
@@ -149,6 +154,13 @@ def main(model):
 `,
     ],
     good: [
+      `${eager}
+def main(model):
+    model = fuse_modules(model, [['conv1', 'relu1'], ['fc', 'act']])
+    model.train()
+    prepare_qat(model, inplace=True)
+    train_one_epoch(model)
+`,
       `${eager}
 def main(model):
     model = fuse_modules_qat(model, pairs)
