@@ -8,8 +8,9 @@ import { scriptRules } from '../../server/src/rules/script';
 import { type AnalyzedScript, analyzeScript, applySafeFixes } from '../../server/src/rules/script/analyze';
 import type { ScriptEdit, ScriptTarget } from '../../server/src/rules/script/script-rule';
 import type { PythonParser } from '../../server/src/script/parser';
-import { longScript } from '../fixtures/long-script';
+import { longScript, shortScript } from '../fixtures/long-script';
 import { pythonParser } from '../fixtures/python';
+import { drawFrom, randomEdit, stateOf } from '../fixtures/script-edits';
 import { cases } from '../unit/rules/script/cases';
 
 let parser: PythonParser;
@@ -130,60 +131,32 @@ describe('fixes on scripts', () => {
   });
 });
 
-/** As text: comparing trees of objects takes a hundred times as long. */
-function stateOf({ parsed, findings }: AnalyzedScript): string {
-  return JSON.stringify([parsed.module, findings.map(({ rule, finding }) => [rule.code, finding])]);
-}
-
 describe('incremental analysis', () => {
-  const EDITS = 1000;
-  const CHECK_EVERY = 25;
-  /** For a busy machine; a quiet one needs a few seconds. */
-  const TIMEOUT = 120_000;
+  /** For a busy machine; a quiet one needs a sixth of it. */
+  const TIMEOUT = 240_000;
 
-  it(
-    `equals a fresh one after each of ${EDITS} random edits, broken code included`,
-    () => {
-      const fragments = [
-        '(',
-        ')',
-        '"',
-        "'''",
-        '\n',
-        '    ',
-        '\t',
-        ':',
-        '#',
-        'x',
-        'def f(',
-        '\\',
-        'é',
-        '😀',
-        '\r\n',
-        '[',
-        ',',
-      ];
-      const original = longScript(120);
-      let seed = 11;
-      const draw = (below: number) => {
-        seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0;
-        return Math.floor((seed / 2 ** 32) * below);
-      };
-      let script = analyzeScript(parser, 'script.py', original);
-      for (let done = 1; done <= EDITS; done++) {
-        const at = draw(script.text.length + 1);
-        const removed = draw(3) === 0 ? draw(60) : draw(2);
-        const inserted = fragments[draw(fragments.length + 3)] ?? '';
-        const text =
-          done % 150 === 0 ? original : script.text.slice(0, at) + inserted + script.text.slice(at + removed);
-        script = analyzeScript(parser, 'script.py', text, {}, script);
-        if (done % CHECK_EVERY !== 0) continue;
-        const fresh = analyzeScript(parser, 'script.py', text);
-        expect(stateOf(script) === stateOf(fresh), `after ${done} edits`).toBe(true);
-        fresh.parsed.dispose();
-      }
-      script.parsed.dispose();
-    },
+  /** Edits, from time to time back to the text that was whole, or all the rest is done on rubble. */
+  function checkEdits(original: string, edits: number, checkEvery: number, seed: number): void {
+    const draw = drawFrom(seed);
+    let script = analyzeScript(parser, 'script.py', original);
+    for (let done = 1; done <= edits; done++) {
+      const text = done % 100 === 0 ? original : randomEdit(script.text, draw);
+      script = analyzeScript(parser, 'script.py', text, {}, script);
+      if (done % checkEvery !== 0) continue;
+      const fresh = analyzeScript(parser, 'script.py', text);
+      expect(stateOf(script) === stateOf(fresh), `after ${done} edits with seed ${seed}`).toBe(true);
+      fresh.parsed.dispose();
+    }
+    script.parsed.dispose();
+  }
+
+  const small = shortScript.concat(...fixable.slice(0, 3).map(([, text]) => `\n${text}`));
+  it.each([
+    ['9,000 random edits of a small script, after each', small, 9000, 1, 3],
+    ['1,000 random edits of a script of 400 lines, after each tenth', longScript(400), 1000, 10, 11],
+  ] as const)(
+    'equals a fresh one: %s',
+    (_, text, edits, checkEvery, seed) => checkEdits(text, edits, checkEvery, seed),
     TIMEOUT,
   );
 

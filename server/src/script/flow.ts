@@ -5,7 +5,7 @@
  */
 import { canonicalPath, passesThrough, selfMethods } from './catalog';
 import { definitionOf, pathOf, type Scope } from './names';
-import { type Call, callAt, isMainGuard, type Program, reachOf, type Unit } from './program';
+import { type Call, callAt, isMainGuard, type Program, stampOf, type Unit } from './program';
 import type { CallExpression, Expression, FunctionStatement, Statement } from './syntax';
 import { parts } from './syntax';
 
@@ -57,8 +57,8 @@ interface State {
 }
 
 interface KnownFlow {
-  /** All that it depends on. */
-  readonly units: readonly Unit[];
+  /** Stamps of all that it depends on. */
+  readonly stamps: readonly number[];
   readonly flow: Flow;
 }
 
@@ -78,22 +78,20 @@ export function flowsOf(program: Program): readonly Flow[] {
   );
   const { scope } = program;
   const executed = program.units.filter(({ statement: { kind } }) => !defines.has(kind));
-  const reached = new Set([...executed, ...executed.flatMap((unit) => reachOf(program, unit))]);
-  const own = knownFlow(scope, [...reached], () =>
+  const own = knownFlow(scope, executed.map(stampOf), () =>
     follow(
       executed.map(({ statement }) => statement),
       scope,
       undefined,
     ),
   );
-  const others = program.units.flatMap((unit) => {
-    const roots = unit.functions.filter(({ statement }) => !called.has(statement));
-    if (roots.length === 0) return [];
-    const units = reachOf(program, unit);
-    return roots.map(({ statement, scope: inside }) =>
-      knownFlow(statement, units, () => follow(statement.body, inside, statement)),
-    );
-  });
+  const others = program.units.flatMap((unit) =>
+    unit.functions
+      .filter(({ statement }) => !called.has(statement))
+      .map(({ statement, scope: inside }) =>
+        knownFlow(statement, [stampOf(unit)], () => follow(statement.body, inside, statement)),
+      ),
+  );
   return [own, ...others];
 }
 
@@ -111,12 +109,12 @@ function callsByName(unit: Unit): readonly Call[] {
   return found;
 }
 
-function knownFlow(root: FunctionStatement | Scope, units: readonly Unit[], make: () => Flow): Flow {
+function knownFlow(root: FunctionStatement | Scope, stamps: readonly number[], make: () => Flow): Flow {
   const known = knownFlows.get(root);
-  if (known?.units.length === units.length && known.units.every((unit, at) => unit === units[at]))
+  if (known?.stamps.length === stamps.length && known.stamps.every((stamp, at) => stamp === stamps[at]))
     return known.flow;
   const flow = make();
-  knownFlows.set(root, { units, flow });
+  knownFlows.set(root, { stamps, flow });
   return flow;
 }
 

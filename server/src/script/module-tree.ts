@@ -11,7 +11,7 @@ import {
   type PythonValue,
 } from './interpret-values';
 import { definitionOf } from './names';
-import { type Call, type Program, reachOf, type Unit } from './program';
+import { type Call, type Program, stampOf, type Unit } from './program';
 import { layerTypes } from './torch-layers';
 
 /** One layer with weights, at one place of a network. */
@@ -66,8 +66,7 @@ interface Candidate {
 
 /** What one statement at the top of a file makes. */
 interface UnitTrees {
-  /** All that it depends on. */
-  readonly units: readonly Unit[];
+  readonly stamp: number;
   readonly calls: readonly Candidate[];
   readonly functions: readonly Candidate[];
   readonly classes: readonly Candidate[];
@@ -87,11 +86,10 @@ export function moduleTrees(source: ScriptFile, resolve: Resolver = nothing): re
   const known = knownTrees.get(resolve) ?? new WeakMap<Unit, UnitTrees>();
   knownTrees.set(resolve, known);
   const all = program.units.map((unit) => {
-    const units = reachOf(program, unit);
+    const stamp = stampOf(unit);
     const before = known.get(unit);
-    if (before?.units.length === units.length && before.units.every((one, at) => one === units[at]))
-      return before;
-    const made = { units, ...treesOfUnit(unit, source, resolve) };
+    if (before?.stamp === stamp) return before;
+    const made = { stamp, ...treesOfUnit(unit, source, resolve) };
     known.set(unit, made);
     return made;
   });
@@ -114,7 +112,7 @@ export function moduleTrees(source: ScriptFile, resolve: Resolver = nothing): re
   return trees;
 }
 
-function treesOfUnit(unit: Unit, { file }: ScriptFile, resolve: Resolver): Omit<UnitTrees, 'units'> {
+function treesOfUnit(unit: Unit, { file }: ScriptFile, resolve: Resolver): Omit<UnitTrees, 'stamp'> {
   const interpreter = new Interpreter(resolve);
   const calls = unit.calls
     .filter((call) => mayConstruct(call, file, resolve))

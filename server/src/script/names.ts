@@ -39,8 +39,8 @@ interface OpenScope extends Scope {
   readonly inner: Map<FunctionStatement | ClassStatement, Scope>;
   /** Scopes of an earlier text while this one is bound. */
   before: ReadonlyMap<FunctionStatement | ClassStatement, Scope> | undefined;
-  /** Of a module: the statements at its top that bind a name. */
-  readonly definers: Map<string, Statement[]>;
+  /** Of a module: the statements at its top that bind a name, in the order of the text. */
+  definers: Map<string, Statement[]>;
   /** The one of them that is bound now. */
   binding: Statement | undefined;
 }
@@ -59,7 +59,7 @@ export function bind(module: Module, earlier?: Scope): Scope {
   scope.names.clear();
   scope.inner.clear();
   scope.stars.length = 0;
-  scope.definers.clear();
+  scope.definers = new Map();
   for (const statement of module.statements) {
     scope.binding = statement;
     bindStatement(statement, scope);
@@ -162,9 +162,9 @@ function add(scope: OpenScope, name: string, binding: Binding): void {
   else if (definers.at(-1) !== scope.binding) definers.push(scope.binding);
 }
 
-/** Statements at the top of a program that bind a name there, in the order of the text. */
-export function definedBy(scope: Scope, name: string): readonly Statement[] {
-  return moduleScopes.get(scope)?.definers.get(name) ?? [];
+/** Statements at the top of a program by the names they bind there, in the order of the text. */
+export function definers(scope: Scope): ReadonlyMap<string, readonly Statement[]> {
+  return moduleScopes.get(scope)?.definers ?? new Map();
 }
 
 /** All bindings of a name as seen from a scope, by Python's rule: class scopes are not seen from their functions. */

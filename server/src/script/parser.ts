@@ -102,9 +102,19 @@ export class PythonParser {
     };
   }
 
+  /** What is broken may be recovered otherwise from an old tree; only without an error both ways lead to the same. */
   private tree(text: string, old: Chunk | undefined): Tree {
-    if (old?.tree) applyChange(old.tree, old.text, text);
-    const tree = this.parser.parse(text, old?.tree);
+    if (old?.tree && old.complete) {
+      applyChange(old.tree, old.text, text);
+      const tree = this.parsed(text, old.tree);
+      if (!tree.rootNode.hasError) return tree;
+      tree.delete();
+    }
+    return this.parsed(text);
+  }
+
+  private parsed(text: string, old?: Tree): Tree {
+    const tree = this.parser.parse(text, old);
     if (!tree) throw new Error('tree-sitter parsed without a language');
     return tree;
   }
@@ -112,7 +122,7 @@ export class PythonParser {
   private isInString(chunks: readonly Chunk[], offset: number): boolean {
     const chunk = chunks.findLast(({ start }) => start < offset);
     if (!chunk) return false;
-    const tree = chunk.tree ?? this.tree(chunk.text, undefined);
+    const tree = chunk.tree ?? this.parsed(chunk.text);
     const at = offset - chunk.start;
     let found = false;
     for (let node = tree.rootNode.descendantForIndex(at); node && !found; node = node.parent)

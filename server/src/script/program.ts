@@ -2,7 +2,7 @@
  * A program as rules see it: every call with its resolved path, scope and surroundings, in the order of the text, and
  * the frameworks it imports. Built from syntax alone; nothing is executed.
  */
-import { bind, definedBy, pathOf, type Scope } from './names';
+import { bind, definers, pathOf, type Scope } from './names';
 import {
   type Argument,
   blocks,
@@ -72,7 +72,13 @@ export interface Program {
   readonly imports: ReadonlySet<string>;
 }
 
-const pathsOf = new WeakMap<Program, ReadonlyMap<string, string | undefined>>();
+/** What the names at the top of a program mean: paths for all, and the statements that bind them. */
+interface Meanings {
+  readonly paths: ReadonlyMap<string, string | undefined>;
+  readonly definers: ReadonlyMap<string, readonly Statement[]>;
+}
+
+const meaningsOf = new WeakMap<Program, Meanings>();
 
 /**
  * Reads a parsed module.
@@ -80,15 +86,21 @@ const pathsOf = new WeakMap<Program, ReadonlyMap<string, string | undefined>>();
  */
 export function readProgram(module: Module, earlier?: Program): Program {
   const scope = bind(module, earlier?.scope);
-  const paths = new Map(
-    [...scope.names.keys()].map((name) => [name, pathOf({ kind: 'name', name, span: [0, 0] }, scope)]),
-  );
-  const changed = changedNames((earlier && pathsOf.get(earlier)) ?? new Map(), paths);
+  const before = earlier && meaningsOf.get(earlier);
+  const now: Meanings = {
+    paths: new Map(
+      [...scope.names.keys()].map((name) => [name, pathOf({ kind: 'name', name, span: [0, 0] }, scope)]),
+    ),
+    definers: definers(scope),
+  };
+  const changed = changedNames(before?.paths ?? new Map(), now.paths, (one, other) => one === other);
   const known = new Map(earlier?.units.map((unit) => [unit.statement, unit]));
   const units = module.statements.map((statement) => {
     const unit = known.get(statement);
     return unit && !changed.some((name) => unit.names.has(name)) ? unit : readUnit(statement, scope);
   });
+  const moved = changedNames(before?.definers ?? new Map(), now.definers, sameStatements);
+  stamp(units, now.definers, new Set(moved));
   const program: Program = {
     module,
     scope,
@@ -98,17 +110,65 @@ export function readProgram(module: Module, earlier?: Program): Program {
     functions: units.flatMap(({ functions }) => functions),
     imports: new Set(units.flatMap(({ imports }) => [...imports])),
   };
-  pathsOf.set(program, paths);
+  meaningsOf.set(program, now);
   return program;
 }
 
 /** Names that stand for something else than before. */
-function changedNames(
-  before: ReadonlyMap<string, string | undefined>,
-  now: ReadonlyMap<string, string | undefined>,
+function changedNames<T>(
+  before: ReadonlyMap<string, T>,
+  now: ReadonlyMap<string, T>,
+  same: (one: T | undefined, other: T | undefined) => boolean,
 ): readonly string[] {
   const names = [...now.keys(), ...[...before.keys()].filter((name) => !now.has(name))];
-  return names.filter((name) => before.get(name) !== now.get(name));
+  return names.filter((name) => !same(before.get(name), now.get(name)));
+}
+
+function sameStatements(
+  one: readonly Statement[] | undefined,
+  other: readonly Statement[] | undefined,
+): boolean {
+  return one?.length === other?.length && (one ?? []).every((statement, at) => statement === other?.[at]);
+}
+
+/** Statements at the top that bind the names in a unit. */
+const usedBy = new WeakMap<Unit, readonly Statement[]>();
+const stamps = new WeakMap<Unit, number>();
+let stampCount = 0;
+
+/**
+ * A number that changes whenever anything changes that a unit may depend on: itself, the units that bind the names in
+ * it, those that bind the names in them.
+ */
+export function stampOf(unit: Unit): number {
+  return stamps.get(unit) ?? 0;
+}
+
+function stamp(units: readonly Unit[], definedBy: Meanings['definers'], moved: ReadonlySet<string>): void {
+  const stale = new Set<Unit>();
+  for (const unit of units) {
+    if (usedBy.has(unit) && !intersects(moved, unit.names)) continue;
+    usedBy.set(unit, [...new Set([...unit.names].flatMap((name) => definedBy.get(name) ?? []))]);
+    stale.add(unit);
+  }
+  const users = new Map<Statement, Unit[]>();
+  for (const unit of units)
+    for (const used of usedBy.get(unit) ?? []) {
+      const list = users.get(used);
+      if (list) list.push(unit);
+      else users.set(used, [unit]);
+    }
+  // A set visits what is added while it is visited.
+  for (const unit of stale) {
+    stamps.set(unit, ++stampCount);
+    for (const user of users.get(unit.statement) ?? []) stale.add(user);
+  }
+}
+
+/** @param few is looked through. */
+function intersects(few: ReadonlySet<string>, many: ReadonlySet<string>): boolean {
+  for (const one of few) if (many.has(one)) return true;
+  return false;
 }
 
 function readUnit(statement: Statement, scope: Scope): Unit {
@@ -130,40 +190,6 @@ function readUnit(statement: Statement, scope: Scope): Unit {
   };
   visit(statement, around, unit);
   return unit;
-}
-
-/**
- * The units that what a unit does may depend on: those that bind the names in it, and in those. The unit itself is
- * the first.
- */
-export function reachOf(program: Program, unit: Unit): readonly Unit[] {
-  const { uses, units } = reachIndex(program);
-  const seen = new Set([unit]);
-  // A set visits what is added while it is visited.
-  for (const one of seen) {
-    let found = uses.get(one);
-    if (!found) {
-      const statements = new Set([...one.names].flatMap((name) => definedBy(program.scope, name)));
-      found = [...statements].flatMap((statement) => units.get(statement) ?? []);
-      uses.set(one, found);
-    }
-    for (const used of found) seen.add(used);
-  }
-  return [...seen];
-}
-
-const reachIndexes = new WeakMap<
-  Program,
-  { readonly units: ReadonlyMap<Statement, Unit>; readonly uses: Map<Unit, readonly Unit[]> }
->();
-
-function reachIndex(program: Program) {
-  const known = reachIndexes.get(program);
-  if (known) return known;
-  const units = new Map(program.units.map((unit) => [unit.statement, unit]));
-  const made = { units, uses: new Map<Unit, readonly Unit[]>() };
-  reachIndexes.set(program, made);
-  return made;
 }
 
 type OpenUnit = {
