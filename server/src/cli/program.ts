@@ -127,6 +127,7 @@ export function makeProgram(end: (code: number) => void): Command {
     'export-code model.quant.json --as onnxruntime -o quantize_model.py',
     'export-code model.quant.json --as onnxruntime -o quantize_model.py --force',
     'export-code model.quant.json --as torchao',
+    'export-code model.quant.json --as aimet --json',
   ])
     .addOption(
       new Option('--as <library>', 'library that the code calls').choices(codeTargets).makeOptionMandatory(),

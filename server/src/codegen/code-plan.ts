@@ -6,7 +6,7 @@ import type { RecipeData } from '../engine/format/recipe';
 import type { QuantScheme } from '../engine/numerics/scheme';
 
 /** Libraries that code is written for. */
-export const codeTargets = ['onnxruntime', 'torchao'] as const;
+export const codeTargets = ['onnxruntime', 'torchao', 'aimet'] as const;
 export type CodeTarget = (typeof codeTargets)[number];
 
 export interface CodePlan {

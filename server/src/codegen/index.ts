@@ -1,4 +1,5 @@
 /** A recipe as Python for another library: one entry per library. */
+import { aimetCode } from './aimet';
 import type { Code, CodePlan, CodeTarget } from './code-plan';
 import { onnxruntimeCode } from './onnxruntime';
 import { torchaoCode } from './torchao';
@@ -8,6 +9,7 @@ export { type Code, type CodeNote, type CodePlan, type CodeTarget, codeTargets }
 const writers: Readonly<Record<CodeTarget, (plan: CodePlan) => Code>> = {
   onnxruntime: onnxruntimeCode,
   torchao: torchaoCode,
+  aimet: aimetCode,
 };
 
 export function writeCode(plan: CodePlan, target: CodeTarget): Code {
