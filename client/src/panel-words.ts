@@ -106,9 +106,10 @@ export function modelPanelWords(): PanelWords {
     ),
     'quantized.execution': vscode.l10n.t('Runs in'),
     'quantizedTitle.execution': vscode.l10n.t(
-      'Whether onnxruntime computes it in integers at its full optimisation level',
+      'How onnxruntime computes it at its full optimisation level: in integers, by a kernel that reads codes in blocks, or in float',
     ),
     'execution.integer': vscode.l10n.t('integer'),
+    'execution.blocks': vscode.l10n.t('blocks'),
     'execution.float': vscode.l10n.t('float'),
     notFloat: vscode.l10n.t('No figure: the weight is not stored as float'),
     headerOnly: vscode.l10n.t('Read from the header; the weights have not been analysed.'),
@@ -150,6 +151,11 @@ export function comparePanelWords(): PanelWords {
     'factTitle.output': vscode.l10n.t(
       'Signal-to-noise ratio at the model output, everything quantized as in the file',
     ),
+    'fact.deployed': vscode.l10n.t('As deployed'),
+    'factTitle.deployed': vscode.l10n.t(
+      'The same with the kernels that onnxruntime chooses on this machine; all other figures are simulated operator by operator',
+    ),
+    outputAgreement: vscode.l10n.t(', top-1 agreement {0}'),
     'fact.agreement': vscode.l10n.t('Top-1 agreement'),
     'factTitle.agreement': vscode.l10n.t('Share of samples with the same highest class score'),
     'fact.kl': vscode.l10n.t('KL divergence'),

@@ -1,7 +1,7 @@
 /** What `analyze` prints of a file that is quantized already: a row per layer, then what the graph tells. */
 import type { AnalysisReport, LayerReport, QuantizedLayerFacts } from '../protocol/reports';
 import { percent } from '../rules/numbers';
-import { storedWeightFormat } from '../rules/quantized-row';
+import { executionOf, storedWeightFormat } from '../rules/quantized-row';
 import { type Column, table } from './table';
 
 /** The table of quantized layers; empty when no layer is quantized. */
@@ -22,7 +22,7 @@ export function quantizedTable(report: AnalysisReport): string {
     { title: 'at ends', align: 'right' },
     { title: 'scales', align: 'right' },
     { title: 'sum peak', align: 'right' },
-    ...(withFusion ? [{ title: 'integer' }] : []),
+    ...(withFusion ? [{ title: 'runs in' }] : []),
     ...(withInput
       ? [
           { title: 'input codes', align: 'right' as const },
@@ -34,7 +34,7 @@ export function quantizedTable(report: AnalysisReport): string {
     columns,
     rows.map(({ layer, facts }) => [
       ...weightCells(layer, facts),
-      ...(withFusion ? [fusedCell(facts.fused, reasons.get(layer.name))] : []),
+      ...(withFusion ? [fusedCell(facts, reasons.get(layer.name))] : []),
       ...(withInput
         ? [
             facts.input ? `${facts.input.codesUsed} of ${facts.input.levels}` : '–',
@@ -50,9 +50,9 @@ function clippedCell({ clippedShare, endsShare }: NonNullable<QuantizedLayerFact
   return clippedShare === undefined ? `at ends ${percent(endsShare)}` : percent(clippedShare);
 }
 
-function fusedCell(fused: boolean | undefined, reason: string | undefined): string {
-  if (fused === undefined) return '–';
-  return fused ? 'yes' : `no ✗ ${reason ?? ''}`.trimEnd();
+function fusedCell(facts: QuantizedLayerFacts, reason: string | undefined): string {
+  if (facts.fused === undefined) return '–';
+  return facts.fused ? executionOf(facts) : `float ✗ ${reason ?? ''}`.trimEnd();
 }
 
 function weightCells(layer: LayerReport, facts: QuantizedLayerFacts): readonly string[] {
@@ -75,9 +75,10 @@ function weightCells(layer: LayerReport, facts: QuantizedLayerFacts): readonly s
 export function unfusedLine(report: AnalysisReport): string {
   const { unfused, conversions } = report.quantization ?? {};
   if (!unfused || conversions === undefined) return '';
+  const inBlocks = report.layers.some(({ quantized }) => quantized && executionOf(quantized) === 'blocks');
   const head =
     unfused.length === 0
-      ? 'onnxruntime runs every quantized operator in integers'
+      ? `onnxruntime runs every quantized operator ${inBlocks ? 'in integers, or in blocks with a kernel of their own' : 'in integers'}`
       : `onnxruntime keeps ${unfused.length} operators in float between quantizers`;
   return `${head}; ${conversions} conversions of activations stay in its graph`;
 }

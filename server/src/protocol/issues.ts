@@ -369,7 +369,12 @@ export interface IssueFacts extends Readonly<Record<ScriptCode, ScriptFindingFac
     readonly because: 'offset' | 'symmetric';
     readonly bitsLost: number;
   };
-  M13: { readonly channels: readonly number[]; readonly total: number };
+  M13: {
+    readonly channels: readonly number[];
+    readonly total: number;
+    /** Instead of dead channels: all weights are this one number, in all these layers. */
+    readonly placeholder?: { readonly value: number; readonly layers: readonly string[] };
+  };
   M14: Measured & {
     readonly clippedShare?: number;
     /** max |x| over the 99.99th percentile of |x|. */

@@ -49,8 +49,11 @@ export interface QuantizedRow {
   readonly scaleSpread: number;
   /** Channels whose scale is 0, subnormal or not finite. */
   readonly badScales: number;
-  /** How the runtime computes it at its full optimisation level; missing = not looked at. */
-  readonly execution?: 'integer' | 'float';
+  /**
+   * How the runtime computes it at its full optimisation level: in integers, by a kernel that reads codes in blocks
+   * and multiplies as its accuracy level says, or in float; missing = not looked at.
+   */
+  readonly execution?: 'integer' | 'blocks' | 'float';
   /** Why it stays float, where that is known. */
   readonly reason?: string;
 }

@@ -26,7 +26,16 @@ export function quantizedRow(
     endShare: facts.saturatedShare,
     scaleSpread: facts.scaleSpread,
     badScales: facts.badScales,
-    ...(facts.fused === undefined ? {} : { execution: facts.fused ? 'integer' : 'float' }),
+    ...(facts.fused === undefined ? {} : { execution: executionOf(facts) }),
     ...(facts.fused === false && reason !== undefined ? { reason } : {}),
   };
+}
+
+/** Blocks of codes are multiplied by one kernel too, yet with real activations unless it quantizes them itself. */
+export function executionOf({
+  form,
+  fused,
+}: Pick<QuantizedLayerFacts, 'form' | 'fused'>): NonNullable<QuantizedRow['execution']> {
+  if (fused !== true) return 'float';
+  return form === 'matmul-n-bits' || form === 'blocked-qdq' ? 'blocks' : 'integer';
 }

@@ -84,3 +84,13 @@ export function storedSpread(bitsLost: number, f: NonNullable<IssueFacts['M01'][
       : '';
   return `under one scale for the tensor, ${f.narrow} of ${f.channels} channels use less than an eighth of the codes, and the median channel loses ${bitsLost.toFixed(1)} bits${others}. Use per-channel weights.`;
 }
+
+/** M13 of weights that hold one number. */
+export function placeholderWords({ value, layers }: NonNullable<IssueFacts['M13']['placeholder']>): string {
+  const more = layers.length - 1;
+  const others =
+    more > 0
+      ? `; so in ${layers.length} layers (${layers.slice(0, 4).join(', ')}${layers.length > 4 ? ', …' : ''})`
+      : '';
+  return `all weights are ${value === 0 ? 'zero' : `the same number (${value.toPrecision(3)})`}, a placeholder or a fixed filter${others}: errors of such weights say nothing. Put the trained weights into the file.`;
+}

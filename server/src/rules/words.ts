@@ -9,7 +9,7 @@ import type { Effect, Verdict } from '../protocol/views';
 import { fileSentences } from './file-words';
 import { ruleOf } from './index';
 import { decibels, percent, times } from './numbers';
-import { executionWords, quantizedSentences, storedSpread } from './quantized-words';
+import { executionWords, placeholderWords, quantizedSentences, storedSpread } from './quantized-words';
 import { oneLine, quote } from './quote';
 import { helps } from './remedies';
 
@@ -151,7 +151,9 @@ const sentences: { readonly [C in IssueCode]: Sentence<C> } = {
       ? `zero is far outside, so ${bits(f.bitsLost)} of the codes' range are wasted. Subtract the offset and fold it into the bias.`
       : `a symmetric format wastes ${bits(f.bitsLost)}. ${advice('Use asymmetric activations', f.gains)}`),
   M13: (f) =>
-    `${f.channels.length} of ${f.total} channels are dead (weights zero or next to zero): ${f.channels.slice(0, 8).join(', ')}${f.channels.length > 8 ? ', …' : ''}.`,
+    f.placeholder
+      ? placeholderWords(f.placeholder)
+      : `${f.channels.length} of ${f.total} channels are dead (weights zero or next to zero): ${f.channels.slice(0, 8).join(', ')}${f.channels.length > 8 ? ', …' : ''}.`,
   M14: (f) => {
     if (f.inFile) {
       const cost = f.sqnr === undefined ? '' : `; the activation alone leaves ${decibels(f.sqnr)} here`;

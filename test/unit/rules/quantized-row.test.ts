@@ -48,6 +48,7 @@ describe('the row of a quantized layer', () => {
     const unfused = [{ node: '/a', op: 'Conv', layer: 'a', reason: 'bias-scale' }] as const;
     expect(quantizedRow(layer('a', { quantized: facts }), unfused)).not.toHaveProperty('execution');
     check({ fused: true }, { execution: 'integer' }, unfused);
+    check({ fused: true, form: 'matmul-n-bits' }, { execution: 'blocks' }, unfused);
     check({ fused: false }, { execution: 'float', reason: 'bias-scale' }, unfused);
     expect(quantizedRow(layer('b', { quantized: { ...facts, fused: false } }), unfused)).not.toHaveProperty(
       'reason',

@@ -90,6 +90,22 @@ describe('M13 dead channels', () => {
     checkFindings([layer('a', {}, { deadChannels: [1, 7] })], perChannel, [
       'information M13 a: 2 of 16 channels are dead (weights zero or next to zero): 1, 7.',
     ]));
+  it('leaves out padding rows of a lookup table', () =>
+    checkFindings([layer('a', { lookup: true }, { deadChannels: [0] })], perChannel, []));
+  it('says once which layers hold one number, and nothing of their channels', () =>
+    checkFindings(
+      [
+        layer('a', { weightRange: { min: 0.5, max: 0.5 } }),
+        layer('b', { weightRange: { min: 0, max: 0 } }, { deadChannels: [0, 1] }),
+        layer('c', { weightRange: { min: 0, max: 0.5 } }),
+      ],
+      perChannel,
+      [
+        'information M13 a: all weights are the same number (0.500), a placeholder or a fixed filter; so in 2 layers (a, b): errors of such weights say nothing. Put the trained weights into the file.',
+      ],
+    ));
+  it('takes no notice of a weight of one element', () =>
+    checkFindings([layer('a', { params: 1, weightRange: { min: 2, max: 2 } })], perChannel, []));
 });
 
 describe('M16 depthwise network per tensor', () => {

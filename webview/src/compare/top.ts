@@ -48,6 +48,14 @@ function facts(view: CompareView): readonly Child[] {
     output &&
       (output.sqnr !== null || view.state !== 'running') &&
       fact(say('fact.output'), say('factTitle.output'), judged(output.sqnr)),
+    output?.deployed &&
+      fact(
+        say('fact.deployed'),
+        say('factTitle.deployed'),
+        judged(output.deployed.sqnr),
+        output.deployed.topOneAgreement !== null &&
+          say('outputAgreement', percent(output.deployed.topOneAgreement)),
+      ),
     output &&
       output.topOneAgreement !== null &&
       fact(say('fact.agreement'), say('factTitle.agreement'), percent(output.topOneAgreement)),

@@ -55,7 +55,7 @@ export function quantizedColumns(layers: readonly LayerRow[]): readonly Column<L
 function executionText({ execution, reason }: QuantizedRow): string {
   if (execution === undefined) return '–';
   const name = say(`execution.${execution}`);
-  return execution === 'integer' ? name : `${name} △ ${reason ?? ''}`.trimEnd();
+  return execution !== 'float' ? name : `${name} △ ${reason ?? ''}`.trimEnd();
 }
 
 function column(

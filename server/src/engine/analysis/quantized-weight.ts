@@ -4,16 +4,15 @@
  * MatMulInteger and its relatives, MatMulNBits (onnxruntime ContribOperators). Codes stay in their stored width.
  */
 import type { QuantizedLayerFacts } from '../../protocol/reports';
-import { type DataType, DataTypeCode, dataTypeByCode } from '../base/dtype';
+import type { DataType } from '../base/dtype';
 import { unpackUnsigned } from '../base/pack';
-import { isReshaped, permutation, shapesThrough, sliceOf } from '../graph/constant-source';
+import { isReshaped } from '../graph/constant-source';
 import type { Node } from '../graph/ir';
 import type { Layer } from '../graph/layers';
-import { permuted } from '../graph/rearrange';
 import { elementsOf, type Tensor } from '../graph/tensor';
-import { roundHalfEven } from '../numerics/affine';
 import { type ChannelView, channelView, elementIndex } from '../numerics/layout';
 import { quantizedTable } from './quantized-table';
+import { codesOf, floats, type MadeCodes, parameterOf, rearranged } from './stored-codes';
 
 /** Codes of one weight; `read` gives one output channel at a time. */
 export interface QuantizedWeight {
@@ -53,18 +52,15 @@ const ownParameters: Readonly<
 
 /** Opens the codes of a layer; `undefined` when its weight is float, not readable, or stored in no integer type. */
 export function quantizedWeight(layer: Layer): QuantizedWeight | undefined {
-  if (!layer.quantized) return undefined;
+  if (!layer.quantized || layer.computed) return undefined;
   if (layer.op === 'com.microsoft.MatMulNBits') return nBitsWeight(layer);
   if (layer.lookup && layer.through.length === 0) return quantizedTable(layer);
-  const dequantize = layer.through.find((node) => node.opType === 'DequantizeLinear');
-  const quantize = layer.through.find((node) => node.opType === 'QuantizeLinear');
-  const type = dataTypeByCode(quantize ? codeType(quantize) : layer.tensor.dataType);
-  if (!type || !isInteger(type)) return undefined;
-  if (dequantize) return dequantizedWeight(layer, type, dequantize, quantize);
+  const made = codesOf(layer);
+  if (!made) return undefined;
+  if (made.dequantize) return dequantizedWeight(layer, made, made.dequantize);
   const own = ownParameters[layer.op];
-  if (!own) return undefined;
-  const codes = integersOf(layer.tensor);
-  if (!codes) return undefined;
+  if (!own || isReshaped(layer.through)) return undefined;
+  const { type, codes } = made;
   const [scaleAt, zeroAt] = own.at;
   const scales = scaleAt === undefined ? dynamicScale(layer.node) : floats(layer.node.input(scaleAt)?.tensor);
   if (!scales || (scaleAt !== undefined && scales.length === 0)) return undefined;
@@ -74,14 +70,10 @@ export function quantizedWeight(layer: Layer): QuantizedWeight | undefined {
     groupSize: undefined,
     scales,
     zeroPoints: floats(zeros),
-    read: reader(codes, channelView(layer.shape, layer.channelAxis), (channel) =>
+    read: reader(made.toStored(codes), channelView(layer.shape, layer.channelAxis), (channel) =>
       scales.length > 1 ? channel : 0,
     ),
   };
-}
-
-function isInteger(type: DataType): boolean {
-  return (type.kind === 'int' || type.kind === 'uint') && type.bits <= 16;
 }
 
 function common(
@@ -102,42 +94,44 @@ function common(
   };
 }
 
-function dequantizedWeight(
-  layer: Layer,
-  type: DataType,
-  node: Node,
-  quantize: Node | undefined,
-): QuantizedWeight | undefined {
-  const codes = quantize ? quantizedNow(layer, type, quantize) : integersOf(layer.tensor);
+function dequantizedWeight(layer: Layer, made: MadeCodes, node: Node): QuantizedWeight | undefined {
+  const { type, codes, shape, after } = made;
   const scales = floats(node.input(1)?.tensor);
-  if (!codes || !scales || scales.length === 0) return undefined;
+  if (!scales || scales.length === 0) return undefined;
   const zeroTensor = node.input(2)?.tensor;
-  const stored = layer.tensor.shape;
   const block = node.int('block_size', 0);
-  const parameter = parameterOf(stored, node.int('axis', 1), block, scales.length);
+  const parameter = parameterOf(shape, node.int('axis', 1), block, scales.length);
   const rest = { scales, zeroPoints: floats(zeroTensor) };
   if (!isReshaped(layer.through)) {
     const view = channelView(layer.shape, layer.channelAxis);
     const granularity = scales.length === 1 ? 'tensor' : block > 0 ? 'group' : 'channel';
+    const stored = made.toStored(codes);
+    const moved =
+      scales.length > 1 && stored !== codes
+        ? made.toStored(Float64Array.from({ length: codes.length }, (_, at) => parameter(at)))
+        : undefined;
+    const parameterAt = moved ? (at: number) => moved[at] ?? 0 : parameter;
     return {
       ...common(layer, type, block > 0 ? 'blocked-qdq' : 'qdq', granularity),
       ...rest,
       groupSize: granularity === 'group' ? block : undefined,
       read: (channel, into, parameters) => {
-        copyChannel(codes, view, channel, into);
+        copyChannel(stored, view, channel, into);
         if (scales.length === 1) parameters.fill(0);
         else
-          for (let k = 0; k < view.perChannel; k++) parameters[k] = parameter(elementIndex(view, channel, k));
+          for (let k = 0; k < view.perChannel; k++)
+            parameters[k] = parameterAt(elementIndex(view, channel, k));
       },
     };
   }
   // Codes stored in blocks or rows: bring codes and the positions of their scales to the layer's shape together.
-  const whole = reshapedCodes(Float32Array.from(codes), layer);
-  const positions = reshapedCodes(
+  const whole = rearranged(Float32Array.from(codes), shape, after);
+  const positions = rearranged(
     Float32Array.from({ length: codes.length }, (_, at) => parameter(at)),
-    layer,
+    shape,
+    after,
   );
-  const row = layer.tensor.size / Math.max(1, scales.length);
+  const row = codes.length / Math.max(1, scales.length);
   const view = channelView(layer.shape, layer.channelAxis);
   const grouped = scales.length > 1 && (block > 0 || scales.length !== view.channels);
   return {
@@ -175,80 +169,6 @@ export function dequantized(weight: QuantizedWeight): Float32Array {
     }
   }
   return values;
-}
-
-/** A constant in the layer's shape, from one that was stored in blocks or rows. */
-export function reshapedCodes(data: Float32Array, { tensor, through }: Layer): Float32Array {
-  const shapes = [tensor.shape, ...(shapesThrough(tensor.shape, through) ?? [])];
-  let values = data;
-  through.forEach((node, index) => {
-    const shape = shapes[index] ?? [];
-    const order = node.op === 'Transpose' ? permutation(node, shape.length) : undefined;
-    if (order) values = permuted(values, shape, order);
-    const kept = node.op === 'Slice' ? sliceOf(node, shape) : undefined;
-    if (kept) values = sliced(values, shape, kept);
-  });
-  return values;
-}
-
-function sliced(
-  data: Float32Array,
-  shape: readonly number[],
-  { axis, start, end }: { readonly axis: number; readonly start: number; readonly end: number },
-): Float32Array {
-  const inner = shape.slice(axis + 1).reduce((product, size) => product * size, 1);
-  const row = (shape[axis] ?? 0) * inner;
-  const kept = Math.max(0, end - start) * inner;
-  const rows = row > 0 ? data.length / row : 0;
-  const result = new Float32Array(rows * kept);
-  for (let at = 0; at < rows; at++) {
-    const from = at * row + start * inner;
-    result.set(data.subarray(from, from + kept), at * kept);
-  }
-  return result;
-}
-
-/** Element type that a QuantizeLinear makes: its zero point's, the one it states, uint8 without both. */
-function codeType(node: Node): number {
-  return node.input(2)?.elementType || node.int('output_dtype', DataTypeCode.uint8);
-}
-
-/** Codes of a float weight that the file quantizes at every run. */
-function quantizedNow(layer: Layer, type: DataType, node: Node): Int32Array | undefined {
-  const values = layer.tensor.toFloat32().value;
-  const scales = floats(node.input(1)?.tensor);
-  if (!values || !scales) return undefined;
-  const zeros = floats(node.input(2)?.tensor);
-  const block = node.int('block_size', 0);
-  const position = parameterOf(layer.tensor.shape, node.int('axis', 1), block, scales.length);
-  const lowest = type.kind === 'int' ? -(2 ** (type.bits - 1)) : 0;
-  const highest = lowest + 2 ** type.bits - 1;
-  return Int32Array.from(values, (value, index) => {
-    const at = position(index);
-    const code = roundHalfEven(value / (scales[at] ?? 1)) + (zeros?.[at] ?? 0);
-    return Math.min(highest, Math.max(lowest, code));
-  });
-}
-
-/** Position of an element's scale, as DequantizeLinear finds it. */
-export function parameterOf(
-  shape: readonly number[],
-  axis: number,
-  block: number,
-  count: number,
-): (index: number) => number {
-  if (count === 1) return () => 0;
-  const at = axis < 0 ? axis + shape.length : axis;
-  const size = shape[at] ?? 1;
-  const inner = shape.slice(at + 1).reduce((product, dimension) => product * dimension, 1);
-  if (block <= 0) return (index) => Math.floor(index / inner) % size;
-  const blocks = Math.ceil(size / block);
-  return (index) => {
-    const along = Math.floor(index / inner) % size;
-    return (
-      (Math.floor(index / (inner * size)) * blocks + Math.floor(along / block)) * inner + (index % inner)
-    );
-  };
 }
 
 /** Reads whole channels of codes whose scale is one for the tensor or one per channel. */
@@ -347,14 +267,4 @@ export function dynamicScale(node: Node): Float32Array {
     return floats(constant?.tensor) ?? none;
   }
   return none;
-}
-
-/** Codes in their own width. */
-function integersOf(tensor: Tensor): ArrayLike<number> | undefined {
-  const codes = elementsOf(tensor).value;
-  return codes instanceof BigInt64Array || codes instanceof BigUint64Array ? undefined : codes;
-}
-
-function floats(tensor: Tensor | undefined): Float32Array | undefined {
-  return tensor?.toFloat32().value;
 }

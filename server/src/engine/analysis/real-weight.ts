@@ -7,7 +7,8 @@ import { issue } from '../base/issue';
 import { fail, type Outcome, ok } from '../base/outcome';
 import { isReshaped, type Layer } from '../graph/layers';
 import { type ChannelView, channelView, gatherChannel } from '../numerics/layout';
-import { dequantized, parameterOf, quantizedWeight, reshapedCodes } from './quantized-weight';
+import { dequantized, quantizedWeight } from './quantized-weight';
+import { parameterOf, reshapedCodes } from './stored-codes';
 
 /** float32 weight, channel-major. Issues: the tensor's own, `tensor-invalid` for codes that cannot be read. */
 export function realWeight(layer: Layer): Outcome<Float32Array> {
