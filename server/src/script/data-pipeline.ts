@@ -4,7 +4,13 @@
  * first the module, then what nothing calls. What is not known is a doubt, never a guess.
  */
 import { tensorflowData } from './data-pipeline-keras';
-import { isTransform, isWholeTransform, transformed } from './data-pipeline-transforms';
+import {
+  isTransform,
+  isWholeTransform,
+  type Library,
+  transformed,
+  transformLibrary,
+} from './data-pipeline-transforms';
 import { given, pathTextIn } from './data-pipeline-values';
 import { batchSizeIn, DataWorld, isNetwork, loaderType, torchvisionData } from './data-pipeline-world';
 import { Interpreter, type Resolver } from './interpret';
@@ -54,6 +60,8 @@ export interface DataPipeline {
   readonly batchSize?: number;
   /** True where the framework is PyTorch: what the loader yields are its tensors. */
   readonly isTorch: boolean;
+  /** Library of the transform: how it is called. */
+  readonly library?: Library;
   readonly doubts: readonly Doubt[];
 }
 
@@ -245,7 +253,10 @@ class Reader {
     return {
       role: picture.isRandom ? 'training' : 'unknown',
       ...rest,
-      ...(transform && { transform: this.part(transform) }),
+      ...(transform && {
+        transform: this.part(transform),
+        library: transformLibrary(transform.type) ?? 'torchvision',
+      }),
       sources,
       preprocessing,
       evidence,

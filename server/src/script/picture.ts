@@ -32,6 +32,8 @@ export type DoubtKind =
   | 'squashed'
   /** Height and width differ, which resize and crop cannot say. */
   | 'not-square'
+  /** Cropped before it is resized: the size of the crop. */
+  | 'cropped-first'
   /** Other than bilinear: `bicubic`. */
   | 'interpolation'
   /** Turned to grey and back to three channels. */
@@ -163,7 +165,15 @@ function exact(value: number): number {
 
 /** Shorter side to a size. */
 export function resizedShorter(picture: Picture, size: number, span: Span): Picture {
-  return withValues(picture, { resize: size }, span);
+  const { crop } = picture.preprocessing;
+  if (crop === undefined) return withValues(picture, { resize: size }, span);
+  // What is cut out is a square already; here pictures are resized first.
+  return withDoubt(
+    withValues(picture, { resize: size, crop: size }, span),
+    'cropped-first',
+    String(crop),
+    span,
+  );
 }
 
 /** Both sides to sizes of their own. A square is the nearest that resize and crop can say. */

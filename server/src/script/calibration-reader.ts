@@ -1,0 +1,294 @@
+/**
+ * A `CalibrationDataReader` of onnxruntime for one script: it feeds `quantize_static` with what the script's own loader
+ * or transform gives, in the batches that the model takes, without labels. Edits of the text, imports merged.
+ * Interface: onnxruntime/quantization/calibrate.py (`get_next` ends with None; `rewind` starts again).
+ */
+
+import { canonicalPath } from './catalog';
+import type { DataPipeline } from './data-pipeline';
+import { importEdits, importedAs, type NeededImport, type OffsetEdit } from './edit-imports';
+import { pathOf } from './names';
+import type { ParsedScript } from './parser';
+import { argumentValue, type Program } from './program';
+import type { Span, Statement } from './syntax';
+import { stringOf } from './values';
+
+/** The input of the model that the reader feeds. */
+export interface ReaderInput {
+  readonly name: string;
+  /** First dimension where it is fixed. */
+  readonly batch?: number;
+  /** True when samples can be fed in batches of any size. */
+  readonly anyBatch: boolean;
+  /** NumPy's name of the type: `float32`. */
+  readonly type: string;
+}
+
+export interface ReaderScript {
+  readonly parsed: Pick<ParsedScript, 'text' | 'module'>;
+  readonly program: Program;
+}
+
+/** Samples a reader gives unless told otherwise. */
+const SAMPLES = 128;
+
+/** True when the script has a reader of its own. */
+export function hasReader({ program }: ReaderScript): boolean {
+  return program.classes.some(({ statement, scope }) =>
+    statement.bases.some(({ value }) => {
+      const path = pathOf(value, scope.parent ?? scope);
+      const name = value.kind === 'name' ? value.name : value.kind === 'attribute' ? value.attribute : '';
+      return (path ?? name).endsWith('CalibrationDataReader');
+    }),
+  );
+}
+
+/**
+ * Edits that add the reader; undefined where none can be written: random data, nothing to read from, a reader is there.
+ * @param input of the model; without one its name is a constant to fill in.
+ */
+export function readerEdits(
+  script: ReaderScript,
+  pipeline: DataPipeline,
+  input: ReaderInput | undefined,
+): readonly OffsetEdit[] | undefined {
+  const { parsed, program } = script;
+  if (!parsed.module.complete || hasReader(script) || pipeline.doubts.some(({ kind }) => kind === 'random'))
+    return undefined;
+  const source = sourceOf(pipeline);
+  if (!source) return undefined;
+  const place = placeOf(parsed, source.span);
+  if (!place) return undefined;
+  const isReachable = place.isBehind && source.name !== undefined;
+  if (source.kind === 'transform' && !isReachable) return undefined;
+  if (source.kind === 'transform' && (input?.batch ?? 1) !== 1) return undefined;
+  const known = (name: string) => program.scope.names.has(name);
+  const free = (name: string): string => (known(name) ? free(`${name}_`) : name);
+  const parts: Parts = {
+    className: free('CalibrationReader'),
+    base: importedAs(parsed, quantization, 'CalibrationDataReader', place.at) ?? 'CalibrationDataReader',
+    numpy: importedAs(parsed, 'numpy', undefined, place.at) ?? 'np',
+    source: isReachable ? source.name : undefined,
+    input: input ?? exportedInput(program),
+    constant: free('INPUT_NAME'),
+    processor: source.processor,
+    isTorch: pipeline.isTorch,
+  };
+  if (
+    parts.base === 'CalibrationDataReader' &&
+    known('CalibrationDataReader') &&
+    !importedAs(parsed, quantization, 'CalibrationDataReader')
+  )
+    return undefined;
+  const lines = source.kind === 'loader' ? loaderReader(parts) : pictureReader(parts);
+  const needed: NeededImport[] = [
+    { module: 'numpy', as: parts.numpy },
+    {
+      module: quantization,
+      names: [
+        { name: 'CalibrationDataReader', ...(parts.base !== 'CalibrationDataReader' && { as: parts.base }) },
+      ],
+    },
+    ...(source.kind === 'transform'
+      ? [
+          { module: 'pathlib', names: [{ name: 'Path' }] },
+          { module: 'PIL', names: [{ name: 'Image' }] },
+        ]
+      : []),
+  ];
+  const imports = importEdits(parsed, needed.map(asImported(parsed, place.at)), place.at);
+  return withClass(imports, { ...place, lines }, parsed.text);
+}
+
+const quantization = 'onnxruntime.quantization';
+
+/** `import numpy` as it stands is enough. */
+function asImported(parsed: ReaderScript['parsed'], before: number): (needed: NeededImport) => NeededImport {
+  return (needed) => {
+    const local = needed.names ? undefined : importedAs(parsed, needed.module, undefined, before);
+    return local === needed.module ? { module: needed.module } : needed;
+  };
+}
+
+interface Source {
+  readonly kind: 'loader' | 'transform';
+  readonly span: Span;
+  readonly name: string | undefined;
+  /** How a transform takes a picture. */
+  readonly processor: 'call' | 'keyword' | 'processor';
+}
+
+function sourceOf({ kind, loader, transform, library }: DataPipeline): Source | undefined {
+  if (loader) return { kind: 'loader', span: loader.span, name: loader.name, processor: 'call' };
+  if (kind !== 'transform' || !transform) return undefined;
+  const processor =
+    library === 'albumentations' ? 'keyword' : library === 'transformers' ? 'processor' : 'call';
+  return { kind: 'transform', span: transform.span, name: transform.name, processor };
+}
+
+interface Placing {
+  readonly at: number;
+  /** Behind the statement that makes the source, so that its name is known there. */
+  readonly isBehind: boolean;
+}
+
+/** Behind the statement of the module that makes the source; in front of a function or class around it. */
+function placeOf({ text, module }: ReaderScript['parsed'], span: Span): Placing | undefined {
+  const around = module.statements.find((one) => one.span[0] <= span[0] && span[1] <= one.span[1]);
+  if (!around) return undefined;
+  if (isPlain(around)) {
+    const newline = text.indexOf('\n', around.span[1]);
+    const at = newline < 0 ? text.length : newline + 1;
+    const shared = module.statements.some(
+      (one) => one !== around && one.span[0] < at && one.span[1] > around.span[1],
+    );
+    return shared ? undefined : { at, isBehind: true };
+  }
+  return { at: startOf(text, around), isBehind: false };
+}
+
+function isPlain({ kind }: Statement): boolean {
+  return kind === 'assign' || kind === 'expression';
+}
+
+/** Start of a definition with its decorators and the comments above it. */
+function startOf(text: string, { span }: Statement): number {
+  let at = text.lastIndexOf('\n', span[0] - 1) + 1;
+  for (;;) {
+    const above = text.lastIndexOf('\n', at - 2) + 1;
+    if (at === 0 || !/^\s*[#@]/.test(text.slice(above, at))) return at;
+    at = above;
+  }
+}
+
+interface Parts {
+  readonly className: string;
+  readonly base: string;
+  readonly numpy: string;
+  /** Expression for the loader or transform, where code of the class can use it. */
+  readonly source: string | undefined;
+  readonly input: ReaderInput | undefined;
+  readonly constant: string;
+  readonly processor: Source['processor'];
+  readonly isTorch: boolean;
+}
+
+/** Name in `torch.onnx.export(…, input_names=['input'])`. */
+function exportedInput({ calls }: Program): ReaderInput | undefined {
+  for (const call of calls) {
+    if (call.path === undefined || canonicalPath(call.path) !== 'torch.onnx.export') continue;
+    const names = argumentValue(call, 'input_names');
+    const name = names?.kind === 'list' && names.items.length === 1 ? stringOf(names.items[0]) : undefined;
+    if (name !== undefined) return { name, anyBatch: false, type: 'float32' };
+  }
+  return undefined;
+}
+
+function loaderReader(parts: Parts): readonly string[] {
+  const { source, numpy, input, isTorch } = parts;
+  const batch = input?.batch ?? 1;
+  const tensor = isTorch ? 'inputs.detach().cpu()' : 'inputs';
+  const feed = (value: string) => `yield {self.input_name: ${value}}`;
+  const feeding = input?.anyBatch
+    ? [`            ${feed('inputs')}`]
+    : [
+        batch === 1
+          ? '            for start in range(len(inputs)):'
+          : `            for start in range(0, len(inputs) - ${batch - 1}, ${batch}):`,
+        `                ${feed(`inputs[start : start + ${batch}]`)}`,
+      ];
+  return [
+    ...head(
+      parts,
+      `Feeds quantize_static with the inputs of ${source ?? 'a DataLoader'}, without labels.`,
+      source === undefined ? 'loader' : `loader=${source}`,
+    ),
+    '        self.loader = loader',
+    ...common,
+    '        left = self.samples',
+    '        for batch in self.loader:',
+    '            inputs = next(iter(batch.values())) if isinstance(batch, dict) else batch',
+    '            inputs = inputs[0] if isinstance(inputs, (list, tuple)) else inputs',
+    `            inputs = ${numpy}.asarray(${tensor}, dtype=${numpy}.${input?.type ?? 'float32'})[:left]`,
+    ...feeding,
+    '            left -= len(inputs)',
+    '            if left <= 0:',
+    '                return',
+  ];
+}
+
+function pictureReader(parts: Parts): readonly string[] {
+  const { source = '', numpy, input, processor } = parts;
+  const prepared = {
+    call: `${source}(picture)`,
+    keyword: `${source}(image=${numpy}.asarray(picture))["image"]`,
+    processor: `${source}(images=picture, return_tensors="np")["pixel_values"][0]`,
+  }[processor];
+  return [
+    ...head(parts, `Feeds quantize_static with the pictures in a folder, prepared by ${source}.`, 'folder'),
+    '        self.folder = folder',
+    ...common,
+    '        endings = (".jpg", ".jpeg", ".png")',
+    '        paths = sorted(path for path in Path(self.folder).rglob("*") if path.suffix.lower() in endings)',
+    '        for path in paths[: self.samples]:',
+    '            picture = Image.open(path).convert("RGB")',
+    `            inputs = ${numpy}.asarray(${prepared}, dtype=${numpy}.${input?.type ?? 'float32'})`,
+    `            yield {self.input_name: inputs[${numpy}.newaxis]}`,
+  ];
+}
+
+function head(
+  { className, base, input, constant }: Parts,
+  purpose: string,
+  parameter: string,
+): readonly string[] {
+  const name = input ? JSON.stringify(input.name) : constant;
+  const unknown = [
+    "# Name of the model's input: onnxruntime.InferenceSession(path).get_inputs()[0].name",
+    `${constant} = "input"`,
+    '',
+    '',
+  ];
+  return [
+    ...(input ? [] : unknown),
+    `class ${className}(${base}):`,
+    `    """${purpose}"""`,
+    '',
+    `    def __init__(self, ${parameter}, input_name=${name}, samples=${SAMPLES}):`,
+  ];
+}
+
+const common: readonly string[] = [
+  '        self.input_name = input_name',
+  '        self.samples = samples',
+  '        self.rewind()',
+  '',
+  '    def get_next(self):',
+  '        return next(self.feeds, None)',
+  '',
+  '    def rewind(self):',
+  '        self.feeds = self.read()',
+  '',
+  '    def read(self):',
+];
+
+/** The class as an edit beside those of the imports, two blank lines around it. */
+function withClass(
+  imports: readonly OffsetEdit[],
+  { at, isBehind, lines }: Placing & { readonly lines: readonly string[] },
+  text: string,
+): readonly OffsetEdit[] {
+  const lineBreak = text.includes('\r\n') ? '\r\n' : '\n';
+  const opensLine = at === 0 || text[at - 1] === '\n';
+  const written = lines.join('\n').replaceAll('\n', lineBreak);
+  const blank = /^(?:[ \t]*\r?\n)*/.exec(text.slice(at))?.[0].split('\n').length ?? 1;
+  const isLast = at >= text.length;
+  const after = isBehind ? lineBreak.repeat(isLast ? 0 : Math.max(0, 3 - blank)) : lineBreak.repeat(2);
+  const before = lineBreak.repeat(!isBehind || at === 0 ? (isBehind ? 2 : 0) : opensLine ? 2 : 3);
+  const body = `${before}${written}${lineBreak}${after}`;
+  const here = imports.find((one) => one.start === at && one.end === at);
+  const rest = imports.filter((one) => one !== here);
+  return [...rest, { start: at, end: at, text: `${here?.text ?? ''}${body}` }].sort(
+    (one, other) => one.start - other.start,
+  );
+}
