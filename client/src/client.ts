@@ -24,6 +24,9 @@ import {
   clearCacheRequest,
   compareChanged,
   compareRequest,
+  type ExportCodeParams,
+  type ExportCodeReply,
+  exportCodeRequest,
   type ForgetRunsParams,
   forgetRunsRequest,
   type HistoryParams,
@@ -222,6 +225,11 @@ export class Server implements vscode.Disposable {
       edit: edit ?? new vscode.WorkspaceEdit(),
       problems: reply.problems,
     };
+  }
+
+  /** What a recipe decides, as Python for another library. */
+  exportCode(params: ExportCodeParams): Promise<ExportCodeReply> {
+    return this.request(exportCodeRequest, params);
   }
 
   /** Bytes freed. */

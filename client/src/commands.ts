@@ -1,13 +1,14 @@
 /** What each command does. Arguments come from lenses and hovers (URIs as text), menus (URIs, tree rows) or nobody. */
 import * as vscode from 'vscode';
 import type { FixKind } from '../../server/src/protocol/reports';
-import type { RecipeAction, RunRecord } from '../../server/src/protocol/views';
+import type { CalibrationPrefill, RecipeAction, RunRecord } from '../../server/src/protocol/views';
 import type { CalibrationPanel } from './calibration-panel';
 import type { Calibrations } from './calibrations';
 import type { Server } from './client';
 import { type CommandId, commandIds } from './command-ids';
 import { chooseOther, inOrder } from './compare-pair';
 import type { ComparePanels } from './compare-panel';
+import { exportCode } from './export-code';
 import { showLayerActions } from './layer-actions';
 import type { LayerItem, LayerTree } from './layer-tree';
 import { type Models, modelEditorType, modelExtensions } from './models';
@@ -74,9 +75,11 @@ const handlers: Readonly<Record<CommandId, Handler>> = {
     await showAsText(model, models.view(model), typeof layer === 'string' ? layer : undefined);
   },
 
-  'quantlens.calibrate': async ({ models, panel }, argument) => {
-    const model = await modelOf(models, argument);
-    if (model && (await requireTrust())) await panel.open(model);
+  'quantlens.calibrate': async ({ models, panel }, argument, filled) => {
+    const model = await modelOf(models, argument ?? undefined);
+    const prefill = isPrefill(filled) ? filled : undefined;
+    // Filling a form in runs nothing; the panel itself says what needs trust.
+    if (model && (prefill || (await requireTrust()))) await panel.open(model, prefill);
   },
 
   'quantlens.quantize': async (services, argument, scheme) => {
@@ -107,6 +110,12 @@ const handlers: Readonly<Record<CommandId, Handler>> = {
     const recipe = uriOf(argument) ?? activeRecipe() ?? recipeOf(services.models);
     if (!recipe) return inform(vscode.l10n.t('Open a recipe (NAME.quant.json) first.'));
     return (await requireTrust()) ? applyRecipe(services, recipe) : undefined;
+  },
+
+  'quantlens.exportCode': async ({ models, server }, argument, library) => {
+    const recipe = uriOf(argument) ?? activeRecipe() ?? recipeOf(models);
+    if (!recipe) return inform(vscode.l10n.t('Open a recipe (NAME.quant.json) first.'));
+    return exportCode(server, recipe, library);
   },
 
   'quantlens.editRecipe': async ({ server, models }, argument, actions) => {
@@ -253,6 +262,11 @@ function recipeOf(models: Models): vscode.Uri | undefined {
 function isLayerItem(argument: unknown): argument is LayerItem {
   const item = argument as Partial<LayerItem> | undefined;
   return item?.model instanceof vscode.Uri && typeof item.layer?.name === 'string';
+}
+
+/** Only lenses and actions of the server hand one over; menus hand over other things. */
+function isPrefill(value: unknown): value is CalibrationPrefill {
+  return typeof value === 'object' && value !== null && 'from' in value && 'notes' in value;
 }
 
 function isActions(argument: unknown): argument is readonly RecipeAction[] {

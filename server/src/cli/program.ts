@@ -1,6 +1,6 @@
 /** The command line's grammar: commands, flags, help with examples. What each does is in `commands/`. */
 import { Command, Option } from 'commander';
-import { codeTargets } from '../codegen/index';
+import { codeLibraries } from '../codegen/index';
 import { scriptTargets } from '../rules/script/script-rule';
 import { collect, list, withDataFlags, withGlobalFlags } from './options';
 import { version } from './version';
@@ -130,7 +130,9 @@ export function makeProgram(end: (code: number) => void): Command {
     'export-code model.quant.json --as aimet --json',
   ])
     .addOption(
-      new Option('--as <library>', 'library that the code calls').choices(codeTargets).makeOptionMandatory(),
+      new Option('--as <library>', 'library that the code calls')
+        .choices(codeLibraries)
+        .makeOptionMandatory(),
     )
     .option('-o, --output <file>', 'Python file to write (default: standard output)')
     .option('--force', 'replace the file if it exists')

@@ -5,10 +5,6 @@
 import type { RecipeData } from '../engine/format/recipe';
 import type { QuantScheme } from '../engine/numerics/scheme';
 
-/** Libraries that code is written for. */
-export const codeTargets = ['onnxruntime', 'torchao', 'aimet'] as const;
-export type CodeTarget = (typeof codeTargets)[number];
-
 export interface CodePlan {
   /** Paths as the recipe states them, relative to it. */
   readonly model: string;

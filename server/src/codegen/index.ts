@@ -1,17 +1,19 @@
 /** A recipe as Python for another library: one entry per library. */
+import { type CodeLibrary, codeLibraries } from '../protocol/lsp-ext';
 import { aimetCode } from './aimet';
-import type { Code, CodePlan, CodeTarget } from './code-plan';
+import type { Code, CodePlan } from './code-plan';
 import { onnxruntimeCode } from './onnxruntime';
 import { torchaoCode } from './torchao';
 
-export { type Code, type CodeNote, type CodePlan, type CodeTarget, codeTargets } from './code-plan';
+export type { Code, CodeNote, CodePlan } from './code-plan';
+export { type CodeLibrary, codeLibraries };
 
-const writers: Readonly<Record<CodeTarget, (plan: CodePlan) => Code>> = {
+const writers: Readonly<Record<CodeLibrary, (plan: CodePlan) => Code>> = {
   onnxruntime: onnxruntimeCode,
   torchao: torchaoCode,
   aimet: aimetCode,
 };
 
-export function writeCode(plan: CodePlan, target: CodeTarget): Code {
-  return writers[target](plan);
+export function writeCode(plan: CodePlan, library: CodeLibrary): Code {
+  return writers[library](plan);
 }

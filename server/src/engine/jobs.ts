@@ -4,7 +4,7 @@
  * one switch over {@link Job}. Nothing here may hold functions, class instances or large arrays: results are small,
  * weights and samples are read by the process that needs them.
  */
-import type { CodeTarget } from '../codegen/index';
+import type { CodeLibrary } from '../codegen/index';
 import type { AttentionOrder, RemedyGain } from '../protocol/remedies';
 import type {
   AnalysisReport,
@@ -131,7 +131,7 @@ export interface CodeJob extends CommonOptions {
   /** Text and file name of the recipe. */
   readonly recipe: string;
   readonly recipeName: string;
-  readonly library: CodeTarget;
+  readonly library: CodeLibrary;
 }
 
 export interface CodeResult {

@@ -8,6 +8,8 @@ import {
   cancelJob,
   clearCacheRequest,
   compareRequest,
+  type ExportCodeParams,
+  exportCodeRequest,
   type ForgetRunsParams,
   forgetRunsRequest,
   type HistoryParams,
@@ -28,6 +30,7 @@ import {
   type WhatIfParams,
   whatIfRequest,
 } from '../protocol/lsp-ext';
+import { exportCode } from './commands/export-code';
 import type { Jobs } from './commands/jobs';
 import { whatIf } from './commands/what-if';
 import { pathOf } from './convert';
@@ -83,6 +86,9 @@ export function listenRequests(connection: Requests, host: RequestHost): void {
   });
   connection.onRequest<WhatIfParams, unknown>(whatIfRequest, (question, token) =>
     cancellable(token, (signal) => whatIf(host, question, signal)),
+  );
+  connection.onRequest<ExportCodeParams, unknown>(exportCodeRequest, (params, token) =>
+    cancellable(token, (signal) => exportCode(host, params, signal)),
   );
   connection.onRequest<RecipeEditParams, unknown>(recipeEditRequest, (params) => host.recipeEdit(params));
   connection.onRequest<HistoryParams, unknown>(historyRequest, ({ modelUri }) => {

@@ -90,6 +90,25 @@ export interface RecipeEditReply {
   readonly problems: readonly string[];
 }
 
+/** Client → server: what a recipe decides, as Python for another library; works without trust. */
+export const exportCodeRequest = 'quantlens/exportCode';
+export interface ExportCodeParams {
+  readonly recipeUri: string;
+  readonly library: CodeLibrary;
+}
+export interface ExportCodeReply {
+  /** Missing when nothing could be written: `problems` say why. */
+  readonly text?: string;
+  /** Name for a file beside the recipe. */
+  readonly fileName: string;
+  /** What the library does in another way, or not at all. */
+  readonly problems: readonly string[];
+}
+
+/** Libraries that code can be written for. */
+export const codeLibraries = ['onnxruntime', 'torchao', 'aimet'] as const;
+export type CodeLibrary = (typeof codeLibraries)[number];
+
 /** Client → server: weight error of one layer in formats of the user's choice; static, answered at once. */
 export const whatIfRequest = 'quantlens/whatIf';
 export type WhatIfParams = WhatIfQuestion;
@@ -201,6 +220,8 @@ export const clientCommands = {
   calibrate: 'quantlens.calibrate',
   /** [recipeUri] */
   applyRecipe: 'quantlens.applyRecipe',
+  /** [recipeUri, CodeLibrary?] opens what the recipe decides as Python */
+  exportCode: 'quantlens.exportCode',
   /** [modelUri, layerName?] reveal layer in the text view */
   openAsText: 'quantlens.openAsText',
   /** [modelUri] */

@@ -389,6 +389,7 @@ export const factWords = {
 export const editorWords = {
   calibrate: 'Calibrate',
   calibrateMore: 'Calibrate…',
+  exportCode: 'Export as code…',
   openModel: 'Open model',
   openRecipe: 'Open recipe',
   measureWeights: 'Measure the weights',

@@ -1,7 +1,7 @@
 /** `export-code RECIPE --as LIBRARY [-o FILE.py]`: what a recipe decides, as Python for another library. */
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import type { CodeTarget } from '../../codegen/index';
+import type { CodeLibrary } from '../../codegen/index';
 import { issue } from '../../engine/base/issue';
 import { outputIssue, writeText } from '../../engine/export/write';
 import { recipePath } from '../../engine/recipe-data';
@@ -13,7 +13,7 @@ import { loadRecipe } from '../recipe';
 import { exitCodes, failed, runCommand } from '../run';
 
 export interface ExportCodeFlags extends GlobalFlags {
-  readonly as: CodeTarget;
+  readonly as: CodeLibrary;
   readonly output?: string;
   readonly force?: boolean;
 }

@@ -107,6 +107,11 @@ function recipeLenses(snapshot: RecipeSnapshot): CodeLens[] {
     command: clientCommands.openModel,
     arguments: [snapshot.model?.uri],
   };
+  const exportCode = {
+    title: editorWords.exportCode,
+    command: clientCommands.exportCode,
+    arguments: [snapshot.document.uri],
+  };
   if (!snapshot.trusted)
     return [
       lens(snapshot, span, {
@@ -114,10 +119,12 @@ function recipeLenses(snapshot: RecipeSnapshot): CodeLens[] {
         command: 'workbench.trust.manage',
       }),
       lens(snapshot, span, openModel),
+      lens(snapshot, span, exportCode),
     ];
   return [
     lens(snapshot, span, { title, command: clientCommands.applyRecipe, arguments: [snapshot.document.uri] }),
     lens(snapshot, span, openModel),
+    lens(snapshot, span, exportCode),
   ];
 }
 
