@@ -2,6 +2,7 @@
  * What names mean: imports with their aliases, definitions, variables, per scope. A dotted path such as
  * `torch.nn.Conv2d` is found for `nn.Conv2d` whatever the aliases; what is ambiguous has no path.
  */
+import { frameworks } from './catalog';
 import {
   blocks,
   type ClassStatement,
@@ -27,7 +28,7 @@ export interface Scope {
   /** Every binding of a name, in the order of the text. */
   readonly names: ReadonlyMap<string, readonly Binding[]>;
   readonly statement: FunctionStatement | ClassStatement | undefined;
-  /** Modules imported with a star; they may define any name. */
+  /** Modules imported with a star, leading dots included; they may define any name. */
   readonly stars: readonly string[];
   /** Scopes of the functions and classes defined in here. */
   readonly inner: ReadonlyMap<FunctionStatement | ClassStatement, Scope>;
@@ -96,7 +97,7 @@ function bindStatement(statement: Statement, scope: OpenScope): void {
       }
       return;
     case 'from-import':
-      if (statement.star) scope.stars.push(statement.module);
+      if (statement.star) scope.stars.push('.'.repeat(statement.level) + statement.module);
       for (const { name, alias } of statement.names) {
         const path = statement.module === '' ? name : `${statement.module}.${name}`;
         add(scope, alias ?? name, { kind: 'import', path, level: statement.level });
@@ -177,6 +178,14 @@ export function lookUp(scope: Scope, name: string): readonly Binding[] {
   return [];
 }
 
+/** Paths that a name may have which nothing binds, by the star imports of its module; the last import counts most. */
+export function starPaths(scope: Scope, name: string): readonly string[] {
+  if (lookUp(scope, name).length > 0) return [];
+  let module = scope;
+  while (module.parent) module = module.parent;
+  return module.stars.toReversed().map((star) => (/[^.]$/.test(star) ? `${star}.${name}` : `${star}${name}`));
+}
+
 /** The only binding of a name, or undefined when there is none or more than one. */
 export function soleBinding(scope: Scope, name: string): Binding | undefined {
   const found = lookUp(scope, name);
@@ -188,7 +197,7 @@ const MAXIMUM_ALIASES = 8;
 
 /**
  * Dotted path of an expression: `nn.Conv2d` → `torch.nn.Conv2d`. Alternatives of a `try … except ImportError` that
- * agree on the last part give the first of them. Undefined for anything that is not certainly an imported name.
+ * agree on the last part, and are not of two frameworks, give the first of them. Undefined for anything that is not certainly an imported name.
  */
 export function pathOf(expression: Expression, scope: Scope, depth = 0): string | undefined {
   if (depth > MAXIMUM_ALIASES) return undefined;
@@ -202,7 +211,9 @@ export function pathOf(expression: Expression, scope: Scope, depth = 0): string 
   const [first, ...others] = paths;
   if (first === undefined) return undefined;
   const last = lastPart(first);
-  return others.every((path) => path !== undefined && lastPart(path) === last) ? first : undefined;
+  const agree = (path: string | undefined) =>
+    path !== undefined && lastPart(path) === last && mayBeSame(path, first);
+  return others.every(agree) ? first : undefined;
 }
 
 function pathOfBinding(binding: Binding, scope: Scope, depth: number): string | undefined {
@@ -213,6 +224,17 @@ function pathOfBinding(binding: Binding, scope: Scope, depth: number): string | 
   }
   return undefined;
 }
+
+/** False for two frameworks that only share a name: `quantize_dynamic` of torch and of onnxruntime. */
+function mayBeSame(one: string, other: string): boolean {
+  const [first, second] = [one, other].map((path) => path.split('.')[0] ?? '');
+  if (first === undefined || second === undefined) return true;
+  if (!frameworks.has(first) || !frameworks.has(second)) return true;
+  return first.slice(0, FAMILY) === second.slice(0, FAMILY);
+}
+
+/** `torch` and `torchao`, `tensorflow` and `tensorflow_model_optimization` begin alike. */
+const FAMILY = 5;
 
 function lastPart(path: string): string {
   return path.slice(path.lastIndexOf('.') + 1);

@@ -1,8 +1,8 @@
 /** S73: arguments that onnxruntime has removed. */
 import { argument, type Call } from '../../script/program';
-import { statementsIn } from '../../script/syntax';
 import { dynamicCalls, staticCalls } from './onnx-calls';
 import { removeArgument, type ScriptFacts, type ScriptFinding, type ScriptRule } from './script-rule';
+import { isForSomeVersions } from './versions';
 
 export const s73: ScriptRule<'S73'> = {
   code: 'S73',
@@ -10,7 +10,7 @@ export const s73: ScriptRule<'S73'> = {
   title: 'Argument that onnxruntime no longer takes',
   documentation: {
     trigger:
-      '`optimize_model` of `quantize_static` or `quantize_dynamic`, `activation_type` of `quantize_dynamic`. Silent inside `try`, where scripts serve old and new versions.',
+      '`optimize_model` of `quantize_static` or `quantize_dynamic`, `activation_type` of `quantize_dynamic`. Silent inside `try` and below a question for the version, where scripts serve old and new ones.',
     why: 'The arguments were removed (releases 1.11 and 1.16): the call raises TypeError.',
     remedy: 'Leave the argument out; optimise beforehand with `quant_pre_process`.',
     source:
@@ -25,7 +25,7 @@ export const s73: ScriptRule<'S73'> = {
 };
 
 function removed(call: Call, names: readonly string[], facts: ScriptFacts): readonly ScriptFinding[] {
-  if (isTried(call, facts)) return [];
+  if (isForSomeVersions(call, facts)) return [];
   return names.flatMap((name) => {
     const written = argument(call, name);
     const edit = removeArgument(facts, call, name);
@@ -33,10 +33,4 @@ function removed(call: Call, names: readonly string[], facts: ScriptFacts): read
     const fix = { title: `Remove ${name}`, edits: [edit], safe: true };
     return [{ facts: { subject: name, detail: call.name }, span: written.span, fix }];
   });
-}
-
-function isTried({ expression: { span } }: Call, facts: ScriptFacts): boolean {
-  return [...statementsIn(facts.program.module.statements)].some(
-    (one) => one.kind === 'try' && one.span[0] < span[0] && span[1] <= one.span[1],
-  );
 }

@@ -130,6 +130,11 @@ tq.⟦convert⟧(model, inplace=False)
 `,
     ],
     good: [
+      `from torch.ao.quantization import quantize_dynamic
+small = quantize_dynamic(model)
+from onnxruntime.quantization import quantize_dynamic
+quantize_dynamic('a.onnx', 'b.onnx')
+`,
       `import torch
 import torch.nn as nn
 import torch.ao.quantization as tq
@@ -218,6 +223,13 @@ m = ⟦prepare_fx⟧(model, mapping)
 `,
     ],
     good: [
+      `import torch
+from torch.ao.quantization.quantize_fx import prepare_fx
+if Version(torch.__version__) >= Version('1.13'):
+    m = prepare_fx(model, mapping, example)
+else:
+    m = prepare_fx(model, mapping)
+`,
       `from torch.ao.quantization.quantize_fx import prepare_fx
 m = prepare_fx(model, mapping, (x,))
 n = prepare_fx(model, mapping, example_inputs=x)
