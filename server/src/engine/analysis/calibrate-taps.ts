@@ -21,21 +21,24 @@ export interface CalibrationTap {
   readonly shape: readonly (number | string)[];
   /** Ends that are reduced in the graph: `largest` where the smallest value is known to be 0 or more. */
   readonly ends: 'none' | 'both' | 'largest';
-  /** Rows, columns or tokens of which one is shown: 1 shows all elements. Odd, see {@link strideFor}. */
-  readonly stride: number;
+  /**
+   * Rows, columns or tokens of which one is shown: 1 shows all elements, undefined none. Odd, see {@link strideFor}.
+   */
+  readonly stride: number | undefined;
 }
 
-/** Where a run's outputs hold an end. */
+/** Where a run's outputs hold an end: the largest, or smallest, of a few numbers. */
 interface End {
   readonly output: string;
-  readonly index: number;
+  readonly from: number;
+  readonly to: number;
 }
 
 /** What a run shows of one tap. */
 export interface ShownTap {
   /** [smallest, largest], [largest] or nothing. */
   readonly ends: readonly End[];
-  readonly elements: string;
+  readonly elements: string | undefined;
 }
 
 export interface CalibrationTaps {
@@ -83,16 +86,20 @@ export function strideFor(shape: readonly (number | string)[], all: number, elem
 }
 
 /** Share of the elements that a stride leaves. */
-export function keptShare(shape: readonly (number | string)[], stride: number): number {
+export function keptShare(shape: readonly (number | string)[], stride: number | undefined): number {
+  if (stride === undefined) return 0;
   return stridedAxes(shape.length).reduce((share, axis) => {
     const size = shape[axis];
     return share * (typeof size === 'number' && size > 0 ? Math.ceil(size / stride) / size : 1 / stride);
   }, 1);
 }
 
-/** The number that an end stands for. */
-export function endOf(values: Readonly<Record<string, RuntimeTensor>>, { output, index }: End): number {
-  return Number(values[output]?.data[index]);
+/** The number that an end stands for: NaN where one of them is. */
+export function endOf(values: Readonly<Record<string, RuntimeTensor>>, { output, from, to }: End): number {
+  const data = values[output]?.data;
+  let largest = Number(data?.[from]);
+  for (let at = from + 1; at < to; at++) largest = Math.max(largest, Number(data?.[at]));
+  return largest;
 }
 
 /** Rows and columns of images, tokens of sequences, features where there is nothing else. */
@@ -104,6 +111,9 @@ function stridedAxes(rank: number): readonly number[] {
 class TapWriter {
   /** Ends by rank, all of size 1. */
   private readonly byRank = new Map<number, Value[]>();
+  /** Maxima per channel, and how many channels they have together. */
+  private readonly pools: Value[] = [];
+  private channels = 0;
 
   constructor(
     private readonly builder: GraphBuilder,
@@ -115,21 +125,37 @@ class TapWriter {
     const real = float ? value : builder.float(`${value.name}/float`, value);
     const blocked = this.pooled && float && isBlocked(value, shape);
     const ops = { none: [], both: ['ReduceMin', 'ReduceMax'], largest: ['ReduceMax'] } as const;
-    const reduced = ops[ends].map((op) => {
-      // A smallest value asks for the rows in order, and then they serve both.
-      const pool = blocked && ends === 'largest';
-      const from = pool ? builder.node('GlobalMaxPool', `${value.name}/channels`, [real]) : real;
-      return this.end(builder.node(op, `${value.name}/${op}`, [from], { keepdims: 1 }), shape.length);
-    });
+    // A smallest value asks for the rows in order, and then they serve both.
+    const reduced =
+      blocked && ends === 'largest'
+        ? [this.pooledEnd(builder.node('GlobalMaxPool', `${value.name}/channels`, [real]), shape)]
+        : ops[ends].map((op) =>
+            this.end(builder.node(op, `${value.name}/${op}`, [real], { keepdims: 1 }), shape.length),
+          );
+    if (stride === undefined) return { ends: reduced, elements: undefined };
     const shown = this.elements(real, value.name, shape.length, stride, blocked);
     return { ends: reduced, elements: builder.output(shown) };
   }
 
   /** Joins the ends. */
   finish(): readonly string[] {
-    return [...this.byRank].map(([rank, values]) =>
-      this.builder.output(this.builder.node('Concat', endsOf(rank), values, { axis: 0 })),
+    const { builder, pools } = this;
+    const joined = [...this.byRank].map(([rank, values]) =>
+      builder.node('Concat', endsOf(rank), values, { axis: 0 }),
     );
+    if (pools.length > 0) {
+      // Joined where they are still in blocks, then over samples.
+      const all = builder.node('Concat', 'calibration/channels', pools, { axis: 1 });
+      joined.push(builder.reduce('ReduceMax', CHANNELS, all, [0, 2, 3]));
+    }
+    return joined.map((value) => builder.output(value));
+  }
+
+  private pooledEnd(value: Value, shape: readonly (number | string)[]): End {
+    this.pools.push(value);
+    const from = this.channels;
+    this.channels += Number(shape[1]);
+    return { output: CHANNELS, from, to: this.channels };
   }
 
   private end(value: Value, rank: number): End {
@@ -138,7 +164,8 @@ class TapWriter {
     const flat = rank > 0 ? value : this.builder.reshape(`${value.name}/flat`, value, [1]);
     const values = this.byRank.get(known) ?? [];
     this.byRank.set(known, values);
-    return { output: endsOf(known), index: values.push(flat) - 1 };
+    const to = values.push(flat);
+    return { output: endsOf(known), from: to - 1, to };
   }
 
   private elements(real: Value, name: string, rank: number, stride: number, blocked: boolean): Value {
@@ -157,6 +184,8 @@ class TapWriter {
     return real.producer ? real : builder.node('Identity', `${name}/copy`, [real]);
   }
 }
+
+const CHANNELS = 'calibration/ends';
 
 const endsOf = (rank: number): string => `calibration/ends${rank}`;
 

@@ -2,10 +2,11 @@
 import type { DataSpec } from '../../protocol/reports';
 import type { Model } from '../graph/ir';
 import { defaultOpset } from '../graph/ir';
+import { listLayers } from '../graph/layers';
 import { opFacts } from '../graph/ops';
 import { createEstimator, needsOnlyExtremes } from '../numerics/ranges';
 import type { ValueShape } from '../runtime/shapes';
-import { type ActivationTensor, outputBounds } from './activation-taps';
+import { type ActivationTensor, observedFor, outputBounds } from './activation-taps';
 import { batchSizeFor } from './batch-size';
 import { keptShare, STRIDED_SLICE, strideFor } from './calibrate-taps';
 import { TensorWatch } from './tensor-watch';
@@ -19,8 +20,8 @@ export const FREE_DIMENSION = 256;
  */
 const COUNTED_ELEMENTS = 8 << 20;
 
-/** The same where an estimator needs extremes only and the rest is for the facts. */
-const LOOK_ELEMENTS = 128 << 10;
+/** The same where an estimator needs extremes only and the elements are for the facts. */
+const LOOK_ELEMENTS = 48 << 10;
 
 /**
  * Bytes of observed tensors that one run may return. They exist twice for a moment, in the session and outside, and are
@@ -51,6 +52,13 @@ export function watchesFor(input: WatchesInput): readonly TensorWatch[] {
   const { model, tensors, shapes, samples, known } = input;
   const watches = new Map<string, TensorWatch>();
   const look = needsOnlyExtremes(input.estimator);
+  // Facts are told of what layers read.
+  const readByLayers = new Set(
+    listLayers(model).flatMap(({ node, activationInput }) => {
+      const read = node.input(activationInput);
+      return read ? observedFor(read).name : [];
+    }),
+  );
   const canThin = defaultOpset(model) >= STRIDED_SLICE;
   for (const { name, source } of tensors) {
     const { type, shape = [] } = shapes.get(source) ?? {};
@@ -59,10 +67,12 @@ export function watchesFor(input: WatchesInput): readonly TensorWatch[] {
     if (!type?.startsWith('float') || !estimator) continue;
     const all = elementsPerSample(shape) * samples;
     const bound = look ? LOOK_ELEMENTS : COUNTED_ELEMENTS;
-    const stride = canThin ? strideFor(shape, all, bound) : 1;
+    const shows = !look || readByLayers.has(source);
+    const thinned = canThin ? strideFor(shape, all, bound) : 1;
+    const stride = shows ? thinned : undefined;
     // What cannot be thinned out in the graph is afterwards; to draw from less takes longer than to count.
-    const drawn = stride === 1 && !look ? Math.ceil(all / (32 * bound)) : 1;
-    const reduced = look || stride > 1 || drawn > 1;
+    const drawn = thinned === 1 && !look ? Math.ceil(all / (32 * bound)) : 1;
+    const reduced = look || thinned > 1 || drawn > 1;
     const ends = reduced ? (bounded(model, source) ? 'largest' : 'both') : 'none';
     const tap = { value: source, float: type === 'float32', shape, ends, stride } as const;
     const often = !look || all * keptShare(shape, stride) <= 8 * bound;

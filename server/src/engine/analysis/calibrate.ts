@@ -63,7 +63,7 @@ export interface CalibrateInput {
 
 const DEFAULT_SCHEME = { bits: 8, signed: false, symmetric: false } as const;
 
-/** One run in so many shows the elements of tensors that are too large to be shown by every one. */
+/** One run in so many shows the elements of tensors of which there are too many to be shown by every one. */
 const LOOK_EVERY = 16;
 
 /** Milliseconds before the first state to resume from, and between two. */

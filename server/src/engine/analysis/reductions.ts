@@ -57,8 +57,13 @@ export class GraphBuilder {
     return known;
   }
 
-  /** Sum or sum of squares over `axes`, or over everything; reduced axes vanish. */
-  reduce(what: 'ReduceSum' | 'ReduceSumSquare', name: string, value: Value, axes?: readonly number[]): Value {
+  /** Sum, sum of squares or maximum over `axes`, or over everything; reduced axes vanish. */
+  reduce(
+    what: 'ReduceSum' | 'ReduceSumSquare' | 'ReduceMax',
+    name: string,
+    value: Value,
+    axes?: readonly number[],
+  ): Value {
     const asInput = this.opset >= (what === 'ReduceSum' ? 13 : 18);
     if (axes === undefined) return this.node(what, name, [value], { keepdims: 0 });
     return asInput

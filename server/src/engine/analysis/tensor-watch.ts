@@ -6,7 +6,7 @@ import type { ActivationFacts, ActivationRange } from '../../protocol/reports';
 import { distributionFacts } from '../numerics/activation-facts';
 import type { Random } from '../numerics/random';
 import type { Estimator, EstimatorState } from '../numerics/ranges';
-import { extendExtremes } from '../numerics/ranges/min-max';
+import { extremesOf } from '../numerics/ranges/min-max';
 import type { QuantScheme } from '../numerics/scheme';
 import { Histogram, type HistogramState } from '../numerics/stats';
 import type { RuntimeTensor } from '../runtime/runtime-tensor';
@@ -17,8 +17,9 @@ type Scheme = Pick<QuantScheme, 'bits' | 'signed' | 'symmetric'>;
 /** Samples whose range counts once when it is asked how much ranges vary: a usual batch. */
 const GROUP = 32;
 
-/** Bins of the histogram beside an estimator that has none. */
+/** Bins of the histogram beside an estimator that has none, and elements that it is given at once. */
 const LOOK_BINS = 2048;
+const LOOK_CHUNK = 8192;
 
 export interface WatchInit {
   readonly name: string;
@@ -51,6 +52,12 @@ export class TensorWatch {
   private readonly look: Histogram | undefined;
   private readonly groupSize: number;
   private readonly groups = { count: 0, mean: 0, squares: 0 };
+  /** Elements that the histogram is still to be given. */
+  private readonly waiting: { elements: Float32Array | undefined; length: number; row: number } = {
+    elements: undefined,
+    length: 0,
+    row: 0,
+  };
   private open = { min: Number.POSITIVE_INFINITY, max: Number.NEGATIVE_INFINITY, samples: 0 };
 
   constructor({ name, estimator, tap, often, drawn, samples }: WatchInit) {
@@ -93,16 +100,22 @@ export class TensorWatch {
     const drawn = extremes ? this.drawn : 1;
     const seen = elements && thinned(elements, row, drawn, random);
     const seenRow = drawn > 1 ? Math.max(1, Math.floor(row / drawn)) : row;
-    if (look && elements && seen) look.observe(seen, seenRow);
+    if (look && seen) this.lookAt(look, seen, seenRow);
     if (extremes) estimator.observe(extremes);
     if (seen && (!extremes || !look)) estimator.observe(seen, seenRow);
-    const counted = estimator.histogram ?? look;
-    if (extremes) this.group(extremes, samples);
-    else if (seen && counted) this.group(Float32Array.of(counted.chunkMin, counted.chunkMax), samples);
+    if (extremes) this.group(extremes[0] ?? 0, extremes[1] ?? 0, samples);
+    else if (seen && estimator.histogram) {
+      const { chunkMin, chunkMax } = estimator.histogram;
+      this.group(chunkMin, chunkMax, samples);
+    } else if (seen) {
+      const { min, max } = extremesOf(seen);
+      this.group(min, max, samples);
+    }
   }
 
   facts(range: ActivationRange, scheme: Scheme): ActivationFacts | undefined {
     const { estimator } = this;
+    this.flush();
     const histogram = estimator.histogram ?? this.look;
     if (!histogram || histogram.count === 0 || estimator.count === 0) return undefined;
     const { leastDeviation, largestDeviation } = histogram;
@@ -121,6 +134,7 @@ export class TensorWatch {
   }
 
   save(): WatchState {
+    this.flush();
     const { count, mean, squares } = this.groups;
     const { min, max, samples } = this.open;
     return {
@@ -140,11 +154,35 @@ export class TensorWatch {
     this.open = { min, max, samples };
   }
 
-  private group(values: Float32Array, samples: number): void {
-    const none = { count: 0, nonFinite: 0, min: this.open.min, max: this.open.max };
-    const { min, max } = extendExtremes(none, values);
-    this.open = { min, max, samples: this.open.samples + samples };
-    if (this.open.samples < this.groupSize || min > max) return;
+  /** A few elements at a time cost more than they tell: they are collected first. */
+  private lookAt(look: Histogram, seen: Float32Array, row: number): void {
+    const { waiting } = this;
+    if (waiting.length > 0 && (row !== waiting.row || waiting.length + seen.length > LOOK_CHUNK))
+      this.flush();
+    if (2 * seen.length > LOOK_CHUNK) {
+      look.observe(seen, row);
+      return;
+    }
+    waiting.elements ??= new Float32Array(LOOK_CHUNK);
+    waiting.elements.set(seen, waiting.length);
+    waiting.length += seen.length;
+    waiting.row = row;
+  }
+
+  private flush(): void {
+    const { elements, length, row } = this.waiting;
+    if (!elements || length === 0) return;
+    this.look?.observe(elements.subarray(0, length), row);
+    this.waiting.length = 0;
+  }
+
+  private group(low: number, high: number, samples: number): void {
+    const { open } = this;
+    open.min = Math.min(open.min, low);
+    open.max = Math.max(open.max, high);
+    open.samples += samples;
+    const { min, max } = open;
+    if (open.samples < this.groupSize || min > max) return;
     // Welford's recurrence over the widths, each with zero inside as a quantizer has it.
     const width = Math.max(max, 0) - Math.min(min, 0);
     const { groups } = this;

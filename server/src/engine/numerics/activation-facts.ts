@@ -26,21 +26,32 @@ export function distributionFacts(
   range: Range,
   scheme: Pick<QuantScheme, 'bits' | 'signed' | 'symmetric'>,
 ): DistributionFacts {
-  const kernel = loadRangeErrorKernel();
   const { min, max } = codeRange(scheme);
   const levels = max - min + 1;
-  const fits = Math.max(levels, histogram.occupied().length) <= RANGE_ERROR_BINS;
-  const { counts: codes, clipped } = countCodes(histogram, range, scheme, fits ? kernel : undefined);
+  const kernel = kernelFor(histogram, levels);
+  const { counts: codes, clipped } = countCodes(histogram, range, scheme, kernel);
   const total = Math.max(1, histogram.count);
   const others = Math.max(1, histogram.count - histogram.zeros);
-  let entropy = 0;
-  for (const times of codes) if (times > 0) entropy -= (times / others) * Math.log(times / others);
   return {
+    effectiveLevels: Math.exp(kernel ? kernel.entropy(levels, others) : entropyOf(codes, others)),
     p9999: magnitudeBelow(histogram, SHARE),
     clippedShare: clipped / total,
-    effectiveLevels: Math.exp(entropy),
     levels,
   };
+}
+
+/** The kernel, where histogram and codes fit into its memory. */
+function kernelFor(histogram: Histogram, levels: number): RangeErrorKernel | undefined {
+  return Math.max(levels, histogram.occupied().length) <= RANGE_ERROR_BINS
+    ? loadRangeErrorKernel()
+    : undefined;
+}
+
+/** Entropy in nats of counts as shares of `all`. */
+export function entropyOf(counts: Float64Array, all: number): number {
+  let entropy = 0;
+  for (const times of counts) if (times > 0) entropy -= (times / all) * Math.log(times / all);
+  return entropy;
 }
 
 /**
@@ -81,15 +92,25 @@ export function countCodes(
   return { counts: codes, clipped };
 }
 
-/** The magnitude below which a share of the values lies, interpolated in its bin; never more than the largest. */
-export function magnitudeBelow(histogram: Histogram, share: number): number {
+/**
+ * The magnitude below which a share of the values lies, interpolated in its bin; never more than the largest.
+ * @param kernel searches instead of the scalar reference; undefined = where there is one.
+ */
+export function magnitudeBelow(
+  histogram: Histogram,
+  share: number,
+  kernel: RangeErrorKernel | 'none' | undefined = kernelFor(histogram, 0),
+): number {
   if (histogram.count === 0) return 0;
   const counts = histogram.occupied();
   const { firstBin, width } = histogram;
   const largest = Math.max(Math.abs(histogram.min), Math.abs(histogram.max));
+  let left = (1 - share) * histogram.count;
+  if (kernel && kernel !== 'none') {
+    return Math.min(largest, kernel.magnitude({ counts, first: firstBin, width }, largest, left) ?? 0);
+  }
   // From the largest magnitude inwards, bins of both signs together: bin b holds |x| in [b, b + 1) widths.
   const at = (bin: number) => counts[bin - firstBin] ?? 0;
-  let left = (1 - share) * histogram.count;
   for (let bin = Math.floor(largest / width); bin >= 0; bin--) {
     const times = at(bin) + at(-1 - bin);
     if (times > 0 && times >= left) return Math.min(largest, (bin + 1 - left / times) * width);

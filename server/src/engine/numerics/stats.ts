@@ -366,7 +366,14 @@ export class Histogram {
   private regroup(exponent: number, first: number): void {
     const occupied = this.occupied();
     if (occupied.length === 0) return;
-    const perRatio = 2 ** (this.exponent - exponent);
+    const shift = exponent - this.exponent;
+    const fast = this.size <= KERNEL_BINS && shift < 31 ? loadHistogramKernel() : undefined;
+    if (fast) {
+      const grouped = { counts: occupied, first: this.firstBin, shift, start: first, size: this.size };
+      this.counts = fast.regroup(grouped);
+      return;
+    }
+    const perRatio = 2 ** -shift;
     const counts = new Float64Array(this.size);
     const from = this.firstBin;
     for (let bin = 0; bin < occupied.length; bin++) {

@@ -2,7 +2,11 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { buildKernels } from '../../../../scripts/build-kernels.mjs';
-import { countCodes } from '../../../../server/src/engine/numerics/activation-facts';
+import {
+  countCodes,
+  entropyOf,
+  magnitudeBelow,
+} from '../../../../server/src/engine/numerics/activation-facts';
 import type { Range } from '../../../../server/src/engine/numerics/affine';
 import { loadRangeErrorKernel } from '../../../../server/src/engine/numerics/kernels/range-error';
 import { createRandom, normalArray } from '../../../../server/src/engine/numerics/random';
@@ -72,8 +76,13 @@ describe('judged by the kernel as by the scalar reference, to the last bit', () 
         const { counts, clipped } = countCodes(histogram, range, scheme, loadRangeErrorKernel());
         expect(counts).toEqual(expected.counts);
         expect(clipped).toBe(expected.clipped);
+        const exact = entropyOf(expected.counts, histogram.count);
+        const entropy = loadRangeErrorKernel()?.entropy(expected.counts.length, histogram.count);
+        expect(Math.abs((entropy ?? 0) - exact)).toBeLessThan(1e-11 * (1 + exact));
       }
     }
+    for (const share of [0, 0.3, 0.5, 0.9, 0.9999, 1])
+      expect(magnitudeBelow(histogram, share), `${share}`).toBe(magnitudeBelow(histogram, share, 'none'));
   });
 
   test('two histograms judged in turns', () => {

@@ -7,6 +7,7 @@ interface Exports {
   extremes(p: number, n: number, out: number): void;
   finish(out: number): void;
   fold(from: number, to: number, target: number): void;
+  regroup(from: number, n: number, first: number, shift: number, start: number, target: number): void;
 }
 
 /** Counters a histogram may have to be counted here. */
@@ -18,7 +19,8 @@ export const KERNEL_BLOCK = 131_072;
 const FOLDED = 131_072;
 const RESULT = 196_608;
 const BLOCK = 196_672;
-const PAGES = 12;
+const REGROUPED = BLOCK + 4 * KERNEL_BLOCK;
+const PAGES = 13;
 
 /** Figures of the elements taken since `begin`. */
 export interface Taken {
@@ -39,6 +41,7 @@ export class HistogramKernel {
   private readonly doubles: Float64Array;
   private readonly integers: Int32Array;
   private readonly folded: Float64Array;
+  private readonly regrouped: Float64Array;
 
   constructor(
     memory: WebAssembly.Memory,
@@ -50,6 +53,7 @@ export class HistogramKernel {
     this.doubles = new Float64Array(buffer, RESULT + 8, 4);
     this.integers = new Int32Array(buffer, RESULT + 40, 1);
     this.folded = new Float64Array(buffer, FOLDED, KERNEL_BINS);
+    this.regrouped = new Float64Array(buffer, REGROUPED, KERNEL_BINS);
   }
 
   /** @param row elements of a row, over the blocks that follow. */
@@ -103,6 +107,27 @@ export class HistogramKernel {
     this.exports.fold(from, to, FOLDED);
     part.set(this.folded.subarray(from, to));
   }
+
+  /** Counts in bins of 2^shift times the width. */
+  regroup({ counts, first, shift, start, size }: Regrouped): Float64Array {
+    this.folded.set(counts);
+    const found = this.regrouped.subarray(0, size).fill(0);
+    this.exports.regroup(FOLDED, counts.length, first, shift, start, REGROUPED);
+    return found.slice();
+  }
+}
+
+/** What `regroup` asks for. */
+export interface Regrouped {
+  /** At most {@link KERNEL_BINS}. */
+  readonly counts: Float64Array;
+  /** Grid position of the first. */
+  readonly first: number;
+  /** Widths grow by 2^shift. */
+  readonly shift: number;
+  /** Grid position of the first new bin, and number of new bins; they hold every old one. */
+  readonly start: number;
+  readonly size: number;
 }
 
 let loaded: HistogramKernel | undefined;

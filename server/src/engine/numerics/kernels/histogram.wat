@@ -279,4 +279,25 @@
         (v128.store offset=98304 (local.get $p) (v128.const i32x4 0 0 0 0))
         (local.set $p (i32.add (local.get $p) (i32.const 16)))
         (local.set $target (i32.add (local.get $target) (i32.const 32)))
-        (br $vectors)))))
+        (br $vectors))))
+
+  ;; Moves n float64 counts at `from`, of bins first + i, to bins of 2^shift times the width: bin j of them is at
+  ;; target + 8 * (j - start).
+  (func (export "regroup") (param $from i32) (param $n i32) (param $first i32) (param $shift i32) (param $start i32)
+    (param $target i32)
+    (local $i i32) (local $at i32)
+    (block $done
+      (loop $next
+        (br_if $done (i32.ge_u (local.get $i) (local.get $n)))
+        (local.set $at
+          (i32.add
+            (local.get $target)
+            (i32.shl
+              (i32.sub
+                (i32.shr_s (i32.add (local.get $first) (local.get $i)) (local.get $shift))
+                (local.get $start))
+              (i32.const 3))))
+        (f64.store (local.get $at) (f64.add (f64.load (local.get $at)) (f64.load (local.get $from))))
+        (local.set $from (i32.add (local.get $from) (i32.const 8)))
+        (local.set $i (i32.add (local.get $i) (i32.const 1)))
+        (br $next)))))

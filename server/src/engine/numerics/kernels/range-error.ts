@@ -14,6 +14,8 @@ interface Exports {
     lowest: number,
     highest: number,
   ): number;
+  entropy(n: number, all: number): number;
+  magnitude(n: number, first: number, largest: number, left: number): number;
 }
 
 /** Bins a histogram may have, and codes a scheme, to be judged here. */
@@ -69,16 +71,35 @@ export class RangeErrorKernel {
    * @returns a view that the next call voids, and how many values lie outside [lowest, highest].
    */
   codes(
-    { counts, first, width }: Bins,
+    bins: Bins,
     { scale, shift, codes }: { readonly scale: number; readonly shift: number; readonly codes: number },
     lowest: number,
     highest: number,
   ): { readonly counts: Float64Array; readonly clipped: number } {
+    this.load(bins);
+    const { first, width, counts } = bins;
+    const found = this.codeCounts.subarray(0, codes).fill(0);
+    const { length } = counts;
+    const clipped = this.exports.codes(length, first, width, scale, shift, codes - 1, lowest, highest);
+    return { counts: found, clipped };
+  }
+
+  /** Entropy in nats of the codes counted last, of which there are `codes`, as shares of `all`. */
+  entropy(codes: number, all: number): number {
+    return this.exports.entropy(codes, all);
+  }
+
+  /** The magnitude that `left` elements of the bins exceed; undefined where fewer lie outside of 0. */
+  magnitude(bins: Bins, largest: number, left: number): number | undefined {
+    this.load(bins);
+    const { first, width, counts } = bins;
+    const found = this.exports.magnitude(counts.length, first, Math.floor(largest / width), left);
+    return found < 0 ? undefined : found * width;
+  }
+
+  private load({ counts }: Bins): void {
     this.prepared = undefined;
     this.counts.set(counts);
-    const found = this.codeCounts.subarray(0, codes).fill(0);
-    const clipped = this.exports.codes(counts.length, first, width, scale, shift, codes - 1, lowest, highest);
-    return { counts: found, clipped };
   }
 }
 

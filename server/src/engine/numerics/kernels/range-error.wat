@@ -305,4 +305,75 @@
         (f64.store offset=65536 (local.get $at)
           (f64.add (f64.load offset=65536 (local.get $at)) (local.get $count)))
         (br $next)))
-    (local.get $clipped)))
+    (local.get $clipped))
+
+  ;; ln x of a normal positive number: x = m * 2^e with m from sqrt(1/2) to sqrt(2), and
+  ;; ln m = 2 * (s + s^3/3 + s^5/5 + ...) with s = (m - 1) / (m + 1), |s| < 0.172.
+  (func $log (param $x f64) (result f64)
+    (local $bits i64) (local $e f64) (local $s f64) (local $q f64) (local $p f64)
+    (local.set $bits (i64.sub (i64.reinterpret_f64 (local.get $x)) (i64.const 0x3fe6a09e667f3bcd)))
+    (local.set $e (f64.convert_i64_s (i64.shr_s (local.get $bits) (i64.const 52))))
+    (local.set $x
+      (f64.reinterpret_i64
+        (i64.add
+          (i64.and (local.get $bits) (i64.const 0x000fffffffffffff))
+          (i64.const 0x3fe6a09e667f3bcd))))
+    (local.set $s
+      (f64.div (f64.sub (local.get $x) (f64.const 1)) (f64.add (local.get $x) (f64.const 1))))
+    (local.set $q (f64.mul (local.get $s) (local.get $s)))
+    (local.set $p (f64.const 0.06666666666666667))
+    (local.set $p (f64.add (f64.const 0.07692307692307693) (f64.mul (local.get $q) (local.get $p))))
+    (local.set $p (f64.add (f64.const 0.09090909090909091) (f64.mul (local.get $q) (local.get $p))))
+    (local.set $p (f64.add (f64.const 0.1111111111111111) (f64.mul (local.get $q) (local.get $p))))
+    (local.set $p (f64.add (f64.const 0.14285714285714285) (f64.mul (local.get $q) (local.get $p))))
+    (local.set $p (f64.add (f64.const 0.2) (f64.mul (local.get $q) (local.get $p))))
+    (local.set $p (f64.add (f64.const 0.3333333333333333) (f64.mul (local.get $q) (local.get $p))))
+    (local.set $p (f64.add (f64.const 1) (f64.mul (local.get $q) (local.get $p))))
+    (f64.add
+      (f64.mul (local.get $e) (f64.const 0.6931471805599453))
+      (f64.mul (f64.mul (f64.const 2) (local.get $s)) (local.get $p))))
+
+  ;; Entropy in nats of the n codes at 65536 as shares of all.
+  (func (export "entropy") (param $n i32) (param $all f64) (result f64)
+    (local $at i32) (local $end i32) (local $share f64) (local $sum f64)
+    (local.set $end (i32.shl (local.get $n) (i32.const 3)))
+    (block $done
+      (loop $next
+        (br_if $done (i32.ge_u (local.get $at) (local.get $end)))
+        (local.set $share (f64.div (f64.load offset=65536 (local.get $at)) (local.get $all)))
+        (local.set $at (i32.add (local.get $at) (i32.const 8)))
+        (br_if $next (f64.eq (local.get $share) (f64.const 0)))
+        (local.set $sum
+          (f64.sub (local.get $sum) (f64.mul (local.get $share) (call $log (local.get $share)))))
+        (br $next)))
+    (local.get $sum))
+
+  ;; Of the n counts at 0, bin first + i holding |x| in [b, b + 1) widths: the magnitude in widths that so many elements
+  ;; exceed, searched from the bin largest inwards; -1 where fewer lie outside of 0.
+  (func (export "magnitude") (param $n i32) (param $first i32) (param $largest i32) (param $left f64) (result f64)
+    (local $bin i32) (local $times f64)
+    (local.set $bin (local.get $largest))
+    (block $done
+      (loop $next
+        (br_if $done (i32.lt_s (local.get $bin) (i32.const 0)))
+        (local.set $times
+          (f64.add
+            (call $at (i32.sub (local.get $bin) (local.get $first)) (local.get $n))
+            (call $at (i32.sub (i32.sub (i32.const -1) (local.get $bin)) (local.get $first)) (local.get $n))))
+        (if (i32.and
+              (f64.gt (local.get $times) (f64.const 0))
+              (f64.ge (local.get $times) (local.get $left)))
+          (then
+            (return
+              (f64.sub
+                (f64.add (f64.convert_i32_s (local.get $bin)) (f64.const 1))
+                (f64.div (local.get $left) (local.get $times))))))
+        (local.set $left (f64.sub (local.get $left) (local.get $times)))
+        (local.set $bin (i32.sub (local.get $bin) (i32.const 1)))
+        (br $next)))
+    (f64.const -1))
+
+  (func $at (param $i i32) (param $n i32) (result f64)
+    (if (result f64) (i32.lt_u (local.get $i) (local.get $n))
+      (then (f64.load (i32.shl (local.get $i) (i32.const 3))))
+      (else (f64.const 0)))))

@@ -12,7 +12,11 @@ class MinMax implements Estimator {
   constructor(readonly id: string) {}
 
   observe(chunk: Float32Array): void {
-    Object.assign(this, extendExtremes(this, chunk));
+    const { min, max, count } = extremesOf(chunk);
+    this.count += count;
+    this.nonFinite += chunk.length - count;
+    this.min = Math.min(this.min, min);
+    this.max = Math.max(this.max, max);
   }
 
   save(): EstimatorState {
@@ -48,20 +52,17 @@ export interface Extremes {
   readonly max: number;
 }
 
-/** Extremes and counts with a further chunk. */
-export function extendExtremes(before: Extremes, chunk: Float32Array): Extremes {
-  let { count, nonFinite, min, max } = before;
+/** Number and extremes of the finite elements; Infinity and -Infinity where there are none. */
+export function extremesOf(chunk: Float32Array): Omit<Extremes, 'nonFinite'> {
+  let [min, max, count] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 0];
   for (let i = 0; i < chunk.length; i++) {
     const x = chunk[i] ?? 0;
-    if (!Number.isFinite(x)) {
-      nonFinite++;
-      continue;
-    }
+    if (!Number.isFinite(x)) continue;
     count++;
     if (x < min) min = x;
     if (x > max) max = x;
   }
-  return { count, nonFinite, min, max };
+  return { min, max, count };
 }
 
 /** Extremes as plain finite numbers: before any value there are none to save. */

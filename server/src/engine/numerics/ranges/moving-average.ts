@@ -5,7 +5,7 @@
 import type { Range } from '../affine';
 import type { QuantScheme } from '../scheme';
 import { type Estimator, type EstimatorEntry, type EstimatorState, relaxed } from './estimator';
-import { extendExtremes, restoredExtremes, savedExtremes } from './min-max';
+import { extremesOf, restoredExtremes, savedExtremes } from './min-max';
 
 const KEPT = 0.9;
 
@@ -20,9 +20,8 @@ class MovingAverage implements Estimator {
   constructor(readonly id: string) {}
 
   observe(chunk: Float32Array): void {
-    const none = { count: 0, nonFinite: 0, min: Number.POSITIVE_INFINITY, max: Number.NEGATIVE_INFINITY };
-    const batch = extendExtremes(none, chunk);
-    this.nonFinite += batch.nonFinite;
+    const batch = extremesOf(chunk);
+    this.nonFinite += chunk.length - batch.count;
     if (batch.count === 0) return;
     this.count += batch.count;
     this.min = Math.min(this.min, batch.min);
