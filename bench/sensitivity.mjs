@@ -1,8 +1,8 @@
-// Cost of knowing every layer's error: node bench/sensitivity.mjs [MODEL.onnx DATA]…
+// Cost of knowing every layer's error: node bench/sensitivity.mjs [ResNet-50|VGG-16|DenseNet-121|encoder]… [MODEL.onnx DATA]…
 // Bundles sensitivity.ts with the engine's own modules and runs it with one native thread. Without arguments only the
-// ResNet-50-shaped network, which is written to a temporary folder.
+// ResNet-50-shaped network; networks named by their shape are made with seeded weights in a temporary folder.
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -25,7 +25,7 @@ try {
     external: ['onnxruntime-node', 'sharp'],
     logLevel: 'error',
   });
-  const models = process.argv.slice(2).map((name) => (name.startsWith('-') ? name : path.resolve(name)));
+  const models = process.argv.slice(2).map((name) => (existsSync(name) ? path.resolve(name) : name));
   const run = spawnSync(process.execPath, ['--expose-gc', outfile, folder, ...models], { stdio: 'inherit' });
   process.exitCode = run.status ?? 1;
 } finally {

@@ -4,7 +4,7 @@
  *
  *   local sweep     all layers, every figure, in one session (analysis/local-sweep.ts)
  *   by segments     output effect of all layers (analysis/output-effect.ts)
- *   plain           output effect, one optimised session per layer on the whole network, float outputs kept
+ *   plain           output effect, one optimised session per layer on the whole network, samples and float outputs kept
  */
 import * as fs from 'node:fs';
 import * as path from 'node:path';
@@ -20,6 +20,7 @@ import { variantsOf } from '../server/src/engine/analysis/variants';
 import { defined } from '../server/src/engine/base/invariant';
 import type { Outcome } from '../server/src/engine/base/outcome';
 import { encodeModelBytes } from '../server/src/engine/format/onnx-encode';
+import type { ModelProto } from '../server/src/engine/format/onnx-types';
 import type { Model } from '../server/src/engine/graph/ir';
 import { rangesOf } from '../server/src/engine/handlers/calibrate';
 import { cutLayers, runSizeFor } from '../server/src/engine/handlers/measure';
@@ -30,19 +31,41 @@ import { type Feeds, openFeeds } from '../server/src/engine/runtime/feeds';
 import type { InputTensors, RuntimeTensor, Session } from '../server/src/engine/runtime/ort';
 import { openSession } from '../server/src/engine/runtime/session-model';
 import type { DataSpec } from '../server/src/protocol/reports';
+import { denseNet, encoderNet, plainNet } from '../test/fixtures/net-shapes';
 import { residualNet, resNet50 } from '../test/fixtures/residual-nets';
 
 const SAMPLES = 8;
 
 void main();
 
+/** Networks made here, by the name that asks for them. */
+const made: Readonly<Record<string, () => ModelProto>> = {
+  'ResNet-50': () => residualNet(resNet50),
+  'VGG-16': () => {
+    const stages = [
+      [64, 2],
+      [128, 2],
+      [256, 3],
+      [512, 3],
+      [512, 3],
+    ] as const;
+    return plainNet(stages, 224, 4096, 1000);
+  },
+  'DenseNet-121': () => denseNet([6, 12, 24, 16], 32, 224, 1000),
+  encoder: () => encoderNet(12, 384, 197, 6),
+};
+
 async function main(): Promise<void> {
   const [folder = '.', ...rest] = process.argv.slice(2);
-  const file = path.join(folder, 'residual50.onnx');
-  fs.writeFileSync(file, defined(encodeModelBytes(residualNet(resNet50)).value, 'encoded network'));
-  await measure('ResNet-50-shaped network', file, 'random');
-  for (let at = 0; at + 1 < rest.length; at += 2) {
-    await measure(path.basename(rest[at] ?? ''), rest[at] ?? '', rest[at + 1] ?? '');
+  for (const name of rest.length === 0 ? ['ResNet-50'] : rest.filter((one) => made[one])) {
+    const file = path.join(folder, `${name}.onnx`);
+    fs.writeFileSync(file, defined(encodeModelBytes(defined(made[name], name)()).value, 'encoded network'));
+    await measure(`${name}-shaped network`, file, 'random');
+    fs.rmSync(file);
+  }
+  const given = rest.filter((one) => !made[one]);
+  for (let at = 0; at + 1 < given.length; at += 2) {
+    await measure(path.basename(given[at] ?? ''), given[at] ?? '', given[at + 1] ?? '');
   }
 }
 
@@ -136,8 +159,11 @@ async function timeScheme(
     `  ${scheme}: output effects by segments ${ratio(segments)}, all estimated after ${seconds(estimated)}`,
   );
 
+  const beside = floatBeside(prepared, [ready.twin]);
+  const batches: InputTensors[] = [];
+  await eachBatch(feeds, batchSizeFor(beside, {}), async (batch) => void batches.push(batch));
   at = process.cpuUsage();
-  const plain = await plainEffects(prepared, floatBeside(prepared, [ready.twin]), ready, feeds);
+  const plain = await plainEffects(prepared, beside, ready, batches);
   const naive = since(at);
   let worst = 0;
   const misses: number[] = [];
@@ -158,30 +184,26 @@ async function plainEffects(
   prepared: PreparedModel,
   float: Model,
   ready: Parameters<typeof plannedPairs>[1],
-  feeds: Feeds,
+  batches: readonly InputTensors[],
 ): Promise<ReadonlyMap<string, number>> {
   const target = defined(float.graph.outputs[0], 'output');
   const exact: RuntimeTensor[] = [];
   const base = have(await open(prepared)(float, 'all'));
-  const size = batchSizeFor(float, {});
-  await eachBatch(feeds, size, async (batch) => {
-    exact.push(defined(have(await base.run(batch))[target.name], 'output'));
-  });
+  for (const batch of batches) exact.push(defined(have(await base.run(batch))[target.name], 'output'));
   await base.release();
   const effects = new Map<string, number>();
   for (const pair of plannedPairs(float, ready)) {
     const { model, outputs } = variantsOf(float, [], [target], [pair]);
     const session = have(await open(prepared)(model, 'all'));
     const sums = { signal: 0, noise: 0 };
-    let index = 0;
-    await eachBatch(feeds, size, async (batch) => {
+    for (const [index, batch] of batches.entries()) {
       const close = defined(have(await session.run(batch))[outputs.get(pair.name)?.[0] ?? ''], 'output');
-      const one = defined(exact[index++], 'float output').data;
+      const one = defined(exact[index], 'float output').data;
       for (let at = 0; at < one.length; at++) {
         sums.signal += Number(one[at]) ** 2;
         sums.noise += (Number(one[at]) - Number(close.data[at])) ** 2;
       }
-    });
+    }
     await session.release();
     effects.set(pair.name, sqnr(sums) ?? Number.NaN);
   }

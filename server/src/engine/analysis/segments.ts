@@ -45,7 +45,7 @@ const MOST_CUTS = 400;
 const PER_NODE = 1.2e-4;
 const PER_SESSION = 2e-3;
 const PER_MAC = 8e-12;
-const PER_CARRIED_BYTE = 1.5e-10;
+const PER_CARRIED_BYTE = 1e-9;
 const PER_RUN = 5e-5;
 
 /** What variants beside each other in one session lose against runs of their own. */

@@ -25,6 +25,7 @@ import { cloneModel } from '../../../../server/src/engine/graph/walk';
 import type { Feeds as SampleFeeds } from '../../../../server/src/engine/runtime/feeds';
 import { createSession } from '../../../../server/src/engine/runtime/ort';
 import { convNet, matmulNet, model, node, normalValues, tensor, valueInfo } from '../../../fixtures/build';
+import { denseNet, encoderNet, plainNet } from '../../../fixtures/net-shapes';
 import { type Feeds, folded, quantized } from '../../../fixtures/quantize';
 import { residualNet } from '../../../fixtures/residual-nets';
 import { sqnr } from '../../../fixtures/run-graph';
@@ -154,6 +155,21 @@ describe('output effects by segments', () => {
     ['a network without branches', convNet(), 'w8a8'],
     ['cuts through several tensors, a second input', skippingNet(), 'w8a8'],
     ['layers stored as other operators', matmulNet(32, 64), 'int4'],
+    [
+      'a plain stack',
+      plainNet(
+        [
+          [4, 1],
+          [8, 2],
+        ],
+        16,
+        16,
+        5,
+      ),
+      'w8a8',
+    ],
+    ['densely connected blocks', denseNet([3, 4], 4, 32, 5), 'w4a8'],
+    ['a transformer encoder', encoderNet(2, 16, 6, 2), 'w8a8'],
   ])('of %s equal those of one session per layer', async (_name, proto, scheme) => {
     const made = await prepared(proto, scheme);
     const expected = await plainly(made);
