@@ -36,8 +36,6 @@ import { residualNet, resNet50 } from '../test/fixtures/residual-nets';
 
 const SAMPLES = 8;
 
-void main();
-
 /** Networks made here, by the name that asks for them. */
 const made: Readonly<Record<string, () => ModelProto>> = {
   'ResNet-50': () => residualNet(resNet50),
@@ -54,6 +52,8 @@ const made: Readonly<Record<string, () => ModelProto>> = {
   'DenseNet-121': () => denseNet([6, 12, 24, 16], 32, 224, 1000),
   encoder: () => encoderNet(12, 384, 197, 6),
 };
+
+void main();
 
 async function main(): Promise<void> {
   const [folder = '.', ...rest] = process.argv.slice(2);
