@@ -12,6 +12,12 @@ export type FreeTensors = (tensors: Iterable<RuntimeTensor>) => void;
 /** Smaller arrays are left to the garbage collector: detaching costs more than they do. */
 const SMALL_BYTES = 4096;
 
+/**
+ * The first array that is detached makes V8 throw away all compiled code that reads arrays, to be compiled again in the
+ * middle of a job: a tenth of a short calibration. So one is detached before there is any. (Growing detaches the old one.)
+ */
+new WebAssembly.Memory({ initial: 0, maximum: 1 }).grow(1);
+
 /** What is transferred to a closed port has nobody to receive it and is dropped. */
 export async function tensorDrain(): Promise<FreeTensors> {
   const { port1, port2 } = new MessageChannel();
