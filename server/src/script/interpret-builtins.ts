@@ -11,6 +11,7 @@ import {
   type ObjectValue,
   type Place,
   type PythonValue,
+  sameValue,
   textOf,
   unknownValue,
 } from './interpret-values';
@@ -97,6 +98,8 @@ export const builtins: Readonly<Record<string, (args: Arguments) => PythonValue>
 
 /** Library functions by path. */
 export const libraryFunctions: Readonly<Record<string, (args: Arguments) => PythonValue>> = {
+  'copy.copy': ({ positional: [value] }) => copied(value, false),
+  'copy.deepcopy': ({ positional: [value] }) => copied(value, true),
   'typing.cast': ({ positional: [, value] }) => value ?? unknownValue,
   'math.ceil': numeric(Math.ceil),
   'math.floor': numeric(Math.floor),
@@ -104,6 +107,22 @@ export const libraryFunctions: Readonly<Record<string, (args: Arguments) => Pyth
   'math.log2': numeric(Math.log2),
   'collections.OrderedDict': ({ positional: [first], keywords }) => dictionaryOf(first, keywords),
 };
+
+/** Helpers of torchvision and timm by name alone, for scripts that import them from a place that is not there. */
+export const helperFunctions: Readonly<Record<string, (args: Arguments) => PythonValue>> = {
+  _make_divisible: divisible,
+  make_divisible: divisible,
+};
+
+/** The nearest multiple that is at most a tenth smaller. */
+function divisible({ positional, keywords }: Arguments): PythonValue {
+  const value = numberIn(positional[0] ?? keywords.get('v'));
+  const divisor = numberIn(positional[1] ?? keywords.get('divisor')) ?? 8;
+  const least = numberIn(positional[2] ?? keywords.get('min_value')) ?? divisor;
+  if (value === undefined || divisor <= 0) return unknownValue;
+  const nearest = Math.max(least, Math.floor((value + divisor / 2) / divisor) * divisor);
+  return constantValue(nearest < 0.9 * value ? nearest + divisor : nearest);
+}
 
 /** `OrderedDict([('conv', …), ('relu', …)])`. */
 function dictionaryOf(
@@ -141,6 +160,20 @@ export function callMethod(
         return list([...target.entries.keys()].map(constantValue));
       case 'get':
         return target.entries.get((first && textOf(first)) ?? '') ?? second ?? constantValue(null);
+      case 'pop': {
+        const key = (first && textOf(first)) ?? '';
+        const value = target.entries.get(key) ?? second ?? unknownValue;
+        target.entries.delete(key);
+        return value;
+      }
+      case 'setdefault': {
+        const key = (first && textOf(first)) ?? '';
+        const value = target.entries.get(key) ?? second ?? constantValue(null);
+        target.entries.set(key, value);
+        return value;
+      }
+      case 'copy':
+        return { kind: 'dict', entries: new Map(target.entries) };
       case 'update':
         if (first?.kind === 'dict') for (const [key, value] of first.entries) target.entries.set(key, value);
         return constantValue(null);
@@ -158,10 +191,70 @@ export function callMethod(
     case 'insert':
       target.items.splice(numberIn(first) ?? 0, 0, second ?? unknownValue);
       return constantValue(null);
+    case 'copy':
+      return list(target.items);
+    case 'index': {
+      const at = target.items.findIndex((item) => first && sameValue(item, first));
+      return at === -1 ? unknownValue : constantValue(at);
+    }
     case 'pop':
       return target.items.splice(numberIn(first) ?? target.items.length - 1, 1)[0] ?? unknownValue;
     default:
       return undefined;
+  }
+}
+
+/** Methods of texts; undefined for one that is not known. */
+export function callTextMethod(
+  text: string,
+  method: string,
+  { positional }: Arguments,
+): PythonValue | undefined {
+  const texts = positional.map(textOf);
+  const [first] = texts;
+  switch (method) {
+    case 'startswith':
+      return first === undefined ? unknownValue : constantValue(text.startsWith(first));
+    case 'endswith':
+      return first === undefined ? unknownValue : constantValue(text.endsWith(first));
+    case 'lower':
+      return constantValue(text.toLowerCase());
+    case 'upper':
+      return constantValue(text.toUpperCase());
+    case 'split':
+      return first === undefined ? unknownValue : list(text.split(first).map(constantValue));
+    case 'replace': {
+      const [, second] = texts;
+      if (first === undefined || second === undefined) return unknownValue;
+      return constantValue(text.replaceAll(first, second));
+    }
+    case 'format': {
+      let at = 0;
+      let complete = true;
+      const filled = text.replace(/\{(\d*)\}/g, (_, index: string) => {
+        const value = texts[index === '' ? at++ : Number(index)];
+        complete &&= value !== undefined;
+        return value ?? '';
+      });
+      return complete ? constantValue(filled) : unknownValue;
+    }
+    default:
+      return undefined;
+  }
+}
+
+/** A copy as `copy.copy` makes it; `deepcopy` copies the objects inside as well. */
+function copied(value: PythonValue | undefined, deep: boolean): PythonValue {
+  const inside = (one: PythonValue) => (deep ? copied(one, deep) : one);
+  switch (value?.kind) {
+    case 'list':
+      return list(value.items.map(inside));
+    case 'dict':
+      return { kind: 'dict', entries: new Map([...value.entries].map(([key, one]) => [key, inside(one)])) };
+    case 'object':
+      return { ...value, attributes: new Map([...value.attributes].map(([key, one]) => [key, inside(one)])) };
+    default:
+      return value ?? unknownValue;
   }
 }
 

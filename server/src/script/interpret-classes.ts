@@ -9,7 +9,7 @@ import {
   type PythonValue,
   unknownValue,
 } from './interpret-values';
-import type { Expression, Parameter } from './syntax';
+import type { Expression, FunctionStatement, Parameter } from './syntax';
 
 /** Runs the constructor of a class, or of the first base that has one. */
 export function initialise(machine: Machine, object: ObjectValue, target: ClassValue, args: Arguments): void {
@@ -131,4 +131,24 @@ function decoratorName(expression: Expression): string {
   if (expression.kind === 'call') return decoratorName(expression.callee);
   if (expression.kind === 'attribute') return expression.attribute;
   return expression.kind === 'name' ? expression.name : '';
+}
+
+/** The class in which a method stands, found by its scope. */
+export function ownerOf(target: FunctionValue, from: ClassValue, frame: Frame): ClassValue | undefined {
+  const around = target.scope.parent;
+  if (around === from.scope) return from;
+  const statement = around?.statement;
+  return around && statement?.kind === 'class'
+    ? { kind: 'class', statement, scope: around, file: target.file }
+    : frame.owner;
+}
+
+export function hasDecorator(statement: FunctionStatement, name: string): boolean {
+  return statement.decorators.some((one) => one.kind === 'name' && one.name === name);
+}
+
+export function isSuperCall(expression: Expression): boolean {
+  return (
+    expression.kind === 'call' && expression.callee.kind === 'name' && expression.callee.name === 'super'
+  );
 }

@@ -82,3 +82,8 @@ export function preferred(one: PythonValue, other: PythonValue | undefined): Pyt
   if (isLayer(one)) return one;
   return isLayer(other) ? other : unknownValue;
 }
+
+/** `key: value` of a dictionary comprehension. */
+export function isPair(expression: Expression): expression is Extract<Expression, { kind: 'other' }> {
+  return expression.kind === 'other' && expression.type === 'pair';
+}

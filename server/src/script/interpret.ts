@@ -8,12 +8,23 @@ import {
   builtins,
   callMethod,
   callModuleMethod,
+  callTextMethod,
   canonicalModule,
   construct,
+  helperFunctions,
   libraryFunctions,
 } from './interpret-builtins';
-import { basesOf, classAttribute, initialise, initialiseBase, methodOf } from './interpret-classes';
-import { type Frame, MAXIMUM_DEPTH, type Machine, preferred, type World } from './interpret-frame';
+import {
+  basesOf,
+  classAttribute,
+  hasDecorator,
+  initialise,
+  initialiseBase,
+  isSuperCall,
+  methodOf,
+  ownerOf,
+} from './interpret-classes';
+import { type Frame, isPair, MAXIMUM_DEPTH, type Machine, preferred, type World } from './interpret-frame';
 import { operate, subscript } from './interpret-operators';
 import { assign, runBlock } from './interpret-statements';
 import {
@@ -30,7 +41,7 @@ import {
   truthOf,
   unknownValue,
 } from './interpret-values';
-import { type Binding, pathOf, type Scope, soleBinding } from './names';
+import { type Binding, pathOf, type Scope, soleBinding, starPaths } from './names';
 import type { CallExpression, Expression, FunctionStatement, Span, Statement } from './syntax';
 
 /** Finds classes and functions that a file imports from the workspace. */
@@ -325,8 +336,18 @@ export class Interpreter implements Machine {
           ? this.variable(binding, binding.value, frame)
           : unknownValue;
       default:
-        return unknownValue;
+        return binding ? unknownValue : this.starred(name, frame);
     }
+  }
+
+  /** A name that a star import may have brought. */
+  private starred(name: string, { scope, file }: Frame): PythonValue {
+    for (const path of starPaths(scope, name)) {
+      const found = this.resolve(path, file);
+      if (found) return found;
+      if (/^torch\.nn\.[A-Z]\w*$/.test(path)) return { kind: 'path', path };
+    }
+    return unknownValue;
   }
 
   /** `x = f(x)` at the level of the module reads itself; such a variable has no value that is known. */
@@ -381,9 +402,11 @@ export class Interpreter implements Machine {
       const known =
         object.kind === 'list' || object.kind === 'dict'
           ? callMethod(object, callee.attribute, args)
-          : object.kind === 'object' && !(object.class && methodOf(this, object.class, callee.attribute))
-            ? callModuleMethod(object, callee.attribute, args)
-            : undefined;
+          : object.kind === 'constant' && typeof object.value === 'string'
+            ? callTextMethod(object.value, callee.attribute, args)
+            : object.kind === 'object' && !(object.class && methodOf(this, object.class, callee.attribute))
+              ? callModuleMethod(object, callee.attribute, args)
+              : undefined;
       if (known) return known;
     }
     if (callee.kind === 'name') {
@@ -451,6 +474,8 @@ export class Interpreter implements Machine {
         : unknownValue;
     }
     const name = canonicalModule(path).split('.').pop() ?? '';
+    const helper = helperFunctions[name];
+    if (helper) return helper(args);
     return /^[A-Z]/.test(name) ? construct(path, args, origin) : unknownValue;
   }
 
@@ -468,29 +493,4 @@ export class Interpreter implements Machine {
     }
     return { positional, keywords };
   }
-}
-
-/** The class in which a method stands, found by its scope. */
-function ownerOf(target: FunctionValue, from: ClassValue, frame: Frame): ClassValue | undefined {
-  const around = target.scope.parent;
-  if (around === from.scope) return from;
-  const statement = around?.statement;
-  return around && statement?.kind === 'class'
-    ? { kind: 'class', statement, scope: around, file: target.file }
-    : frame.owner;
-}
-
-function isSuperCall(expression: Expression): boolean {
-  return (
-    expression.kind === 'call' && expression.callee.kind === 'name' && expression.callee.name === 'super'
-  );
-}
-
-function hasDecorator(statement: FunctionStatement, name: string): boolean {
-  return statement.decorators.some((one) => one.kind === 'name' && one.name === name);
-}
-
-/** `key: value` of a dictionary comprehension. */
-function isPair(expression: Expression): expression is Extract<Expression, { kind: 'other' }> {
-  return expression.kind === 'other' && expression.type === 'pair';
 }

@@ -10,7 +10,7 @@ import {
   type Place,
   type PythonValue,
 } from './interpret-values';
-import { definitionOf } from './names';
+import { definitionOf, starPaths } from './names';
 import { type Call, type Program, stampOf, type Unit } from './program';
 import { layerTypes } from './torch-layers';
 
@@ -153,12 +153,16 @@ function candidate(value: PythonValue, place: Place): Candidate {
   return { tree, signature, classes };
 }
 
-/** A call of a class or function of this program outside other classes: what is inside is built with its owner. */
+/** A call of a class or function of the workspace outside other classes: what is inside is built with its owner. */
 function mayConstruct(call: Call, file: string, resolve: Resolver): boolean {
   if (call.class) return false;
-  if (definitionOf(call.expression.callee, call.scope)) return true;
-  const found = call.path === undefined ? undefined : resolve(call.path, file);
-  return found?.kind === 'class' || found?.kind === 'function';
+  const { callee } = call.expression;
+  if (definitionOf(callee, call.scope)) return true;
+  const starred = callee.kind === 'name' ? starPaths(call.scope, callee.name) : [];
+  return [...(call.path === undefined ? [] : [call.path]), ...starred].some((path) => {
+    const found = resolve(path, file);
+    return found?.kind === 'class' || found?.kind === 'function';
+  });
 }
 
 function noteClasses(value: ObjectValue, into: Set<string>, seen = new Set<ObjectValue>()): void {
@@ -179,18 +183,22 @@ function contentsOf(root: ObjectValue): Pick<ModuleTree, 'layers' | 'leaves'> {
     const layer = layerTypes[module.type];
     if (layer || module.attributes.size === 0) leaves.set(path, module.type);
     if (layer) {
-      const shape = layer.shape?.((name, position) => argumentOf(module, name, position));
-      const weights = layer.weights ?? ['weight'];
-      const groups = argumentOf(module, 'groups', 6);
-      layers.push({
-        path,
+      const argument = (name: string, position: number) => argumentOf(module, name, position);
+      const groups = argument('groups', 6);
+      const shared = {
         type: module.type,
-        weights,
         place: module.origin,
         around,
-        shape,
         groups: groups === undefined ? 1 : groups,
-      });
+      };
+      const parts = layer.parts?.(argument).map(({ path: below, weight, shape }) => ({
+        ...shared,
+        path: [path, below].filter((one) => one !== '').join('.'),
+        weights: [weight],
+        shape,
+      }));
+      const whole = { ...shared, path, weights: layer.weights ?? ['weight'], shape: layer.shape?.(argument) };
+      layers.push(...(parts ?? [whole]));
       return;
     }
     for (const [name, child] of module.attributes)

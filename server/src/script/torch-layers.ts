@@ -7,6 +7,15 @@ export interface LayerType {
   readonly shape?: (argument: Reader) => readonly (number | null)[];
   /** Parameter names below the module; `weight` alone when missing. */
   readonly weights?: readonly string[];
+  /** Several weights that a model file has as layers of their own. */
+  readonly parts?: (argument: Reader) => readonly LayerPart[];
+}
+
+export interface LayerPart {
+  /** Below the module's own path. */
+  readonly path: string;
+  readonly weight: string;
+  readonly shape: readonly (number | null)[];
 }
 
 function known(value: number | null | undefined): number | null {
@@ -69,5 +78,13 @@ export const layerTypes: Readonly<Record<string, LayerType>> = {
   'torch.nn.RNN': recurrent,
   'torch.nn.LSTMCell': { weights: ['weight_ih', 'weight_hh'] },
   'torch.nn.GRUCell': { weights: ['weight_ih', 'weight_hh'] },
-  'torch.nn.MultiheadAttention': { weights: ['in_proj_weight', 'out_proj.weight'] },
+  'torch.nn.MultiheadAttention': {
+    parts: (argument) => {
+      const width = known(argument('embed_dim', 0));
+      return [
+        { path: '', weight: 'in_proj_weight', shape: [width === null ? null : 3 * width, width] },
+        { path: 'out_proj', weight: 'weight', shape: [width, width] },
+      ];
+    },
+  },
 };
