@@ -44,7 +44,7 @@ prepare(model)`,
   S08: {
     text: `${network('self.quant, self.conv, self.relu = QuantStub(), nn.Conv2d(3, 3, 1), nn.ReLU()')}
     def forward(self, x):
-        return self.relu(self.conv(self.relu(self.quant(x))))
+        return self.conv(self.relu(self.conv(self.quant(x))))
 model = Net().eval()
 prepare(model)`,
   },

@@ -253,14 +253,10 @@ ${block('        y = self.a(x)\n        return self.add.add(y, self.b(y))')}`,
     ],
   },
   S08: {
-    bad: [
-      block('        return self.relu(self.b(⟦self.relu⟧(self.a(x))))').replace(
-        'self.relu(self.b(⟦self.relu⟧(self.a(x))))',
-        '⟦self.relu⟧(self.b(self.relu(self.a(x))))',
-      ),
-    ],
+    bad: [block('        return ⟦self.b⟧(self.relu(self.b(self.a(x))))')],
     good: [
       block('        return self.relu(self.b(self.a(x)))'),
+      block('        return self.relu(self.b(self.relu(self.a(x))))'),
       block('        if self.training:\n            return self.a(x)\n        return self.a(x)'),
     ],
   },
