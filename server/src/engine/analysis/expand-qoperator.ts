@@ -7,6 +7,7 @@
  */
 import { addNode } from '../graph/edit';
 import type { Model, Node, Value } from '../graph/ir';
+import { integerSums, rescalingOf } from './integer-scales';
 
 interface QOperatorInputs {
   /** Positions of the activation's codes, scale and zero point. */
@@ -21,10 +22,11 @@ const qOperators: Readonly<Record<string, QOperatorInputs>> = {
   'com.microsoft.QGemm': { activation: [0, 1, 2], output: [7, 8] },
 };
 
-/** Scale and zero point of a QOperator node's activation input; `undefined` for other operators. */
+/** Scale and zero point of the activation input of a node that reads codes; `undefined` for other operators. */
 export function activationParameters(
   node: Node,
 ): readonly [Value | undefined, Value | undefined] | undefined {
+  if (integerSums.has(node.op)) return [rescalingOf(node)?.activationScale, node.input(2)];
   const inputs = qOperators[node.op];
   return inputs && [node.input(inputs.activation[1]), node.input(inputs.activation[2])];
 }

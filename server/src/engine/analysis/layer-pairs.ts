@@ -4,6 +4,7 @@ import type { Model, Node, Value } from '../graph/ir';
 import { type Layer, listLayers } from '../graph/layers';
 import { opFacts } from '../graph/ops';
 import { expandQOperators } from './expand-qoperator';
+import { integerSums, rescalingOf } from './integer-scales';
 import { type MatchLayer, matchLayers } from './match-layers';
 import { realWeight } from './real-weight';
 import { sampleOf } from './sampled-weights';
@@ -55,7 +56,9 @@ export function matchedPairs(float: Model, quantized: Model): FoundPairs {
     const dequantize = dequantizers.get(twin.node) ?? lookupDequantize(twin);
     const pair = dequantize
       ? qOperatorPair(layer, output, twin, dequantize)
-      : (dynamicPair(layer, output, twin) ?? plainPair(layer, output, twin));
+      : (dynamicPair(layer, output, twin) ??
+        integerPair(layer, output, twin) ??
+        plainPair(layer, output, twin));
     if (!pair) continue;
     pairs.push({ ...pair, ...differentTypes(layer, twin) });
     twins.push({ name: pair.name, float: layer, quantized: twin });
@@ -65,6 +68,8 @@ export function matchedPairs(float: Model, quantized: Model): FoundPairs {
 }
 
 function plainPair(layer: Layer, output: Value, twin: Layer): LayerPair | undefined {
+  // Sums of codes without their scales are no result to compare.
+  if (integerSums.has(twin.op)) return undefined;
   const quantized = endsOf(twin, undefined, layer.bias !== undefined);
   return quantized && { ...pairFacts(layer), float: floatEnds(layer, output), quantized };
 }
@@ -95,19 +100,37 @@ function dynamicPair(layer: Layer, output: Value, twin: Layer): LayerPair | unde
   let last: Node | undefined = twin.node;
   // The rescaling behind an operator whose result is int32; one that gives float has none.
   if (twin.node.domain === '') {
-    const cast = onlyConsumer(twin.node.output() ?? output);
-    const rescale = cast?.opType === 'Cast' ? onlyConsumer(cast.output() ?? output) : undefined;
-    const scales = rescale?.inputs.find((value) => value?.producer !== cast)?.producer;
-    if (!cast || rescale?.opType !== 'Mul') return undefined;
-    chain.push(...(scales?.opType === 'Mul' ? [scales] : []), twin.node, cast);
+    const rescaling = rescalingOf(twin.node);
+    if (!rescaling) return undefined;
+    const { cast, rescale, scales } = rescaling;
+    chain.push(...(scales ? [scales] : []), twin.node, cast);
     last = rescale;
   }
-  chain.push(last);
-  const add = layer.bias && twin.bias === undefined ? onlyConsumer(last.output() ?? output) : undefined;
-  if (add?.opType === 'Add') chain.push(add);
-  const real = chain.at(-1)?.output();
+  return chainPair(layer, output, twin, [...chain, last], 0);
+}
+
+/** The same where its codes were made elsewhere: from the codes to the real result. */
+function integerPair(layer: Layer, output: Value, twin: Layer): LayerPair | undefined {
+  const rescaling = integerSums.has(twin.op) ? rescalingOf(twin.node) : undefined;
+  if (!rescaling) return undefined;
+  const chain = [twin.node, rescaling.cast, rescaling.rescale];
+  return chainPair(layer, output, twin, chain, twin.activationInput);
+}
+
+/** Ends at the Add of a bias that the float layer has inside. */
+function chainPair(
+  layer: Layer,
+  output: Value,
+  twin: Layer,
+  chain: readonly Node[],
+  activationInput: number,
+): LayerPair | undefined {
+  const last = chain.at(-1)?.output();
+  const add = layer.bias && twin.bias === undefined ? onlyConsumer(last ?? output) : undefined;
+  const whole = add?.opType === 'Add' ? [...chain, add] : chain;
+  const real = whole.at(-1)?.output();
   if (!real) return undefined;
-  const quantized = { chain, activationInput: 0, output: real };
+  const quantized = { chain: whole, activationInput, output: real };
   return { ...pairFacts(layer), float: floatEnds(layer, output), quantized };
 }
 
@@ -198,6 +221,7 @@ function describe(layer: Layer): MatchLayer {
     // Everything that is no convolution is a matrix product: Gemm, MatMul, MatMulNBits, QGemm, …
     family: layer.lookup ? 'lookup' : (families[layer.op] ?? 'matmul'),
     params: layer.params,
-    sample: weight && sampleOf(weight),
+    // Zeros have no direction to compare.
+    sample: weight?.some((value) => value !== 0) ? sampleOf(weight) : undefined,
   };
 }

@@ -11,6 +11,7 @@ import type { Node } from '../graph/ir';
 import type { Layer } from '../graph/layers';
 import { elementsOf, type Tensor } from '../graph/tensor';
 import { type ChannelView, channelView, elementIndex } from '../numerics/layout';
+import { weightScaleOf } from './integer-scales';
 import { quantizedTable } from './quantized-table';
 import { codesOf, floats, type MadeCodes, parameterOf, rearranged } from './stored-codes';
 
@@ -62,7 +63,7 @@ export function quantizedWeight(layer: Layer): QuantizedWeight | undefined {
   if (!own || isReshaped(layer.through)) return undefined;
   const { type, codes } = made;
   const [scaleAt, zeroAt] = own.at;
-  const scales = scaleAt === undefined ? dynamicScale(layer.node) : floats(layer.node.input(scaleAt)?.tensor);
+  const scales = scaleAt === undefined ? weightScale(layer.node) : floats(layer.node.input(scaleAt)?.tensor);
   if (!scales || (scaleAt !== undefined && scales.length === 0)) return undefined;
   const zeros = layer.node.input(zeroAt)?.tensor;
   return {
@@ -246,25 +247,7 @@ function nBitsZeros(
   return zeros;
 }
 
-/**
- * Scale of the weight of a MatMulInteger or ConvInteger: the constant that is multiplied with the activation's scale
- * in front of the final Mul. Empty when the graph does not tell.
- */
-export function dynamicScale(node: Node): Float32Array {
-  const none = new Float32Array(0);
-  let value = node.output();
-  for (let steps = 0; value && steps < 2; steps++) {
-    const next: Node | undefined = value.uses.length === 1 ? value.uses[0]?.node : undefined;
-    if (next?.opType === 'Cast') {
-      value = next.output();
-      continue;
-    }
-    if (next?.opType !== 'Mul') return none;
-    const factor = next.inputs.find((input) => input !== value);
-    if (factor?.tensor) return floats(factor.tensor) ?? none;
-    const product = factor?.producer;
-    const constant = product?.opType === 'Mul' ? product.inputs.find((input) => input?.tensor) : undefined;
-    return floats(constant?.tensor) ?? none;
-  }
-  return none;
+/** Scale of the weight of a MatMulInteger or ConvInteger; empty when the graph does not tell. */
+function weightScale(node: Node): Float32Array {
+  return weightScaleOf(node) ?? new Float32Array(0);
 }

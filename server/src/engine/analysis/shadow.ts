@@ -70,6 +70,8 @@ export interface ShadowOptions {
   readonly local: boolean;
   readonly cumulative: boolean;
   readonly output: boolean;
+  /** Only what makes the dB of layers. */
+  readonly ratiosOnly?: boolean;
 }
 
 const PREFIX = 'quantized/';
@@ -99,7 +101,7 @@ export function shadowModel(
   float.irVersion = Math.max(float.irVersion, quantized.irVersion);
 
   const builder = new GraphBuilder(graph, defaultOpset(float));
-  const writer = new ComparisonWriter(builder);
+  const writer = new ComparisonWriter(builder, options.ratiosOnly);
   const comparisons: Comparison[] = [];
   graph.outputs.length = 0;
   const compare: Compare = (kind, name, signal, approximation, layer) => {
@@ -156,6 +158,9 @@ function addLocal(
     ? builder.cast(`local/${pair.name}/cast`, floatInput, types.quantized)
     : floatInput;
   const input = requantize(graph, pair, exactInput, twinInput, copies);
+  const [reader] = pair.quantized.chain;
+  // Operators on codes cannot run on real numbers; what the codes mean is not known.
+  if (!input && reader && activationParameters(reader)) return;
   const exact = pair.float.output;
   const quantized = rerun(
     graph,

@@ -4,7 +4,8 @@ import { toOnnx } from '../../../../server/src/engine/graph/to-onnx';
 import { compareHandler } from '../../../../server/src/engine/handlers/compare';
 import type { AnalysisReport } from '../../../../server/src/protocol/reports';
 import { convNet, model, node, normalValues, tensor, valueInfo } from '../../../fixtures/build';
-import { quantized } from '../../../fixtures/quantize';
+import { output, quantized } from '../../../fixtures/quantize';
+import { sqnr } from '../../../fixtures/run-graph';
 import { temporaryFolder } from '../runtime/fixtures/files';
 
 const folder = temporaryFolder();
@@ -113,6 +114,23 @@ describe('comparisons with the float original', () => {
     expect(gain?.output.after).toBeGreaterThan(gain?.output.before ?? Number.POSITIVE_INFINITY);
   });
 
+  it('pair layers without any weight, which have no direction', async () => {
+    const empty = (proto: ModelProto): ModelProto => ({
+      ...proto,
+      graph: proto.graph && {
+        ...proto.graph,
+        initializers: proto.graph.initializers.map((one) =>
+          one.name === 'fc.weight' ? tensor(one.name, one.dims, new Array(80).fill(0)) : one,
+        ),
+      },
+    });
+    const float = empty(convNet());
+    const size = float.graph?.initializers.find((one) => one.name === 'fc.weight')?.dims;
+    expect(size?.reduce((all, one) => all * one, 1)).toBe(80);
+    const made = await quantized(float, 'w8a8');
+    expect((await compared(float, toOnnx(made.model))).issues).toEqual([]);
+  });
+
   it('find layers whose names were lost', async () => {
     const made = await quantized(convNet(), 'w8a8');
     const plain = await compared(convNet(), toOnnx(made.model));
@@ -135,6 +153,64 @@ describe('comparisons with the float original', () => {
       }
     });
     expect(removed.output?.file?.sqnr).toBeCloseTo(kept.output?.file?.sqnr ?? Number.NaN, 1);
+  });
+
+  it.each([
+    ['each on its own', true],
+    ['as one constant', false],
+  ])('follow an operator on codes that were made elsewhere, its scales %s', async (_name, apart) => {
+    const weight = normalValues(16 * 8, 5, 0.2);
+    const scale = Math.max(...weight.map(Math.abs)) / 127;
+    const border = { inputs: [valueInfo('x', ['N', 4, 4])], outputs: [valueInfo('z', ['N', 8])] };
+    const shape = tensor('shape', [2], [-1, 16], 'int64');
+    const float = model({
+      ...border,
+      initializers: [tensor('fc.weight', [16, 8], weight), shape],
+      nodes: [node('Reshape', ['x', 'shape'], ['flat']), node('MatMul', ['flat', 'fc.weight'], ['z'])],
+    });
+    const coded = model({
+      ...border,
+      initializers: [
+        tensor(
+          'c',
+          [16, 8],
+          weight.map((w) => Math.round(w / scale)),
+          'int8',
+        ),
+        tensor('cz', [], [0], 'int8'),
+        tensor('cs', [], [scale]),
+        tensor('xs', [], [0.025]),
+        tensor('xz', [], [128], 'uint8'),
+        tensor('both', [], [0.025 * scale]),
+        shape,
+      ],
+      nodes: [
+        node('QuantizeLinear', ['x', 'xs', 'xz'], ['q']),
+        node('Reshape', ['q', 'shape'], ['moved']),
+        node('MatMulInteger', ['moved', 'c', 'xz', 'cz'], ['sum']),
+        node('Cast', ['sum'], ['real'], { to: 1 }),
+        ...(apart ? [node('Mul', ['xs', 'cs'], ['product'])] : []),
+        node('Mul', ['real', apart ? 'product' : 'both'], ['z']),
+      ],
+    });
+    const rows = normalValues(128, 6);
+    const data = folder.npy('squares.npy', [8, 4, 4], 'float', rows);
+    const job = {
+      kind: 'compare',
+      float: folder.model('squares.onnx', float),
+      quantized: folder.model('squares-codes.onnx', coded),
+      data: { source: data, seed: 0, preprocessing: {}, dimensions: {} },
+      ...common,
+    } as const;
+    const { value: report, issues } = await compareHandler(job, context());
+    expect(issues).toEqual([]);
+    const [layer] = report?.layers ?? [];
+    const feeds = { x: { data: Float32Array.from(rows), shape: [8, 4, 4] } };
+    const truth = sqnr(await output(float, feeds, 'disabled'), await output(coded, feeds, 'disabled'));
+    expect(layer?.cumulative?.file).toBeCloseTo(truth, 1);
+    // The only layer: what it does on its own is what the network does.
+    expect(layer?.local?.file).toBeCloseTo(truth, 1);
+    expect(layer?.quantized?.weightSqnr).toBeCloseTo(layer?.weightSqnr?.['int8.tensor'] ?? 0, 1);
   });
 
   it('follow a dynamic operator to the real numbers it stands for', async () => {
