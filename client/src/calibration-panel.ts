@@ -6,6 +6,7 @@ import { randomUUID } from 'node:crypto';
 import * as vscode from 'vscode';
 import type { FromCalibrationPanel, RunNotice, ToCalibrationPanel } from '../../server/src/protocol/panel';
 import {
+  type CalibrationPrefill,
   type CalibrationRequest,
   type CalibrationResult,
   recipeScheme,
@@ -36,6 +37,10 @@ export class CalibrationPanel implements vscode.WebviewViewProvider, vscode.Disp
   private view: vscode.WebviewView | undefined;
   private job: RunningJob | undefined;
   private selected: vscode.Uri | undefined;
+  /** The last one; a page takes over each once. */
+  private prefill:
+    | { readonly id: number; readonly values: CalibrationPrefill; readonly modelUri: string }
+    | undefined;
   private readonly disposables: vscode.Disposable[];
 
   constructor(
@@ -82,9 +87,10 @@ export class CalibrationPanel implements vscode.WebviewViewProvider, vscode.Disp
     await this.run(request);
   }
 
-  /** Shows the panel with a model chosen. */
-  async open(model: vscode.Uri): Promise<void> {
+  /** Shows the panel with a model chosen, and its form filled with what a script says. */
+  async open(model: vscode.Uri, values?: CalibrationPrefill): Promise<void> {
     this.selected = model;
+    if (values) this.prefill = { id: Date.now(), values, modelUri: model.toString() };
     await vscode.commands.executeCommand(`${calibrationView}.focus`);
     await this.postModels();
   }
@@ -158,7 +164,8 @@ export class CalibrationPanel implements vscode.WebviewViewProvider, vscode.Disp
     const defaults = model ? await startValues(this.context, model) : {};
     const hasRecipe = model !== undefined && (await recipeTextOf(model)) !== undefined;
     const { isTrusted: trusted } = vscode.workspace;
-    this.post({ type: 'models', models, selected: chosen, trusted, defaults, hasRecipe });
+    const prefill = this.prefill?.modelUri === chosen ? this.prefill : undefined;
+    this.post({ type: 'models', models, selected: chosen, trusted, defaults, hasRecipe, prefill });
   }
 
   private async pickData(kind: 'folder' | 'file'): Promise<void> {

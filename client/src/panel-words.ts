@@ -286,6 +286,7 @@ export function calibrationPanelWords(): PanelWords {
     ...dataWords(),
     title: vscode.l10n.t('Calibration'),
     noModel: vscode.l10n.t('No ONNX model in this workspace. Open a folder with one.'),
+    filledFrom: vscode.l10n.t('Data and preprocessing as {0} states them.'),
     manageTrust: vscode.l10n.t('Manage Workspace Trust'),
     'field.model': vscode.l10n.t('Model'),
     'field.data': vscode.l10n.t('Calibration data'),

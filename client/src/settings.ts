@@ -17,6 +17,7 @@ export function readSettings(): Settings {
       layer: get('codeLens.layer', lens.layer),
       recipe: get('codeLens.recipe', lens.recipe),
       script: get('codeLens.script', lens.script),
+      data: get('codeLens.data', lens.data),
     },
     inlayHints: get('inlayHints', defaultSettings.inlayHints),
     outputEffectAfterCalibration: get(

@@ -22,6 +22,7 @@ export interface GivenByClient {
       readonly workspaceEdit?: {
         readonly documentChanges?: boolean;
         readonly resourceOperations?: readonly string[];
+        readonly changeAnnotationSupport?: object;
       };
     };
     readonly textDocument?: {
@@ -50,6 +51,8 @@ export interface ClientFacts {
   readonly pullDiagnostics: boolean;
   readonly documentChanges: boolean;
   readonly createsFiles: boolean;
+  /** Edits can wait for confirmation. */
+  readonly changeAnnotations: boolean;
   readonly configuration: boolean;
   readonly registersConfiguration: boolean;
   readonly registersWatchers: boolean;
@@ -80,6 +83,7 @@ export function clientFacts({ capabilities, initializationOptions }: GivenByClie
     pullDiagnostics: textDocument?.diagnostic !== undefined,
     documentChanges: edits?.documentChanges ?? false,
     createsFiles: (edits?.documentChanges && edits.resourceOperations?.includes('create')) ?? false,
+    changeAnnotations: edits?.changeAnnotationSupport !== undefined,
     configuration: workspace?.configuration ?? false,
     registersConfiguration: workspace?.didChangeConfiguration?.dynamicRegistration ?? false,
     registersWatchers: workspace?.didChangeWatchedFiles?.dynamicRegistration ?? false,

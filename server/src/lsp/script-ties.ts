@@ -149,6 +149,15 @@ function entriesOf(folder: string): readonly fs.Dirent[] {
   }
 }
 
+/** True for a folder or a NumPy file, which can be calibrated with. */
+export function isData(file: string): boolean {
+  try {
+    return fs.statSync(file).isDirectory() || /\.np[yz]$/i.test(file);
+  } catch {
+    return false;
+  }
+}
+
 function sizeOf(file: string): number {
   try {
     return fs.statSync(file).size;

@@ -10,6 +10,7 @@ import type { Settings } from '../protocol/lsp-ext';
 import { type AnalyzedScript, analyzeScript } from '../rules/script/analyze';
 import { isRelevant } from '../rules/script/index';
 import { scriptTargets } from '../rules/script/script-rule';
+import { type DataPipeline, dataPipelines } from '../script/data-pipeline';
 import { cellSpan, joinCells, type NotebookProgram, programOffset } from '../script/notebook';
 import type { PythonParser } from '../script/parser';
 import { fileOf, rangeOf, type Span } from './convert';
@@ -18,6 +19,7 @@ import {
   candidatesOf,
   type ExportCall,
   exportCalls,
+  isData,
   modelsAround,
   movedTies,
   type ScriptTie,
@@ -86,6 +88,7 @@ interface Held {
   readonly carried: readonly ScriptTie[];
   ties: { readonly key: string; readonly list: readonly ScriptTie[] } | undefined;
   exports: readonly ExportCall[] | undefined;
+  data: readonly DataPipeline[] | undefined;
 }
 
 /** A folder is looked through again after this time, milliseconds. */
@@ -150,6 +153,11 @@ export class Scripts {
         return host.workspace.model(file);
       },
       exists: (file) => host.workspace.stamp(file) !== undefined,
+      isData,
+      data: () => {
+        held.data ??= dataPipelines(held.script);
+        return held.data;
+      },
       exports: () => {
         held.exports ??= exportCalls(held.script);
         return held.exports;
@@ -225,6 +233,7 @@ export class Scripts {
       carried: known ? movedTies(known.ties?.list ?? known.carried, known.script.text, text) : [],
       ties: undefined,
       exports: undefined,
+      data: undefined,
     };
     this.held.set(source.uri, held);
     return held;

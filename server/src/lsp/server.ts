@@ -47,6 +47,7 @@ import { type DocumentParams, type FeatureServices, features } from './features'
 import { codeActionKinds } from './features/code-action';
 import { diagnostics } from './features/diagnostics';
 import { chooseKind, fixAllKind } from './features/script/code-action';
+import { readerKind } from './features/script/data';
 import { scriptDiagnostics } from './features/script/diagnostics';
 import { semanticLegend } from './features/semantic-tokens';
 import { History } from './history';
@@ -291,7 +292,7 @@ class Server {
         textDocumentSync: TextDocumentSyncKind.Incremental,
         hoverProvider: true,
         codeLensProvider: { resolveProvider: false },
-        codeActionProvider: { codeActionKinds: [...codeActionKinds, fixAllKind, chooseKind] },
+        codeActionProvider: { codeActionKinds: [...codeActionKinds, fixAllKind, chooseKind, readerKind] },
         completionProvider: { triggerCharacters: ['"', ':', ' '] },
         definitionProvider: true,
         referencesProvider: true,

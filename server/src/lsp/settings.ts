@@ -33,6 +33,7 @@ const schema = z.object({
       layer: flag(defaultSettings.codeLens.layer),
       recipe: flag(defaultSettings.codeLens.recipe),
       script: flag(defaultSettings.codeLens.script),
+      data: flag(defaultSettings.codeLens.data),
     })
     .catch(defaultSettings.codeLens),
   inlayHints: flag(defaultSettings.inlayHints),

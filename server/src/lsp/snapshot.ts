@@ -9,6 +9,7 @@ import type { ParsedRecipe } from '../engine/format/recipe';
 import type { Settings } from '../protocol/lsp-ext';
 import type { LayerReport } from '../protocol/reports';
 import type { AnalyzedScript } from '../rules/script/analyze';
+import type { DataPipeline } from '../script/data-pipeline';
 import type { ClientFacts } from './client-facts';
 import type { Span } from './convert';
 import type { ExportCall, ScriptTie } from './script-ties';
@@ -53,6 +54,10 @@ export interface ScriptSnapshot extends Surroundings {
   /** A model as it stands now; its weight analysis starts. */
   model(file: string): ModelState;
   exists(file: string): boolean;
+  /** True for a folder or a NumPy file: what calibration can read. */
+  isData(file: string): boolean;
+  /** Where the samples of the script come from and how they become inputs, most fit for calibration first. */
+  data(): readonly DataPipeline[];
   /** Model files that the script names in a call: of its exports. */
   exports(): readonly ExportCall[];
 }

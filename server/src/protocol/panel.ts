@@ -4,6 +4,7 @@
  */
 import type { Progress } from './progress';
 import type {
+  CalibrationPrefill,
   CalibrationRequest,
   CalibrationResult,
   CompareView,
@@ -62,6 +63,8 @@ export type ToCalibrationPanel =
       readonly defaults: Partial<CalibrationRequest>;
       /** A recipe lies beside the model: its plan can be measured. */
       readonly hasRecipe?: boolean;
+      /** Taken over once, by its number; it is told again with the model that it is for. */
+      readonly prefill?: { readonly id: number; readonly values: CalibrationPrefill };
     }
   | { readonly type: 'picked'; readonly source: string }
   | { readonly type: 'started'; readonly jobId: string; readonly request: CalibrationRequest }

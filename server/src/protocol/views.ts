@@ -130,6 +130,16 @@ export interface Preprocessing {
   readonly color?: 'rgb' | 'bgr';
 }
 
+/** What a training script says of its data, to fill the calibration form with; what it does not say is missing. */
+export interface CalibrationPrefill extends Preprocessing {
+  /** Name of the script. */
+  readonly from: string;
+  /** Path of the data, where it exists. */
+  readonly source?: string;
+  /** One sentence each: what could not be told, and what is only nearly the same. */
+  readonly notes: readonly string[];
+}
+
 /** Scheme of a calibration that measures what the recipe beside the model plans. */
 export const recipeScheme = 'recipe';
 

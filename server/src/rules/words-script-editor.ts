@@ -1,4 +1,5 @@
 /** What the editor says on scripts: hovers, lenses, hints and actions on the lines that build a network. */
+import type { DoubtKind } from '../script/picture';
 
 export const scriptWords = {
   layerTable: '| layer | int8 | int4 | size |\n|---|--:|--:|--:|',
@@ -18,4 +19,33 @@ export const scriptWords = {
   fixAll: 'Fix all safe findings of Quantlens',
   andMoreLayers: (count: number) => `and ${count} more ${count === 1 ? 'layer' : 'layers'} made here`,
   severalLayers: (fix: string, count: number) => `${fix}: ${count} layers made here`,
+} as const;
+
+/** What the editor says on the data of a script. */
+export const dataWords = {
+  lens: (facts: string) => `Calibrate with this data: ${facts}`,
+  trainingLens: (facts: string) => `Calibrate with this training data: ${facts}`,
+  title: (loader: boolean) => (loader ? '**Calibration data**' : '**Preprocessing** for calibration'),
+  batch: (size: number) => `batches of ${size}`,
+  training: 'for training',
+  asIs: 'values as they are',
+  formula: 'value = (pixel · scale − mean) / std; resize = shorter side, crop = square in the middle',
+  generateReader: 'Generate calibration reader for onnxruntime',
+  missing: (path: string) => `${path} is not there: choose the data.`,
+  doubts: {
+    'unknown-step': (detail) => `${detail} is not known here; it is left out.`,
+    'unknown-value': (detail) => `${detail} is no constant; it is left out.`,
+    random: (detail) => `${detail} is random, a step for training; the middle of the picture is taken.`,
+    squashed: (detail) =>
+      `Pictures are squashed to ${detail}; here the shorter side is resized and the rest cut off.`,
+    'not-square': (detail) => `${detail} is not square, which resize and crop cannot say.`,
+    'cropped-first': (detail) =>
+      `Pictures are cropped to ${detail} before they are resized; here it is the other way round.`,
+    interpolation: (detail) => `Resized with ${detail} interpolation; here it is bilinear.`,
+    grey: () => 'Pictures are turned to grey; here they keep their colours.',
+    'from-checkpoint': (detail) =>
+      `The values of ${detail} come with the pretrained model and are not in the script.`,
+    'no-pictures': (detail) => `${detail} is no folder of pictures: choose one, or a NumPy file.`,
+    'unknown-source': (detail) => `The path of ${detail} is no constant: choose the data.`,
+  } satisfies Readonly<Record<DoubtKind, (detail: string) => string>>,
 } as const;

@@ -120,6 +120,7 @@ export function generatorFlow(
       { positional: [studio.develop(picture, made)], keywords: new Map() },
       made,
     );
+    studio.consume(result);
     picture =
       studio.pictureOf(result) ?? withDoubt(picture, 'unknown-step', 'preprocessing_function', made.span);
   }

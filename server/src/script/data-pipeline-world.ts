@@ -109,6 +109,10 @@ export class DataWorld implements World, Studio {
     if (path === loaderType || subsets.test(path) || torchvisionData.test(path))
       return this.keep(libraryObject(path, origin, args));
     if (transformLibrary(path)) return this.keep(libraryObject(path, origin, args));
+    if (path === 'torch.nn.Sequential' && args.positional.some(isTransform)) {
+      const steps = args.positional.map((step, at) => [String(at), step] as const);
+      return this.keep(libraryObject(path, origin, args, new Map(steps)));
+    }
     if (/^torch\.utils\.data(\.dataset)?\.random_split$/.test(path)) return split(args, origin);
     const directory = directoryData(this, path, args, origin);
     if (directory) {

@@ -67,7 +67,7 @@ export interface DataPipeline {
 
 /** Words without which there is nothing to find; looked for before anything runs. */
 const mentions =
-  /\b(DataLoader|Compose|transforms|Normalize|cv2|Image\.open|image_dataset_from_directory|ImageDataGenerator|ImageProcessor|create_transform|preprocess_input|np\.load|blobFromImage)\b/;
+  /\b(DataLoader|Compose|transforms|Normalize|cv2|Image\.open|image_dataset_from_directory|ImageDataGenerator|\w*ImageProcessor|create_transform|preprocess_input|np\.load|blobFromImage)\b/;
 
 /** Pipelines listed of one script. */
 const MAXIMUM_PIPELINES = 16;

@@ -1,7 +1,11 @@
 /** The form of the calibration panel: model, data, preprocessing, estimator, scheme, samples. */
-import { type CalibrationRequest, recipeScheme } from '../../../server/src/protocol/views';
+import {
+  type CalibrationPrefill,
+  type CalibrationRequest,
+  recipeScheme,
+} from '../../../server/src/protocol/views';
 import { DataFields, labelled, listOf } from '../shared/data-fields';
-import { make } from '../shared/dom';
+import { fill, make } from '../shared/dom';
 import { say } from '../shared/rpc';
 import { button } from '../shared/toolkit';
 import { type FormValues, requestOf } from './values';
@@ -34,6 +38,8 @@ export class Form {
   private readonly scheme = listOf('scheme', () => this.changed());
   private schemes: readonly string[] = schemes;
   private readonly data: DataFields;
+  /** What a script filled in, and what it could not tell. */
+  private readonly origin = make('div', { class: 'banner', id: 'origin', attributes: { role: 'status' } });
   private readonly noModel = make('p', { id: 'no-model' }, say('noModel'));
   private readonly restricted: HTMLElement;
   private readonly estimatorHelp = make('div', { class: 'help quiet' });
@@ -77,7 +83,8 @@ export class Form {
     );
     this.settings = make('details', { id: 'settings' }, this.settingsTitle, form);
     this.settings.open = true;
-    this.element = make('section', {}, this.restricted, this.noModel, this.settings);
+    this.origin.hidden = true;
+    this.element = make('section', {}, this.restricted, this.noModel, this.origin, this.settings);
     form.addEventListener('submit', (event) => event.preventDefault());
     form.addEventListener('keydown', (event) => {
       if (event.key === 'Enter' && event.target instanceof HTMLElement && this.data.isLine(event.target.id))
@@ -101,6 +108,18 @@ export class Form {
     );
     if (!this.running) this.fillIn(values);
     this.show();
+  }
+
+  /** Says where the values come from; nothing without a script. */
+  showOrigin(prefill: CalibrationPrefill | undefined): void {
+    this.origin.hidden = prefill === undefined;
+    if (!prefill) return;
+    const notes = prefill.notes.map((note) => make('li', {}, note));
+    fill(
+      this.origin,
+      make('p', {}, say('filledFrom', prefill.from)),
+      notes.length > 0 && make('ul', {}, ...notes),
+    );
   }
 
   /** The folder or file that the user picked. */

@@ -3,24 +3,28 @@ import type { FromCalibrationPanel, ToCalibrationPanel } from '../../../server/s
 import { make } from '../shared/dom';
 import { connect, say } from '../shared/rpc';
 import { registerComponents } from '../shared/toolkit';
-import { Form, type FormValues } from './form';
+import { Form, type StartValues } from './form';
 import { Run } from './run';
+import { filledIn } from './values';
 
 interface State {
   /** What the user changed in the form, by model. */
-  readonly forms: Readonly<Record<string, Partial<FormValues>>>;
+  readonly forms: Readonly<Record<string, StartValues>>;
+  /** Number of the script's values that were taken over last. */
+  readonly prefilled?: number;
 }
 
 registerComponents();
 const host = connect<FromCalibrationPanel, ToCalibrationPanel, State>();
 let forms = host.recall()?.forms ?? {};
+let prefilled = host.recall()?.prefilled;
 
 const form = new Form({
   onChange: () => {
     const { modelUri } = form.values();
     if (modelUri === '') return;
     forms = { ...forms, [modelUri]: form.values() };
-    host.remember({ forms });
+    host.remember({ forms, prefilled });
   },
   onModel: (uri) => host.post({ type: 'select-model', uri }),
   onPick: (kind) => host.post({ type: 'pick-data', kind }),
@@ -48,7 +52,13 @@ host.post({ type: 'ready' });
 function receive(message: ToCalibrationPanel): void {
   switch (message.type) {
     case 'models': {
-      const { models, selected, trusted, defaults, hasRecipe } = message;
+      const { models, selected, trusted, defaults, hasRecipe, prefill } = message;
+      if (prefill && selected !== null && prefill.id !== prefilled) {
+        prefilled = prefill.id;
+        forms = { ...forms, [selected]: { ...defaults, ...forms[selected], ...filledIn(prefill.values) } };
+        host.remember({ forms, prefilled });
+      }
+      form.showOrigin(prefill?.values);
       const kept = selected === null ? undefined : forms[selected];
       form.offerRecipe(hasRecipe ?? false);
       form.setModels(models, selected, trusted, { ...defaults, ...kept });

@@ -1,5 +1,5 @@
 /** What the form holds, and the request it makes. No elements in here. */
-import type { CalibrationRequest } from '../../../server/src/protocol/views';
+import type { CalibrationPrefill, CalibrationRequest } from '../../../server/src/protocol/views';
 import { type DataValues, preprocessingOf } from '../shared/data-values';
 
 /** The form as text, as typed. */
@@ -14,4 +14,20 @@ export function requestOf(values: FormValues): CalibrationRequest {
   const { modelUri, source, scheme, estimator } = values;
   const samples = Number(values.samples);
   return { modelUri, source, scheme, estimator, samples, seed: 0, ...preprocessingOf(values) };
+}
+
+/** Fields that a script settles. What it does not say of preprocessing is emptied; data it does not name stays. */
+export function filledIn(prefill: CalibrationPrefill): Partial<DataValues> {
+  const { source, scale, mean, std, resize, crop, layout, color } = prefill;
+  const text = (value: string | number | undefined) => (value === undefined ? '' : String(value));
+  return {
+    ...(source === undefined ? {} : { source }),
+    scale: text(scale),
+    mean: text(mean),
+    std: text(std),
+    resize: text(resize),
+    crop: text(crop),
+    layout: text(layout),
+    color: text(color),
+  };
 }

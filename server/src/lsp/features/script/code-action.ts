@@ -20,6 +20,7 @@ import { changesSomething, type ReadRecipe, recipeChange, workspaceEdit } from '
 import { type TiedLayers, tiedAt } from '../../script-layers';
 import type { ScriptSnapshot } from '../../snapshot';
 import { type ActionRequest, quantizeKind, wanted } from '../code-action';
+import { readerActions, readerKind } from './data';
 import { ignoreHere, ignoreInFile, onTop } from './suppress';
 
 export const fixAllKind = `${CodeActionKind.SourceFixAll}.quantlens`;
@@ -41,6 +42,7 @@ export function scriptActions(
     ...found.flatMap((one) => silencing(snapshot, one)),
     ...(asked(quantizeKind) ? layerActions(snapshot, request.range, read) : []),
     ...(asked(chooseKind) ? choices(snapshot, request.range) : []),
+    ...(asked(readerKind) ? readerActions(snapshot, request.range) : []),
     // Sources are run on saving; nobody looks for them at a place.
     ...(request.context.only && asked(fixAllKind) ? fixAll(snapshot) : []),
   ];

@@ -11,13 +11,16 @@ import { namesOf } from '../../script-layers';
 import type { ScriptTie } from '../../script-ties';
 import type { ScriptSnapshot } from '../../snapshot';
 import type { ModelState } from '../../workspace';
+import { dataLenses } from './data';
 
 /** A lens that only tells something needs a command without a name. */
 const noCommand = '';
 
 export function scriptLenses(snapshot: ScriptSnapshot): CodeLens[] {
-  if (!snapshot.settings.codeLens.script) return [];
-  return [...networkLenses(snapshot), ...exportLenses(snapshot)];
+  const models = snapshot.settings.codeLens.script
+    ? [...networkLenses(snapshot), ...exportLenses(snapshot)]
+    : [];
+  return [...models, ...dataLenses(snapshot)];
 }
 
 function networkLenses(snapshot: ScriptSnapshot): CodeLens[] {

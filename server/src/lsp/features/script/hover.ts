@@ -10,13 +10,14 @@ import { escapeMarkdown, plainText } from '../../convert';
 import { layerMarkdown } from '../../layer-markdown';
 import { type TiedLayers, tiedAt, worstFirst } from '../../script-layers';
 import type { ScriptSnapshot } from '../../snapshot';
+import { dataHover } from './data';
 
 /** Layers listed of a call that makes many. */
 const MAX_LISTED = 12;
 
 export function scriptHover(snapshot: ScriptSnapshot, position: Position): Hover | null {
   const found = tiedAt(snapshot, snapshot.places.offset(snapshot.document.offsetAt(position)));
-  if (!found) return null;
+  if (!found) return dataHover(snapshot, position);
   const range = snapshot.places.range(found.span);
   const [only] = found.layers;
   const table =
