@@ -50,7 +50,7 @@ async function run() {
   await connection.sendRequest('initialize', {
     processId: null,
     rootUri: null,
-    initializationOptions: { trusted: true },
+    initializationOptions: { trusted: true, takesRows: true },
     capabilities: { textDocument: { hover: { contentFormat: ['markdown'] }, diagnostic: {} } },
   });
   await connection.sendNotification('initialized', {});
@@ -66,7 +66,9 @@ async function run() {
   const places = [...text.matchAll(/ = MatMul /g)].map(({ index }) => positionAt(text, index + 4));
 
   const measured = new Promise((resolve) => {
-    heard.set('quantlens/modelViewChanged', ({ state }) => state === 'weights' && resolve());
+    const told = (state) => state === 'weights' && resolve();
+    heard.set('quantlens/modelViewChanged', ({ state }) => told(state));
+    heard.set('quantlens/modelRowsChanged', ({ view }) => told(view.state));
   });
   let good = await phase('while weights are measured', uri, places);
   await measured;

@@ -91,6 +91,7 @@ export class CalibrationPanel implements vscode.WebviewViewProvider, vscode.Disp
   async open(model: vscode.Uri, values?: CalibrationPrefill): Promise<void> {
     this.selected = model;
     if (values) this.prefill = { id: Date.now(), values, modelUri: model.toString() };
+    this.models.setActive(model);
     await vscode.commands.executeCommand(`${calibrationView}.focus`);
     await this.postModels();
   }
@@ -101,8 +102,8 @@ export class CalibrationPanel implements vscode.WebviewViewProvider, vscode.Disp
   }
 
   private select(uri: vscode.Uri | undefined): void {
-    if (uri === undefined || this.isRunning || !uri.path.endsWith('.onnx')) return;
-    this.selected = uri;
+    if (this.isRunning || (uri && !uri.path.endsWith('.onnx'))) return;
+    this.selected = uri ?? this.selected;
     void this.postModels();
   }
 
@@ -124,7 +125,6 @@ export class CalibrationPanel implements vscode.WebviewViewProvider, vscode.Disp
         return;
       case 'select-model':
         this.selected = vscode.Uri.parse(message.uri);
-        // The layers beside the panel are those of its model.
         this.models.setActive(this.selected);
         return this.postModels();
       case 'pick-data':
@@ -164,6 +164,8 @@ export class CalibrationPanel implements vscode.WebviewViewProvider, vscode.Disp
     const defaults = model ? await startValues(this.context, model) : {};
     const hasRecipe = model !== undefined && (await recipeTextOf(model)) !== undefined;
     const { isTrusted: trusted } = vscode.workspace;
+    // The layers beside the panel are those of its model, open or not.
+    if (model && !this.models.active) this.models.setActive(model);
     const prefill = this.prefill?.modelUri === chosen ? this.prefill : undefined;
     this.post({ type: 'models', models, selected: chosen, trusted, defaults, hasRecipe, prefill });
   }
@@ -186,6 +188,7 @@ export class CalibrationPanel implements vscode.WebviewViewProvider, vscode.Disp
       started: { type: 'started', jobId: id, request },
     };
     this.job = job;
+    this.models.setActive(vscode.Uri.parse(request.modelUri));
     this.post(job.started);
     runNotices.tell(request.modelUri, { state: 'running' });
     await rememberRequest(this.context, request);

@@ -39,8 +39,10 @@ import {
   type LayerDetailParams,
   type LayerDetailReply,
   layerDetailRequest,
+  type ModelRowsChangedParams,
   type ModelViewParams,
   type ModelViewResult,
+  modelRowsChanged,
   modelViewChanged,
   modelViewRequest,
   type OutputEffectParams,
@@ -85,6 +87,8 @@ const lostCodes: readonly number[] = [ErrorCodes.PendingResponseRejected, ErrorC
 
 export class Server implements vscode.Disposable {
   private readonly viewChanged = new vscode.EventEmitter<ModelView>();
+  /** What the server last told of each model, to which it adds. */
+  private readonly told = new Map<string, ModelView>();
   private readonly statusChanged = new vscode.EventEmitter<ServerStatusParams>();
   private readonly progressed = new vscode.EventEmitter<JobProgressParams>();
   private readonly comparisonChanged = new vscode.EventEmitter<CompareChangedParams>();
@@ -114,6 +118,7 @@ export class Server implements vscode.Disposable {
       historyDirectory: (context.storageUri ?? vscode.Uri.joinPath(context.globalStorageUri, 'history'))
         .fsPath,
       recipeSchema: true,
+      takesRows: true,
       locale: vscode.env.language,
     });
     this.client = new QuietClient(
@@ -153,13 +158,23 @@ export class Server implements vscode.Disposable {
       onStatus: (status) => this.statusChanged.fire(status),
       onStarted: () => this.started.fire(),
     });
-    this.client.onNotification(modelViewChanged, (view: ModelView) => this.viewChanged.fire(view));
+    this.client.onNotification(modelViewChanged, (view: ModelView) => this.tellView(view));
+    this.client.onNotification(modelRowsChanged, ({ view, rows }: ModelRowsChangedParams) => {
+      const layers = [...(this.told.get(view.uri)?.layers ?? [])];
+      for (const [index, row] of rows) layers[index] = row;
+      this.tellView({ ...view, layers });
+    });
     this.client.onNotification(serverStatus, (status: ServerStatusParams) => this.statusChanged.fire(status));
     this.client.onNotification(compareChanged, (changed: CompareChangedParams) =>
       this.comparisonChanged.fire(changed),
     );
     this.client.onNotification(historyChanged, () => this.pastChanged.fire());
     this.client.onNotification(jobProgress, (progress: JobProgressParams) => this.progressed.fire(progress));
+  }
+
+  private tellView(view: ModelView): void {
+    this.told.set(view.uri, view);
+    this.viewChanged.fire(view);
   }
 
   /** Starts the server unless it runs; resolves when requests can be sent. Throws what the user should read. */

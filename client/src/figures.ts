@@ -8,9 +8,9 @@ export function cellText({ db, basis }: ErrorCell): string {
   return `${basis === 'estimated' ? '≈ ' : ''}${db.toFixed(1)} dB`;
 }
 
-/** `int8.channel` for weights, `w8a8 local` for effects on activations. */
+/** `int8.channel weight`, `w8a8 local`. */
 export function formatCell({ format, effect }: ErrorCell): string {
-  return effect === 'weight' ? format : `${format} ${effectText(effect)}`;
+  return `${format} ${effectText(effect)}`;
 }
 
 export function verdictText(verdict: Verdict): string {

@@ -26,6 +26,8 @@ export class LayerTree implements vscode.TreeDataProvider<LayerItem>, vscode.Dis
   private readonly view: vscode.TreeView<LayerItem>;
   private readonly disposables: vscode.Disposable[];
   private order: 'graph' | 'error' = 'graph';
+  /** What the figures beside the names are. */
+  private common: string | undefined;
 
   readonly onDidChangeTreeData = this.changed.event;
 
@@ -62,12 +64,12 @@ export class LayerTree implements vscode.TreeDataProvider<LayerItem>, vscode.Dis
     const item = new vscode.TreeItem(layer.name);
     const decisive = decisiveCell(layer);
     const verdict = decisive?.verdict ?? 'unknown';
-    item.description = description(layer);
+    item.description = description(layer, this.common);
     item.iconPath = icons[verdict];
     item.contextValue = context(layer, storesGraph(model));
     item.tooltip = tooltip(layer, decisive);
     item.accessibilityInformation = {
-      label: `${layer.name}, ${layer.op}, ${verdictText(verdict)}, ${item.description}`,
+      label: `${layer.name}, ${layer.op}, ${verdictText(verdict)}, ${inWords(layer)}`,
     };
     // Without a graph there is no text to reveal it in.
     if (storesGraph(model))
@@ -85,7 +87,8 @@ export class LayerTree implements vscode.TreeDataProvider<LayerItem>, vscode.Dis
 
   private refresh(): void {
     this.view.description = this.models.activeView?.name;
-    this.view.message = messageOf(this.models.activeView);
+    this.common = this.models.activeView && commonKind(this.models.activeView);
+    this.view.message = messageOf(this.models.activeView, this.common);
     const nothing = this.models.activeView !== undefined && hasNothingToQuantize(this.models.activeView);
     void vscode.commands.executeCommand('setContext', 'quantlens.nothingToQuantize', nothing);
     this.changed.fire(undefined);
@@ -103,24 +106,54 @@ function context({ storedAs, planned }: LayerRow, hasGraph: boolean): string {
   return words.filter((word) => word !== false).join(' ');
 }
 
-/** `weight int8 46.4 dB, int4 21.0 dB → int8.channel`; once measured `cumulative 26.9 dB → int8.channel`. */
-function description(layer: LayerRow): string {
+/** `46.4 dB int8, 21.0 dB int4, weight → int8.channel`; once measured `26.9 dB cumulative → int8.channel`. */
+function inWords(layer: LayerRow): string {
   const best = bestKnown(layer);
   const [first] = best;
-  const figures = best.map((cell) =>
-    cell.effect === 'weight' ? `${cell.format.split('.')[0]} ${cellText(cell)}` : cellText(cell),
-  );
-  const known = first ? `${effectText(first.effect)} ${figures.join(', ')}` : '';
-  if (layer.storedAs !== undefined && known === '') return vscode.l10n.t('stored as {0}', layer.storedAs);
-  return layer.planned === undefined ? known : `${known} → ${layer.planned}`;
+  if (layer.storedAs !== undefined && !first) return vscode.l10n.t('stored as {0}', layer.storedAs);
+  const figures = best.map((cell) => `${cellText(cell)} ${cell.format.split('.')[0]}`);
+  const known = first ? [`${figures.join(', ')}, ${effectText(first.effect)}`] : [];
+  return [...known, ...(layer.planned === undefined ? [] : [`→ ${layer.planned}`])].join(' ');
 }
 
-/** One line above the rows: why there are none, or what is missing. */
-function messageOf(view: ModelView | undefined): string | undefined {
+/**
+ * The same as short as it can be, the figure first, for what is longer than the side bar is cut: what the line above the
+ * rows says of all of them is left out.
+ */
+function description(layer: LayerRow, common: string | undefined): string {
+  const best = bestKnown(layer);
+  const [first] = best;
+  if (!first || kindOf(best) !== common) return inWords(layer);
+  const figures = best.map(cellText).join(' / ').replaceAll(' dB /', ' /');
+  return layer.planned === undefined ? figures : `${figures} → ${layer.planned}`;
+}
+
+/** What the figures of a layer are: `weight int8.channel / int4.channel`, `cumulative w8a8`. */
+function kindOf(best: readonly ErrorCell[]): string {
+  const [first] = best;
+  return first ? `${effectText(first.effect)} ${best.map(({ format }) => format).join(' / ')}` : '';
+}
+
+/** What the figures of most layers are; undefined where nobody has one. */
+function commonKind({ layers }: ModelView): string | undefined {
+  const counts = new Map<string, number>();
+  for (const layer of layers) {
+    const kind = kindOf(bestKnown(layer));
+    if (kind !== '') counts.set(kind, (counts.get(kind) ?? 0) + 1);
+  }
+  return [...counts].reduce<readonly [string, number] | undefined>(
+    (most, one) => (most && most[1] >= one[1] ? most : one),
+    undefined,
+  )?.[0];
+}
+
+/** One line above the rows: why there are none, what is missing, or what the figures are. */
+function messageOf(view: ModelView | undefined, common: string | undefined): string | undefined {
   if (view === undefined) return undefined;
   if (view.state === 'failed') return view.problems[0] ?? vscode.l10n.t('The model cannot be read.');
   if (view.state === 'too-large') return vscode.l10n.t('Large model: weights are measured on request.');
-  return view.layers.length === 0 ? vscode.l10n.t('No layer with constant weights was found.') : undefined;
+  if (view.layers.length === 0) return vscode.l10n.t('No layer with constant weights was found.');
+  return common === undefined ? undefined : vscode.l10n.t('Figures: SQNR, {0}', common);
 }
 
 /** int2 and int3 are analysed, yet stored and offered nowhere; hovers and tables leave them out as well. */
@@ -132,6 +165,8 @@ function isOffered({ format }: ErrorCell): boolean {
 function tooltip(layer: LayerRow, decisive: ErrorCell | undefined): vscode.MarkdownString {
   const markdown = new vscode.MarkdownString();
   markdown.appendText(`${layer.name} (${layer.op}, ${layer.shape.join('×')})`);
+  markdown.appendMarkdown('\n\n');
+  markdown.appendText(inWords(layer));
   if (decisive)
     markdown.appendMarkdown(
       `\n\n${vscode.l10n.t('Icon: {0} at {1}', verdictText(decisive.verdict), formatCell(decisive))}`,

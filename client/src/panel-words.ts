@@ -50,7 +50,6 @@ export function modelPanelWords(): PanelWords {
     'copy.bytes': vscode.l10n.t('Stored size (bytes)'),
     'copy.macs': vscode.l10n.t('Multiply-accumulates per sample'),
     'copy.error': vscode.l10n.t('{0} (dB)'),
-    'effectName.weight': vscode.l10n.t('weight'),
     'copy.basis': vscode.l10n.t('{0}, basis'),
     planned: vscode.l10n.t('Size after the recipe'),
     plannedTitle: vscode.l10n.t('Estimated from the formats that the recipe plans; {0} now'),
@@ -452,8 +451,13 @@ function stageWords(): PanelWords {
     'fingerprint',
   ] as const;
   const units = ['samples', 'layers', 'bytes', 'steps'] as const;
-  return Object.fromEntries([
-    ...stages.map((stage) => [`stage.${stage}`, stageText(stage)]),
-    ...units.map((unit) => [`unit.${unit}`, unitText(unit)]),
-  ]);
+  return {
+    'said.started': vscode.l10n.t('Measuring has started.'),
+    'said.progress': vscode.l10n.t('{0}: {1} percent'),
+    'said.ended': vscode.l10n.t('Measuring has ended.'),
+    ...Object.fromEntries([
+      ...stages.map((stage) => [`stage.${stage}`, stageText(stage)]),
+      ...units.map((unit) => [`unit.${unit}`, unitText(unit)]),
+    ]),
+  };
 }

@@ -38,6 +38,8 @@ export class RunTree implements vscode.TreeDataProvider<RunItem>, vscode.Disposa
   ) {
     this.grouped = memory.get(groupedKey, false);
     this.view = vscode.window.createTreeView(runsView, { treeDataProvider: this, showCollapseAll: false });
+    // The command line keeps no history: nobody shall look for its runs here.
+    this.view.description = vscode.l10n.t('in this editor');
     this.disposables = [
       this.view,
       this.changed,

@@ -77,6 +77,26 @@ describe('calibration panel', () => {
     await workbench.screenshot('calibration-form');
   });
 
+  it('has the layers of its model beside it, though the model is not open, the figures first', async () => {
+    const layers = workbench.page.locator('.pane').filter({ hasText: 'Layers' });
+    const row = layers.locator('.monaco-list-row').filter({ hasText: 'blocks.0.depthwise' });
+    await until('the figures of a layer', async () =>
+      /^blocks\.0\.depthwise\s*\d+\.\d \/ \d+\.\d dB → int8/.test(
+        (await row.innerText()).replaceAll('\u00a0', ' '),
+      ),
+    );
+    await layers.getByText('Figures: SQNR, weight int8.channel / int4.channel').waitFor();
+    assert.equal(await workbench.tab('fashion_mobile.onnx').count(), 0);
+    await row.hover();
+    const tooltip = workbench.page.locator('.monaco-hover').filter({ hasText: 'int4.group32 weight' });
+    await tooltip.waitFor();
+    assert.match(
+      (await tooltip.innerText()).replaceAll('\u00a0', ' '),
+      /dB int8, \d+\.\d dB int4, weight → int8\.channel/,
+    );
+    await workbench.screenshot('calibration-layers');
+  });
+
   it('advances in samples and can be cancelled, which keeps the best so far', async () => {
     await run(48 * 128);
     const first = await advancesBeyond(0);
@@ -99,16 +119,18 @@ describe('calibration panel', () => {
     await workbench.screenshot('calibration-cancelled');
   });
 
-  it('runs to the end with live figures of each layer', async () => {
+  it('runs to the end with live figures of each layer, spoken of now and then only', async () => {
+    const spoken = await mutations(panel.locator('.announcer'));
+    const shown = await mutations(panel.locator('#progress-text'));
     await run(4 * 128);
     await until('figures appear while it runs', async () => {
       const count = await figures().count();
       return count > 0 && (await panel.locator('#live').isVisible());
     });
     await workbench.screenshot('calibration-live');
-    const said = await resultAfter(60);
-    assert.match(said, /Calibrated\s+512 samples in \d/);
-    assert.match(said, /Output: \d+\.\d dB .*top-1 agreement \d+\.\d+ %/s);
+    const result = await resultAfter(60);
+    assert.match(result, /Calibrated\s+512 samples in \d/);
+    assert.match(result, /Output: \d+\.\d dB .*top-1 agreement \d+\.\d+ %/s);
     assert.equal(await panel.locator('#measured tbody tr[data-key]').count(), 21);
     const texts = await figures().allInnerTexts();
     assert.ok(
@@ -116,6 +138,11 @@ describe('calibration panel', () => {
       texts.join(' '),
     );
     await workbench.screenshot('calibration-done');
+    const [said, ticks] = [await spoken(), await shown()];
+    console.log(`      ${ticks.length} ticks shown, spoken: ${said.join(' | ')}`);
+    assert.equal(said[0], 'Measuring has started.');
+    assert.ok(said.length <= 6 && ticks.length >= 2 * said.length, `${ticks.length} ticks, ${said}`);
+    assert.equal(await panel.locator('#progress-text').getAttribute('role'), null);
   });
 
   it('quantizes with the ranges of the result', async () => {
@@ -159,6 +186,18 @@ describe('calibration panel', () => {
     );
   });
 });
+
+/** Follows the text of an element from now on; the answer asks for what it became, one after the other. */
+async function mutations(element: Locator): Promise<() => Promise<string[]>> {
+  await element.evaluate((observed) => {
+    const texts: string[] = [];
+    Reflect.set(observed, 'heard', texts);
+    new MutationObserver(() => {
+      if (observed.textContent) texts.push(observed.textContent);
+    }).observe(observed, { childList: true, characterData: true, subtree: true });
+  });
+  return () => element.evaluate((observed) => Reflect.get(observed, 'heard') as string[]);
+}
 
 /** Milliseconds from the click event on a button to the first frame in which its page shows a text. */
 function clickToPaint(button: Locator, text: string): Promise<number> {

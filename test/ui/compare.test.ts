@@ -316,6 +316,11 @@ describe('sensitivity chart', () => {
       .locator('.mark')
       .evaluateAll((all) => all.map((one) => one.getAttribute('points') ?? one.tagName));
     assert.equal(new Set(shapes).size, 3);
+    const kinds = /^(int8|int4)\.\w+ weight$/;
+    const legend = await page.locator('#sensitivity .chart-legend li').allInnerTexts();
+    const boxes = await page.locator('#chart-columns label').allInnerTexts();
+    for (const text of [...legend, ...boxes]) assert.match(text.trim(), kinds);
+    assert.match((await rows().first().getAttribute('aria-label')) ?? '', /int8\.tensor weight: \d+\.\d dB/);
     await workbench.screenshot('sensitivity');
   });
 

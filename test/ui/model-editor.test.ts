@@ -101,4 +101,31 @@ describe('model editor', () => {
     const text = workbench.editor('fashion_mobile.onnx.onnxtxt');
     await until('the layer is shown in the text', async () => /= (Conv|Gemm)/.test(await text.text()));
   });
+
+  it('keeps the table where it is read when findings come after a run', async () => {
+    await workbench.tab('fashion_mobile.onnx').first().click();
+    page = await workbench.webview('#layers .figure.good .number');
+    await workbench.activity('Quantlens');
+    const panel = await workbench.webview('#form');
+    const before = await page.locator('#findings').innerText();
+    await panel.locator('#run:not([disabled])').click();
+    const row = page.locator('#layers tbody tr[data-key="blocks.1.project"]');
+    await row.hover();
+    const top = () => row.evaluate((element) => element.getBoundingClientRect().top);
+    const began = await top();
+    await panel.locator('#result h2').waitFor({ timeout: 40_000 });
+    await until(
+      'other findings than before',
+      async () => (await page.locator('#findings').innerText()) !== before,
+    );
+    const moved = Math.abs((await top()) - began);
+    assert.ok(moved <= 1, `the row moved by ${moved} px`);
+    await workbench.screenshot('model-editor-findings-after');
+    assert.match(
+      await page.locator('#layers thead').innerText(),
+      /w8a8\s+cumulative.*int4\.group32\s+weight/s,
+    );
+    const fits = await page.locator('html').evaluate((html) => [html.scrollWidth, html.clientWidth] as const);
+    assert.ok(fits[0] <= fits[1], `it scrolls sideways: ${fits.join(' > ')}`);
+  });
 });

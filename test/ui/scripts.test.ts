@@ -10,13 +10,30 @@ from torch.ao.quantization import MinMaxObserver, QConfig
 config = QConfig(activation=MinMaxObserver(), weight=None)
 `;
 
+/** Reads the pictures of the demo with a loader of torchvision. */
+const evaluation = `import torch
+from torchvision import datasets, transforms
+
+val_tf = transforms.Compose([
+    transforms.Grayscale(),
+    transforms.Resize((28, 28)),
+    transforms.ToTensor(),
+    transforms.Normalize([0.286], [0.353]),
+])
+val_loader = torch.utils.data.DataLoader(datasets.ImageFolder("images", val_tf), batch_size=8)
+# quantlens: model=fashion_mobile.onnx
+`;
+
 describe('scripts', () => {
   let workbench: Workbench;
   let script: TextEditor;
 
   before(async () => {
     workbench = await openWorkbench({
-      prepare: (folder) => writeFile(path.join(folder, 'observers.py'), observers),
+      prepare: async (folder) => {
+        await writeFile(path.join(folder, 'observers.py'), observers);
+        await writeFile(path.join(folder, 'evaluate.py'), evaluation);
+      },
     });
   });
   after(() => workbench.close());
@@ -57,5 +74,47 @@ describe('scripts', () => {
       (await text.text()).includes('activation=MinMaxObserver,'),
     );
     await workbench.screenshot('script-fixed');
+  });
+
+  it('fills the calibration form with the data of a loader, and says what is only nearly the same', async () => {
+    await workbench.openFile('evaluate.py');
+    const text = workbench.editor('evaluate.py');
+    const title =
+      'Calibrate with this data: images · resize 28 · crop 28 · scale 1/255 · mean 0.286 · std 0.353';
+    await text.reveal('val_loader =');
+    await text.lenses(title);
+    await workbench.screenshot('script-data-lens');
+    await text.clickLens(title);
+    const panel = await workbench.webview('#form');
+    const origin = panel.locator('#origin');
+    await origin.waitFor();
+    assert.match(await origin.innerText(), /evaluate\.py[\s\S]*squashed to 28 × 28/);
+    assert.match(await panel.locator('#source-path').innerText(), /images$/);
+    await panel.locator('#preprocessing summary').click();
+    const field = (name: string) => panel.locator(`vscode-text-field#${name} input`).inputValue();
+    assert.deepEqual(
+      [
+        await field('scale'),
+        await field('mean'),
+        await field('std'),
+        await field('resize'),
+        await field('crop'),
+      ],
+      ['1/255', '0.286', '0.353', '28', '28'],
+    );
+    await workbench.screenshot('script-data-form');
+  });
+
+  it('previews the calibration reader of a loader, and writes it', async () => {
+    const text = workbench.editor('evaluate.py');
+    await text.applyCodeAction('DataLoader(', 'Generate calibration reader for onnxruntime');
+    const preview = workbench.page.locator('.pane').filter({ hasText: 'Refactor Preview' });
+    await preview.waitFor();
+    await workbench.screenshot('script-reader-preview');
+    await workbench.page.getByRole('button', { name: 'Apply' }).click();
+    await until('the reader stands there', async () =>
+      (await text.text()).includes('class CalibrationReader(CalibrationDataReader):'),
+    );
+    await workbench.screenshot('script-reader');
   });
 });

@@ -18,6 +18,23 @@ describe('restricted mode', () => {
     await workbench.screenshot('trust-model');
   });
 
+  it('marks the buttons that are off, and says why when one is pressed all the same', async () => {
+    const page = await workbench.webview('#toolbar');
+    for (const name of ['calibrate', 'quantize-int8', 'quantize-int4', 'output-effect', 'compare']) {
+      const button = page.locator(`#${name}`);
+      assert.equal(await button.getAttribute('aria-disabled'), 'true', name);
+      assert.equal(await button.getAttribute('title'), 'Restricted Mode: trust the workspace first');
+    }
+    assert.equal(await page.locator('#open-as-text').getAttribute('aria-disabled'), null);
+    await page.locator('#quantize-int8').focus();
+    await workbench.page.keyboard.press('Enter');
+    const toast = workbench.toast('Native inference is off in Restricted Mode');
+    await toast.waitFor();
+    await workbench.screenshot('trust-buttons');
+    await toast.locator('a[aria-label^="Clear Notification"]').click();
+    await toast.waitFor({ state: 'hidden' });
+  });
+
   it('refuses to quantize with an explanation and a button', async () => {
     await workbench.command('Quantlens: Quantize…');
     const toast = workbench.toast('Native inference is off in Restricted Mode');

@@ -62,6 +62,9 @@ export class Engine {
   private readonly stamps = new ModelStamps();
   private readonly figures = new FormatFigures();
   private readonly reports = new LRUCache<string, { stamp: FileStamp; report: AnalysisReport }>({ max: 64 });
+  private readonly inspected = new LRUCache<string, { stamp: FileStamp; outcome: Outcome<AnalysisReport> }>({
+    max: 64,
+  });
 
   constructor(private readonly options: EngineOptions) {
     this.store = new Store(options.disk);
@@ -102,6 +105,16 @@ export class Engine {
 
   /** Facts and layers from headers alone; no weight is read, no inference started. */
   inspect(path: string, dimensions: Readonly<Record<string, number>> = {}): Outcome<AnalysisReport> {
+    if (Object.keys(dimensions).length > 0) return this.read(path, dimensions);
+    const stamp = this.stamp(path);
+    const held = this.inspected.get(path);
+    if (held && stamp && sameStamp(held.stamp, stamp)) return held.outcome;
+    const outcome = this.read(path, dimensions);
+    if (stamp && outcome.value) this.inspected.set(path, { stamp, outcome });
+    return outcome;
+  }
+
+  private read(path: string, dimensions: Readonly<Record<string, number>>): Outcome<AnalysisReport> {
     const facts = modelFacts(path, { dimensions });
     if (!facts.value) return fail(...facts.issues);
     return ok({ ...facts.value, data: null, issues: facts.issues }, facts.issues);
@@ -302,6 +315,7 @@ export class Engine {
   /** Forgets results in memory and on disk; returns the number of bytes freed on disk. */
   clear(): number {
     this.reports.clear();
+    this.inspected.clear();
     this.figures.clear();
     return this.store.clear();
   }

@@ -2,6 +2,7 @@
 import type { AnalysisReport, LayerReport } from '../protocol/reports';
 import type { WeightReport } from './analysis/weight-reports';
 import type { Issue } from './base/issue';
+import { same } from './base/same';
 
 /** The header's report with what is known of the weights. */
 export function withWeights(
@@ -26,7 +27,10 @@ function sameIssue(one: Issue, other: Issue): boolean {
   return one.code === other.code && JSON.stringify(one) === JSON.stringify(other);
 }
 
-/** The newer report over the older one, layer by layer, so that weight errors stay when activations are measured. */
+/**
+ * The newer report over the older one, layer by layer, so that weight errors stay when activations are measured. Layers of
+ * which nothing new is told are the very same objects as before: whoever keeps something by layer finds it again.
+ */
 export function mergeReports(older: AnalysisReport, newer: AnalysisReport): AnalysisReport {
   const byName = new Map(older.layers.map((layer) => [layer.name, layer]));
   return {
@@ -45,12 +49,14 @@ export function mergeReports(older: AnalysisReport, newer: AnalysisReport): Anal
 function quantizationOf(older: AnalysisReport, newer: AnalysisReport): Pick<AnalysisReport, 'quantization'> {
   const [before, now] = [older.quantization, newer.quantization];
   if (!before || !now) return {};
-  return { quantization: now.conversions === undefined ? { ...now, ...before } : { ...before, ...now } };
+  const merged = now.conversions === undefined ? { ...now, ...before } : { ...before, ...now };
+  return { quantization: same(before, merged) ? before : merged };
 }
 
 function mergeLayers(older: LayerReport | undefined, newer: LayerReport): LayerReport {
   const quantized = newer.quantized && { ...older?.quantized, ...newer.quantized };
-  return { ...older, ...newer, ...(quantized ? { quantized } : {}) };
+  const merged = { ...older, ...newer, ...(quantized ? { quantized } : {}) };
+  return older && same(older, merged) ? older : merged;
 }
 
 /** A report as it was before data was run through the model. */

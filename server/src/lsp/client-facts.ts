@@ -45,6 +45,8 @@ export interface ClientFacts {
   readonly historyDirectory: string | undefined;
   /** The editor validates and completes recipes by their JSON schema. */
   readonly recipeSchema: boolean;
+  /** Takes rows of large models alone. */
+  readonly takesRows: boolean;
   readonly markdown: boolean;
   readonly relatedInformation: boolean;
   readonly disabledActions: boolean;
@@ -77,6 +79,7 @@ export function clientFacts({ capabilities, initializationOptions }: GivenByClie
     cacheDirectory: given?.cacheDirectory,
     historyDirectory: given?.historyDirectory,
     recipeSchema: given?.recipeSchema ?? false,
+    takesRows: given?.takesRows ?? false,
     markdown: textDocument?.hover?.contentFormat?.includes('markdown') ?? false,
     relatedInformation: textDocument?.publishDiagnostics?.relatedInformation ?? false,
     disabledActions: textDocument?.codeAction?.disabledSupport ?? false,
@@ -95,7 +98,7 @@ export function clientFacts({ capabilities, initializationOptions }: GivenByClie
 
 function ownOptions(options: unknown): InitializationOptions | undefined {
   if (typeof options !== 'object' || options === null) return undefined;
-  const { trusted, cacheDirectory, historyDirectory, recipeSchema } =
+  const { trusted, cacheDirectory, historyDirectory, recipeSchema, takesRows } =
     options as Partial<InitializationOptions>;
   if (typeof trusted !== 'boolean') return undefined;
   return {
@@ -103,6 +106,7 @@ function ownOptions(options: unknown): InitializationOptions | undefined {
     cacheDirectory: text(cacheDirectory),
     historyDirectory: text(historyDirectory),
     recipeSchema: recipeSchema === true,
+    takesRows: takesRows === true,
   };
 }
 

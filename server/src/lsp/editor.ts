@@ -9,6 +9,7 @@ import type { ModelView } from '../protocol/views';
 import { editorWords } from '../rules/words';
 import type { ClientFacts } from './client-facts';
 import { progressText } from './progress-text';
+import { ToldViews } from './told-views';
 
 /** The door to the editor; answers and failures of requests are of no interest. */
 export interface Door {
@@ -38,6 +39,7 @@ const SHARE = 1 / 8;
 
 export class Editor {
   private readonly files = new Set<string>();
+  private readonly toldViews = new ToldViews();
   private timer: NodeJS.Timeout | undefined;
   private stale = false;
   /** Before this time nothing more is told. */
@@ -134,7 +136,13 @@ export class Editor {
     const began = performance.now();
     const client = this.host.client();
     if (this.host.knowsUs()) {
-      for (const file of this.files) this.door.notify(modelViewChanged, this.host.view(file));
+      for (const file of this.files) {
+        const view = this.host.view(file);
+        const news = client.takesRows
+          ? this.toldViews.news(view)
+          : { method: modelViewChanged, params: view };
+        this.door.notify(news.method, news.params);
+      }
     }
     this.files.clear();
     if (this.stale) for (const method of client.refreshes) this.door.request(method).catch(() => {});

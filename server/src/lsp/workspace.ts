@@ -17,7 +17,7 @@ import type { Settings } from '../protocol/lsp-ext';
 import type { Progress } from '../protocol/progress';
 import type { AnalysisReport, LayerReport } from '../protocol/reports';
 import type { AnalysisState, ModelView } from '../protocol/views';
-import { findingsOf, modelView } from '../rules/model-view';
+import { findingsOf, findingsOfInSteps, modelView } from '../rules/model-view';
 import { recipePathOf, uriOf } from './convert';
 
 /** A model as it stands now. */
@@ -62,6 +62,10 @@ interface Entry {
   measured: boolean;
   /** Runs that measure the model on data now. */
   measuring: number;
+  /** The newest findings, which stand for those of a newer report until these are made. */
+  found?: { readonly recipe: ParsedRecipe | undefined; readonly list: readonly Issue[] };
+  /** Findings that are being made. */
+  finding?: Promise<void>;
 }
 
 export interface WorkspaceHost {
@@ -142,7 +146,7 @@ export class Workspace {
       report,
       recipe: recipe?.parsed,
       recipeUri: recipe?.uri,
-      findings: report ? this.findings(report, recipe?.parsed) : [],
+      findings: report ? this.findings(file, entry, report, recipe?.parsed) : [],
       problems: [...(entry.header.value ? [] : entry.header.issues), ...entry.failure],
       figures: (layer) => this.host.engine.weightFigures(file, layer),
     };
@@ -150,8 +154,9 @@ export class Workspace {
 
   /** What the editor surfaces show. */
   view(file: string): ModelView {
-    const { uri, state, report, recipe, recipeUri, problems } = this.model(file);
+    const { uri, state, report, recipe, recipeUri, problems, findings } = this.model(file);
     return modelView({
+      findings,
       uri,
       name: path.basename(file),
       state,
@@ -266,9 +271,10 @@ export class Workspace {
         this.onChanged(file);
       },
       end: (report) => {
-        entry.measuring--;
         if (report && isCurrent()) remember(report);
-        this.onChanged(file);
+        void this.whenFound(file, entry, () => {
+          entry.measuring--;
+        });
       },
     };
   }
@@ -318,14 +324,19 @@ export class Workspace {
       },
     });
     progress.end();
-    entry.weights = outcome.value ? 'done' : 'failed';
+    const end = () => {
+      entry.weights = outcome.value ? 'done' : 'failed';
+    };
     // The file changed meanwhile: another entry stands in its place and has its own run.
-    if (this.entries.get(file) !== entry) return;
+    if (this.entries.get(file) !== entry) {
+      end();
+      return;
+    }
     if (!outcome.value) {
       entry.failure = outcome.issues;
       this.host.log(`weights of ${file}: ${outcome.issues.map((one) => one.code).join(', ')}`);
     }
-    this.onChanged(file);
+    await this.whenFound(file, entry, end);
     // Hovers and tables show it once it is there; nobody waits for it.
     if (outcome.value) await Promise.all([this.lookAtFusion(file), engine.grid(file, this.common(), signal)]);
   }
@@ -365,16 +376,81 @@ export class Workspace {
     return parsed && { uri, parsed };
   }
 
-  private findings(report: AnalysisReport, recipe: ParsedRecipe | undefined): readonly Issue[] {
-    const held = this.findingsHeld.get(report) ?? [];
-    const known = held.find((one) => one.recipe === recipe);
+  /**
+   * Findings of a report. While figures of a large model arrive, those of an earlier report: making them anew for every
+   * handful of figures would keep whoever asks waiting, so that is done in between.
+   */
+  private findings(
+    file: string,
+    entry: Entry,
+    report: AnalysisReport,
+    recipe: ParsedRecipe | undefined,
+  ): readonly Issue[] {
+    const known = this.findingsHeld.get(report)?.find((one) => one.recipe === recipe);
     if (known) return known.list;
+    const { found } = entry;
+    if (found && found.recipe === recipe && isRunning(entry) && isLarge(report)) {
+      entry.finding ??= this.find(entry, report, recipe).then(() => this.onChanged(file));
+      return found.list;
+    }
     const { severity, thresholds } = this.host.settings();
-    const list = [...findingsOf(report, recipe?.recipe, severity, thresholds)];
+    return this.hold(entry, report, recipe, findingsOf(report, recipe?.recipe, severity, thresholds));
+  }
+
+  /** Makes the findings of a report a few rules at a time. */
+  private async find(entry: Entry, report: AnalysisReport, recipe: ParsedRecipe | undefined): Promise<void> {
+    const { severity, thresholds } = this.host.settings();
+    const steps = findingsOfInSteps(report, recipe?.recipe, severity, thresholds);
+    for (;;) {
+      await new Promise((resolve) => setImmediate(resolve));
+      const began = performance.now();
+      let step = steps.next();
+      while (!step.done && performance.now() - began < FINDING_SLICE) step = steps.next();
+      if (!step.done) continue;
+      this.hold(entry, report, recipe, step.value);
+      entry.finding = undefined;
+      return;
+    }
+  }
+
+  /** Ends a run once the findings on its last report are made, and tells. */
+  private async whenFound(file: string, entry: Entry, end: () => void): Promise<void> {
+    const report = this.host.engine.report(file);
+    if (report && isLarge(report)) {
+      await entry.finding;
+      await this.find(entry, report, this.recipeBeside(file)?.parsed);
+    }
+    end();
+    this.onChanged(file);
+  }
+
+  private hold(
+    entry: Entry,
+    report: AnalysisReport,
+    recipe: ParsedRecipe | undefined,
+    found: readonly Issue[],
+  ): readonly Issue[] {
+    const held = this.findingsHeld.get(report) ?? [];
+    const list = [...found];
     // One text view and one recipe look at a report; older versions of the recipe are of no use.
     this.findingsHeld.set(report, [{ recipe, list }, ...held.slice(0, MAX_PLANS - 1)]);
+    entry.found = { recipe, list };
     return list;
   }
+}
+
+/** Layers from which on findings are made in between. */
+const MANY_LAYERS = 300;
+
+/** Rules are judged this long before others come in between, milliseconds. */
+const FINDING_SLICE = 6;
+
+function isLarge({ layers }: AnalysisReport): boolean {
+  return layers.length > MANY_LAYERS;
+}
+
+function isRunning({ weights, measuring }: Entry): boolean {
+  return measuring > 0 || weights === 'running';
 }
 
 /** Plans whose findings are kept per report. */

@@ -9,6 +9,7 @@ import type {
   CalibrationResult,
   CompareView,
   LayerDetailView,
+  LayerRow,
   ModelView,
   Preprocessing,
   QuantizeResult,
@@ -33,6 +34,16 @@ export type ModelViewResult = ModelView;
 /** Server → client: a model's view changed (numbers arrived, recipe edited, file replaced). */
 export const modelViewChanged = 'quantlens/modelViewChanged';
 export type ModelViewChangedParams = ModelView;
+
+/**
+ * Server → client, instead of {@link modelViewChanged}, to a client that takes it: the view without its layers, and the
+ * rows that are not as they were told last, each with its place. All other layers are as they were.
+ */
+export const modelRowsChanged = 'quantlens/modelRowsChanged';
+export interface ModelRowsChangedParams {
+  readonly view: ModelView;
+  readonly rows: readonly (readonly [index: number, row: LayerRow])[];
+}
 
 /** Client → server: calibrate and measure; streams {@link jobProgress}; the result after a cancel is the best so far. */
 export const calibrateRequest = 'quantlens/calibrate';
@@ -208,6 +219,8 @@ export interface InitializationOptions {
   readonly historyDirectory?: string;
   /** The editor completes recipes from their JSON schema; the server then completes layer names only. */
   readonly recipeSchema?: boolean;
+  /** The client takes {@link modelRowsChanged}. */
+  readonly takesRows?: boolean;
   /** Locale of the editor, BCP 47. */
   readonly locale?: string;
 }
@@ -216,7 +229,7 @@ export interface InitializationOptions {
 export const clientCommands = {
   /** [modelUri, scheme] */
   quantize: 'quantlens.quantize',
-  /** [modelUri | null, CalibrationPrefill?] opens the calibration panel with the model chosen, its form filled */
+  /** [modelUri] opens the calibration panel with the model chosen */
   calibrate: 'quantlens.calibrate',
   /** [recipeUri] */
   applyRecipe: 'quantlens.applyRecipe',
@@ -253,8 +266,6 @@ export interface Settings {
     readonly layer: boolean;
     readonly recipe: boolean;
     readonly script: boolean;
-    /** On loaders and transforms of scripts. */
-    readonly data: boolean;
   };
   readonly inlayHints: boolean;
   /** Measure the output effect of every layer behind each calibration, while nothing else runs. */
@@ -272,7 +283,7 @@ export const defaultSettings: Settings = {
   memoryLimit: 0,
   cacheSize: 512,
   analyzeOnOpen: 256,
-  codeLens: { model: true, layer: true, recipe: true, script: true, data: true },
+  codeLens: { model: true, layer: true, recipe: true, script: true },
   inlayHints: true,
   outputEffectAfterCalibration: false,
   script: { enabled: true, target: '' },

@@ -80,14 +80,31 @@ export function findings(
   severities: SeveritySettings = {},
   thresholds: ThresholdSettings = {},
 ): readonly Issue[] {
-  const found = modelRules
-    .filter((rule) => severities[rule.code] !== 'off')
-    .flatMap((rule) =>
-      rule
-        .check(facts, limitsOf(rule, thresholds))
-        .map((one) => ({ ...one, fixes: offeredFixes(rule.fixes, one, facts) })),
-    );
+  return atOnce(findingsInSteps(facts, severities, thresholds));
+}
+
+/** {@link findings}, stopping after each rule: for a model of many layers something else may come in between. */
+export function* findingsInSteps(
+  facts: ModelFacts,
+  severities: SeveritySettings,
+  thresholds: ThresholdSettings,
+): Generator<undefined, readonly Issue[]> {
+  const found: Issue[] = [];
+  for (const rule of modelRules) {
+    if (severities[rule.code] === 'off') continue;
+    for (const one of rule.check(facts, limitsOf(rule, thresholds)))
+      found.push({ ...one, fixes: offeredFixes(rule.fixes, one, facts) });
+    yield;
+  }
   return withSeverities(found, severities);
+}
+
+/** The result of steps that are taken without a pause. */
+export function atOnce<T>(steps: Generator<undefined, T>): T {
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done) return value;
+  }
 }
 
 /** Issues under the severities a user configured. */

@@ -1,12 +1,19 @@
 /** From a report and a recipe to what the editor shows: words, verdicts, columns. Pure; no I/O. */
 import { dataTypeByName } from '../engine/base/dtype';
 import type { Recipe } from '../engine/format/recipe';
-import { parseQuantScheme } from '../engine/numerics/scheme';
+import { parseQuantScheme, type QuantScheme } from '../engine/numerics/scheme';
 import type { Issue } from '../protocol/issues';
-import type { AnalysisReport, Basis, Decibel, LayerReport, ModelSummary } from '../protocol/reports';
+import type {
+  AnalysisReport,
+  Basis,
+  Decibel,
+  LayerReport,
+  ModelSummary,
+  UnfusedNode,
+} from '../protocol/reports';
 import type { AnalysisState, Effect, ErrorCell, Fact, LayerRow, ModelView } from '../protocol/views';
 import { withoutIgnored } from './ignored';
-import { findings, type SeveritySettings } from './index';
+import { atOnce, findingsInSteps, type SeveritySettings } from './index';
 import { decibels, percent, shapeText, shortBytes, shortCount } from './numbers';
 import { decisiveFirst } from './order';
 import { plannedFormats, plannedWeightFormat } from './planned';
@@ -28,6 +35,8 @@ export interface ViewInput {
   readonly recipeUri: string | undefined;
   readonly severities: SeveritySettings;
   readonly thresholds?: ThresholdSettings;
+  /** Findings of the report, where they are known. */
+  readonly findings?: readonly Issue[];
   /** Issues of reading the file. */
   readonly problems: readonly Issue[];
 }
@@ -39,13 +48,26 @@ export function findingsOf(
   severities: SeveritySettings = {},
   thresholds: ThresholdSettings = {},
 ): readonly Issue[] {
+  return atOnce(findingsOfInSteps(report, recipe, severities, thresholds));
+}
+
+/** {@link findingsOf}, stopping after each rule. */
+export function* findingsOfInSteps(
+  report: AnalysisReport,
+  recipe: Recipe | undefined,
+  severities: SeveritySettings,
+  thresholds: ThresholdSettings,
+): Generator<undefined, readonly Issue[]> {
   const plan = plannedFormats(report.layers, recipe, report.data?.estimator);
-  return decisiveFirst(withoutIgnored(findings({ report, plan }, severities, thresholds), recipe));
+  yield;
+  const found = yield* findingsInSteps({ report, plan }, severities, thresholds);
+  return decisiveFirst(withoutIgnored(found, recipe));
 }
 
 export function modelView(input: ViewInput): ModelView {
   const { report, recipe } = input;
-  const found = report ? findingsOf(report, recipe, input.severities, input.thresholds) : [];
+  const found =
+    input.findings ?? (report ? findingsOf(report, recipe, input.severities, input.thresholds) : []);
   const layers = report?.layers ?? [];
   const byLayer = new Map<string, string[]>();
   for (const one of found) {
@@ -60,10 +82,9 @@ export function modelView(input: ViewInput): ModelView {
     state: input.state,
     trusted: input.trusted,
     facts: report ? facts(report.model) : [],
-    layers: layers.map((layer) => ({
-      ...row(layer, byLayer.get(layer.name) ?? [], recipe),
-      quantized: quantizedRow(layer, report?.quantization?.unfused),
-    })),
+    layers: layers.map((layer) =>
+      row(layer, byLayer.get(layer.name) ?? [], recipe, report?.quantization?.unfused),
+    ),
     columns: report ? columns(report) : [],
     findings: found.map(reported),
     problems: [...input.problems, ...(report?.issues ?? [])].map(line),
@@ -135,7 +156,7 @@ export function worstText(worst: WorstFigure, name: string, state?: AnalysisStat
 /** Bytes of one weight stored in a format: codes in the next ONNX width plus float32 scales. */
 export function storedBytes(layer: LayerReport, format: string): number | undefined {
   if (format === 'float') return layer.bytes;
-  const scheme = parseQuantScheme(format).value;
+  const scheme = schemeNamed(format);
   if (!scheme) return undefined;
   const width = scheme.bits <= 4 ? 4 : scheme.bits <= 8 ? 8 : 16;
   const channels = layer.facts?.channels ?? 1;
@@ -149,6 +170,18 @@ export function storedBytes(layer: LayerReport, format: string): number | undefi
         : channels * Math.ceil(perChannel / granularity.group);
   const zeroPoints = Math.ceil((scales * Math.min(width, 8)) / 8);
   return Math.ceil((layer.params * width) / 8) + scales * 4 + zeroPoints;
+}
+
+/** Schemes by name: a table asks for the same few of every layer. */
+const schemes = new Map<string, QuantScheme | undefined>();
+
+function schemeNamed(format: string): QuantScheme | undefined {
+  if (!schemes.has(format)) {
+    // Names come from a closed grammar, yet nothing here grows with what somebody types.
+    if (schemes.size > 200) schemes.clear();
+    schemes.set(format, parseQuantScheme(format).value);
+  }
+  return schemes.get(format);
 }
 
 /**
@@ -215,7 +248,34 @@ function typeText(type: string, shape: readonly (number | string | null)[] | nul
   return shape === null ? type : `${type} ${shapeText(shape)}`;
 }
 
-function row(layer: LayerReport, codes: readonly string[], recipe: Recipe | undefined): LayerRow {
+interface HeldRow {
+  readonly codes: string;
+  readonly recipe: Recipe | undefined;
+  readonly unfused: readonly UnfusedNode[] | undefined;
+  readonly row: LayerRow;
+}
+
+/** The last row of each layer, so that a layer of which nothing new is known keeps its row. */
+const rowsHeld = new WeakMap<LayerReport, HeldRow>();
+
+function row(
+  layer: LayerReport,
+  codes: readonly string[],
+  recipe: Recipe | undefined,
+  unfused: readonly UnfusedNode[] | undefined,
+): LayerRow {
+  const held = rowsHeld.get(layer);
+  const known = codes.join(' ');
+  if (held?.codes === known && held.recipe === recipe && held.unfused === unfused) return held.row;
+  const made = {
+    ...newRow(layer, codes, recipe),
+    quantized: quantizedRow(layer, unfused),
+  };
+  rowsHeld.set(layer, { codes: known, recipe, unfused, row: made });
+  return made;
+}
+
+function newRow(layer: LayerReport, codes: readonly string[], recipe: Recipe | undefined): LayerRow {
   return {
     name: layer.name,
     node: layer.node,
@@ -274,7 +334,11 @@ function columns(report: AnalysisReport): ModelView['columns'] {
       effect,
       label: `${format} ${effectWords[effect]}`,
     }));
-  const weight = shownWeightFormats.map((format) => ({ format, effect: 'weight' as const, label: format }));
+  const weight = shownWeightFormats.map((format) => ({
+    format,
+    effect: 'weight' as const,
+    label: `${format} ${effectWords.weight}`,
+  }));
   // What says most about the network stands first, where no window is too narrow for it.
   return [
     ...measured('output'),

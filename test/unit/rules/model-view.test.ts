@@ -47,7 +47,7 @@ describe('output effect', () => {
       ['output', 'w8a8 output effect'],
       ['cumulative', 'w8a8 cumulative'],
       ['local', 'w8a8 local'],
-      ['weight', 'int8.tensor'],
+      ['weight', 'int8.tensor weight'],
     ]);
   });
 });

@@ -7,6 +7,7 @@ import {
   type QuantizeResult,
   recipeScheme,
 } from '../../../server/src/protocol/views';
+import { Announcer } from '../shared/announcer';
 import { copyMenu, copyTable } from '../shared/copy-menu';
 import { isPath } from '../shared/data-values';
 import { type Child, fill, make } from '../shared/dom';
@@ -41,7 +42,8 @@ export class Run {
     id: 'progress-bar',
     attributes: { 'aria-label': say('progress') },
   });
-  private readonly status = make('div', { id: 'progress-text', attributes: { role: 'status' } });
+  private readonly status = make('div', { id: 'progress-text' });
+  private readonly announcer = new Announcer();
   private readonly result = make('section', { id: 'result', attributes: { 'aria-live': 'polite' } });
   private readonly cancel = button({ id: 'cancel', label: say('cancel'), onClick: () => this.cancelNow() });
   private readonly notice = new Notice();
@@ -65,7 +67,14 @@ export class Run {
     this.live.hidden = true;
     this.result.hidden = true;
     this.table.element.hidden = true;
-    this.element = make('div', { id: 'run-state' }, this.result, this.copy, this.table.element);
+    this.element = make(
+      'div',
+      { id: 'run-state' },
+      this.announcer.element,
+      this.result,
+      this.copy,
+      this.table.element,
+    );
   }
 
   start({ modelUri, scheme, source }: CalibrationRequest): void {
@@ -78,11 +87,15 @@ export class Run {
     this.copy.hidden = true;
     this.bar.removeAttribute('value');
     this.status.textContent = say('starting');
+    this.announcer.end();
+    this.announcer.begin();
     this.cancel.setEnabled(true);
     this.cancel.setLabel(say('cancel'));
   }
 
-  progress({ stage, done, total, unit, detail }: Progress, layers: readonly Layer[] | undefined): void {
+  progress(progress: Progress, layers: readonly Layer[] | undefined): void {
+    const { stage, done, total, unit, detail } = progress;
+    this.announcer.progress(progress);
     if (total > 0) {
       this.bar.max = total;
       this.bar.value = done;
@@ -94,6 +107,8 @@ export class Run {
   }
 
   finish(result: CalibrationResult): void {
+    // The result is read aloud.
+    this.announcer.end();
     this.live.hidden = true;
     this.result.hidden = false;
     fill(this.result, ...this.summary(result));

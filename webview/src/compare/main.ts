@@ -9,7 +9,7 @@ import { findingsList } from '../model/findings';
 import { LayerChart } from '../shared/chart';
 import { copyMenu, copyTable } from '../shared/copy-menu';
 import type { DataValues } from '../shared/data-values';
-import { fill, make } from '../shared/dom';
+import { fill, make, renew } from '../shared/dom';
 import { verdictOf } from '../shared/figures';
 import { Notice } from '../shared/notice';
 import { connect, say } from '../shared/rpc';
@@ -202,9 +202,10 @@ function render(): void {
     fill(top, make('p', { class: 'quiet', attributes: { role: 'status' } }, say('comparing')));
   } else {
     const focused = document.activeElement?.id;
-    fill(top, ...topFacts(view, host.post), toolbar(view, dataForm.isOpen, chooseData, host.post));
-    if (focused) document.querySelector<HTMLElement>(`#top #${CSS.escape(focused)}`)?.focus();
-    fill(notes, ...banners(view, host.post));
+    renew(top, ...topFacts(view, host.post), toolbar(view, dataForm.isOpen, chooseData, host.post));
+    if (focused && document.activeElement?.id !== focused)
+      document.querySelector<HTMLElement>(`#top #${CSS.escape(focused)}`)?.focus();
+    renew(notes, ...banners(view, host.post));
     renderFindings(view);
   }
   renderLayers();
@@ -217,7 +218,7 @@ function chooseData(): void {
 function renderFindings(shown: CompareView): void {
   findings.hidden = shown.findings.length === 0;
   if (findings.hidden) return;
-  fill(
+  renew(
     findings,
     ...findingsList({ name: shown.floatName, findings: shown.findings }, state.allFindings, {
       post: host.post,
@@ -240,8 +241,9 @@ function renderLayers(): void {
   const rows = wanted === '' ? all : all.filter((row) => matches(row, wanted));
   for (const part of [overviewHead, overview, tableHead, table.element]) part.hidden = all.length === 0;
   if (all.length === 0) return;
-  count.textContent =
+  const counted =
     rows.length === all.length ? say('layerCount', all.length) : say('layerCountOf', rows.length, all.length);
+  if (count.textContent !== counted) count.textContent = counted;
   chart.setContent(
     (['local', 'cumulative'] as const).map((kind) => ({
       label: say(`column.${kind}`),

@@ -2,6 +2,7 @@
 import type { FromComparePanel } from '../../../server/src/protocol/panel';
 import type { Progress } from '../../../server/src/protocol/progress';
 import type { CompareView, Verdict } from '../../../server/src/protocol/views';
+import { Announcer } from '../shared/announcer';
 import { type Child, make, spoken } from '../shared/dom';
 import { glyphs, judged, percent, shortBytes } from '../shared/figures';
 import { say } from '../shared/rpc';
@@ -199,7 +200,8 @@ export class LiveProgress {
     id: 'progress-bar',
     attributes: { 'aria-label': say('progress') },
   });
-  private readonly text = make('span', { id: 'progress-text', attributes: { role: 'status' } });
+  private readonly text = make('span', { id: 'progress-text' });
+  private readonly announcer = new Announcer();
   private readonly cancel = button({ id: 'cancel', label: say('cancel'), onClick: () => this.cancelNow() });
 
   constructor(private readonly post: Post) {
@@ -215,12 +217,21 @@ export class LiveProgress {
     this.restart();
   }
 
+  /** Read aloud while the line itself comes and goes. */
+  get spoken(): HTMLElement {
+    return this.announcer.element;
+  }
+
   show(running: boolean): void {
     if (running && this.element.hidden) this.restart();
+    if (running) this.announcer.begin();
+    else this.announcer.end(say('said.ended'));
     this.element.hidden = !running;
   }
 
-  progress({ stage, done, total, unit }: Progress): void {
+  progress(progress: Progress): void {
+    const { stage, done, total, unit } = progress;
+    this.announcer.progress(progress);
     if (total > 0) {
       this.bar.max = total;
       this.bar.value = done;

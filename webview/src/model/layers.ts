@@ -56,8 +56,11 @@ function sizedColumn({ id, label, class: kind }: Column<LayerRow>, layers: reado
     shape: () => widthOf(longest(({ shape }) => shape.join('×'))),
     planned: () => widthOf(longest(({ planned }) => planned ?? '')),
   };
-  const least = kind?.includes('figure-column') ? sizes.figure : 0;
-  return { id, width: known[id]?.() ?? Math.max(least, widthOf(label.length)), rank: ranks[id] };
+  if (kind?.includes('figure-column')) {
+    const words = label.split(' ').map((word) => word.length);
+    return { id, width: Math.max(sizes.figure, widthOf(Math.max(...words))) };
+  }
+  return { id, width: known[id]?.() ?? widthOf(label.length), rank: ranks[id] };
 }
 
 /** Columns for what the view holds, the error columns as the server orders them. */
@@ -209,7 +212,7 @@ function errorColumn(view: ModelView, column: ErrorColumn, missing: string): Col
   const isEstimated = view.layers.some((row) => find(row)?.basis === 'estimated');
   // In a copy the sign for an estimate is a column of its own.
   const basis = {
-    label: say('copy.basis', copyLabel(column)),
+    label: say('copy.basis', label),
     value: (row: LayerRow) => {
       const cell = find(row);
       return cell && say(`basis.${cell.basis}`);
@@ -218,6 +221,8 @@ function errorColumn(view: ModelView, column: ErrorColumn, missing: string): Col
   return {
     id: columnId(column),
     label,
+    // Two lines: the format, and what the figure speaks of.
+    lines: [format, label.slice(format.length).trim()],
     title: say(`effect.${effect satisfies Effect}`, format),
     class: 'figure-column number-column',
     sortValue: (row) => find(row)?.db,
@@ -226,14 +231,10 @@ function errorColumn(view: ModelView, column: ErrorColumn, missing: string): Col
       return cell ? figure(cell, cellTitle(cell, row)) : figure({ db: null, verdict: 'unknown' }, missing);
     },
     copy: [
-      { label: say('copy.error', copyLabel(column)), value: (row) => find(row)?.db },
+      { label: say('copy.error', label), value: (row) => find(row)?.db },
       ...(isEstimated ? [basis] : []),
     ],
   };
-}
-
-function copyLabel({ effect, label }: ErrorColumn): string {
-  return effect === 'weight' ? `${label} ${say('effectName.weight')}` : label;
 }
 
 export type ErrorColumn = ModelView['columns'][number];

@@ -1,8 +1,9 @@
 /** The page of a model: facts, findings and the layer table. Shows the last view it got and sends what the user did. */
 import type { FromModelPanel, RunNotice, ToModelPanel } from '../../../server/src/protocol/panel';
 import { type LayerRow, type ModelView, verdictScale } from '../../../server/src/protocol/views';
+import { Announcer } from '../shared/announcer';
 import { copyMenu, copyTable } from '../shared/copy-menu';
-import { fill, make } from '../shared/dom';
+import { fill, make, renew } from '../shared/dom';
 import { Notice } from '../shared/notice';
 import { connect, say } from '../shared/rpc';
 import type { SortOrder } from '../shared/sort';
@@ -49,6 +50,7 @@ let shownFindings: string | undefined;
 
 const top = make('div', { id: 'top' });
 const runState = make('div', { id: 'run-state' });
+const announcer = new Announcer();
 const findings = make('section', { id: 'findings', attributes: { 'aria-label': say('findings') } });
 const count = make('span', { class: 'quiet', id: 'layer-count', attributes: { role: 'status' } });
 const filter = make('input', {
@@ -117,6 +119,9 @@ const whatIf = new WhatIfBlock(state.whatIf, {
   },
 });
 
+/** Where a reader of the layers points or types. */
+const layerParts = [layersHead, table.element, chart.element];
+
 filter.value = state.filter;
 filter.addEventListener('input', () => {
   remember({ filter: filter.value });
@@ -124,26 +129,33 @@ filter.addEventListener('input', () => {
 });
 document
   .querySelector('#app')
-  ?.append(top, runState, findings, layersHead, table.element, chart.element, whatIf.element);
+  ?.append(
+    announcer.element,
+    top,
+    runState,
+    findings,
+    layersHead,
+    table.element,
+    chart.element,
+    whatIf.element,
+  );
 host.listen((message) => {
   if (message.type === 'view') {
     const before = view;
     view = message.view;
     whatIf.update(view);
-    keepingPlace(() => {
-      render();
-      renderRun();
-    });
+    announceAnalysis(view);
+    render();
+    renderRun();
     revealNewColumn(before, view);
     return;
   } else if (message.type === 'run') {
     const wasRunning = isRunning();
     run = message.notice;
-    keepingPlace(() => {
-      renderRun();
-      // Findings that waited for the end of the run.
-      if (wasRunning && !isRunning()) render();
-    });
+    announce(run);
+    renderRun();
+    // Findings that waited for the end of the run.
+    if (wasRunning && !isRunning()) render();
     return;
   } else if (message.type === 'busy') notice = message.text;
   else {
@@ -159,15 +171,16 @@ new ResizeObserver(() => {
   if (view && !table.element.hidden) renderLayers();
 }).observe(document.documentElement);
 render();
+keepPlace();
 host.post({ type: 'ready' });
 
 function render(): void {
-  fill(
+  renew(
     top,
     ...(view
       ? topFacts(view)
       : [make('p', { class: 'quiet', attributes: { role: 'status' } }, say('opening'))]),
-    view && toolbar(view, host.post),
+    view && toolbar(view, host.post, (reason) => notices.say(reason)),
     ...banners(run?.state === 'running' ? withoutProgress(view) : view, notice, host.post),
   );
   renderFindings();
@@ -186,7 +199,7 @@ function renderFindings(): void {
       shownFindings = undefined;
       renderFindings();
     };
-    fill(
+    renew(
       findings,
       ...findingsList(view, state.allFindings, {
         post: host.post,
@@ -202,6 +215,21 @@ function renderRun(): void {
   fill(runState, runLine(run, view));
 }
 
+/** The analysis of the weights, which nobody started by hand, and runs that this window did not see begin. */
+function announceAnalysis({ state: analysis }: ModelView): void {
+  if (run?.state === 'running') return;
+  if (analysis === 'weights-running' || analysis === 'measuring') announcer.begin();
+  else announcer.end(say('said.ended'));
+}
+
+/** How it was cancelled or why it failed is said by the line itself. */
+function announce(told: RunNotice): void {
+  if (told.state === 'running') {
+    if (told.progress) announcer.progress(told.progress);
+    else announcer.begin();
+  } else announcer.end(told.state === 'idle' ? say('said.ended') : '');
+}
+
 function isRunning(): boolean {
   return run?.state === 'running' || view?.state === 'measuring';
 }
@@ -211,13 +239,32 @@ function withoutProgress(shown: ModelView | undefined): ModelView | undefined {
   return shown?.state === 'measuring' ? { ...shown, state: 'weights' } : shown;
 }
 
-/** What changes above the table moves nothing that the reader has scrolled to. */
-function keepingPlace(change: () => void): void {
-  const before = layersHead.getBoundingClientRect().top;
-  const isScrolled = window.scrollY > 0;
-  change();
-  const moved = layersHead.getBoundingClientRect().top - before;
-  if (isScrolled && moved !== 0) window.scrollBy({ top: moved });
+/**
+ * What changes above the rows moves nothing that the reader has scrolled to, or is at work in. Sizes are looked at when they
+ * are final, before they are painted: what components make of their content comes after this page made it.
+ */
+function keepPlace(): void {
+  const head = () => (table.element.hidden ? 0 : table.headHeight);
+  const placed = () => layersHead.getBoundingClientRect().bottom + window.scrollY + head();
+  let before = placed();
+  let scrolledTo = window.scrollY;
+  const observer = new ResizeObserver(() => {
+    const now = placed();
+    const isRead = window.scrollY > 0 || layerParts.some((part) => part.matches(':hover, :focus-within'));
+    if (isRead && now !== before) {
+      const from = window.scrollY;
+      window.scrollBy({ top: now - before });
+      scrolledTo = window.scrollY;
+      // What the page was too short to make up for is made up for when it grows again.
+      before += scrolledTo - from;
+    } else before = now;
+  });
+  window.addEventListener('scroll', () => {
+    if (window.scrollY !== scrolledTo) before = placed();
+    scrolledTo = window.scrollY;
+  });
+  for (const part of [top, runState, findings, layersHead, table.element.tHead])
+    if (part) observer.observe(part);
 }
 
 function renderLayers(): void {
@@ -234,8 +281,10 @@ function renderLayers(): void {
   chart.element.hidden = all.length === 0 || !isChart;
   for (const one of switches)
     one.setAttribute('aria-pressed', String(one.id === `show-${isChart ? 'chart' : 'table'}`));
-  count.textContent =
+  const counted =
     rows.length === all.length ? say('layerCount', all.length) : say('layerCountOf', rows.length, all.length);
+  // The same text set again would be read aloud again.
+  if (count.textContent !== counted) count.textContent = counted;
   if (!view) return;
   table.setContent(layerColumns(view, openMenuOf, window.innerWidth - pagePadding), rows);
   // A chart that is not shown has no size to draw for.

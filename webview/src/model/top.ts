@@ -50,20 +50,19 @@ function baseName(path: string): string {
   return path.split(/[/\\]/).findLast((part) => part !== '') ?? path;
 }
 
-/** Buttons. What is off at present says why; what makes no sense for a model is left out. */
-export function toolbar(view: ModelView, post: Post): HTMLElement {
+/** Buttons. What is off at present says why, when pointed at and when clicked; what makes no sense is left out. */
+export function toolbar(view: ModelView, post: Post, tell: (reason: string) => void): HTMLElement {
   const readable = view.state !== 'failed';
   const onnx = isOnnx(view) && readable;
   const floats = readable && !hasNoFloatWeights(view);
   /** Runs the model: off without a graph and in Restricted Mode. */
-  const running = (options: Omit<ButtonOptions, 'title'> & { readonly title: string }) => {
-    const made = button(options);
-    const reason = !isOnnx(view) ? say('noGraph') : view.trusted ? undefined : say('needsTrust');
-    if (reason === undefined) return made;
-    made.setEnabled(false);
-    made.element.title = reason;
-    made.element.setAttribute('aria-description', reason);
-    return made;
+  const running = (options: Omit<ButtonOptions, 'reason'>) => {
+    if (!isOnnx(view)) {
+      const reason = say('noGraph');
+      return button({ ...options, reason, onClick: () => tell(reason) });
+    }
+    // The host answers with the reason and with the way out of it.
+    return button({ ...options, reason: view.trusted ? undefined : say('needsTrust') });
   };
   const all = [
     floats &&
@@ -215,11 +214,7 @@ function banner(kind: 'plain' | 'warning' | 'error', text: string, ...more: read
   );
 }
 
+/** What runs; screen readers hear of it from the announcer, for this text changes with every tick. */
 function running(text: string): HTMLElement {
-  return make(
-    'div',
-    { class: 'banner', attributes: { role: 'status' } },
-    progressRing(),
-    make('span', {}, text),
-  );
+  return make('div', { class: 'banner' }, progressRing(), make('span', {}, text));
 }

@@ -10,6 +10,8 @@ import { nextOrder, type SortOrder, type SortValue, sortRows } from './sort';
 export interface Column<R> {
   readonly id: string;
   readonly label: string;
+  /** The label in lines of its own, where it is longer than what stands below. */
+  readonly lines?: readonly string[];
   /** Longer explanation of the header. */
   readonly title?: string;
   readonly class?: string;
@@ -107,6 +109,11 @@ export class Table<R> {
     else if (cell.right > window.innerWidth) window.scrollBy({ left: cell.right - window.innerWidth });
   }
 
+  /** Pixels above the first row. */
+  get headHeight(): number {
+    return this.head.getBoundingClientRect().height;
+  }
+
   /** Rows that are shown, after filter and sorting. */
   get rowCount(): number {
     return this.sorted.length;
@@ -155,7 +162,7 @@ export class Table<R> {
       attributes: { scope: 'col', 'data-column': column.id },
     });
     if (!column.sortValue) {
-      cell.append(column.label);
+      cell.append(...headText(column));
       return cell;
     }
     cell.setAttribute('aria-sort', active ? (active.descending ? 'descending' : 'ascending') : 'none');
@@ -171,7 +178,7 @@ export class Table<R> {
       make(
         'button',
         { class: 'sort', attributes: { type: 'button' }, onClick: sort },
-        column.label,
+        ...headText(column),
         make('span', { class: 'arrow', attributes: { 'aria-hidden': 'true' } }, arrow),
       ),
     );
@@ -281,6 +288,10 @@ export class Table<R> {
     element?.focus({ preventScroll: true });
     element?.scrollIntoView({ block: 'nearest' });
   }
+}
+
+function headText<R>({ label, lines }: Column<R>): readonly (string | Node)[] {
+  return lines?.flatMap((line, index) => (index === 0 ? [line] : [' ', make('br'), line])) ?? [label];
 }
 
 function headAttributes<R>({ spokenAs }: Column<R>, row: R): Readonly<Record<string, string>> {

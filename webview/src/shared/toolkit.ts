@@ -34,6 +34,8 @@ export interface ButtonOptions {
   readonly label: string;
   readonly title?: string;
   readonly primary?: boolean;
+  /** Why it is off at present: looks and reads so, can be reached all the same, and a click says it. */
+  readonly reason?: string;
   readonly onClick: () => void;
 }
 
@@ -41,10 +43,15 @@ export interface Button extends Control {
   setLabel(label: string): void;
 }
 
-export function button({ id, label, title, primary, onClick }: ButtonOptions): Button {
+export function button({ id, label, title, primary, reason, onClick }: ButtonOptions): Button {
   const element = custom('vscode-button', id);
   element.setAttribute('appearance', primary ? 'primary' : 'secondary');
-  if (title !== undefined) element.title = title;
+  const told = reason ?? title;
+  if (told !== undefined) element.title = told;
+  if (reason !== undefined) {
+    element.setAttribute('aria-disabled', 'true');
+    element.setAttribute('aria-description', reason);
+  }
   element.textContent = label;
   element.addEventListener('click', () => {
     if (!element.hasAttribute('disabled')) onClick();
