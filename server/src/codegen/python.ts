@@ -121,3 +121,11 @@ export function file(blocks: readonly (string | readonly string[])[]): string {
 function isDefinition(block: string): boolean {
   return /^(def|class|@)/.test(block);
 }
+
+/** Lines one level further in. */
+export function indented(text: string): string {
+  return text
+    .split('\n')
+    .map((line) => (line === '' ? line : `    ${line}`))
+    .join('\n');
+}

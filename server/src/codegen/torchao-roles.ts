@@ -26,6 +26,9 @@ export type TorchRole =
   | { readonly kind: 'exported'; readonly layer: CodeLayer; readonly setting: ExportedSetting }
   | { readonly kind: 'tensor'; readonly layer: CodeLayer; readonly setting: TensorSetting };
 
+export type ExportedRole = Extract<TorchRole, { kind: 'exported' }>;
+export type TensorRole = Extract<TorchRole, { kind: 'tensor' }>;
+
 /** What `get_default_x86_inductor_quantization_config` does. */
 export const defaultSetting: ExportedSetting = {
   bits: 8,

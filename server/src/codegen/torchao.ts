@@ -3,24 +3,19 @@
  * by module path, and the code refuses networks that lack one of them. Source of names and arguments:
  * torchao/quantization/quant_api.py, torchao/quantization/pt2e.
  */
-import { type Code, type CodePlan, commonest, grouped, Notes } from './code-plan';
-import {
-  boolean,
-  bracketed,
-  call,
-  comment,
-  docstring,
-  file,
-  importing,
-  looping,
-  noteLines,
-  quote,
-} from './python';
+import { type Code, type CodePlan, grouped, Notes } from './code-plan';
+import { bracketed, call, docstring, file, importing, indented, noteLines, quote } from './python';
 import { sampleCode } from './samples';
-import { defaultSetting, type ExportedSetting, isKnown, type TorchRole, torchRole } from './torchao-roles';
-
-type ExportedRole = Extract<TorchRole, { kind: 'exported' }>;
-type TensorRole = Extract<TorchRole, { kind: 'tensor' }>;
+import {
+  configFunction,
+  type Observer,
+  observerOf,
+  type QuantizerCode,
+  quantizerCode,
+  quantizerImports,
+  unique,
+} from './torchao-quantizer';
+import { type ExportedRole, type TensorRole, type TorchRole, torchRole } from './torchao-roles';
 
 /** Methods that the PT2E flow carries out as well. */
 const included: ReadonlySet<string> = new Set(['fold-batchnorm']);
@@ -32,7 +27,7 @@ export function torchaoCode(plan: CodePlan): Code {
     if (!included.has(method)) notes.add(`method ${method}`, 'not part of torchao, so left out', false);
   const exported = roles.filter((role): role is ExportedRole => role.kind === 'exported');
   const tensors = roles.filter((role): role is TensorRole => role.kind === 'tensor');
-  const body = exported.length > 0 ? exportedCode(plan, roles, exported, tensors, notes) : eagerCode(tensors);
+  const body = exported.length > 0 ? exportedCode(plan, roles, tensors, notes) : eagerCode(tensors);
   const text = file([
     docstring([
       `Quantizes the network of ${plan.model} with torchao${plan.recipe ? ` as ${plan.recipe} decides` : ''}.`,
@@ -77,6 +72,7 @@ function tensorImports(tensors: readonly TensorRole[]): readonly string[] {
   ];
 }
 
+/** `quantize_` for each configuration, for exactly its modules. */
 function tensorCalls(tensors: readonly TensorRole[], model: string): readonly string[] {
   return grouped(
     tensors.map(({ layer, setting }) => ({ ...layer, setting })),
@@ -97,30 +93,13 @@ function tensorCalls(tensors: readonly TensorRole[], model: string): readonly st
 function exportedCode(
   plan: CodePlan,
   roles: readonly TorchRole[],
-  exported: readonly ExportedRole[],
   tensors: readonly TensorRole[],
   notes: Notes,
 ): Body {
   const samples = sampleCode(plan, notes);
   const observer = observerOf(plan.estimator, notes);
-  const kept = roles.filter(({ kind, layer }) => kind !== 'exported' && isKnown(layer));
-  // The shorter list is written: what is left out, or what is taken.
-  const global = kept.length <= exported.length;
-  const main = commonest(
-    exported.map(({ setting }) => setting),
-    (one) => JSON.stringify(one),
-  );
-  const base = global ? main : undefined;
-  const special = exported.filter(({ setting }) => JSON.stringify(setting) !== JSON.stringify(base));
-  const isDefault = (setting: ExportedSetting) =>
-    observer === 'HistogramObserver' && JSON.stringify(setting) === JSON.stringify(defaultSetting);
-  const used = [...(base ? [base] : []), ...special.map(({ setting }) => setting)];
-  const custom = used.some((setting) => !isDefault(setting));
-  const configText = (setting: ExportedSetting) =>
-    isDefault(setting)
-      ? 'get_default_x86_inductor_quantization_config(is_qat=is_qat)'
-      : `config(${settingArguments(setting)}, is_qat=is_qat)`;
-  const named = [...(global ? kept : []), ...special];
+  const quantizer = quantizerCode(roles, observer, 'result', 'is_qat');
+  const { custom, named } = quantizer;
   const open = plan.inputs.map(({ shape }) => shape[0] === null || shape[0] === undefined);
   return {
     usage: [
@@ -129,14 +108,7 @@ function exportedCode(
       'quantization instead, fine-tune what `prepare_training` returns and end with `finish`.',
       ...(plan.recipe ? ['Paths are relative to the folder of the recipe.'] : []),
     ],
-    imports: exportedImports(
-      samples.imports,
-      tensors,
-      custom,
-      observer,
-      global && kept.length > 0,
-      used.some(isDefault),
-    ),
+    imports: exportedImports(samples.imports, tensors, quantizer, observer),
     blocks: [
       [
         ...(named.length > 0 || tensors.length > 0 ? [moduleList([...named, ...tensors])] : []),
@@ -154,20 +126,7 @@ function exportedCode(
       [
         'def quantizer(is_qat=False):',
         '    """What becomes of every module."""',
-        '    result = X86InductorQuantizer()',
-        ...(base ? [`    result.set_global(${configText(base)})`] : []),
-        ...settingLoops(special, configText),
-        ...(global && kept.length > 0
-          ? [
-              comment(
-                `Float${tensors.length > 0 ? ', or quantized below' : ''}: nothing is observed.`,
-                '    ',
-              ),
-              indented(looping('name', unique(kept.map(({ layer }) => layer.module)))),
-              '        unquantized = QuantizationConfig(None, None, None, None, is_qat)',
-              '        result.set_module_name_qconfig(name, unquantized)',
-            ]
-          : []),
+        ...quantizer.lines.map(indented),
         '    return result',
       ],
       [
@@ -225,68 +184,18 @@ function finished(tensors: readonly TensorRole[]): string {
   return `    return ${tensors.length > 0 ? `with_small_weights(${converted})` : converted}`;
 }
 
-function settingLoops(
-  special: readonly ExportedRole[],
-  configText: (setting: ExportedSetting) => string,
-): readonly string[] {
-  return grouped(
-    special.map(({ layer, setting }) => ({ ...layer, setting })),
-    ({ setting }) => JSON.stringify(setting),
-  ).flatMap((group) => [
-    indented(looping('name', unique(group.map(({ module }) => module)))),
-    call('result.set_module_name_qconfig', ['name', configText(group[0].setting)], '        '),
-  ]);
-}
-
-function settingArguments({ bits, perChannel, activations }: ExportedSetting): string {
-  const input =
-    activations === undefined
-      ? 'None'
-      : `(${activations.bits}, ${boolean(activations.signed)}, ${boolean(activations.symmetric)})`;
-  return `${bits}, per_channel=${boolean(perChannel)}, activations=${input}`;
-}
-
-function indented(text: string): string {
-  return text
-    .split('\n')
-    .map((line) => `    ${line}`)
-    .join('\n');
-}
-
-type Observer = 'MinMaxObserver' | 'MovingAverageMinMaxObserver' | 'HistogramObserver';
-
-/** HistogramObserver minimises the squared error, as `mse` does. */
-function observerOf(estimator: string, notes: Notes): Observer {
-  if (estimator === 'min-max') return 'MinMaxObserver';
-  if (estimator === 'moving-average') return 'MovingAverageMinMaxObserver';
-  if (estimator !== 'mse')
-    notes.add(
-      `activation ranges by ${estimator}`,
-      'HistogramObserver, which minimises the squared error',
-      false,
-    );
-  return 'HistogramObserver';
-}
-
 function exportedImports(
   ofSamples: readonly string[],
   tensors: readonly TensorRole[],
-  custom: boolean,
+  quantizer: QuantizerCode,
   observer: Observer,
-  keeps: boolean,
-  usesDefault: boolean,
 ): readonly string[] {
-  const pt2e = [
-    'move_exported_model_to_eval',
-    'move_exported_model_to_train',
-    ...(custom
-      ? [
-          ...['FusedMovingAvgObsFakeQuantize', 'MinMaxObserver', 'MovingAverageMinMaxObserver'],
-          ...['MovingAveragePerChannelMinMaxObserver', 'PerChannelMinMaxObserver', observer],
-        ]
-      : []),
-  ];
-  const quantizer = 'torchao.quantization.pt2e.quantizer';
+  const modules = new Map<string, string[]>([
+    ['torchao.quantization.pt2e', ['move_exported_model_to_eval', 'move_exported_model_to_train']],
+    ['torchao.quantization.pt2e.quantize_pt2e', ['convert_pt2e', 'prepare_pt2e', 'prepare_qat_pt2e']],
+  ]);
+  for (const { module, names } of [...quantizerImports(quantizer, observer)])
+    modules.set(module, [...(modules.get(module) ?? []), ...names]);
   return [
     ...['import itertools', ...ofSamples.filter((line) => line.startsWith('from pathlib'))],
     '',
@@ -294,28 +203,14 @@ function exportedImports(
     ...ofSamples.filter((line) => line.startsWith('from PIL')),
     'import torch',
     ...tensorImports(tensors),
-    importing('torchao.quantization.pt2e', pt2e),
-    importing('torchao.quantization.pt2e.quantize_pt2e', [
-      'convert_pt2e',
-      'prepare_pt2e',
-      'prepare_qat_pt2e',
-    ]),
-    ...(custom || keeps
-      ? [importing(quantizer, ['QuantizationConfig', ...(custom ? ['QuantizationSpec'] : [])])]
-      : []),
-    importing(`${quantizer}.x86_inductor_quantizer`, [
-      'X86InductorQuantizer',
-      ...(usesDefault ? ['get_default_x86_inductor_quantization_config'] : []),
-    ]),
+    ...[...modules]
+      .sort(([one], [other]) => (one < other ? -1 : 1))
+      .map(([module, names]) => importing(module, names)),
   ];
 }
 
 function moduleList(roles: readonly TorchRole[]): string {
   return bracketed('MODULES = ', unique(roles.map(({ layer }) => layer.module)).map(quote), ['[', ']']);
-}
-
-function unique(values: readonly string[]): readonly string[] {
-  return [...new Set(values)];
 }
 
 const checkFunction = `def check(model):
@@ -333,41 +228,3 @@ const calibrationFunction = `def calibration():
     """Calibration inputs as tuples of tensors, one sample at a time."""
     for sample in samples():
         yield tuple(torch.from_numpy(sample[name]) for name in INPUTS)`;
-
-function configFunction(observer: Observer): string {
-  return `def config(bits, per_channel, activations, is_qat):
-    """Formats of a module; \`activations\` are bits, sign and symmetry of its input."""
-
-    def observed(observer):
-        if is_qat:
-            return FusedMovingAvgObsFakeQuantize.with_args(observer=observer, eps=2**-12)
-        return observer.with_args(eps=2**-12)
-
-    if per_channel:
-        observer = MovingAveragePerChannelMinMaxObserver if is_qat else PerChannelMinMaxObserver
-    else:
-        observer = MovingAverageMinMaxObserver if is_qat else MinMaxObserver
-    top = 2 ** (bits - 1) - 1
-    weights = QuantizationSpec(
-        dtype=torch.int8,
-        quant_min=-top,
-        quant_max=top,
-        qscheme=torch.per_channel_symmetric if per_channel else torch.per_tensor_symmetric,
-        ch_axis=0 if per_channel else None,
-        observer_or_fake_quant_ctr=observed(observer),
-    )
-    if activations is None:
-        return QuantizationConfig(None, None, weights, None, is_qat)
-    width, signed, symmetric = activations
-    lowest = -(2 ** (width - 1)) if signed else 0
-    inputs = QuantizationSpec(
-        dtype=torch.int8 if signed else torch.uint8,
-        quant_min=lowest,
-        quant_max=lowest + 2**width - 1,
-        qscheme=torch.per_tensor_symmetric if symmetric else torch.per_tensor_affine,
-        observer_or_fake_quant_ctr=observed(
-            MovingAverageMinMaxObserver if is_qat else ${observer}
-        ),
-    )
-    return QuantizationConfig(inputs, inputs, weights, None, is_qat)`;
-}

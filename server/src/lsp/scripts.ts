@@ -154,6 +154,7 @@ export class Scripts {
       },
       exists: (file) => host.workspace.stamp(file) !== undefined,
       isData,
+      opened: (file) => host.workspace.open(file).value?.model,
       data: () => {
         held.data ??= dataPipelines(held.script);
         return held.data;

@@ -49,6 +49,7 @@ import { diagnostics } from './features/diagnostics';
 import { chooseKind, fixAllKind } from './features/script/code-action';
 import { readerKind } from './features/script/data';
 import { scriptDiagnostics } from './features/script/diagnostics';
+import { insertKind } from './features/script/insert';
 import { semanticLegend } from './features/semantic-tokens';
 import { History } from './history';
 import { pythonParser } from './python-parser';
@@ -292,7 +293,9 @@ class Server {
         textDocumentSync: TextDocumentSyncKind.Incremental,
         hoverProvider: true,
         codeLensProvider: { resolveProvider: false },
-        codeActionProvider: { codeActionKinds: [...codeActionKinds, fixAllKind, chooseKind, readerKind] },
+        codeActionProvider: {
+          codeActionKinds: [...codeActionKinds, fixAllKind, chooseKind, readerKind, insertKind],
+        },
         completionProvider: { triggerCharacters: ['"', ':', ' '] },
         definitionProvider: true,
         referencesProvider: true,

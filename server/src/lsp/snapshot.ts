@@ -6,6 +6,7 @@ import type { TextDocument } from 'vscode-languageserver-textdocument';
 import type { Location, Range } from 'vscode-languageserver-types';
 import { type ParsedOnnxText, parseOnnxText, type SyntaxNode } from '../engine/format/onnx-text';
 import type { ParsedRecipe } from '../engine/format/recipe';
+import type { Model } from '../engine/graph/ir';
 import type { Settings } from '../protocol/lsp-ext';
 import type { LayerReport } from '../protocol/reports';
 import type { AnalyzedScript } from '../rules/script/analyze';
@@ -54,6 +55,8 @@ export interface ScriptSnapshot extends Surroundings {
   /** A model as it stands now; its weight analysis starts. */
   model(file: string): ModelState;
   exists(file: string): boolean;
+  /** The parsed file of a model. */
+  opened(file: string): Model | undefined;
   /** True for a folder or a NumPy file: what calibration can read. */
   isData(file: string): boolean;
   /** Where the samples of the script come from and how they become inputs, most fit for calibration first. */

@@ -21,6 +21,7 @@ import { type TiedLayers, tiedAt } from '../../script-layers';
 import type { ScriptSnapshot } from '../../snapshot';
 import { type ActionRequest, quantizeKind, wanted } from '../code-action';
 import { readerActions, readerKind } from './data';
+import { insertActions, insertKind } from './insert';
 import { ignoreHere, ignoreInFile, onTop } from './suppress';
 
 export const fixAllKind = `${CodeActionKind.SourceFixAll}.quantlens`;
@@ -43,6 +44,7 @@ export function scriptActions(
     ...(asked(quantizeKind) ? layerActions(snapshot, request.range, read) : []),
     ...(asked(chooseKind) ? choices(snapshot, request.range) : []),
     ...(asked(readerKind) ? readerActions(snapshot, request.range) : []),
+    ...(asked(insertKind) ? insertActions(snapshot, request.range) : []),
     // Sources are run on saving; nobody looks for them at a place.
     ...(request.context.only && asked(fixAllKind) ? fixAll(snapshot) : []),
   ];

@@ -1,0 +1,143 @@
+/** The block behind an export call that quantizes the file it writes with onnxruntime. */
+
+import { hasReader, readerEdits } from '../script/calibration-reader';
+import type { DataPipeline } from '../script/data-pipeline';
+import { pathOf } from '../script/names';
+import { Notes } from './code-plan';
+import type { Block, InsertionInput } from './insert';
+import { exportedFile, heading } from './insert';
+import { loadersAt, type Place } from './insert-place';
+import { commonSettings, ortRole, type StaticRole, sameSetting } from './onnxruntime-roles';
+import { boolean, call, noteLines, quote, strings } from './python';
+
+const quantization = 'onnxruntime.quantization';
+
+export function quantizeStaticBlock(input: InsertionInput, place: Place): Block | undefined {
+  const file = exportedFile(input, place);
+  const reader = file && readerOf(input, place);
+  if (!file || !reader) return undefined;
+  const { plan } = input;
+  const notes = new Notes();
+  const roles = plan?.layers.map((layer) => ortRole(layer, notes)) ?? [];
+  const staticRoles = roles.filter((role): role is StaticRole => role.kind === 'static');
+  if (plan && staticRoles.length === 0) return undefined;
+  const common = commonSettings(staticRoles);
+  for (const role of roles) {
+    const { name } = role.layer;
+    const differs =
+      role.kind === 'static' &&
+      !(sameSetting(role.weights, common.weights) && sameSetting(role.activations, common.activations));
+    if (differs)
+      notes.add('other formats', 'those of all layers; exporting the recipe as code keeps them', true, name);
+    if (role.kind === 'stored' || role.kind === 'blocks')
+      notes.add(
+        'weights alone',
+        'the layer stays float; exporting the recipe as code keeps them',
+        true,
+        name,
+      );
+  }
+  const excluded = [
+    ...roles.filter(({ kind }) => kind !== 'static').map(({ layer }) => layer.node),
+    ...(plan?.others ?? []),
+  ];
+  const name = (suffix: string) =>
+    file.name === undefined
+      ? `str(${file.text}).replace(".onnx", ${quote(suffix)})`
+      : quote(file.name.replace(/(\.onnx)?$/i, suffix));
+  // The reader imports from the same module: one statement takes all names.
+  const merged = reader.edits?.some(({ text }) => importLine.test(text)) ?? false;
+  const options = [
+    ...(common.activations.symmetric ? ['"ActivationSymmetric": True'] : []),
+    ...(common.weights.symmetric ? [] : ['"WeightSymmetric": False']),
+  ];
+  return {
+    lines: [
+      heading('Static quantization of the exported file', plan),
+      ...noteLines(notes.list),
+      call('quant_pre_process', [file.text, name('.prepared.onnx'), 'skip_symbolic_shape=True']),
+      call('quantize_static', [
+        name('.prepared.onnx'),
+        name('.int8.onnx'),
+        reader.made,
+        'quant_format=QuantFormat.QDQ',
+        `per_channel=${boolean(common.weights.perChannel)}`,
+        ...(common.weights.reduced ? ['reduce_range=True'] : []),
+        `activation_type=QuantType.${common.activations.type}`,
+        `weight_type=QuantType.${common.weights.type}`,
+        ...(excluded.length > 0 ? [strings('nodes_to_exclude=', excluded)] : []),
+        ...(options.length > 0 ? [`extra_options={${options.join(', ')}}`] : []),
+      ]),
+    ],
+    imports: [
+      ...(merged ? [] : [{ module: quantization, names: needed.map((one) => ({ name: one })) }]),
+      { module: `${quantization}.shape_inference`, names: [{ name: 'quant_pre_process' }] },
+    ],
+    ...(reader.edits ? { edits: reader.edits.map(withNames) } : {}),
+  };
+}
+
+const needed = ['QuantFormat', 'QuantType', 'quantize_static'];
+const importLine = /from onnxruntime\.quantization import CalibrationDataReader(?=\r?\n|$)/;
+
+function withNames<T extends { readonly text: string }>(edit: T): T {
+  return { ...edit, text: edit.text.replace(importLine, (line) => `${line}, ${needed.join(', ')}`) };
+}
+
+interface ReaderUse {
+  /** Expression that makes the reader. */
+  readonly made: string;
+  readonly edits?: Block['edits'];
+}
+
+/** The script's own reader, or one made from its loader. */
+function readerOf(input: InsertionInput, place: Place): ReaderUse | undefined {
+  const { program } = input;
+  const script = { parsed: input, program };
+  if (hasReader(script)) return ownReader(input, place);
+  const usable = input.pipelines.filter(({ loader }) => loader?.name !== undefined);
+  const names = loadersAt(place, 'calibration', input.pipelines);
+  const pipeline =
+    names
+      .map((name) => usable.find(({ loader }) => loader?.name === name))
+      .find((one) => one !== undefined) ?? usable[0];
+  if (!pipeline) return undefined;
+  return fromPipeline(input, place, pipeline);
+}
+
+function fromPipeline(input: InsertionInput, place: Place, pipeline: DataPipeline): ReaderUse | undefined {
+  const edits = readerEdits({ parsed: input, program: input.program }, pipeline, undefined);
+  if (!edits) return undefined;
+  const text = edits.map((edit) => edit.text).join('');
+  const made = /class (\w+)\(/.exec(text)?.[1];
+  // The class has to stand in front of the block, and its loader needs a default.
+  const isAhead = edits.every(({ start }) => start < place.at);
+  return made !== undefined && isAhead && /def __init__\(self, \w+=/.test(text)
+    ? { made: `${made}()`, edits }
+    : undefined;
+}
+
+/** A reader class of the script, when it can be made without arguments, or the variable that holds one. */
+function ownReader({ program }: InsertionInput, place: Place): ReaderUse | undefined {
+  for (const { statement, scope } of program.classes) {
+    const isReader = statement.bases.some(({ value }) => {
+      const path = pathOf(value, scope.parent ?? scope);
+      return path?.endsWith('CalibrationDataReader') ?? false;
+    });
+    if (!isReader) continue;
+    const init = statement.body.find((one) => one.kind === 'function' && one.name === '__init__');
+    const parameters = init?.kind === 'function' ? init.parameters.slice(1) : [];
+    if (parameters.every((one) => one.default !== undefined || one.star !== undefined))
+      return statement.span[1] < place.at ? { made: `${statement.name}()` } : undefined;
+    const maker = program.calls.find(
+      ({ expression, statement: around }) =>
+        expression.callee.kind === 'name' &&
+        expression.callee.name === statement.name &&
+        around.kind === 'assign' &&
+        around.span[1] < place.at,
+    );
+    const target = maker?.statement.kind === 'assign' ? maker.statement.targets[0] : undefined;
+    if (target?.kind === 'name') return { made: target.name };
+  }
+  return undefined;
+}

@@ -1,0 +1,240 @@
+/** Blocks inserted into scripts: what is offered where, that the result parses, stays silent and is offered once. */
+import { beforeAll, describe, expect, it } from 'vitest';
+import type { CodePlan } from '../../../server/src/codegen/code-plan';
+import { type InsertionKind, insertionsAt } from '../../../server/src/codegen/insert';
+import { analyzeScript } from '../../../server/src/rules/script/analyze';
+import { dataPipelines } from '../../../server/src/script/data-pipeline';
+import type { PythonParser } from '../../../server/src/script/parser';
+import { pythonParser } from '../../fixtures/python';
+import { codeLayer, codePlan, linearLayer } from './plans';
+
+let parser: PythonParser;
+beforeAll(async () => {
+  parser = await pythonParser();
+});
+
+function offered(text: string, mark: string, plan?: CodePlan): ReadonlyMap<InsertionKind, string> {
+  const offset = text.indexOf(mark);
+  expect(offset).toBeGreaterThanOrEqual(0);
+  const script = analyzeScript(parser, 'script.py', text);
+  const { program, parsed } = script;
+  const found = insertionsAt(
+    {
+      text,
+      module: parsed.module,
+      program,
+      trees: script.trees(),
+      pipelines: dataPipelines({ program, file: 'script.py', text }),
+      plan,
+    },
+    offset,
+  );
+  const made = found.map(({ kind, edits }) => {
+    const result = [...edits]
+      .reverse()
+      .reduce((so, { start, end, text: inserted }) => so.slice(0, start) + inserted + so.slice(end), text);
+    return [kind, result] as const;
+  });
+  parsed.dispose();
+  return new Map(made);
+}
+
+function findings(text: string): readonly string[] {
+  const script = analyzeScript(parser, 'script.py', text);
+  expect(script.parsed.module.complete).toBe(true);
+  const codes = script.findings.map(({ rule }) => rule.code);
+  script.parsed.dispose();
+  return codes;
+}
+
+const network = `import torch
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(1, 8, 3)
+        self.hidden = nn.Linear(8, 64)
+        self.fc = nn.Linear(64, 10)
+
+    def forward(self, x):
+        x = torch.relu(self.conv(x)).mean((2, 3))
+        return self.fc(torch.relu(self.hidden(x)))
+
+`;
+
+const atModule = `${network}
+data = torch.load("train.pt")
+train_loader = DataLoader(TensorDataset(data["x"], data["y"]), batch_size=32)
+test_loader = DataLoader(TensorDataset(data["x"], data["y"]), batch_size=32)
+model = Net()
+model.load_state_dict(torch.load("net.pt"))
+criterion = nn.CrossEntropyLoss()
+torch.onnx.export(model, torch.zeros(1, 1, 8, 8), "net.onnx", input_names=["x"])
+`;
+
+const inFunction = `${network}
+def main(loader, epochs):
+    model = Net()
+    model.load_state_dict(torch.load("net.pt"))
+    for epoch in range(epochs):
+        for batch in loader:
+            print(model(batch[0]))
+    return model
+
+
+if __name__ == "__main__":
+    main(None, 3)
+`;
+
+/** What stands behind the export call. */
+function added(made: ReadonlyMap<InsertionKind, string>, kind: InsertionKind): string {
+  const text = made.get(kind) ?? '';
+  return text.slice(text.lastIndexOf('input_names=["x"])') + 'input_names=["x"])'.length).trim();
+}
+
+describe('blocks for scripts', () => {
+  it.each(['torch.onnx.export(', 'model = Net()', 'class Net'])(
+    'are offered on %s, with the names of the script, parse, and no rule has anything to say',
+    (mark) => {
+      const made = offered(atModule, mark);
+      expect([...made.keys()]).toEqual(['static', 'training', 'onnxruntime', 'torchao']);
+      for (const text of made.values()) expect(findings(text)).toEqual(findings(atModule));
+    },
+  );
+
+  it('stand behind the export, with the loader, the loss and the file of the script', () => {
+    const made = offered(atModule, 'class Net');
+    expect(added(made, 'static')).toMatchInlineSnapshot(`
+      "# Static quantization (PT2E): ranges come from a few batches.
+      network = copy.deepcopy(model).cpu().eval()
+      example, *_ = next(iter(train_loader))
+      quantizer = X86InductorQuantizer()
+      quantizer.set_global(get_default_x86_inductor_quantization_config(is_qat=False))
+      exported = torch.export.export(
+          network, (example,), dynamic_shapes=({0: torch.export.Dim.AUTO},)
+      ).module()
+      prepared = prepare_pt2e(exported, quantizer)
+      with torch.no_grad():
+          for _, (inputs, *_) in zip(range(32), train_loader):
+              prepared(inputs)
+      quantized_network = convert_pt2e(prepared)"
+    `);
+    expect(added(made, 'training')).toContain('loss = criterion(prepared(inputs), targets)');
+    expect(added(made, 'training')).toContain('for inputs, targets, *_ in train_loader:');
+    expect(added(made, 'onnxruntime')).toMatchInlineSnapshot(`
+      "# Static quantization of the exported file.
+      quant_pre_process("net.onnx", "net.prepared.onnx", skip_symbolic_shape=True)
+      quantize_static(
+          "net.prepared.onnx",
+          "net.int8.onnx",
+          CalibrationReader(),
+          quant_format=QuantFormat.QDQ,
+          per_channel=True,
+          activation_type=QuantType.QUInt8,
+          weight_type=QuantType.QInt8,
+      )"
+    `);
+    // The last Linear is the output.
+    expect(added(made, 'torchao')).toContain('name in ["hidden"]');
+  });
+
+  it('are not offered again, and not elsewhere', () => {
+    const made = offered(atModule, 'class Net');
+    for (const [kind, text] of made) expect([...offered(text, 'class Net').keys()]).not.toContain(kind);
+    expect(offered(atModule, 'self.conv(x)').size).toBe(0);
+    expect(offered(atModule, 'import torch').size).toBe(0);
+  });
+
+  it('keep to the function, in front of its return, and take only what is known there', () => {
+    const made = offered(inFunction, 'model = Net()');
+    expect([...made.keys()]).toEqual(['static', 'training', 'torchao']);
+    const text = made.get('static') ?? '';
+    expect(findings(text)).toEqual(findings(inFunction));
+    expect(text).toContain('    example, *_ = next(iter(loader))\n');
+    expect(text.indexOf('convert_pt2e(prepared)')).toBeLessThan(text.indexOf('    return model'));
+  });
+
+  it('keep line ends and tabs', () => {
+    const tabbed = atModule.replaceAll('    ', '\t').replaceAll('\n', '\r\n');
+    const text = offered(tabbed, 'class Net').get('static') ?? '';
+    expect(text.replaceAll('\r\n', '')).not.toContain('\n');
+    expect(text).toContain(
+      '\r\n\tfor _, (inputs, *_) in zip(range(32), train_loader):\r\n\t\tprepared(inputs)',
+    );
+    expect(findings(text)).toEqual(findings(tabbed));
+  });
+
+  it('take no dictionaries and no test set', () => {
+    const dictionaries = inFunction.replace('batch[0]', 'batch["image"]');
+    expect([...offered(dictionaries, 'model = Net()').keys()]).toEqual(['torchao']);
+    const tested = inFunction.replaceAll('loader', 'test_loader');
+    expect([...offered(tested, 'model = Net()').keys()]).toEqual(['torchao']);
+  });
+
+  it('do what a recipe decides about each module', () => {
+    const plan = codePlan([
+      codeLayer('conv', 'float'),
+      linearLayer('hidden', 'int4.group32'),
+      linearLayer('fc', 'int8.channel', 'uint8.tensor'),
+    ]);
+    const made = offered(atModule, 'class Net', plan);
+    expect([...made.keys()]).toEqual(['static', 'training', 'onnxruntime', 'torchao']);
+    for (const text of made.values()) expect(findings(text)).toEqual(findings(atModule));
+    const block = added(made, 'static');
+    expect(block).toContain('as net.quant.json decides');
+    expect(block).toMatch(/for name in \["fc"\]:\n {4}quantizer\.set_module_name_qconfig/);
+    expect(block).not.toContain('set_global');
+    expect(block).toContain('granularity=PerGroup(32)');
+    expect(block).toContain('name in ["hidden"]');
+    expect(added(made, 'onnxruntime')).toContain('nodes_to_exclude=["/conv/Conv", "/hidden/Gemm"]');
+    expect(added(made, 'torchao')).toContain('# Note: fc: ranges of activations');
+  });
+
+  it('define what other formats need beside their use', () => {
+    const plan = codePlan([
+      codeLayer('conv', 'int4.channel', 'uint8.tensor'),
+      linearLayer('fc', 'int8.tensor', 'uint8.tensor'),
+    ]);
+    const text = offered(atModule, 'class Net', plan).get('static') ?? '';
+    expect(findings(text)).toEqual(findings(atModule));
+    expect(text).toContain('def config(bits, per_channel, activations, is_qat):');
+    expect(text).toContain('config(4, per_channel=True, activations=(8, False, False), is_qat=False)');
+  });
+
+  it('use a reader that the script has', () => {
+    const own = atModule.replace(
+      'model = Net()',
+      `from onnxruntime.quantization import CalibrationDataReader
+
+
+class Feeder(CalibrationDataReader):
+    def __init__(self, loader=train_loader):
+        self.batches = iter(loader)
+
+    def get_next(self):
+        batch = next(self.batches, None)
+        return None if batch is None else {"x": batch[0].numpy()}
+
+
+model = Net()`,
+    );
+    const made = offered(own, 'class Net');
+    expect(made.get('onnxruntime')).toContain('    Feeder(),\n');
+    expect(made.get('onnxruntime')).toContain(
+      'from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static\n',
+    );
+    expect(findings(made.get('onnxruntime') ?? '')).toEqual(findings(own));
+  });
+
+  it('name the file as the export does', () => {
+    const named = atModule
+      .replace('"net.onnx"', 'OUT / "net.onnx"')
+      .replace('data = ', 'OUT = torch\ndata = ');
+    expect(added(offered(named, 'torch.onnx.export('), 'onnxruntime')).toContain(
+      'str(OUT / "net.onnx").replace(".onnx", ".prepared.onnx")',
+    );
+  });
+});

@@ -1,0 +1,65 @@
+/** Plans as the generators take them, made by hand. */
+import type { CodeLayer, CodePlan } from '../../../server/src/codegen/code-plan';
+import { parseActivationFormat, parseQuantScheme } from '../../../server/src/engine/numerics/scheme';
+
+/** A layer in formats by name; `float` = not quantized. */
+export function codeLayer(
+  name: string,
+  weights: string,
+  activations = 'float',
+  facts: Partial<CodeLayer> = {},
+): CodeLayer {
+  const activation = parseActivationFormat(activations).value;
+  return {
+    name,
+    node: `/${name.replaceAll('.', '/')}/Conv`,
+    op: 'Conv',
+    weight: `${name}.weight`,
+    module: name,
+    weightInput: 1,
+    activation: `${name}_input`,
+    axis: 0,
+    matrix: false,
+    rank: 4,
+    lookup: false,
+    plainGemm: false,
+    perChannel: 144,
+    weights: weights === 'float' ? undefined : parseQuantScheme(weights).value,
+    activations: activation === 'float' ? undefined : activation,
+    ...facts,
+  };
+}
+
+/** A layer that is a Linear of PyTorch. */
+export function linearLayer(
+  name: string,
+  weights: string,
+  activations = 'float',
+  perChannel = 128,
+): CodeLayer {
+  return codeLayer(name, weights, activations, {
+    node: `/${name.replaceAll('.', '/')}/Gemm`,
+    op: 'Gemm',
+    matrix: true,
+    rank: 2,
+    plainGemm: true,
+    perChannel,
+  });
+}
+
+export function codePlan(layers: readonly CodeLayer[], parts: Partial<CodePlan> = {}): CodePlan {
+  return {
+    model: 'net.onnx',
+    output: 'net.int8.onnx',
+    recipe: 'net.quant.json',
+    inputs: [{ name: 'image', shape: [null, 3, 32, 32] }],
+    estimator: 'mse',
+    data: { source: 'images.npy' },
+    methods: ['fold-batchnorm'],
+    layers,
+    others: [],
+    operators: ['Add', 'Conv', 'Gemm', 'Relu', 'Softmax'],
+    unnamed: false,
+    ...parts,
+  };
+}
