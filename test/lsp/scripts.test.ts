@@ -234,6 +234,8 @@ function at({ text }: Opened, piece: string): number {
 }
 
 async function hoverAt(opened: Opened, piece: string): Promise<string> {
+  // A hover waits for nothing; lenses wait until it is known which model holds the weights.
+  await client.at('codeLens', opened);
   const hover = await client.at<Hover | null>('hover', opened, at(opened, piece));
   return (hover?.contents as MarkupContent | undefined)?.value ?? '';
 }
@@ -431,5 +433,48 @@ describe('the choice of a model', () => {
     const uri = client.write('out/below.onnx', residualNet());
     await client.touched(1, uri);
     expect(await hoverAt(opened, 'nn.Lin‸ear')).toContain('Weights of below.onnx');
+  });
+});
+
+describe('scripts of several files', () => {
+  const [network = '', main = ''] = residualScript.split(/(?=def main)/);
+  const training = `import torch\nfrom models.net import small\n\n\n${main}`;
+
+  async function opened() {
+    fs.mkdirSync(client.file('models'));
+    client.write('models/__init__.py', '');
+    client.write('small.onnx', residualNet());
+    const net = await script(network, 'models/net.py');
+    return { net, train: await script(training, 'train.py') };
+  }
+
+  const titles = async (file: Opened) =>
+    (await client.at<CodeLens[]>('codeLens', file)).map(({ command, range }) => [
+      covered(file.text, range),
+      command?.title ?? '',
+    ]);
+
+  it('are tied where the network is made and where it is defined', async () => {
+    const { net, train } = await opened();
+    const lenses = await titles(train);
+    expect(lenses.some(([place, title]) => place === 'small()' && title?.startsWith('small.onnx'))).toBe(
+      true,
+    );
+    expect(lenses.some(([place, title]) => place === 'export' && title?.startsWith('small.onnx'))).toBe(true);
+    expect(await hoverAt(train, 'sma‸ll()')).toContain(`${residualLayers.length} layers`);
+    expect(await hoverAt(net, 'nn.Lin‸ear')).toContain('Weights of small.onnx');
+  });
+
+  it('follow the file that is imported, saved or not', async () => {
+    const { net, train } = await opened();
+    expect(await hoverAt(train, 'sma‸ll()')).toContain(`${residualLayers.length} layers`);
+    await client.change(
+      net.uri,
+      network.replace('self.stage2 = self.stage(depth, 8, 16)', 'self.stage2 = None'),
+    );
+    await client.touched(2, net.uri);
+    const shown = () => hoverAt(train, 'sma‸ll()');
+    const tied = await client.until(shown, (text) => !text.includes(`${residualLayers.length} layers`));
+    expect(tied).not.toContain(`${residualLayers.length} layers`);
   });
 });

@@ -64,6 +64,18 @@ export function fileOf(uri: string): string | undefined {
   return file.scheme === 'file' && !file.fsPath.includes('\0') ? file.fsPath : undefined;
 }
 
+/** Folders of a workspace, from what an editor says when it starts the server. */
+export function foldersOf({
+  workspaceFolders,
+  rootUri,
+}: {
+  readonly workspaceFolders?: readonly { readonly uri: string }[] | null;
+  readonly rootUri?: string | null;
+}): readonly string[] {
+  const uris = workspaceFolders?.map(({ uri }) => uri) ?? (rootUri ? [rootUri] : []);
+  return uris.flatMap((uri) => fileOf(uri) ?? []);
+}
+
 /** The same for requests about a model; an address that is no file names none that exists. */
 export function pathOf(uri: string): string {
   return fileOf(uri) ?? '';

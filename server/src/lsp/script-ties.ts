@@ -119,19 +119,41 @@ export function candidatesOf(script: AnalyzedScript, nearby: readonly string[]):
   return { named, exported, nearby };
 }
 
-/** Model files in the folder of a script and one level below, in the order of their paths. */
-export function modelsAround(script: string, maximumBytes: number): readonly string[] {
-  const folder = path.dirname(script);
+/** Folders above a script that are looked into as well, inside the workspace. */
+const MAX_ABOVE = 3;
+
+/**
+ * Model files in the folder of a script and one level below, then the same of the folders above it, as far as the
+ * workspace reaches; nearest first, then in the order of their paths.
+ */
+export function modelsAround(
+  script: string,
+  maximumBytes: number,
+  workspace: readonly string[] = [],
+): readonly string[] {
+  const found = new Set<string>();
+  const root = workspace.find((folder) => isInside(script, folder));
+  let folder = path.dirname(script);
+  for (let step = 0; step <= MAX_ABOVE && found.size < MAX_FILES; step++) {
+    for (const file of modelsBelow(folder)) found.add(file);
+    if (root === undefined || folder === path.resolve(root)) break;
+    folder = path.dirname(folder);
+  }
+  return [...found].slice(0, MAX_FILES).filter((file) => sizeOf(file) <= maximumBytes);
+}
+
+function isInside(file: string, folder: string): boolean {
+  const way = path.relative(folder, file);
+  return way !== '' && !way.startsWith('..') && !path.isAbsolute(way);
+}
+
+function modelsBelow(folder: string): readonly string[] {
   const inside = entriesOf(folder);
   const folders = inside
     .filter((entry) => entry.isDirectory() && !/^[._]|^node_modules$|^venv$|^site-packages$/.test(entry.name))
     .slice(0, MAX_FOLDERS)
     .map(({ name }) => path.join(folder, name));
-  const files = [
-    ...modelsIn(folder, inside),
-    ...folders.flatMap((below) => modelsIn(below, entriesOf(below))),
-  ];
-  return files.slice(0, MAX_FILES).filter((file) => sizeOf(file) <= maximumBytes);
+  return [...modelsIn(folder, inside), ...folders.flatMap((below) => modelsIn(below, entriesOf(below)))];
 }
 
 function modelsIn(folder: string, entries: readonly fs.Dirent[]): readonly string[] {

@@ -5,9 +5,10 @@
 import * as path from 'node:path';
 import type { TextDocument } from 'vscode-languageserver-textdocument';
 import type { Location } from 'vscode-languageserver-types';
+import { URI } from 'vscode-uri';
 import { mentionsFramework } from '../protocol/frameworks';
 import type { Settings } from '../protocol/lsp-ext';
-import { type AnalyzedScript, analyzeScript } from '../rules/script/analyze';
+import { analyzeScript } from '../rules/script/analyze';
 import { isRelevant } from '../rules/script/index';
 import { scriptTargets } from '../rules/script/script-rule';
 import { type DataPipeline, dataPipelines } from '../script/data-pipeline';
@@ -15,17 +16,9 @@ import { cellSpan, joinCells, type NotebookProgram, programOffset } from '../scr
 import type { PythonParser } from '../script/parser';
 import { fileOf, rangeOf, type Span } from './convert';
 import { placesOfLayer } from './script-layers';
-import {
-  candidatesOf,
-  type ExportCall,
-  exportCalls,
-  isData,
-  modelsAround,
-  movedTies,
-  type ScriptTie,
-  scriptTies,
-  signature,
-} from './script-ties';
+import { ScriptModules } from './script-modules';
+import { type Searched, TieSearch } from './script-tie-search';
+import { type ExportCall, exportCalls, isData, movedTies, type ScriptTie } from './script-ties';
 import type { ScriptPlaces, ScriptSnapshot, Surroundings } from './snapshot';
 import type { Workspace } from './workspace';
 
@@ -38,6 +31,10 @@ export interface ScriptsHost {
   changed(): void;
   /** Code cells of the notebook that holds a document, in their order, and its address; undefined outside of one. */
   cells(uri: string): { readonly notebook: string; readonly documents: readonly TextDocument[] } | undefined;
+  /** Folders of the workspace. */
+  folders(): readonly string[];
+  /** Text of a file that is open in the editor. */
+  openText(file: string): { readonly text: string; readonly version: number } | undefined;
 }
 
 /** One program: a document, or all cells of a notebook. */
@@ -76,23 +73,18 @@ export function cellsOf(
   return { notebook: notebook.uri, documents: cells.filter(({ languageId }) => languageId === 'python') };
 }
 
-interface Held {
+interface Held extends Searched {
   readonly uri: string;
   readonly version: string;
   readonly settings: Settings;
-  readonly script: AnalyzedScript;
   readonly relevant: boolean;
+  /** Nothing came before this version. */
+  readonly isFirst: boolean;
   /** Milliseconds of the analysis. */
   readonly took: number;
-  /** Ties of the version before, moved to where their lines are now. */
-  readonly carried: readonly ScriptTie[];
-  ties: { readonly key: string; readonly list: readonly ScriptTie[] } | undefined;
   exports: readonly ExportCall[] | undefined;
   data: readonly DataPipeline[] | undefined;
 }
-
-/** A folder is looked through again after this time, milliseconds. */
-const FOLDER_AGE = 5000;
 
 /** Milliseconds without a keystroke after which ties are looked for. */
 const IDLE = 400;
@@ -102,14 +94,25 @@ const QUICK = 20;
 
 export class Scripts {
   private readonly held = new Map<string, Held>();
-  private readonly around = new Map<
-    string,
-    { readonly at: number; readonly size: number; readonly files: readonly string[] }
-  >();
   private parser: PythonParser | undefined;
   private timer: NodeJS.Timeout | undefined;
+  private readonly modules: ScriptModules;
+  private readonly search: TieSearch;
 
-  constructor(private readonly host: ScriptsHost) {}
+  constructor(private readonly host: ScriptsHost) {
+    this.modules = new ScriptModules({
+      parser: () => this.parser,
+      folders: host.folders,
+      openText: host.openText,
+    });
+    this.search = new TieSearch({
+      workspace: host.workspace,
+      modules: this.modules,
+      folders: host.folders,
+      isCurrent: (searched) => [...this.held.values()].some((one) => one === searched),
+      changed: host.changed,
+    });
+  }
 
   /** True for documents that hold Python. */
   serves(uri: string, documents: Documents): boolean {
@@ -146,7 +149,7 @@ export class Scripts {
       document,
       script: held.script,
       places: placesOf(source, document),
-      ties: () => this.ties(held),
+      ties: () => this.search.now(held),
       knownTies: () => this.knownTies(held),
       model: (file) => {
         host.workspace.analyze(file);
@@ -167,15 +170,22 @@ export class Scripts {
     };
   }
 
+  /** Waits for what is looked for in the background: which models hold the weights of a script. */
+  async settled(document: TextDocument, milliseconds: number): Promise<void> {
+    const held = this.held.get(this.source(document).uri);
+    if (held?.relevant) await this.search.settled(held, milliseconds);
+  }
+
   /** A document was closed. */
   forget(uri: string): void {
     this.held.get(uri)?.script.parsed.dispose();
     this.held.delete(uri);
   }
 
-  /** Models came or went: folders are looked through anew. */
+  /** Files came, changed or went: folders are looked through anew. */
   filesChanged(): void {
-    this.around.clear();
+    this.search.filesChanged();
+    this.modules.changed();
   }
 
   /** Where open scripts make a layer of a model. */
@@ -218,7 +228,9 @@ export class Scripts {
       return undefined;
     }
     const target = scriptTargets.find((one) => one === settings.script.target);
-    const file = fileOf(source.uri) ?? source.uri;
+    const file = fileOf(source.uri) ?? this.untitled(source.uri);
+    // Analysing moves what is still in the text; the lines of ties are compared as they were.
+    const carried = known ? movedTies(known.ties?.list ?? known.carried, known.script.text, text) : [];
     const began = performance.now();
     // What came before is used up, whatever happens.
     this.held.delete(source.uri);
@@ -230,9 +242,12 @@ export class Scripts {
       settings,
       script,
       relevant: isRelevant(script),
+      isFirst: known === undefined,
       took: performance.now() - began,
-      carried: known ? movedTies(known.ties?.list ?? known.carried, known.script.text, text) : [],
+      maximumBytes: settings.analyzeOnOpen * 1e6,
+      carried,
       ties: undefined,
+      search: undefined,
       exports: undefined,
       data: undefined,
     };
@@ -240,42 +255,23 @@ export class Scripts {
     return held;
   }
 
-  private ties(held: Held): readonly ScriptTie[] {
-    const { workspace } = this.host;
-    // A document without a file has no folder to look in.
-    if (!path.isAbsolute(held.script.file)) return [];
-    const candidates = candidatesOf(held.script, this.nearby(held));
-    const files = [...candidates.named, ...candidates.exported, ...candidates.nearby];
-    const key = JSON.stringify(files.map((file) => [file, workspace.stamp(file)]));
-    if (held.ties?.key !== key) {
-      const list = scriptTies(held.script.trees(), candidates, workspace);
-      const shown = held.ties?.list ?? held.carried;
-      held.ties = { key, list };
-      if (signature(list) !== signature(shown)) this.host.changed();
-    }
-    for (const { model } of held.ties.list) workspace.analyze(model);
-    return held.ties.list;
-  }
-
   /** Ties without the time to find them; they are looked for once nobody types. */
   private knownTies(held: Held): readonly ScriptTie[] {
     if (held.ties) return held.ties.list;
     clearTimeout(this.timer);
+    // Nobody types yet in what was opened just now.
+    const idle = held.isFirst ? 0 : IDLE;
     this.timer = setTimeout(() => {
-      if (this.held.get(held.uri) === held) this.ties(held);
-    }, IDLE);
+      if (this.held.get(held.uri) === held) this.search.now(held);
+    }, idle);
     this.timer.unref();
     return held.carried;
   }
 
-  private nearby({ script, settings }: Held): readonly string[] {
-    if (script.suppressions.models.length > 0) return [];
-    const size = settings.analyzeOnOpen * 1e6;
-    const known = this.around.get(script.file);
-    if (known && known.size === size && performance.now() - known.at < FOLDER_AGE) return known.files;
-    const files = modelsAround(script.file, size);
-    this.around.set(script.file, { at: performance.now(), size, files });
-    return files;
+  /** A document that was never saved is treated as if it lay in the first folder of the workspace. */
+  private untitled(uri: string): string {
+    const [folder] = this.host.folders();
+    return folder === undefined ? uri : path.join(folder, path.basename(URI.parse(uri).path));
   }
 
   private source(document: TextDocument): Source {

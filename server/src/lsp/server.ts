@@ -40,7 +40,7 @@ import { line } from '../rules/words';
 import { settingWords } from '../rules/words-settings';
 import { clientFacts } from './client-facts';
 import { Jobs } from './commands/jobs';
-import { fileOf, pathOf, uriOf } from './convert';
+import { fileOf, foldersOf, pathOf, uriOf } from './convert';
 import { connectionStrategy, guarded, outdated, pause } from './dispatch';
 import { Editor } from './editor';
 import { type DocumentParams, type FeatureServices, features } from './features';
@@ -94,6 +94,10 @@ function connect({ stdio, streams }: ServerOptions): Connection {
 /** How long an answer about a text waits for the next keystroke, milliseconds. */
 const TYPING_PAUSE = 40;
 
+/** Milliseconds that a hover, and anything else, waits for models that scripts belong to: nothing is blocked meanwhile. */
+const AT_ONCE = 12;
+const A_MOMENT = 3000;
+
 /** What only texts of models have. */
 const textDocuments = [{ language: 'onnxtxt' }];
 
@@ -110,6 +114,8 @@ class Server {
   private readonly history: History;
   private readonly services: FeatureServices;
   private settings: Settings = defaultSettings;
+  /** Folders of the workspace. */
+  private folders: readonly string[] = [];
   /** What was last said of settings without effect. */
   private settingTrouble = '';
   private trusted = false;
@@ -175,6 +181,8 @@ class Server {
       cells: (uri) => cellsOf(uri, this.notebooks, this.documents),
       log: (text) => connection.console.warn(text),
       changed: () => this.editor.scriptsChanged(),
+      folders: () => this.folders,
+      openText: (file) => this.openText(uriOf(file)),
     });
     this.jobs = new Jobs({
       get engine() {
@@ -231,6 +239,11 @@ class Server {
         guarded<unknown>(connection.console, method, fallback, async () => {
           if (!script && this.scripts.serves(params.textDocument.uri, documents)) return null;
           const snapshot = await this.snapshot(params, token, waits);
+          if (snapshot?.kind === 'script')
+            await this.scripts.settled(
+              snapshot.document,
+              method === 'textDocument/hover' ? AT_ONCE : A_MOMENT,
+            );
           if (snapshot?.kind === 'script') return script?.(snapshot, params, this.services) ?? fallback;
           return snapshot ? answer(snapshot, params, this.services) : fallback;
         }),
@@ -283,6 +296,7 @@ class Server {
 
   private initialize(params: InitializeParams): InitializeResult {
     this.client = clientFacts(params);
+    this.folders = foldersOf(params);
     this.trusted = this.client.trusted;
     this.knowsUs = this.client.own;
     this.engineOutdated = this.client.cacheDirectory !== undefined;
@@ -395,6 +409,7 @@ class Server {
     token: CancellationToken,
     waits: boolean,
     isDiagnostic = false,
+    moment = 0,
   ) {
     const version = this.documents.get(uri)?.version;
     const document = this.documents.get(uri);
@@ -404,6 +419,10 @@ class Server {
       if (this.documents.get(uri)?.version !== version) throw outdated(isDiagnostic);
     }
     await this.scripts.ready(document);
+    const seen = this.look(document);
+    if (seen?.kind !== 'script' || moment === 0) return seen;
+    await this.scripts.settled(document, moment);
+    if (this.documents.get(uri)?.version !== version) throw outdated(isDiagnostic);
     return this.look(document);
   }
 

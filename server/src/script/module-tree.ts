@@ -82,17 +82,7 @@ const knownTrees = new WeakMap<Resolver, WeakMap<Unit, UnitTrees>>();
  * @param resolve classes and functions imported from other files of the workspace; another function for other files.
  */
 export function moduleTrees(source: ScriptFile, resolve: Resolver = nothing): readonly ModuleTree[] {
-  const { program } = source;
-  const known = knownTrees.get(resolve) ?? new WeakMap<Unit, UnitTrees>();
-  knownTrees.set(resolve, known);
-  const all = program.units.map((unit) => {
-    const stamp = stampOf(unit);
-    const before = known.get(unit);
-    if (before?.stamp === stamp) return before;
-    const made = { stamp, ...treesOfUnit(unit, source, resolve) };
-    known.set(unit, made);
-    return made;
-  });
+  const all = [...moduleTreeSteps(source, resolve)];
   const trees: ModuleTree[] = [];
   const built = new Set<string>();
   const seen = new Set<string>();
@@ -110,6 +100,19 @@ export function moduleTrees(source: ScriptFile, resolve: Resolver = nothing): re
     for (const inside of classes) if (inside !== name) built.add(inside);
   for (const one of alone) if (one.alone !== undefined && !built.has(one.alone)) keep(one);
   return trees;
+}
+
+/** The work of {@link moduleTrees} in steps, one per statement at the top of the file; done once, it is remembered. */
+export function* moduleTreeSteps(source: ScriptFile, resolve: Resolver = nothing): Iterable<UnitTrees> {
+  const known = knownTrees.get(resolve) ?? new WeakMap<Unit, UnitTrees>();
+  knownTrees.set(resolve, known);
+  for (const unit of source.program.units) {
+    const stamp = stampOf(unit);
+    const before = known.get(unit);
+    const made = before?.stamp === stamp ? before : { stamp, ...treesOfUnit(unit, source, resolve) };
+    known.set(unit, made);
+    yield made;
+  }
 }
 
 function treesOfUnit(unit: Unit, { file }: ScriptFile, resolve: Resolver): Omit<UnitTrees, 'stamp'> {

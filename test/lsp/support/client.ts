@@ -92,7 +92,7 @@ export class TestClient {
     const given = options.options === undefined ? { trusted: true } : options.options;
     client.initialized = await client.connection.sendRequest<InitializeResult>('initialize', {
       processId: null,
-      rootUri: null,
+      rootUri: client.uri(''),
       capabilities: options.capabilities ?? richCapabilities,
       ...(given === null ? {} : { initializationOptions: given }),
     });

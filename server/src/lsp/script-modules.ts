@@ -1,0 +1,141 @@
+/**
+ * Python files that scripts import from their workspace, read and parsed once per state of the file; open documents count
+ * as they stand in the editor. Bounded in number and size, and never asked for on the way from a keystroke to its
+ * findings.
+ */
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { LRUCache } from 'lru-cache';
+import { type ScriptSources, workspaceResolver } from '../script/imports';
+import type { Resolver } from '../script/interpret';
+import type { PythonParser } from '../script/parser';
+import { type Program, readProgram } from '../script/program';
+
+export interface ScriptModulesHost {
+  parser(): PythonParser | undefined;
+  /** Folders of the workspace. */
+  folders(): readonly string[];
+  /** Text of a file that is open in the editor, with its version. */
+  openText(file: string): { readonly text: string; readonly version: number } | undefined;
+}
+
+interface Known {
+  readonly stamp: string;
+  readonly program: Program | undefined;
+}
+
+/** Files whose programs are kept. */
+const MAX_PROGRAMS = 128;
+
+/** Larger files are no modules that people write. */
+const MAX_BYTES = 1_000_000;
+
+/** Folders above a script in which imports are looked for, where no folder of the workspace ends the way. */
+const MAX_ABOVE = 3;
+
+/** What was found on disk is believed this long, milliseconds. */
+const AGE = 2000;
+
+export class ScriptModules {
+  private readonly programs = new LRUCache<string, Known>({ max: MAX_PROGRAMS });
+  /** Everything the present resolver asked for, as it was then. */
+  private readonly asked = new Map<string, string>();
+  private resolver: Resolver | undefined;
+  private checked = 0;
+
+  constructor(private readonly host: ScriptModulesHost) {}
+
+  /** Finds what scripts import; another function once any file that was asked for is not what it was. */
+  current(): Resolver {
+    const now = performance.now();
+    if (this.resolver && now - this.checked > AGE) {
+      this.checked = now;
+      for (const [file, stamp] of this.asked) if (this.stampOf(file) !== stamp) this.resolver = undefined;
+    }
+    if (!this.resolver) {
+      this.asked.clear();
+      this.checked = now;
+      this.resolver = workspaceResolver(this.sources());
+    }
+    return this.resolver;
+  }
+
+  /** Files may have changed: the next answer looks. */
+  changed(): void {
+    this.checked = Number.NEGATIVE_INFINITY;
+  }
+
+  private sources(): ScriptSources {
+    return {
+      program: (file) => this.program(file),
+      isFolder: (folder) => this.note(folder) === 'folder',
+      roots: (file) => this.roots(file),
+    };
+  }
+
+  private note(file: string): string {
+    const known = this.asked.get(file);
+    if (known !== undefined) return known;
+    const stamp = this.stampOf(file);
+    this.asked.set(file, stamp);
+    return stamp;
+  }
+
+  private stampOf(file: string): string {
+    const open = this.host.openText(file);
+    if (open) return `v${open.version}`;
+    try {
+      const { mtimeMs, size, isFile } = factsOf(fs.statSync(file));
+      return isFile ? `${mtimeMs} ${size}` : 'folder';
+    } catch {
+      return 'none';
+    }
+  }
+
+  private program(file: string): Program | undefined {
+    const stamp = this.note(file);
+    if (stamp === 'none' || stamp === 'folder') return undefined;
+    const known = this.programs.get(file);
+    if (known?.stamp === stamp) return known.program;
+    const program = this.read(file);
+    this.programs.set(file, { stamp, program });
+    return program;
+  }
+
+  private read(file: string): Program | undefined {
+    const parser = this.host.parser();
+    const text = this.host.openText(file)?.text ?? readText(file);
+    if (!parser || text === undefined) return undefined;
+    const parsed = parser.parse(text);
+    const program = readProgram(parsed.module);
+    parsed.dispose();
+    return program;
+  }
+
+  /** The folder of a file and those above it, as far as the workspace reaches; in each `src` as well. */
+  private roots(file: string): readonly string[] {
+    const folders = this.host.folders().map((one) => one.replaceAll('\\', '/'));
+    const roots: string[] = [];
+    let folder = path.posix.dirname(file);
+    const within = folders.find((one) => folder === one || folder.startsWith(`${one}/`));
+    for (let step = 0; within !== undefined || step <= MAX_ABOVE; step++) {
+      roots.push(folder, `${folder}/src`);
+      const above = path.posix.dirname(folder);
+      if (folder === within || above === folder) break;
+      folder = above;
+    }
+    return roots;
+  }
+}
+
+function factsOf(stats: fs.Stats): { mtimeMs: number; size: number; isFile: boolean } {
+  return { mtimeMs: stats.mtimeMs, size: stats.size, isFile: stats.isFile() };
+}
+
+function readText(file: string): string | undefined {
+  try {
+    return fs.statSync(file).size > MAX_BYTES ? undefined : fs.readFileSync(file, 'utf8');
+  } catch {
+    return undefined;
+  }
+}
