@@ -1,15 +1,14 @@
 /**
  * The network that a calibration runs: the model with what it watches as outputs. What onnxruntime computes in its
  * blocked layout stays there: a convolution's output is reduced to one maximum per channel, or thinned out, by pooling
- * before anything is reordered. All extremes leave in one tensor per rank, because each output costs more than a
- * reduction of a small tensor. Measured on ResNet-20: 1.3 plain runs became 1.15.
+ * before anything is reordered. Everything small leaves in one output, because each costs more than reducing a tensor.
  */
 import { DataTypeCode } from '../base/dtype';
 import { defined } from '../base/invariant';
 import { removeDead } from '../graph/edit';
 import { defaultOpset, type Model, type Value } from '../graph/ir';
 import { cloneModel } from '../graph/walk';
-import type { RuntimeTensor } from '../runtime/runtime-tensor';
+import { type RuntimeTensor, runtimeTensor } from '../runtime/runtime-tensor';
 import { GraphBuilder } from './reductions';
 
 export interface CalibrationTap {
@@ -27,27 +26,28 @@ export interface CalibrationTap {
   readonly stride: number | undefined;
 }
 
-/** Where a run's outputs hold an end: the largest, or smallest, of a few numbers. */
-interface End {
-  readonly output: string;
-  readonly from: number;
-  readonly to: number;
-}
-
 /** What a run shows of one tap. */
 export interface ShownTap {
-  /** [smallest, largest], [largest] or nothing. */
-  readonly ends: readonly End[];
-  readonly elements: string | undefined;
+  /** Places of [smallest, largest] or [largest] in the packed output. */
+  readonly ends: readonly number[];
+  /** An output of its own; or where its share begins of what follows the ends in the packed output. */
+  readonly elements: string | number | undefined;
+  readonly share?: number;
 }
 
 export interface CalibrationTaps {
   readonly model: Model;
-  /** Outputs that hold ends. */
-  readonly ends: readonly string[];
+  /** Whether there is a packed output: all ends, and behind them all elements of the taps that have ends. */
+  readonly packed: boolean;
+  /** Ends, and the sum of all shares: elements of a tensor as its shape says. */
+  readonly ends: number;
+  readonly shares: number;
   /** In the order of the taps. */
   readonly shown: readonly ShownTap[];
 }
+
+/** Name of the packed output. */
+export const PACKED = 'calibration/watched';
 
 /** Channels that a block of the blocked layout has at most; other numbers of channels stay in rows. */
 const BLOCK = 16;
@@ -55,22 +55,35 @@ const BLOCK = 16;
 /** Steps of a slice are inputs since version 10. */
 export const STRIDED_SLICE = 10;
 
-/** The tapped copy of a model; what computes nothing that is watched is removed. */
+export interface TapOptions {
+  /** The session will use the blocked layout. */
+  readonly pooled: boolean;
+  /** Shapes are those of every run but for the number of samples. */
+  readonly fixed: boolean;
+}
+
+/**
+ * The tapped copy of a model; what computes nothing that is watched is removed. A tensor should be looked at as soon as it
+ * is there, while it is in cache, and then be freed. onnxruntime walks back from the last output, nodes of a higher
+ * index first: what watches the first tensors is added last, and there is one output for all.
+ */
 export function calibrationTaps(
   model: Model,
   taps: readonly CalibrationTap[],
-  pooled: boolean,
+  options: TapOptions,
 ): CalibrationTaps {
   const copy = cloneModel(model);
   const { graph } = copy;
   graph.outputs.length = 0;
-  const writer = new TapWriter(new GraphBuilder(graph, defaultOpset(copy)), pooled);
-  const shown = taps.map((tap) =>
-    writer.add(defined(graph.values.get(tap.value), `tapped value ${tap.value} exists`), tap),
-  );
-  const ends = writer.finish();
+  const writer = new TapWriter(new GraphBuilder(graph, defaultOpset(copy)), options);
+  const shown = taps
+    .map((tap) => [tap, defined(graph.values.get(tap.value), `tapped value ${tap.value} exists`)] as const)
+    .reverse()
+    .map(([tap, value]) => writer.add(value, tap))
+    .reverse();
+  const packed = writer.finish();
   removeDead(graph);
-  return { model: copy, ends, shown };
+  return { model: copy, shown, ...packed };
 }
 
 /**
@@ -94,78 +107,76 @@ export function keptShare(shape: readonly (number | string)[], stride: number | 
   }, 1);
 }
 
-/** The number that an end stands for: NaN where one of them is. */
-export function endOf(values: Readonly<Record<string, RuntimeTensor>>, { output, from, to }: End): number {
-  const data = values[output]?.data;
-  let largest = Number(data?.[from]);
-  for (let at = from + 1; at < to; at++) largest = Math.max(largest, Number(data?.[at]));
-  return largest;
+/** What one run told of a tap: its ends, and its elements where they were fetched. */
+export function readTap(
+  { ends, shares }: CalibrationTaps,
+  tap: ShownTap,
+  values: Readonly<Record<string, RuntimeTensor>>,
+  samples: number,
+): { readonly ends: readonly number[]; readonly elements: RuntimeTensor | undefined } {
+  const packed = values[PACKED]?.data;
+  const found = tap.ends.map((at) => Number(packed?.[at]));
+  if (typeof tap.elements === 'string') return { ends: found, elements: values[tap.elements] };
+  if (tap.elements === undefined || !(packed instanceof Float32Array))
+    return { ends: found, elements: undefined };
+  // Samples per run, whatever the shapes counted with.
+  const times = (packed.length - ends) / shares;
+  const [from, to] = [ends + times * tap.elements, ends + times * (tap.elements + (tap.share ?? 0))];
+  const data = packed.subarray(from, to);
+  return { ends: found, elements: runtimeTensor('float32', [samples, data.length / samples], data) };
 }
 
 /** Rows and columns of images, tokens of sequences, features where there is nothing else. */
 function stridedAxes(rank: number): readonly number[] {
   if (rank === 4) return [2, 3];
+  if (rank === 5) return [2, 3, 4];
   return rank === 2 || rank === 3 ? [1] : [];
 }
 
 class TapWriter {
-  /** Ends by rank, all of size 1. */
-  private readonly byRank = new Map<number, Value[]>();
-  /** Maxima per channel, and how many channels they have together. */
-  private readonly pools: Value[] = [];
-  private channels = 0;
+  /** All of size 1. */
+  private readonly ends: Value[] = [];
+  /** Each laid flat. */
+  private readonly parts: Value[] = [];
+  private shares = 0;
 
   constructor(
     private readonly builder: GraphBuilder,
-    private readonly pooled: boolean,
+    private readonly options: TapOptions,
   ) {}
 
   add(value: Value, { float, shape, ends, stride }: CalibrationTap): ShownTap {
-    const { builder } = this;
+    const { builder, options } = this;
     const real = float ? value : builder.float(`${value.name}/float`, value);
-    const blocked = this.pooled && float && isBlocked(value, shape);
+    const blocked = options.pooled && float && isBlocked(value, shape);
     const ops = { none: [], both: ['ReduceMin', 'ReduceMax'], largest: ['ReduceMax'] } as const;
     // A smallest value asks for the rows in order, and then they serve both.
-    const reduced =
-      blocked && ends === 'largest'
-        ? [this.pooledEnd(builder.node('GlobalMaxPool', `${value.name}/channels`, [real]), shape)]
-        : ops[ends].map((op) =>
-            this.end(builder.node(op, `${value.name}/${op}`, [real], { keepdims: 1 }), shape.length),
-          );
+    const pool = blocked && ends === 'largest';
+    const from = pool ? builder.node('GlobalMaxPool', `${value.name}/channels`, [real]) : real;
+    const reduced = ops[ends].map((op) => this.end(op, `${value.name}/${op}`, from, shape.length));
     if (stride === undefined) return { ends: reduced, elements: undefined };
     const shown = this.elements(real, value.name, shape.length, stride, blocked);
-    return { ends: reduced, elements: builder.output(shown) };
+    const share = thinnedSize(shape, stride);
+    if (ends === 'none' || !options.fixed || share === undefined)
+      return { ends: reduced, elements: builder.output(shown) };
+    this.parts.push(builder.reshape(`${value.name}/flat`, shown, [-1, 1, 1, 1]));
+    this.shares += share;
+    return { ends: reduced, elements: this.shares - share, share };
   }
 
-  /** Joins the ends. */
-  finish(): readonly string[] {
-    const { builder, pools } = this;
-    const joined = [...this.byRank].map(([rank, values]) =>
-      builder.node('Concat', endsOf(rank), values, { axis: 0 }),
-    );
-    if (pools.length > 0) {
-      // Joined where they are still in blocks, then over samples.
-      const all = builder.node('Concat', 'calibration/channels', pools, { axis: 1 });
-      joined.push(builder.reduce('ReduceMax', CHANNELS, all, [0, 2, 3]));
-    }
-    return joined.map((value) => builder.output(value));
+  /** Makes the packed output. */
+  finish(): Pick<CalibrationTaps, 'packed' | 'ends' | 'shares'> {
+    const { builder, ends, parts, shares } = this;
+    const all = [...ends, ...parts];
+    if (all.length > 0) builder.output(builder.node('Concat', PACKED, all, { axis: 0 }));
+    return { packed: all.length > 0, ends: ends.length, shares };
   }
 
-  private pooledEnd(value: Value, shape: readonly (number | string)[]): End {
-    this.pools.push(value);
-    const from = this.channels;
-    this.channels += Number(shape[1]);
-    return { output: CHANNELS, from, to: this.channels };
-  }
-
-  private end(value: Value, rank: number): End {
-    // Of unknown rank everything is laid flat.
-    const known = Math.max(rank, 1);
-    const flat = rank > 0 ? value : this.builder.reshape(`${value.name}/flat`, value, [1]);
-    const values = this.byRank.get(known) ?? [];
-    this.byRank.set(known, values);
-    const to = values.push(flat);
-    return { output: endsOf(known), from: to - 1, to };
+  /** Of four axes, as most tensors of networks with many of them have. */
+  private end(op: string, name: string, value: Value, rank: number): number {
+    const { builder } = this;
+    const end = builder.node(op, name, [value], { keepdims: 1 });
+    return this.ends.push(rank === 4 ? end : builder.reshape(`${name}/end`, end, [1, 1, 1, 1])) - 1;
   }
 
   private elements(real: Value, name: string, rank: number, stride: number, blocked: boolean): Value {
@@ -185,9 +196,15 @@ class TapWriter {
   }
 }
 
-const CHANNELS = 'calibration/ends';
-
-const endsOf = (rank: number): string => `calibration/ends${rank}`;
+/** Elements that a stride leaves of a shape of numbers. */
+function thinnedSize(shape: readonly (number | string)[], stride: number): number | undefined {
+  const axes = stridedAxes(shape.length);
+  const sizes = shape.map((size, axis) => {
+    return Math.ceil(Number(size) / (axes.includes(axis) ? stride : 1));
+  });
+  const size = sizes.reduce((product, one) => product * one, 1);
+  return shape.length > 0 && Number.isInteger(size) && size > 0 ? size : undefined;
+}
 
 /** Operators that compute in the blocked layout; the others of the second list do where their inputs are. */
 const BLOCKED = ['Conv', 'MaxPool', 'AveragePool', 'GlobalAveragePool', 'GlobalMaxPool'];

@@ -20,8 +20,8 @@ export const FREE_DIMENSION = 256;
  */
 const COUNTED_ELEMENTS = 8 << 20;
 
-/** The same where an estimator needs extremes only and the elements are for the facts. */
-const LOOK_ELEMENTS = 48 << 10;
+/** The same where an estimator needs extremes only: every other run shows its part, for the facts. */
+const LOOK_ELEMENTS = 64 << 10;
 
 /**
  * Bytes of observed tensors that one run may return. They exist twice for a moment, in the session and outside, and are
@@ -75,8 +75,7 @@ export function watchesFor(input: WatchesInput): readonly TensorWatch[] {
     const reduced = look || thinned > 1 || drawn > 1;
     const ends = reduced ? (bounded(model, source) ? 'largest' : 'both') : 'none';
     const tap = { value: source, float: type === 'float32', shape, ends, stride } as const;
-    const often = !look || all * keptShare(shape, stride) <= 8 * bound;
-    watches.set(source, new TensorWatch({ name: source, estimator, tap, often, drawn, samples }));
+    watches.set(source, new TensorWatch({ name: source, estimator, tap, often: !look, drawn, samples }));
   }
   return [...watches.values()];
 }

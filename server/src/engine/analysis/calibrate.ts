@@ -26,7 +26,7 @@ import { openSession } from '../runtime/session-model';
 import { inferShapes, type ValueShape } from '../runtime/shapes';
 import { type ActivationTensor, activationTensors } from './activation-taps';
 import { batchNormRanges, pixelRange } from './batch-norm-ranges';
-import { calibrationTaps, endOf } from './calibrate-taps';
+import { calibrationTaps, readTap } from './calibrate-taps';
 import { FREE_DIMENSION, watchedBatchSize, watchesFor } from './calibrate-watches';
 import { type CalibrationState, checkState, stateKey, stateVersion } from './calibration-state';
 import { type FetchPlan, fetchPlans } from './fetch-plan';
@@ -63,8 +63,8 @@ export interface CalibrateInput {
 
 const DEFAULT_SCHEME = { bits: 8, signed: false, symmetric: false } as const;
 
-/** One run in so many shows the elements of tensors of which there are too many to be shown by every one. */
-const LOOK_EVERY = 16;
+/** With an estimator that needs extremes only, one run in so many shows elements, for the facts. */
+const LOOK_EVERY = 2;
 
 /** Milliseconds before the first state to resume from, and between two. */
 const KEEP_FIRST = 300;
@@ -125,6 +125,7 @@ class Calibration {
   private stable = false;
   private judged: OutputCosine | undefined;
   private session: Session | undefined;
+  private fixedShapes = true;
   private partialTime = 0;
   private keptAt = 0;
   private readonly startTime = performance.now();
@@ -182,7 +183,7 @@ class Calibration {
     const taps = calibrationTaps(
       input.model,
       watches.map(({ tap }) => tap),
-      !quantized,
+      { pooled: !quantized, fixed: this.fixedShapes },
     );
     const opened = await openSession(taps.model, input.open, {
       threads: input.threads,
@@ -255,7 +256,7 @@ class Calibration {
 
   /** @returns watches whose extremes are not finite: they took nothing in. */
   private observe(
-    { fetched }: FetchPlan,
+    { fetched, taps }: FetchPlan,
     values: Readonly<Record<string, RuntimeTensor>>,
     { first, count }: FeedBatch,
     free: FreeTensors,
@@ -263,13 +264,11 @@ class Calibration {
     // Seeded by position, so that a resumed calibration draws what the whole one would have drawn.
     const random = createRandom(first);
     const spoiled: TensorWatch[] = [];
-    for (const { watch, ends, elements } of fetched) {
-      const known = extremesOf(ends.map((end) => endOf(values, end)));
-      if (known?.every(Number.isFinite) === false) {
-        spoiled.push(watch);
-        continue;
-      }
-      watch.observe({ extremes: known, shown: values[elements ?? ''] }, count, random);
+    for (const { watch, shown } of fetched) {
+      const { ends, elements } = readTap(taps, shown, values, count);
+      const known = extremesOf(ends);
+      if (known?.every(Number.isFinite) === false) spoiled.push(watch);
+      else watch.observe({ extremes: known, shown: elements }, count, random);
     }
     free(Object.values(values));
     return spoiled;
@@ -300,7 +299,9 @@ class Calibration {
     for (const input of model.graph.dataInputs) {
       input.shape?.forEach((dimension, axis) => {
         const name = dimensionName(dimension, input.name, axis);
-        if (typeof name === 'string') dimensions[name] ??= axis === 0 ? 1 : FREE_DIMENSION;
+        if (typeof name !== 'string') return;
+        dimensions[name] ??= axis === 0 ? 1 : FREE_DIMENSION;
+        if (axis !== 0 && data.dimensions[name] === undefined) this.fixedShapes = false;
       });
     }
     const bound: Readonly<Record<string, number>> = { ...dimensions, ...data.dimensions };
