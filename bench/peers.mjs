@@ -254,7 +254,13 @@ async function measureModel({ name, model, data, counts, flags: options, preproc
     () => theirs({ task: 'weights', samples: 1, quantized }),
   );
   await compare(
-    'activation debug of a quantized file (ours local, weights only, activations only and cumulative; theirs cumulative)',
+    'activation debug of a quantized file, cumulative errors alone',
+    some,
+    () => ours(['compare', model, quantized, '--metric', 'cumulative', ...fed(some)]),
+    () => theirs({ task: 'activations', samples: some, quantized }),
+  );
+  await compare(
+    'the same, everything (ours local, weights only, activations only and cumulative, codes, weights, deployed output; theirs cumulative)',
     some,
     () => ours(['compare', model, quantized, '--no-gains', ...fed(some)]),
     () => theirs({ task: 'activations', samples: some, quantized }),

@@ -141,8 +141,15 @@ export function makeProgram(end: (code: number) => void): Command {
   withDataFlags(
     command('compare <float> <quantized>', 'error per layer of an existing quantized file', [
       'compare model.onnx model.int8.onnx --data images/',
+      'compare model.onnx model.int8.onnx --data images/ --metric cumulative',
     ]),
   )
+    .addOption(
+      new Option('--metric <name>', 'this error alone, in dB: faster, without causes and remedies').choices([
+        'local',
+        'cumulative',
+      ]),
+    )
     .option('--no-gains', 'do not measure what remedies of findings gain')
     .action(run(async () => (await import('./commands/compare')).compare));
 

@@ -143,6 +143,8 @@ export interface CompareJob extends CommonOptions {
   readonly float: string;
   readonly quantized: string;
   readonly data: DataSpec;
+  /** This error per layer and the output's, in dB; nothing else is measured. */
+  readonly only?: 'local' | 'cumulative';
 }
 
 /** Distributions and channel errors of one layer, float against quantized. */

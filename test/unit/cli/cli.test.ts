@@ -169,10 +169,23 @@ describe('calibrate and quantize', () => {
     const scored = (file: string) =>
       checkJson(['evaluate', file, '--data', test, ...normalise, '--labels', labels]) as { top1: number };
     expect(scored(int8).top1).toBeGreaterThan(scored(demo).top1 - 0.03);
-    const compared = checkJson(['compare', demo, int8, '--data', test, ...normalise, '--samples', '16']) as {
-      layers: { local: Record<string, number> }[];
+    type Compared = {
+      layers: { name: string; local?: Record<string, number>; cumulative?: Record<string, number> }[];
     };
+    const asked = ['compare', demo, int8, '--data', test, ...normalise, '--samples', '16'];
+    const compared = checkJson(asked) as Compared;
     expect(compared.layers.every((layer) => (layer.local?.file ?? 0) > 10)).toBe(true);
+    for (const [only, other] of [
+      ['cumulative', 'local'],
+      ['local', 'cumulative'],
+    ] as const) {
+      const { layers } = checkJson([...asked, '--metric', only]) as Compared;
+      expect(layers.map(({ name }) => name)).toEqual(compared.layers.map(({ name }) => name));
+      layers.forEach((layer, index) => {
+        expect(layer[only]?.file).toBeCloseTo(compared.layers[index]?.[only]?.file ?? Number.NaN, 3);
+        expect(layer[other]).toBeUndefined();
+      });
+    }
   });
 
   it('refuses ranges of another model', () => {

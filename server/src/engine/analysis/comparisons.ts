@@ -31,7 +31,7 @@ export interface Channels {
   readonly count: number;
 }
 
-type SignalOutputs = Required<Pick<ComparisonOutputs, 'signal' | 'size'>> & {
+type SignalOutputs = Pick<ComparisonOutputs, 'signal' | 'size'> & {
   readonly channels?: Channels & { readonly sum: string; readonly square: string };
 };
 
@@ -39,7 +39,11 @@ type SignalOutputs = Required<Pick<ComparisonOutputs, 'signal' | 'size'>> & {
 export class ComparisonWriter {
   private readonly signals = new Map<Value, SignalOutputs>();
 
-  constructor(private readonly builder: GraphBuilder) {}
+  /** @param ratiosOnly signal and noise, which make the dB, without what the other metrics need. */
+  constructor(
+    private readonly builder: GraphBuilder,
+    private readonly ratiosOnly = false,
+  ) {}
 
   /**
    * @param error x̂ − x, float32 as `signal`.
@@ -49,10 +53,12 @@ export class ComparisonWriter {
     const { builder } = this;
     const known = this.signals.get(signal) ?? this.addSignal(signal, channels);
     this.signals.set(signal, known);
+    const noise = builder.output(builder.reduce('ReduceSumSquare', `${name}/noise`, error));
+    if (known.size === undefined) return { signal: known.signal, noise };
     const outputs = {
       signal: known.signal,
       size: known.size,
-      noise: builder.output(builder.reduce('ReduceSumSquare', `${name}/noise`, error)),
+      noise,
       cross: builder.output(builder.dot(`${name}/cross`, signal, error)),
     };
     if (!known.channels) return outputs;
@@ -65,6 +71,9 @@ export class ComparisonWriter {
   private addSignal(signal: Value, channels: Channels | undefined): SignalOutputs {
     const { builder } = this;
     const name = `signal/${signal.name}`;
+    if (this.ratiosOnly) {
+      return { signal: builder.output(builder.reduce('ReduceSumSquare', name, signal)) };
+    }
     const size = builder.output(builder.node('Size', `${name}/size`, [signal]), DataTypeCode.int64);
     if (channels === undefined) {
       return { signal: builder.output(builder.reduce('ReduceSumSquare', name, signal)), size };

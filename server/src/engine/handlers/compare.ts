@@ -92,15 +92,21 @@ class Comparison {
       ...issues,
       ...twins.unmatched.map((layer) => issue('layer-unmatched', { layer }, { layer }, 'warning')),
     );
+    const { only } = job;
     // Before the two graphs become one.
-    await this.readWeights(twins.twins);
+    if (only === undefined) await this.readWeights(twins.twins);
     const result = await simulate({
       float: twins.float,
       quantized: twins.quantized,
       pairs: twins.pairs,
       prepared: floatFile,
       feeds,
-      what: { local: true, cumulative: true, output: true },
+      what: {
+        local: only !== 'cumulative',
+        cumulative: only !== 'local',
+        output: true,
+        ratiosOnly: only !== undefined,
+      },
       options: job,
       stage: 'compare',
       context,
@@ -111,6 +117,7 @@ class Comparison {
     });
     if (!result.value) return fail(...result.issues);
     this.result = result.value;
+    if (only !== undefined) return ok(this.report(), this.issues);
     context.partial(this.report());
     await this.deploy(result.value);
     context.partial(this.report());
