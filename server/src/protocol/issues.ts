@@ -233,6 +233,8 @@ export interface IssueFacts extends Readonly<Record<ScriptCode, ScriptFindingFac
   };
   /** A file that is only replaced when that is asked for. */
   'output-exists': { readonly path: string };
+  /** Weights whose encodings are those after BatchNormalization was folded into them. */
+  'encodings-folded': { readonly tensors: readonly string[] };
   /** Layers that an importance matrix does not cover, or covers with another number of columns. */
   'importance-unmatched': {
     readonly covered: number;

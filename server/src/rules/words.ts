@@ -82,6 +82,8 @@ const sentences: { readonly [C in IssueCode]: Sentence<C> } = {
     why === 'groups'
       ? `${some(tensors, 'weight')} left out: the file cannot hold scales of groups there.`
       : `${some(tensors, 'weight')} left out: onnxruntime would meet them before BatchNormalization is folded. Fold it first (quant_pre_process) to have them written.`,
+  'encodings-folded': ({ tensors }) =>
+    `${some(tensors, 'weight')} stated as after folding BatchNormalization: call fold_all_batch_norms_to_weight of aimet_onnx.batch_norm_fold before the encodings are loaded.`,
   'importance-unmatched': ({ covered, layers, mismatched }) =>
     `the importance matrix covers ${covered} ${covered === 1 ? 'layer' : 'layers'}; ${[
       ...(layers.length > 0 ? [`${some(layers, 'layer')} not in it`] : []),

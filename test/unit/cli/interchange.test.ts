@@ -50,6 +50,16 @@ describe('encodings', () => {
     expect(fs.readFileSync(at('back.onnx')).equals(fs.readFileSync(at('direct.onnx')))).toBe(true);
   });
 
+  it('AIMET: no name of a BatchNormalization that is folded before the file is read', () => {
+    const args = ['encodings', demo, ...plan, ...ranges(), '--format', 'aimet-2.0.0', '-o', at('names.json')];
+    const report = JSON.parse(checkDone([...args, '--json']));
+    expect(report.issues.map(({ code }: { code: string }) => code)).toEqual(['encodings-folded']);
+    const { encodings } = readJson('names.json') as { encodings: { name: string }[] };
+    const names = encodings.map(({ name }) => name);
+    expect(names.filter((name) => /BatchNormalization/.test(name))).toEqual([]);
+    expect(names.filter((name) => /project\/Conv_output_0$/.test(name)).length).toBeGreaterThan(3);
+  });
+
   it('onnxruntime: one entry per tensor, one per channel of a weight', () => {
     const report = JSON.parse(
       checkDone(

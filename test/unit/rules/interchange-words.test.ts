@@ -25,6 +25,10 @@ it.each([
     '1 weight ("w") left out: onnxruntime would meet them before BatchNormalization is folded. Fold it first (quant_pre_process) to have them written.',
   ],
   [
+    issue('encodings-folded', { tensors: ['w'] }),
+    '1 weight ("w") stated as after folding BatchNormalization: call fold_all_batch_norms_to_weight of aimet_onnx.batch_norm_fold before the encodings are loaded.',
+  ],
+  [
     issue('importance-unmatched', { covered: 1, layers: ['a'], mismatched: ['b'] }),
     'the importance matrix covers 1 layer; 1 layer ("a") not in it; 1 layer ("b") with another number of columns.',
   ],

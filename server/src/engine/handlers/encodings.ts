@@ -10,6 +10,7 @@ import { listLayers } from '../graph/layers';
 import { allGraphs } from '../graph/walk';
 import type { EncodingFormat, EncodingsJob } from '../jobs';
 import type { ServedContext } from '../runtime/child';
+import { foldedNames } from './folded-names';
 import { type PreparedModel, withModel } from './open';
 import { incomplete, neededRanges, planOf } from './planned';
 
@@ -26,7 +27,7 @@ export function encodingsHandler(
     const all = planEncodings(prepared.folded(), plan.value, ranges.value?.ranges ?? {});
     issues.push(...all.issues);
     if (!all.value) return fail(...incomplete(job, issues));
-    const encodings = job.format === 'ort' ? known(all.value, prepared, issues) : all.value;
+    const encodings = (job.format === 'ort' ? known : foldedThere)(all.value, prepared, issues);
     const { text, leftOut } = written(encodings, job.format);
     const groups = [...encodings.leftOut, ...leftOut];
     if (groups.length > 0)
@@ -68,15 +69,8 @@ function written(encodings: PlannedEncodings, format: EncodingFormat) {
 function known(encodings: PlannedEncodings, prepared: PreparedModel, issues: Issue[]): PlannedEncodings {
   const { model } = prepared.open;
   const names = new Set(allGraphs(model.graph).flatMap((graph) => [...graph.values.keys()]));
-  const originals = new Map(listLayers(model).map((layer) => [layer.weight.name, layer.tensor]));
-  const folded = new Map(listLayers(prepared.folded()).map((layer) => [layer.weight.name, layer.tensor]));
-  const same = (name: string) => {
-    const before = originals.get(name)?.toFloat32().value;
-    const after = folded.get(name)?.toFloat32().value;
-    return before !== undefined && before.length === after?.length && before.every((x, i) => x === after[i]);
-  };
-  const parameters = encodings.parameters.filter(({ name }) => same(name));
-  const changed = encodings.parameters.filter((one) => !parameters.includes(one)).map(({ name }) => name);
+  const changed = changedByFolding(encodings, prepared);
+  const parameters = encodings.parameters.filter(({ name }) => !changed.includes(name));
   if (changed.length > 0)
     issues.push(issue('encodings-left-out', { tensors: changed, why: 'folded' }, {}, 'warning'));
   return {
@@ -84,4 +78,38 @@ function known(encodings: PlannedEncodings, prepared: PreparedModel, issues: Iss
     activations: encodings.activations.filter(({ name }) => names.has(name)),
     parameters,
   };
+}
+
+/**
+ * AIMET folds BatchNormalization before it simulates, and what came out of the normalization is called like the output
+ * of the operator in front of it then; names that are not there make it refuse the file.
+ */
+function foldedThere(
+  encodings: PlannedEncodings,
+  prepared: PreparedModel,
+  issues: Issue[],
+): PlannedEncodings {
+  const changed = changedByFolding(encodings, prepared);
+  if (changed.length === 0) return encodings;
+  issues.push(issue('encodings-folded', { tensors: changed }, {}, 'warning'));
+  const theirs = new Map([...foldedNames(prepared)].map(([own, ours]) => [ours, own]));
+  const activations = encodings.activations.map((one) => ({
+    ...one,
+    name: theirs.get(one.name) ?? one.name,
+  }));
+  return { ...encodings, activations };
+}
+
+/** Weights that folding makes other ones. */
+function changedByFolding(encodings: PlannedEncodings, prepared: PreparedModel): readonly string[] {
+  const originals = new Map(
+    listLayers(prepared.open.model).map((layer) => [layer.weight.name, layer.tensor]),
+  );
+  const folded = new Map(listLayers(prepared.folded()).map((layer) => [layer.weight.name, layer.tensor]));
+  const same = (name: string) => {
+    const before = originals.get(name)?.toFloat32().value;
+    const after = folded.get(name)?.toFloat32().value;
+    return before !== undefined && before.length === after?.length && before.every((x, i) => x === after[i]);
+  };
+  return encodings.parameters.map(({ name }) => name).filter((name) => !same(name));
 }

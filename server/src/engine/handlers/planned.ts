@@ -14,6 +14,7 @@ import { fingerprintModel } from '../model-fingerprint';
 import type { ServedContext } from '../runtime/child';
 import { openFeeds } from '../runtime/feeds';
 import { rangesOf } from './calibrate';
+import { foldedNames } from './folded-names';
 import type { PreparedModel } from './open';
 
 /** The plan that a job's recipe, scheme and flags make. */
@@ -46,8 +47,9 @@ export async function neededRanges(
 ): Promise<Outcome<RangesFile>> {
   const needed = plan.layers.some((layer) => layer.activations !== 'float');
   if (!needed) return { value: undefined, issues: [] };
-  if (job.encodings && !job.data)
-    return ok(withEncodings(undefined, job, job.encodings), unusedEncodings(job.encodings, prepared));
+  const encodings = job.encodings && withOurNames(job.encodings, prepared);
+  if (encodings && !job.data)
+    return ok(withEncodings(undefined, job, encodings), unusedEncodings(encodings, prepared));
   if (job.ranges) {
     const fingerprint = await fingerprintModel(job.model, context.signal);
     if (!fingerprint.value) return fail(...fingerprint.issues);
@@ -58,14 +60,24 @@ export async function neededRanges(
   const ranges = await rangesOf(prepared, job.data ?? noData(job), plan.estimator, job, context);
   if (!ranges.value) return fail(...ranges.issues);
   const from = ranges.value.data.noData;
-  if (job.encodings) {
-    const unused = unusedEncodings(job.encodings, prepared);
-    return ok(withEncodings(ranges.value, job, job.encodings), [...ranges.issues, ...unused]);
+  if (encodings) {
+    const unused = unusedEncodings(encodings, prepared);
+    return ok(withEncodings(ranges.value, job, encodings), [...ranges.issues, ...unused]);
   }
   return ok(
     ranges.value,
     from ? [...ranges.issues, issue('data-none', { from }, {}, 'warning')] : ranges.issues,
   );
+}
+
+/** The tool that folded BatchNormalization names what comes behind it like the operator's own output. */
+function withOurNames(encodings: EncodingRanges, prepared: PreparedModel): EncodingRanges {
+  const names = foldedNames(prepared);
+  const ranges = Object.entries(encodings.ranges).map(([name, range]) => {
+    const ours = names.get(name);
+    return [ours === undefined || ours in encodings.ranges ? name : ours, range] as const;
+  });
+  return { ...encodings, ranges: Object.fromEntries(ranges) };
 }
 
 /** Ranges that another tool chose over the calibrated ones, or alone. */
