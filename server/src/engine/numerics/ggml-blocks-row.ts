@@ -46,7 +46,8 @@ export function blockRow<Field extends string>(
   return { name, elements, bytes, fields, dequantize };
 }
 
-const halves = lowFloatTable('float16');
+/** Made when the first code is read: every start would pay for its 65,536 entries. */
+let halves: Float32Array | undefined;
 
 /** Little-endian float16 at a byte offset. */
 export function half(bytes: Uint8Array, at: number): number {
@@ -55,6 +56,7 @@ export function half(bytes: Uint8Array, at: number): number {
 
 /** Number of a float16 code. */
 export function halfOf(code: number): number {
+  halves ??= lowFloatTable('float16');
   return halves[code] ?? 0;
 }
 
