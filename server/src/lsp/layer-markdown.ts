@@ -50,6 +50,79 @@ export function layerMarkdown(
   ].join('\n\n');
 }
 
+/** Rows of the short table: the widths that are written, one between them, one below. */
+const shortBits: readonly number[] = [8, 6, 4, 3];
+
+/**
+ * The same in a few lines, for a hover that other hovers share the room with: one table of bits by granularity with
+ * verdicts and sizes, what was measured on data, findings, links, and where it all comes from last.
+ * @param origin of which model the figures are.
+ */
+export function shortLayerMarkdown(
+  layer: LayerReport,
+  model: ModelState,
+  { trusted, client }: Surroundings,
+  origin: string,
+): string {
+  const name = `**${escapeMarkdown(layer.name)}** · ${layer.depthwise ? `${editorWords.depthwise} ` : ''}${escapeMarkdown(layer.op)}`;
+  const size = [
+    shapeText(layer.shape),
+    editorWords.parameters(shortCount(layer.params)),
+    shortBytes(layer.bytes),
+  ];
+  const actions = client.own && layer.op !== 'Weight' && isFloat(layer) ? [links(layer, model, trusted)] : [];
+  return [
+    [name, ...size].join(' · '),
+    ...shortTable(layer, model),
+    ...measuredLine(layer),
+    ...findings(layer, model),
+    ...actions,
+    `*${origin}*`,
+  ].join('\n\n');
+}
+
+function shortTable(layer: LayerReport, model: ModelState): readonly string[] {
+  if (!isFloat(layer)) return [`*${editorWords.storedAs(escapeMarkdown(layer.dataType))}*`];
+  const figures = { ...layer.weightSqnr, ...model.figures(layer) };
+  const scopes = ['tensor', ...usefulScopes(layer, figures)].filter((scope) =>
+    shortBits.some((bits) => figures[`int${bits}.${scope}`] !== undefined),
+  );
+  if (scopes.length === 0)
+    return [`*${model.state === 'weights-running' ? editorWords.measuringNow : editorWords.notMeasured}*`];
+  const rows = shortBits
+    .map((bits) => ({ bits, cells: scopes.map((scope) => gridCell(layer, figures, `int${bits}.${scope}`)) }))
+    .filter(({ cells: all }) => all.some((cell) => cell !== undefined));
+  return [
+    [
+      `| ${effectWords.weight} | ${scopes.join(' | ')} |`,
+      `|---|${scopes.map(() => '--:|').join('')}`,
+      ...rows.map(({ bits, cells: all }) => `| int${bits} | ${all.map((cell) => cell ?? '').join(' | ')} |`),
+    ].join('\n'),
+  ];
+}
+
+/** Errors on data, in one line. */
+function measuredLine(layer: LayerReport): readonly string[] {
+  const measured = cells(layer).filter((cell) => cell.effect !== 'weight');
+  if (measured.length === 0) return [];
+  const parts = measured.map(({ format, effect, db, verdict, basis: from }) => {
+    const about = from === 'estimated' ? '≈ ' : '';
+    return `${escapeMarkdown(format)} ${effectWords[effect]} ${about}${decibels(db)} ${verdictMarks[verdict]}`;
+  });
+  return [parts.join(' · ')];
+}
+
+function gridCell(
+  layer: LayerReport,
+  figures: Readonly<Record<string, Decibel>>,
+  format: string,
+): string | undefined {
+  const db = figures[format];
+  if (db === undefined) return undefined;
+  const bytes = storedBytes(layer, format);
+  return `${decibels(db)} ${verdictMarks[verdictOf(db)]}${bytes === undefined ? '' : ` ${shortBytes(bytes)}`}`;
+}
+
 function facts(layer: LayerReport): string {
   const parts = [editorWords.parameters(shortCount(layer.params)), shortBytes(layer.bytes)];
   if (layer.macs !== null) parts.push(editorWords.macs(shortCount(layer.macs)));
@@ -107,12 +180,7 @@ function usefulScopes(layer: LayerReport, figures: Readonly<Record<string, Decib
 function whatIfTable(layer: LayerReport, model: ModelState): readonly string[] {
   if (!layer.weightSqnr || !isFloat(layer)) return [];
   const figures = model.figures(layer);
-  const cell = (format: string) => {
-    const db = figures[format];
-    if (db === undefined) return undefined;
-    const bytes = storedBytes(layer, format);
-    return `${decibels(db)} ${verdictMarks[verdictOf(db)]}${bytes === undefined ? '' : ` ${shortBytes(bytes)}`}`;
-  };
+  const cell = (format: string) => gridCell(layer, figures, format);
   const scopes = usefulScopes(layer, figures);
   const bitWidths = scopes.length > 1 ? gridBits : gridBits.filter((bits) => bits !== 8 && bits !== 4);
   const rows = bitWidths.map((bits) => ({

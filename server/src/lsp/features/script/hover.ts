@@ -7,7 +7,7 @@ import { verdictOf } from '../../../rules/verdict';
 import { editorWords, verdictMarks } from '../../../rules/words';
 import { scriptWords } from '../../../rules/words-script-editor';
 import { escapeMarkdown, plainText } from '../../convert';
-import { layerMarkdown } from '../../layer-markdown';
+import { shortLayerMarkdown } from '../../layer-markdown';
 import { type TiedLayers, tiedAt, worstFirst } from '../../script-layers';
 import type { ScriptSnapshot } from '../../snapshot';
 import { dataHover } from './data';
@@ -20,11 +20,10 @@ export function scriptHover(snapshot: ScriptSnapshot, position: Position): Hover
   if (!found) return dataHover(snapshot, position);
   const range = snapshot.places.range(found.span);
   const [only] = found.layers;
-  const table =
-    only && found.layers.length === 1 ? layerMarkdown(only, found.model, snapshot) : tableOf(found);
-  // Behind the name, where it is seen without scrolling.
-  const [head = '', ...rest] = table.split('\n\n');
-  const value = [head, `*${origin(found)}*`, ...rest].join('\n\n');
+  const value =
+    only && found.layers.length === 1
+      ? shortLayerMarkdown(only, found.model, snapshot, origin(found))
+      : `${tableOf(found)}\n\n*${origin(found)}*`;
   const contents = snapshot.client.markdown
     ? { kind: MarkupKind.Markdown, value }
     : { kind: MarkupKind.PlainText, value: plainText(value) };
