@@ -3,8 +3,17 @@ import * as fs from 'node:fs';
 import { type Issue, issue } from '../engine/base/issue';
 import { fail, type Outcome, ok } from '../engine/base/outcome';
 import { pythonParser } from '../lsp/python-parser';
-import { analyzeScript, applySafeFixes, type ScriptSettings, scriptIssues } from '../rules/script/analyze';
-import { joinCells, readNotebook } from '../script/notebook';
+import {
+  type AnalyzedScript,
+  analyzeScript,
+  applySafeFixes,
+  type ScriptSettings,
+  safeEdits,
+  scriptIssues,
+} from '../rules/script/analyze';
+import { cellSpan, joinCells, type NotebookProgram, readNotebook } from '../script/notebook';
+import type { PythonParser } from '../script/parser';
+import { offsetInFile, withCells } from './notebook-file';
 
 /** True for files that `lint` reads as scripts. */
 export function isScript(file: string): boolean {
@@ -13,18 +22,24 @@ export function isScript(file: string): boolean {
 
 export interface ScriptLint {
   readonly issues: readonly Issue[];
-  /** Text that the spans of the issues refer to: of a notebook the program made of its cells. */
+  /** Text of the file, as it is now. */
   readonly text: string;
+  /** Where a span of an issue stands: `12:5`, or `cell 3:2:5` of a notebook. */
+  readonly place: (span: readonly [number, number]) => string;
+  /** Span in the text of the file; of a notebook the line that holds it. */
+  readonly inFile: (span: readonly [number, number]) => readonly [number, number];
   /** Fixes applied and written. */
   readonly fixed: number;
 }
 
 /** Rounds of fixing: a fix may make room for one that overlapped it. */
 const MAXIMUM_ROUNDS = 8;
+/** What is larger is data, not a script. */
+const MAXIMUM_BYTES = 16 * 2 ** 20;
 
 /**
- * @param fix write the text with all safe fixes applied back to the file; notebooks are left as they are.
- * Issues: `file-unreadable`, `format-unknown` for a notebook that is none.
+ * @param fix write the text with all safe fixes applied back to the file; of a notebook only the cells that change.
+ * Issues: `file-unreadable`, `format-limit`, `format-damaged` for a notebook that is none, `write-failed`.
  */
 export async function lintScript(
   file: string,
@@ -32,31 +47,118 @@ export async function lintScript(
   fix: boolean,
 ): Promise<Outcome<ScriptLint>> {
   const parser = await pythonParser();
-  let text: string;
+  const notebook = file.endsWith('.ipynb');
+  let bytes: Buffer;
   try {
-    text = fs.readFileSync(file, 'utf8');
+    const { size } = fs.statSync(file);
+    // Outputs of notebooks are not parsed.
+    const limit = notebook ? 16 * MAXIMUM_BYTES : MAXIMUM_BYTES;
+    if (size > limit) {
+      const facts = { path: file, what: 'its size in bytes', value: size, limit };
+      return fail(issue('format-limit', facts, { path: file }));
+    }
+    bytes = fs.readFileSync(file);
   } catch (error) {
     return fail(issue('file-unreadable', { path: file, reason: reasonOf(error) }, { path: file }));
   }
-  const notebook = file.endsWith('.ipynb');
-  if (notebook) {
-    const cells = readNotebook(text);
-    if (!cells)
-      return fail(issue('format-damaged', { path: file, offset: 0, reason: 'no notebook' }, { path: file }));
-    text = joinCells(cells).text;
+  const text = bytes.toString('utf8');
+  const cells = notebook ? readNotebook(text) : undefined;
+  if (notebook && !cells)
+    return fail(issue('format-damaged', { path: file, offset: 0, reason: 'no notebook' }, { path: file }));
+  // Text in another encoding would not come back as it was.
+  const canFix = fix && Buffer.from(text, 'utf8').equals(bytes);
+  const result = cells
+    ? lintCells(parser, file, text, cells, settings, canFix)
+    : lintText(parser, file, text, settings, canFix);
+  if (result.fixed === 0) return ok(result);
+  try {
+    fs.writeFileSync(file, result.text);
+  } catch (error) {
+    return fail(issue('write-failed', { path: file, reason: reasonOf(error) }, { path: file }));
   }
+  return ok(result);
+}
+
+function lintText(
+  parser: PythonParser,
+  file: string,
+  text: string,
+  settings: ScriptSettings,
+  fix: boolean,
+): ScriptLint {
   let script = analyzeScript(parser, file, text, settings);
   let fixed = 0;
-  for (let round = 0; fix && !notebook && round < MAXIMUM_ROUNDS; round++) {
+  for (let round = 0; fix && round < MAXIMUM_ROUNDS; round++) {
     const { text: better, applied } = applySafeFixes(script);
     if (applied === 0) break;
     fixed += applied;
     script = analyzeScript(parser, file, better, settings, script);
   }
-  if (fixed > 0) fs.writeFileSync(file, script.text);
-  const result = { issues: scriptIssues(script), text: script.text, fixed };
   script.parsed.dispose();
-  return ok(result);
+  const result = script.text;
+  return {
+    issues: scriptIssues(script),
+    text: result,
+    place: ([start]) => placeIn(result, start),
+    inFile: (span) => span,
+    fixed,
+  };
+}
+
+function lintCells(
+  parser: PythonParser,
+  file: string,
+  json: string,
+  cells: readonly string[],
+  settings: ScriptSettings,
+  fix: boolean,
+): ScriptLint {
+  let texts = cells;
+  let program = joinCells(texts);
+  let script = analyzeScript(parser, file, program.text, settings);
+  let fixed = 0;
+  for (let round = 0; fix && round < MAXIMUM_ROUNDS; round++) {
+    const { applied, better } = fixedCells(script, program, texts);
+    if (applied === 0) break;
+    fixed += applied;
+    texts = better;
+    program = joinCells(texts);
+    script = analyzeScript(parser, file, program.text, settings, script);
+  }
+  script.parsed.dispose();
+  const text = fixed > 0 ? withCells(json, texts) : json;
+  return {
+    issues: scriptIssues(script),
+    text,
+    place: (span) => {
+      const found = cellSpan(program, [span[0], span[0]]);
+      if (!found) return placeIn(program.text, span[0]);
+      return `cell ${found.cell + 1}:${placeIn(texts[found.cell] ?? '', found.span[0])}`;
+    },
+    inFile: (span) => {
+      const found = cellSpan(program, [span[0], span[0]]);
+      const at = (found && offsetInFile(text, found.cell, found.span[0])) ?? 0;
+      return [at, at];
+    },
+    fixed,
+  };
+}
+
+/** Texts of the cells after one round of fixing; a fix that does not lie in cells entirely is left out. */
+function fixedCells(
+  script: AnalyzedScript,
+  program: NotebookProgram,
+  texts: readonly string[],
+): { readonly better: readonly string[]; readonly applied: number } {
+  const { edits, applied } = safeEdits(script, ({ span }) => cellSpan(program, span) !== undefined);
+  const better = [...texts];
+  for (const edit of edits) {
+    const found = cellSpan(program, edit.span);
+    const cell = found && better[found.cell];
+    if (!found || cell === undefined) continue;
+    better[found.cell] = cell.slice(0, found.span[0]) + edit.text + cell.slice(found.span[1]);
+  }
+  return { better, applied };
 }
 
 function reasonOf(error: unknown): string {

@@ -1,5 +1,13 @@
 /** `lint` on scripts, notebooks and folders: places, formats, exit codes, fixes, suppression. */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -32,7 +40,7 @@ describe('lint on scripts', () => {
     file('b/site-packages/net.py', observer);
     const cells = [
       { cell_type: 'code', source: ['%pip install torch\n', 'import torch\n'] },
-      { cell_type: 'code', source: 'torch.quantization.quantize_dynamic(m)\n' },
+      { cell_type: 'code', source: 'm = torch.quantization.quantize_dynamic(m)\n' },
     ];
     file('b/book.ipynb', JSON.stringify({ nbformat: 4, cells }));
     const result = runCli(['lint', 'b', '--format', 'json'], { cwd: folder });
@@ -80,6 +88,64 @@ describe('lint on scripts', () => {
     expect(first.locations[0].physicalLocation.region).toMatchObject({ startLine: 2, startColumn: 24 });
     const rule = log.runs[0].tool.driver.rules[first.ruleIndex];
     expect(rule).toMatchObject({ id: 'S10', helpUri: expect.stringMatching(/script-torch\.md#s10$/) });
+  });
+
+  it('fixes the cells of a notebook and leaves the rest of the file as it is', () => {
+    const [imports = '', call = ''] = observer.trimEnd().split('\n');
+    const cells = [
+      { cell_type: 'markdown', metadata: {}, source: ['# MinMaxObserver()\n'] },
+      { cell_type: 'code', execution_count: 1, metadata: {}, outputs: [], source: ['%pip list\n', imports] },
+      {
+        cell_type: 'code',
+        execution_count: 2,
+        metadata: { tags: ['é'] },
+        outputs: [{ name: 'stdout', output_type: 'stream', text: ['MinMaxObserver()\n'] }],
+        source: ['# second\n', call],
+      },
+    ];
+    const text = `${JSON.stringify({ cells, metadata: {}, nbformat: 4, nbformat_minor: 5 }, null, 1)}\n`;
+    const name = file('h/book.ipynb', text);
+    const found = runCli(['lint', name], { cwd: folder });
+    expect(found.stdout).toMatch(/^h\/book\.ipynb:cell 2:2:24: error S10/m);
+    expect(runCli(['lint', name, '--fix'], { cwd: folder }).stdout).toMatch(/1 fix applied/);
+    const at = text.indexOf('activation=MinMaxObserver()');
+    const expected = `${text.slice(0, at)}activation=MinMaxObserver${text.slice(at + 'activation=MinMaxObserver()'.length)}`;
+    expect(readFileSync(path.join(folder, name), 'utf8')).toBe(expected);
+    const log = JSON.parse(runCli(['lint', name, '--format', 'sarif'], { cwd: folder }).stdout);
+    const [result] = log.runs[0].results;
+    const line = text.split('\n').findIndex((one) => one.includes('q = QConfig')) + 1;
+    expect(result.locations[0].physicalLocation.region.startLine).toBeLessThanOrEqual(line);
+  });
+
+  it('walks folders with links in a circle', () => {
+    file('i/net.py', observer);
+    symlinkSync(path.join(folder, 'i'), path.join(folder, 'i/again'));
+    symlinkSync(path.join(folder, 'nowhere'), path.join(folder, 'i/broken.py'));
+    const result = runCli(['lint', 'i'], { cwd: folder });
+    expect(result.code).toBe(1);
+    expect(result.stdout).toMatch(/^1 file, /m);
+  });
+
+  it('leaves a file in another encoding as it is', () => {
+    const bytes = Buffer.from(`# -*- coding: latin-1 -*-\nname = "é"\n${observer}`, 'latin1');
+    writeFileSync(path.join(folder, 'j.py'), bytes);
+    expect(runCli(['lint', 'j.py', '--fix'], { cwd: folder })).toMatchObject({ code: 1 });
+    expect(readFileSync(path.join(folder, 'j.py')).equals(bytes)).toBe(true);
+  });
+
+  it('refuses what is too large for a script', () => {
+    truncateSync(path.join(folder, file('k.py', 'import torch\n')), 17 * 2 ** 20);
+    expect(runCli(['lint', 'k.py'], { cwd: folder })).toMatchObject({ code: 2 });
+  });
+
+  it('fails with findings that no fix takes away, in folders too', () => {
+    file('l/a.py', observer);
+    file('l/b/c.py', observer);
+    const result = runCli(['lint', 'l', '--fix'], { cwd: folder });
+    expect(result.stdout).toMatch(/^2 files, 2 findings, 2 fixes applied$/m);
+    expect(result.code).toBe(0);
+    file('l/d.py', 'from torch.ao.quantization import get_default_qconfig\nget_default_qconfig("gpu")\n');
+    expect(runCli(['lint', 'l', '--fix'], { cwd: folder }).code).toBe(1);
   });
 
   it('refuses a notebook that is none', () => {

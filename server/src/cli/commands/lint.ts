@@ -16,7 +16,8 @@ import { recipeIssues } from '../../rules/recipe-issues';
 import type { ScriptTarget } from '../../rules/script/script-rule';
 import { line, reported, sentence } from '../../rules/words';
 import { type LintConfig, readLintConfig } from '../lint-config';
-import { isScript, lintScript, placeIn } from '../lint-scripts';
+import { isScript, lintScript, type ScriptLint } from '../lint-scripts';
+import { lintable } from '../lintable';
 import type { GlobalFlags } from '../options';
 import { exitCodes, failed, runCommand } from '../run';
 import { sarif } from '../sarif';
@@ -37,16 +38,17 @@ export function lint(paths: readonly string[], flags: LintFlags): Promise<number
     async ({ engine, terminal, common, signal, recipe }) => {
       const config = readLintConfig(flags.config);
       if (!config.value) return failed(terminal, config.issues);
-      const files = [...new Set(paths.flatMap(lintable))];
+      const walked = paths.map(lintable);
+      const files = [...new Set(walked.flatMap((one) => one.files))];
       const missing = files.filter((file) => !fs.existsSync(file));
       if (missing.length > 0)
         return failed(
           terminal,
           missing.map((file) => issue('file-not-found', { path: file }, { path: file })),
         );
-      const found: Issue[] = [];
-      const texts = new Map<string, string>();
-      let unreadable = false;
+      const found: Issue[] = walked.flatMap((one) => one.issues);
+      const scripts = new Map<string, ScriptLint>();
+      let unreadable = found.length > 0;
       let fixed = 0;
       const context = { engine, common, config: config.value, signal };
       const settings = { severities: config.value.severities, target: flags.target };
@@ -55,7 +57,7 @@ export function lint(paths: readonly string[], flags: LintFlags): Promise<number
         if (isScript(file)) {
           const script = await lintScript(file, settings, flags.fix === true);
           found.push(...script.issues, ...(script.value?.issues ?? []));
-          if (script.value) texts.set(file, script.value.text);
+          if (script.value) scripts.set(file, script.value);
           fixed += script.value?.fixed ?? 0;
           unreadable ||= script.value === undefined;
         } else {
@@ -67,7 +69,11 @@ export function lint(paths: readonly string[], flags: LintFlags): Promise<number
       if (flags.format === 'sarif')
         process.stdout.write(
           `${JSON.stringify(
-            sarif(found, (file) => texts.get(file) ?? textOf(file), !unreadable),
+            sarif(
+              found.map((one) => inFile(one, scripts)),
+              (file) => scripts.get(file)?.text ?? textOf(file),
+              !unreadable,
+            ),
             null,
             2,
           )}\n`,
@@ -75,10 +81,15 @@ export function lint(paths: readonly string[], flags: LintFlags): Promise<number
       else if (terminal.json)
         terminal.document({
           files,
-          issues: found.map((one) => ({ ...reported(one), path: one.anchor.path, span: one.anchor.span })),
+          issues: found.map((one) => ({
+            ...reported(one),
+            path: one.anchor.path,
+            span: one.anchor.span,
+            place: placeOf(one, scripts),
+          })),
         });
       else {
-        for (const one of found) terminal.print(printed(one, texts));
+        for (const one of found) terminal.print(printed(one, scripts));
         const repaired = flags.fix ? `, ${counted(fixed, 'fix')} applied` : '';
         terminal.print(`${counted(files.length, 'file')}, ${counted(found.length, 'finding')}${repaired}`);
       }
@@ -89,11 +100,23 @@ export function lint(paths: readonly string[], flags: LintFlags): Promise<number
 }
 
 /** Findings in scripts begin with a place that terminals and problem matchers know: `train.py:12:5: warning S24: …`. */
-function printed(one: Issue, texts: ReadonlyMap<string, string>): string {
+function printed(one: Issue, scripts: ReadonlyMap<string, ScriptLint>): string {
+  const place = placeOf(one, scripts);
+  if (place === undefined) return `${one.severity} ${one.code} ${line(one)}`;
+  return `${one.anchor.path}:${place}: ${one.severity} ${one.code}: ${sentence(one)}`;
+}
+
+/** `12:5` in a script, `cell 3:2:5` in a notebook; undefined for issues of other files. */
+function placeOf({ anchor }: Issue, scripts: ReadonlyMap<string, ScriptLint>): string | undefined {
+  const script = anchor.path === undefined ? undefined : scripts.get(anchor.path);
+  return anchor.span && script?.place(anchor.span);
+}
+
+/** An issue whose span counts in the file itself, not in the program that the cells of a notebook make. */
+function inFile(one: Issue, scripts: ReadonlyMap<string, ScriptLint>): Issue {
   const { path: file, span } = one.anchor;
-  const text = file === undefined ? undefined : texts.get(file);
-  if (file === undefined || !span || text === undefined) return `${one.severity} ${one.code} ${line(one)}`;
-  return `${file}:${placeIn(text, span[0])}: ${one.severity} ${one.code}: ${sentence(one)}`;
+  const script = file === undefined ? undefined : scripts.get(file);
+  return script && span ? { ...one, anchor: { ...one.anchor, span: script.inFile(span) } } : one;
 }
 
 interface LintContext {
@@ -141,25 +164,6 @@ function lintRecipe(engine: Engine, file: string): readonly Issue[] {
 function recipeBeside(model: string): string | undefined {
   const file = model.replace(/\.[^.]+$/, '.quant.json');
   return fs.existsSync(file) ? file : undefined;
-}
-
-/** A file as it is; a folder's models, recipes, scripts and notebooks, sorted, hidden folders and packages left out. */
-function lintable(root: string): readonly string[] {
-  if (!fs.statSync(root, { throwIfNoEntry: false })?.isDirectory()) return [root];
-  return fs
-    .readdirSync(root, { withFileTypes: true, recursive: true })
-    .filter((entry) => entry.isFile() && /\.(onnx|onnxtxt|quant\.json|py|ipynb)$/.test(entry.name))
-    .map((entry) => path.join(entry.parentPath, entry.name))
-    .filter(
-      (file) =>
-        !file
-          .split(path.sep)
-          .some(
-            (part) =>
-              part === 'node_modules' || part === 'site-packages' || (part.startsWith('.') && part !== '.'),
-          ),
-    )
-    .sort();
 }
 
 function counted(count: number, what: string): string {

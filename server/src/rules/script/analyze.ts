@@ -64,17 +64,29 @@ export function scriptIssues(script: AnalyzedScript): readonly Issue[] {
   return script.findings.map(({ issue }) => ({ ...issue, anchor: { ...issue.anchor, path: script.file } }));
 }
 
-/** Text with the safe fixes of all findings applied; edits that overlap an earlier one are left for the next time. */
-export function applySafeFixes(script: AnalyzedScript): { readonly text: string; readonly applied: number } {
+/**
+ * Edits of the safe fixes of all findings, last place first; a fix that overlaps an earlier one is left for the next time.
+ * @param fits says which edits can be made; a fix with another one is left out.
+ */
+export function safeEdits(
+  script: AnalyzedScript,
+  fits: (edit: ScriptEdit) => boolean = () => true,
+): { readonly edits: readonly ScriptEdit[]; readonly applied: number } {
   const edits: ScriptEdit[] = [];
   let applied = 0;
   for (const { finding } of script.findings) {
     const { fix } = finding;
-    if (!fix?.safe || fix.edits.some((edit) => edits.some((other) => overlap(edit, other)))) continue;
+    if (!fix?.safe || !fix.edits.every(fits)) continue;
+    if (fix.edits.some((edit) => edits.some((other) => overlap(edit, other)))) continue;
     edits.push(...fix.edits);
     applied++;
   }
-  edits.sort((one, other) => other.span[0] - one.span[0]);
+  return { edits: edits.sort((one, other) => other.span[0] - one.span[0]), applied };
+}
+
+/** Text with the safe fixes of all findings applied. */
+export function applySafeFixes(script: AnalyzedScript): { readonly text: string; readonly applied: number } {
+  const { edits, applied } = safeEdits(script);
   const text = edits.reduce(
     (result, edit) => result.slice(0, edit.span[0]) + edit.text + result.slice(edit.span[1]),
     script.text,

@@ -5,7 +5,7 @@ import { addArgument, callsOf, type ScriptRule } from './script-rule';
 
 export const s81: ScriptRule<'S81'> = {
   code: 'S81',
-  severity: 'error',
+  severity: 'warning',
   title: 'Result thrown away',
   documentation: {
     trigger:
