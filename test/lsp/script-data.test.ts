@@ -127,7 +127,7 @@ describe('data of a script', () => {
       () => client.at<Hover | null>('hover', opened, at),
       (one) => one !== null,
     );
-    const { value } = hover?.contents as MarkupContent;
+    const { value } = (hover as Hover).contents as MarkupContent;
     expect(value).toContain('**Calibration data** · photos/val · batches of 16');
     expect(value).toContain('| crop | 224 |');
     expect(value).toContain('Pictures are squashed to 256 × 256');
@@ -141,9 +141,11 @@ describe('data of a script', () => {
     const read = () => client.at<CodeAction[]>('codeAction', opened, at, { context: { diagnostics: [] } });
     const actions = await client.until(read, (list) => list.some(isReader));
     const { edit } = actions.find(isReader) ?? {};
-    expect(Object.values(edit?.changeAnnotations ?? {})).toEqual([
-      { label: 'Generate calibration reader for onnxruntime', needsConfirmation: true },
-    ]);
+    const label = 'Generate calibration reader for onnxruntime';
+    expect(edit?.changeAnnotations).toEqual({
+      generated: { label, needsConfirmation: false },
+      asking: { label, needsConfirmation: true },
+    });
     const [change] = edit?.documentChanges ?? [];
     const edits: TextEdit[] = change && TextDocumentEdit.is(change) ? (change.edits as TextEdit[]) : [];
     const written = TextDocument.applyEdits(TextDocument.create(opened.uri, 'python', 0, text), edits);

@@ -16,12 +16,22 @@ export function previewedEdit(
 ): WorkspaceEdit {
   if (!client.documentChanges || !client.changeAnnotations)
     return { changes: Object.fromEntries(documents.map(({ uri, edits }) => [uri, [...edits]])) };
-  const annotationId = 'generated';
+  // An editor takes edits that need confirmation off the list until they are ticked one by one. One that changes nothing
+  // brings up the list; the rest is ticked in it.
+  const [first] = documents;
+  const start = first?.edits[0]?.range.start;
+  const asking = start ? [{ range: { start, end: start }, newText: '', annotationId: 'asking' }] : [];
   return {
     documentChanges: documents.map(({ uri, edits }) => ({
       textDocument: { uri, version: null },
-      edits: edits.map((edit) => ({ ...edit, annotationId })),
+      edits: [
+        ...(uri === first?.uri ? asking : []),
+        ...edits.map((edit) => ({ ...edit, annotationId: 'generated' })),
+      ],
     })),
-    changeAnnotations: { [annotationId]: { label, needsConfirmation: true } },
+    changeAnnotations: {
+      generated: { label, needsConfirmation: false },
+      asking: { label, needsConfirmation: true },
+    },
   };
 }

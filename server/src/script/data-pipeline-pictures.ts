@@ -265,7 +265,7 @@ export function pictureMethod(
   args: Arguments,
   origin: Place,
 ): PythonValue | undefined {
-  const picture = studio.pictureOf(value);
+  const picture = studio.pictureOf(value) ?? turned(value, name, args);
   if (!picture) return undefined;
   const { span } = origin;
   const next = (state: Picture) => studio.develop(state, origin, [value]);
@@ -309,6 +309,13 @@ export function pictureMethod(
     default:
       return next(withDoubt(picture, 'unknown-step', name, span));
   }
+}
+
+/** Channels that go from last to first are those of pictures, whatever the value is. */
+function turned(value: PythonValue, name: string, args: Arguments): Picture | undefined {
+  if (value.kind !== 'unknown' || (name !== 'permute' && name !== 'transpose')) return undefined;
+  const axes = numbersIn({ kind: 'list', items: [...args.positional] });
+  return axes?.join() === '0,3,1,2' || axes?.join() === '2,0,1' ? freshPicture() : undefined;
 }
 
 function permuted(picture: Picture, axes: readonly number[] | undefined, span: Span): Picture {

@@ -67,7 +67,7 @@ export interface DataPipeline {
 
 /** Words without which there is nothing to find; looked for before anything runs. */
 const mentions =
-  /\b(DataLoader|Compose|transforms|Normalize|cv2|Image\.open|image_dataset_from_directory|ImageDataGenerator|\w*ImageProcessor|create_transform|preprocess_input|np\.load|blobFromImage)\b/;
+  /\b(DataLoader|Compose|transforms|Normalize|cv2|Image\.open|image_dataset_from_directory|ImageDataGenerator|\w*ImageProcessor|create_transform|permute|preprocess_input|np\.load|blobFromImage)\b/;
 
 /** Pipelines listed of one script. */
 const MAXIMUM_PIPELINES = 16;
@@ -104,7 +104,7 @@ export function dataPipelines(
     if (value.origin.file === file && isWholeTransform(value) && !reader.claimed.has(value))
       keep(reader.transform(value));
   return withoutRepeats([...found.values()])
-    .sort((one, other) => rank(one) - rank(other) || one.span[0] - other.span[0])
+    .sort((one, other) => Math.floor(rank(one)) - Math.floor(rank(other)) || one.span[0] - other.span[0])
     .slice(0, MAXIMUM_PIPELINES);
 }
 
@@ -437,10 +437,15 @@ function targetsOf(call: Call | undefined): readonly string[] {
 }
 
 /** Smaller is better for calibration. */
-function rank({ role, kind, preprocessing }: DataPipeline): number {
+function rank({ role, kind, preprocessing, doubts }: DataPipeline): number {
   const roles = { evaluation: 0, unknown: 2, training: 4 };
   const makers = { loader: 0, data: 0, transform: 1, 'by-hand': 1 };
-  return roles[role] + makers[kind] + (Object.keys(preprocessing).length === 0 ? 6 : 0);
+  return (
+    roles[role] +
+    makers[kind] +
+    (Object.keys(preprocessing).length === 0 ? 6 : 0) +
+    Math.min(doubts.length, 50) / 100
+  );
 }
 
 /** Ways by hand that say no more than another pipeline are left out. */

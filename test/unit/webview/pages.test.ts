@@ -1,7 +1,7 @@
 /** Parts of the webviews that need no page: order of rows, rows near the screen, values of the calibration form. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type FormValues, requestOf } from '../../../webview/src/calibration/values';
+import { type FormValues, filledIn, requestOf } from '../../../webview/src/calibration/values';
 import { type Problems, problemsOf } from '../../../webview/src/shared/data-values';
 import { alwaysShown, covers, rowsWindow } from '../../../webview/src/shared/rows-window';
 import { nextOrder, type SortValue, sortRows } from '../../../webview/src/shared/sort';
@@ -141,6 +141,23 @@ describe('calibration form', () => {
     // Without data the scale tells where the input lies.
     check({ source: 'none', scale: 'wrong' }, { scale: 'number' });
     expect(requestOf({ ...values, source: 'none', scale: '1/255' })).toMatchObject({ scale: '1/255' });
+  });
+
+  it('takes over what a script says, empties what it does not, and keeps data that it does not name', () => {
+    const prefill = { from: 'train.py', scale: '1/255', mean: '0.5', resize: 40, notes: [] };
+    const kept = { ...values, source: 'photos', std: '0.2', crop: '32' };
+    expect({ ...kept, ...filledIn(prefill) }).toEqual({
+      ...values,
+      source: 'photos',
+      scale: '1/255',
+      mean: '0.5',
+      std: '',
+      resize: '40',
+      crop: '',
+      layout: '',
+      color: '',
+    });
+    expect(filledIn({ ...prefill, source: 'data' }).source).toBe('data');
   });
 
   it('sends what is filled in and leaves the rest to the engine', () => {

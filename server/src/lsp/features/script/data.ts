@@ -61,10 +61,11 @@ function offered(snapshot: ScriptSnapshot): readonly DataPipeline[] {
   return (better.length > 0 ? better : telling).slice(0, MAX_LENSES);
 }
 
-/** Address of the model that the script is tied to, or that it writes. */
+/** Address of the model that the script is tied to, that a comment names, or that it writes. */
 function modelOf(snapshot: ScriptSnapshot): string | null {
   const files = [
     ...snapshot.ties().map(({ model }) => model),
+    ...namedModels(snapshot),
     ...snapshot
       .exports()
       .map(({ model }) => model)
@@ -72,6 +73,11 @@ function modelOf(snapshot: ScriptSnapshot): string | null {
   ];
   const model = files.find((file) => /\.onnx$/i.test(file));
   return model === undefined ? null : uriOf(model);
+}
+
+function namedModels({ script, exists }: ScriptSnapshot): readonly string[] {
+  const folder = path.dirname(script.file);
+  return script.suppressions.models.map((one) => path.resolve(folder, one.path)).filter(exists);
 }
 
 /** `data/val · resize 256 · crop 224 · mean 0.485, 0.456, 0.406 · …`. */
@@ -224,8 +230,9 @@ function touches(place: Range | undefined, range: Range): boolean {
 
 /** The only input of the tied model. */
 function readerInput(snapshot: ScriptSnapshot): ReaderInput | undefined {
-  const tie = snapshot.ties().find(({ model }) => /\.onnx$/i.test(model));
-  const inputs = tie && snapshot.model(tie.model).report?.model.inputs;
+  const tied = snapshot.ties().map(({ model }) => model);
+  const file = [...tied, ...namedModels(snapshot)].find((model) => /\.onnx$/i.test(model));
+  const inputs = file === undefined ? undefined : snapshot.model(file).report?.model.inputs;
   const [input] = inputs ?? [];
   if (!input || inputs?.length !== 1) return undefined;
   const [batch] = input.shape ?? [];
