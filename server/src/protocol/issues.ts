@@ -192,6 +192,8 @@ export interface IssueFacts extends Readonly<Record<ScriptCode, ScriptFindingFac
   };
   'tensor-invalid': { readonly tensor: string; readonly reason: string };
   'tensor-not-finite': { readonly tensor: string; readonly count: number };
+  /** `count` NaN and infinities were left out of the range of an activation. */
+  'activation-not-finite': { readonly tensor: string; readonly count: number; readonly share: number };
   'graph-invalid': { readonly reason: string };
   'graph-empty': Record<string, never>;
   'opset-missing': Record<string, never>;

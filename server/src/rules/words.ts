@@ -31,6 +31,8 @@ const sentences: { readonly [C in IssueCode]: Sentence<C> } = {
   'tensor-invalid': ({ tensor, reason }) => `tensor ${quote(tensor)}: ${reason}. Export the model again.`,
   'tensor-not-finite': ({ tensor, count }) =>
     `tensor ${quote(tensor)}: holds ${count} NaN or infinite ${count === 1 ? 'value' : 'values'}; its error is undefined. Check the training.`,
+  'activation-not-finite': ({ tensor, count, share }) =>
+    `activation ${quote(tensor)}: ${count} NaN or infinite ${count === 1 ? 'value' : 'values'} (${smallShare(share)} of those seen) were left out of its range, which is that of the finite values. Attention masks hold infinities; elsewhere check data and preprocessing.`,
   'graph-invalid': ({ reason }) => `the graph is not valid: ${reason}.`,
   'graph-empty': () => 'the model has no nodes.',
   'opset-missing': () => 'the file states no operator set version; version 1 is assumed.',

@@ -78,8 +78,8 @@ const SEARCH_MILLISECONDS = 1;
 
 /**
  * Ranges of all activation tensors that integer kernels may need.
- * @returns issues of `openFeeds`, `openSession`, `createEstimator`; the warning `tensor-not-finite` where NaN or
- *   infinities were seen.
+ * @returns issues of `openFeeds`, `openSession`, `createEstimator`; the warning `activation-not-finite` where NaN
+ *   or infinities were left out.
  */
 export async function calibrate(input: CalibrateInput): Promise<Outcome<RangesFile>> {
   const estimator = createEstimator(input.estimator);
@@ -421,9 +421,10 @@ class Calibration {
   private notFinite(): readonly Issue[] {
     return this.watches
       .filter(({ estimator }) => estimator.nonFinite > 0)
-      .map(({ name, estimator }) =>
-        issue('tensor-not-finite', { tensor: name, count: estimator.nonFinite }, { tensor: name }, 'warning'),
-      );
+      .map(({ name, estimator: { nonFinite: count, count: finite } }) => {
+        const facts = { tensor: name, count, share: count / (count + finite) };
+        return issue('activation-not-finite', facts, { tensor: name }, 'warning');
+      });
   }
 
   private async fingerprints(

@@ -5,6 +5,7 @@ import {
   checkRanges,
 } from '../../../../server/src/engine/analysis/calibrate';
 import type { Outcome } from '../../../../server/src/engine/base/outcome';
+import { encodeNpy } from '../../../../server/src/engine/format/npy';
 import type { ModelProto } from '../../../../server/src/engine/format/onnx-types';
 import { modelFingerprint } from '../../../../server/src/engine/graph/open';
 import { runPasses } from '../../../../server/src/engine/graph/passes';
@@ -209,20 +210,54 @@ describe('calibrate', () => {
     expect(issues.map((one) => one.code)).toEqual(['data-unsupported']);
   });
 
-  it('warns of infinities, which attention masks hold, and leaves them out', async () => {
-    const source = folder.npy(
-      'infinite.npy',
-      [2, 16],
-      'float',
-      Float32Array.from({ length: 32 }, (_, at) => (at === 7 ? Number.POSITIVE_INFINITY : 1)),
+  describe('infinities, which attention masks hold', () => {
+    // The mask is added to scores; the largest and smallest finite sums stand in masked and in other samples.
+    const rows = 9;
+    const scores = normalValues(rows * 16, 21);
+    const mask = Float32Array.from({ length: rows * 16 }, (_, at) => (at % 5 === 2 ? -Infinity : 0));
+    const sums = scores.map((score, at) => score + (mask[at] ?? 0));
+    const finite = sums.filter(Number.isFinite);
+    const source = folder.npz('masked.npz', {
+      scores: encodeNpy([rows, 16], 'float', scores),
+      mask: encodeNpy([rows, 16], 'float', mask),
+    });
+    const proto = model({
+      inputs: [valueInfo('scores', ['N', 16]), valueInfo('mask', ['N', 16])],
+      outputs: [{ name: 'output' }],
+      initializers: [tensor('w', [16, 4], normalValues(64, 5))],
+      nodes: [
+        node('Add', ['scores', 'mask'], ['masked']),
+        node('Softmax', ['masked'], ['weights'], { axis: -1 }),
+        node('MatMul', ['weights', 'w'], ['output']),
+      ],
+    });
+
+    it.each(['min-max', 'moving-average', 'percentile:100', 'mse'])(
+      '%s: are left out of the range and told',
+      async (estimator) => {
+        const data = { source };
+        const { value, issues } = await ranges(proto, { data, estimator, tensors: ['masked', 'weights'] });
+        const count = sums.length - finite.length;
+        expect(issues).toMatchObject([
+          {
+            code: 'activation-not-finite',
+            severity: 'warning',
+            anchor: { tensor: 'masked' },
+            facts: { tensor: 'masked', count, share: count / sums.length },
+          },
+        ]);
+        const { min = Number.NaN, max = Number.NaN } = value?.ranges.masked ?? {};
+        if (estimator === 'mse') {
+          expect(max).toBeLessThanOrEqual(Math.max(...finite) + 1e-5);
+          expect(max).toBeGreaterThan(0.5 * Math.max(...finite));
+        } else {
+          expect(min).toBeCloseTo(Math.min(...finite), 5);
+          expect(max).toBeCloseTo(Math.max(...finite), 5);
+        }
+        expect(value?.stats?.masked?.max ?? max).toBeLessThan(10);
+        expect(value?.ranges.weights?.max).toBeLessThanOrEqual(1);
+      },
     );
-    const { value, issues } = await ranges(gemmNet(), { data: { source }, estimator: 'percentile:100' });
-    expect(issues.map((one) => [one.code, one.severity, one.anchor.tensor])).toContainEqual([
-      'tensor-not-finite',
-      'warning',
-      'input',
-    ]);
-    expect(value?.ranges.input).toEqual({ min: 0, max: 1 });
   });
 
   it('looks at a part of very large tensors, but never misses an extreme', async () => {

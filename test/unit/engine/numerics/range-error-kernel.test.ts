@@ -85,6 +85,31 @@ describe('judged by the kernel as by the scalar reference, to the last bit', () 
       expect(magnitudeBelow(histogram, share), `${share}`).toBe(magnitudeBelow(histogram, share, 'none'));
   });
 
+  test.each(cases)(
+    '%s: no candidate that a search leaves out would have been better',
+    (_name, values, bins) => {
+      const histogram = new Histogram(bins);
+      histogram.observe(Float32Array.from(values));
+      const exact = new HistogramError(histogram, 2);
+      const [low, high] = [Math.min(histogram.min, 0), Math.max(histogram.max, 0)];
+      for (const scheme of schemes) {
+        for (const outer of [1, 0.83, 0.4, 0.11, 0.03]) {
+          const range = { min: low * outer, max: high * outer };
+          for (const bound of [
+            exact.atLeast(range, scheme),
+            histogramError(histogram, 2).atLeast(range, scheme),
+          ]) {
+            for (let step = 20; step > 0; step--) {
+              const [one, other] = [(outer * step) / 20, outer * Math.min(1, step / 10)];
+              const inner = { min: low * one, max: high * other };
+              expect(exact.of(inner, scheme) * (1 + 1e-9)).toBeGreaterThanOrEqual(bound);
+            }
+          }
+        }
+      }
+    },
+  );
+
   test('two histograms judged in turns', () => {
     const one = new Histogram();
     one.observe(gauss);

@@ -3,6 +3,7 @@ import { rangeErrorBinary } from './range-error-binary';
 
 interface Exports {
   prepare(n: number, first: number, width: number, min: number, max: number, farthest: number): void;
+  atLeast(lowest: number, highest: number): number;
   error(lowest: number, highest: number, scale: number, bound: number): number;
   codes(
     n: number,
@@ -59,6 +60,11 @@ export class RangeErrorKernel {
     this.counts.set(counts);
     this.exports.prepare(counts.length, first, width, min, max, farthest);
     this.prepared = bins;
+  }
+
+  /** What the prepared bins beyond [lowest, highest] cost at least under any range within it. */
+  atLeast(lowest: number, highest: number): number {
+    return this.exports.atLeast(lowest, highest);
   }
 
   /** Squared error of the prepared bins with levels from `lowest` to `highest`, or some larger number than `bound`. */

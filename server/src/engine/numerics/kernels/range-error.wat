@@ -205,24 +205,29 @@
         (br $next)))
     (local.get $total))
 
+  ;; What is clipped costs at least that much under any range within [lowest, highest].
+  (func $atLeast (export "atLeast") (param $lowest f64) (param $highest f64) (result f64)
+    (local $all i32)
+    (local.set $all (i32.shl (global.get $bins) (i32.const 3)))
+    (f64.sub
+      (f64.add
+        (call $beyond
+          (i32.const 0)
+          (call $before (f64.sub (local.get $lowest) (global.get $width)))
+          (local.get $lowest))
+        (call $beyond
+          (call $before (f64.add (local.get $highest) (global.get $width)))
+          (local.get $all)
+          (local.get $highest)))
+      (f64.mul (f64.const 1e-10) (f64.load offset=458880 (local.get $all)))))
+
   ;; The squared error with levels from lowest to highest in steps of scale, or some larger number than bound.
   (func (export "error") (param $lowest f64) (param $highest f64) (param $scale f64) (param $bound f64) (result f64)
     (local $total f64) (local $from i32) (local $to i32) (local $stop i32) (local $points f64) (local $unit f64)
     (local.set $to (i32.shl (global.get $bins) (i32.const 3)))
     (if (f64.lt (local.get $bound) (f64.const inf))
       (then
-        (local.set $total
-          (f64.sub
-            (f64.add
-              (call $beyond
-                (i32.const 0)
-                (call $before (f64.sub (local.get $lowest) (global.get $width)))
-                (local.get $lowest))
-              (call $beyond
-                (call $before (f64.add (local.get $highest) (global.get $width)))
-                (local.get $to)
-                (local.get $highest)))
-            (f64.mul (f64.const 1e-10) (f64.load offset=458880 (local.get $to)))))
+        (local.set $total (call $atLeast (local.get $lowest) (local.get $highest)))
         (if (f64.gt (local.get $total) (local.get $bound)) (then (return (local.get $total))))
         (local.set $total (f64.const 0))))
     (local.set $unit (f64.sub (local.get $lowest) (f64.div (local.get $scale) (f64.const 2))))

@@ -8,6 +8,7 @@ import { loadRangeErrorKernel, RANGE_ERROR_BINS, type RangeErrorKernel } from '.
 import type { QuantScheme } from '../scheme';
 import type { Histogram } from '../stats';
 import { ClippingError } from './clipping-error';
+import { relaxed } from './estimator';
 
 /** Points per quantization step that a bin wider than that is split into, and the most per bin. */
 const POINTS_PER_STEP = 4;
@@ -27,6 +28,8 @@ type Scheme = Pick<QuantScheme, 'bits' | 'signed' | 'symmetric'>;
 /** The error under a range, or some larger number than `bound` when it is larger. */
 export interface ErrorUnder {
   of(range: Range, scheme: Scheme, bound?: number): number;
+  /** No range within this one has a smaller error than that. */
+  atLeast(range: Range, scheme: Scheme): number;
 }
 
 /**
@@ -57,6 +60,19 @@ class KernelError implements ErrorUnder {
     this.kernel.prepare(this.bins);
     return this.kernel.error((codeMin - zeroPoint) * scale, (codeMax - zeroPoint) * scale, scale, bound);
   }
+
+  atLeast(range: Range, scheme: Scheme): number {
+    const { min, max } = reachOf(range, scheme);
+    this.kernel.prepare(this.bins);
+    return this.kernel.atLeast(min, max);
+  }
+}
+
+/** What levels of a range, or of one within it, may reach: rounding the zero point shifts them by half a step. */
+function reachOf(range: Range, scheme: Scheme): Range {
+  const { scale } = parametersFor(range, scheme);
+  const { min, max } = relaxed(range.min, range.max, scheme.symmetric);
+  return { min: min - scale, max: max + scale };
 }
 
 /** The scalar reference, and what serves other powers than squares. */
@@ -109,6 +125,11 @@ export class HistogramError implements ErrorUnder {
     const span = at > 0 ? (max - min) / width : 0;
     this.stepPowers = powers(power === 2 ? 0 : TABLE + 1, 1 / (2 * TABLE), power);
     this.binPowers = powers(power === 2 ? 0 : 2 * Math.ceil(span) + 4, 1, power);
+  }
+
+  atLeast(range: Range, scheme: Scheme): number {
+    const { min, max } = reachOf(range, scheme);
+    return this.clipping?.atLeast(min, max) ?? 0;
   }
 
   /** The sum under a range, or some larger number than `bound` when it is larger. */

@@ -6,7 +6,7 @@
 import type { Range } from '../affine';
 import type { QuantScheme } from '../scheme';
 import { type EstimatorEntry, relaxed } from './estimator';
-import { histogramError } from './histogram-error';
+import { type ErrorUnder, histogramError } from './histogram-error';
 import { HistogramEstimator } from './histogram-estimator';
 
 const RATIOS = 100;
@@ -27,7 +27,7 @@ class LeastError extends HistogramEstimator {
     const full = relaxed(this.histogram.min, this.histogram.max, scheme.symmetric);
     if (full.min === full.max) return full;
     const error = histogramError(this.histogram, this.power);
-    const search = new Search((range, bound) => error.of(range, scheme, bound), full);
+    const search = new Search(error, scheme, full);
     search.try((ratio) => ({ min: full.min * ratio, max: full.max * ratio }));
     if (scheme.symmetric || full.min === 0 || full.max === 0) return search.best;
     for (let sweep = 0; sweep < SWEEPS; sweep++) {
@@ -50,28 +50,33 @@ export const lp: EstimatorEntry = {
   create: (id, power) => new LeastError(id, power),
 };
 
+/** Candidates between two questions whether narrower ones can be better at all. */
+const ASKED_EVERY = 4;
+
 /** Keeps the best range tried; of equal errors the first, so that the full range wins where clipping gains nothing. */
 class Search {
   best: Range;
-  private error: number;
+  private least: number;
 
   constructor(
-    /** May return any larger number once the error exceeds `bound`. */
-    private readonly measure: (range: Range, bound: number) => number,
+    private readonly error: ErrorUnder,
+    private readonly scheme: Scheme,
     full: Range,
   ) {
     this.best = full;
-    this.error = measure(full, Number.POSITIVE_INFINITY);
+    this.least = error.of(full, scheme);
   }
 
+  /** @param candidate ranges that lie within those of larger ratios. */
   try(candidate: (ratio: number) => Range): void {
+    const { error, scheme } = this;
     for (let step = RATIOS; step > 0; step--) {
       const range = candidate(step / RATIOS);
-      const error = this.measure(range, this.error);
-      if (error < this.error) {
-        this.error = error;
+      const found = error.of(range, scheme, this.least);
+      if (found < this.least) {
+        this.least = found;
         this.best = range;
-      }
+      } else if (step % ASKED_EVERY === 0 && error.atLeast(range, scheme) > this.least) return;
     }
   }
 }
