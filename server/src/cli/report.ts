@@ -7,6 +7,7 @@ import type {
   LayerReport,
   OutputPart,
   OutputReport,
+  ReportedIssue,
 } from '../protocol/reports';
 import { findingsOf } from '../rules/model-view';
 import { decibels, percent, shapeText, shortBytes, shortCount } from '../rules/numbers';
@@ -25,8 +26,19 @@ export function jsonReport(report: AnalysisReport, recipe?: Recipe): object {
   return {
     ...report,
     layers: report.layers.map((layer) => ({ ...layer, issues: codes.get(layer.name) ?? [] })),
-    issues: [...report.issues, ...found].map(reported),
+    issues: unique([...report.issues, ...found].map(reported)),
   };
+}
+
+/** Plan and findings may tell the same; the first is the more severe one. */
+function unique(issues: readonly ReportedIssue[]): readonly ReportedIssue[] {
+  const said = new Set<string>();
+  return issues.filter(({ code, layer, message }) => {
+    const key = JSON.stringify([code, layer, message]);
+    if (said.has(key)) return false;
+    said.add(key);
+    return true;
+  });
 }
 
 /** Facts of a model, a line each. */
@@ -177,12 +189,26 @@ function coverage(layers: AnalysisReport['layers'], scheme: string): readonly st
   const known = layers.filter(
     (layer) => layer.local?.[scheme] !== undefined || layer.cumulative?.[scheme] !== undefined,
   );
-  if (known.length === layers.length || known.length === 0) return [];
+  const floats = staysFloat(known, scheme)
+    ? ['activations stay float: the figure is that of the weights']
+    : [];
+  if (known.length === layers.length || known.length === 0) return floats;
   const sum = (some: AnalysisReport['layers']) => some.reduce((total, { params }) => total + params, 0);
   const share = sum(known) / Math.max(1, sum(layers));
   return [
+    ...floats,
     `only ${known.length} of ${layers.length} layers are quantized, ${percent(share)} of their parameters; the others stay float`,
   ];
+}
+
+/** A scheme asks for integer activations, and no layer has any: the plan says why. */
+function staysFloat(known: AnalysisReport['layers'], scheme: string): boolean {
+  const compared = known.filter((layer) => !layer.lookup && layer.local?.[scheme] !== undefined);
+  return (
+    /^w\d+a\d+$/.test(scheme) &&
+    compared.length > 0 &&
+    compared.every((layer) => layer.localActivations?.[scheme] === undefined)
+  );
 }
 
 /** What else is known of a whole configuration: its parts, whether its layers' effects add up, its worst layers. */
@@ -209,9 +235,10 @@ function detailLines(output: OutputReport): readonly string[] {
     lines.push(`worst alone: ${layers.join(', ') || 'none'}`);
   }
   if (separability) {
-    const { rSquared, runs } = separability;
+    const { rSquared, error, runs } = separability;
+    const spread = error === undefined ? '' : ` (± ${percent(error)} over samples)`;
     lines.push(
-      `a sum of layers' effects explains ${percent(Math.max(rSquared, 0))} of the differences between ${runs} mixed runs`,
+      `a sum of layers' effects explains ${percent(Math.max(rSquared, 0))}${spread} of the differences between ${runs} mixed runs`,
     );
   }
   return lines;

@@ -227,8 +227,16 @@ export interface OutputReport {
   readonly additivity?: Additivity;
   /** The layers that alone move the output most, loudest first; found by halving suspects. */
   readonly worst?: readonly { readonly layer: string; readonly sqnr: Decibel; readonly samples: number }[];
-  /** R² of output noise as a sum of layers' effects over a design of switched runs, adjusted for its parameters. */
-  readonly separability?: { readonly rSquared: number; readonly runs: number; readonly groups: number };
+  /**
+   * R² of output noise as a sum of layers' effects over a design of switched runs, adjusted for its parameters, and
+   * its standard error over the samples.
+   */
+  readonly separability?: {
+    readonly rSquared: number;
+    readonly error?: number;
+    readonly runs: number;
+    readonly groups: number;
+  };
 }
 
 /** Part of a configuration, or another way to run it, at the model output. */

@@ -111,6 +111,8 @@ function intervalOf(noises: readonly number[]): { noise: number; error: number; 
 export interface Separability {
   /** Of the additive fit, adjusted for its parameters; 1 = effects add up. */
   readonly rSquared: number;
+  /** Its standard error over samples (jackknife); missing for a single sample. */
+  readonly error?: number;
   readonly runs: number;
   /** Sets of neighbouring layers that were switched together. */
   readonly groups: number;
@@ -119,6 +121,15 @@ export interface Separability {
 /** More groups need more runs than a user waits for. */
 const LARGEST_DESIGN = 31;
 
+/** Output noise with exactly these layers quantized, sample by sample; always of the same samples. */
+export type MeasureEach = (layers: readonly string[]) => Promise<readonly number[]>;
+
+/** Runs of the design for a number of layers. */
+export function designRuns(layers: number): number {
+  const groups = Math.min(layers, LARGEST_DESIGN);
+  return groups < 2 ? 0 : 2 * 2 ** Math.ceil(Math.log2(groups));
+}
+
 /**
  * Fits noise = base + Σ effects of groups to the runs of a Hadamard design; every effect is averaged over all runs.
  * Columns are taken from the half whose products of two lie in the other half (resolution IV, a fold-over): no
@@ -126,29 +137,50 @@ const LARGEST_DESIGN = 31;
  */
 export async function separability(
   layers: readonly string[],
-  measure: MeasureGroup,
+  measure: MeasureEach,
 ): Promise<Separability | undefined> {
   const groups = groupsOf(layers, LARGEST_DESIGN);
   if (groups.length < 2) return undefined;
-  const half = 2 ** Math.ceil(Math.log2(groups.length));
-  const runs = 2 * half;
-  const entry = (run: number, column: number) => sylvester(run, half + column);
-  const noises: number[] = [];
+  const runs = designRuns(layers.length);
+  const entry = (run: number, column: number) => sylvester(run, runs / 2 + column);
+  const each: (readonly number[])[] = [];
   for (let run = 0; run < runs; run++) {
     const chosen = groups.filter((_, column) => entry(run, column) > 0).flat();
-    noises.push(chosen.length === 0 ? 0 : await measure(chosen));
+    each.push(chosen.length === 0 ? [] : await measure(chosen));
   }
+  const samples = Math.max(...each.map((noises) => noises.length));
+  const totals = each.map((noises) => noises.reduce((sum, one) => sum + one, 0));
+  const rSquaredOf = (noises: readonly number[]) => adjustedFit(noises, groups.length, entry);
+  const rSquared = rSquaredOf(totals);
+  if (rSquared === undefined) return undefined;
+  const without = Array.from({ length: samples < 2 ? 0 : samples }, (_, sample) =>
+    rSquaredOf(totals.map((total, run) => total - (each[run]?.[sample] ?? 0))),
+  ).filter((one) => one !== undefined);
+  const center = without.reduce((sum, one) => sum + one, 0) / without.length;
+  const spread = without.reduce((sum, one) => sum + (one - center) ** 2, 0);
+  const error = Math.sqrt((spread * (samples - 1)) / samples);
+  const known = without.length === samples && Number.isFinite(error);
+  return { rSquared, ...(known ? { error } : {}), runs, groups: groups.length };
+}
+
+/** R² of effects of `groups` columns, adjusted for their number; `undefined` where the noise does not vary. */
+function adjustedFit(
+  noises: readonly number[],
+  groups: number,
+  entry: (run: number, column: number) => number,
+): number | undefined {
+  const runs = noises.length;
   const mean = noises.reduce((sum, one) => sum + one, 0) / runs;
   const total = noises.reduce((sum, one) => sum + (one - mean) ** 2, 0);
   if (!(total > 0)) return undefined;
   // Columns are orthogonal: each effect explains its own share.
-  const explained = groups.reduce((sum, _, column) => {
+  let explained = 0;
+  for (let column = 0; column < groups; column++) {
     const product = noises.reduce((all, noise, run) => all + noise * entry(run, column), 0);
-    return sum + product ** 2 / runs;
-  }, 0);
+    explained += product ** 2 / runs;
+  }
   const lost = Math.max(1 - explained / total, 0);
-  const rSquared = 1 - (lost * (runs - 1)) / (runs - groups.length - 1);
-  return { rSquared, runs, groups: groups.length };
+  return 1 - (lost * (runs - 1)) / (runs - groups - 1);
 }
 
 /** Neighbours together, sizes differing by one at most. */

@@ -4,7 +4,7 @@
  * runs (`analysis/switches.ts`).
  */
 import type { OutputReport } from '../../protocol/reports';
-import { findLoudest, raceLayers, separability } from '../analysis/group-testing';
+import { designRuns, findLoudest, raceLayers, separability } from '../analysis/group-testing';
 import type { LayerPair } from '../analysis/shadow';
 import { type SwitchedModel, switchedModel } from '../analysis/switches';
 import { checkpoint } from '../base/cancel';
@@ -104,7 +104,9 @@ async function readSamples(input: FindWorstInput, target: string): Promise<Outco
 }
 
 class Bench {
+  /** Runs done and to do at most. */
   private runs = 0;
+  private total = 0;
 
   constructor(
     private readonly session: Session,
@@ -118,18 +120,26 @@ class Bench {
     const [first] = this.batches;
     const few = first?.count ?? 0;
     const available = this.batches.reduce((sum, batch) => sum + batch.count, 0);
-    const groupOn = (samples: number) => async (members: readonly string[]) =>
-      (await this.noises(members, 0, samples)).reduce((sum, one) => sum + one, 0);
-    const { found } = await findLoudest(layers, count + RUNNERS_UP, groupOn(few));
+    const wanted = count + RUNNERS_UP;
+    const batches = this.batches.length;
+    const size = (first?.reference.data.length ?? 0) / Math.max(few, 1);
+    const enough = Math.min(available, Math.max(few, Math.ceil(FIT_ELEMENTS / Math.max(size, 1))));
+    // At most: halving ends earlier where few layers are loud, the race where the order is clear.
+    const halving = Math.min(2 * layers.length - 1, 1 + 2 * wanted * Math.ceil(Math.log2(layers.length + 1)));
+    const racing = Math.min(wanted, layers.length) * batches;
+    this.total = halving + racing + designRuns(layers.length) * Math.ceil(enough / Math.max(few, 1));
+    const { found } = await findLoudest(layers, wanted, async (members) =>
+      (await this.noises(members, 0, few)).reduce((sum, one) => sum + one, 0),
+    );
+    this.runs = halving;
     const raced = await raceLayers(
       found.map((one) => one.layer),
       count,
       { first: few, available },
       (layer, from, to) => this.noises([layer], from, to),
     );
-    const size = (first?.reference.data.length ?? 0) / Math.max(few, 1);
-    const enough = Math.min(available, Math.max(few, Math.ceil(FIT_ELEMENTS / Math.max(size, 1))));
-    const fit = await separability(layers, groupOn(enough));
+    this.runs = halving + racing;
+    const fit = await separability(layers, (members) => this.noises(members, 0, enough));
     const power = this.batches.map(({ reference }) => sumOfSquares(reference));
     const signal = power.reduce((sum, one) => sum + one, 0) / Math.max(available, 1);
     const worst = raced.map(({ layer, noise, samples }) => ({
@@ -172,8 +182,8 @@ class Bench {
       const detail = layers.length === 1 ? (layers[0] ?? '') : `${layers.length} layers`;
       this.input.context.progress({
         stage: 'measure',
-        done: this.runs,
-        total: 0,
+        done: Math.min(this.runs, this.total),
+        total: this.total,
         unit: 'steps',
         detail,
       });

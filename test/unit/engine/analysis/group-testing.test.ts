@@ -77,18 +77,20 @@ describe('racing', () => {
 describe('separability', () => {
   it('is 1 where effects add up', async () => {
     const layers = names(54);
-    const result = await separability(layers, async (group) =>
-      group.reduce((sum, layer) => sum + Number(layer.slice(5)), 0),
-    );
+    const result = await separability(layers, async (group) => {
+      const noise = group.reduce((sum, layer) => sum + Number(layer.slice(5)), 0);
+      return [noise, 2 * noise, 0.5 * noise];
+    });
     expect(result).toMatchObject({ groups: 31, runs: 64 });
     expect(result?.rSquared).toBeCloseTo(1, 9);
+    expect(result?.error).toBeCloseTo(0, 9);
   });
 
   it('falls with interactions', async () => {
     const layers = names(8);
     const noise = (share: number) => async (group: readonly string[]) => {
       const pair = group.includes('layer1') && group.includes('layer5') ? 1 : 0;
-      return group.length * (1 - share) + 8 * share * pair;
+      return [group.length * (1 - share) + 8 * share * pair];
     };
     const some = (await separability(layers, noise(0.3)))?.rSquared ?? Number.NaN;
     const strong = (await separability(layers, noise(0.9)))?.rSquared ?? Number.NaN;
@@ -97,9 +99,28 @@ describe('separability', () => {
     expect(strong).toBeLessThan(0.7);
   });
 
+  it('tells how far it varies with the samples', async () => {
+    const layers = names(8);
+    const spreadOf = async (samples: number) => {
+      const random = createRandom(3);
+      const shares = Array.from({ length: samples }, () => random.uniform());
+      return separability(layers, async (group) => {
+        const pair = group.includes('layer1') && group.includes('layer5') ? 1 : 0;
+        return shares.map((share) => group.length * (1 - share) + 8 * share * pair);
+      });
+    };
+    const [one, few, many] = [await spreadOf(1), await spreadOf(6), await spreadOf(96)];
+    expect(one?.error).toBeUndefined();
+    expect(few?.error).toBeGreaterThan(0.01);
+    // Four times as narrow with sixteen times the samples, up to chance.
+    expect((few?.error ?? 0) / (many?.error ?? 0)).toBeGreaterThan(2);
+    expect((few?.error ?? 0) / (many?.error ?? 0)).toBeLessThan(8);
+    expect(Math.abs((few?.rSquared ?? 0) - (many?.rSquared ?? 0))).toBeLessThan(3 * (few?.error ?? 0));
+  });
+
   it('says nothing where nothing varies', async () => {
-    expect(await separability(names(4), async () => 0)).toBeUndefined();
-    expect(await separability(names(1), async () => 1)).toBeUndefined();
+    expect(await separability(names(4), async () => [0])).toBeUndefined();
+    expect(await separability(names(1), async () => [1])).toBeUndefined();
   });
 });
 
