@@ -7,7 +7,7 @@
  *   output:     graph outputs of both
  */
 
-import { DataTypeCode } from '../base/dtype';
+import { DataTypeCode, dataTypeByCode } from '../base/dtype';
 import { defined } from '../base/invariant';
 import { cloneInto, cloneNode } from '../graph/clone';
 import { addNode, addValue } from '../graph/edit';
@@ -122,16 +122,25 @@ export function shadowModel(
   let topOne: ShadowModel['topOne'];
   if (options.output) {
     quantized.graph.outputs.forEach((output, index) => {
-      const exact = floatOutputs[index];
-      const approximation = copies.get(output);
-      if (!exact || !approximation || exact.elementType !== DataTypeCode.float) return;
-      compare('output', exact.name, exact, approximation);
+      const [stated, other] = [floatOutputs[index], copies.get(output)];
+      if (!stated || !other || dataTypeByCode(stated.elementType)?.kind !== 'float') return;
+      const exact = inSingle(builder, stated, 'exact');
+      const approximation = inSingle(builder, other, 'close', stated.elementType);
+      compare('output', stated.name, exact, approximation);
       if (topOne === undefined && rankAllowsClasses(exact)) {
         topOne = addScores(builder, exact, approximation);
       }
     });
   }
   return { model: float, comparisons, topOne };
+}
+
+/** A real output as float32, in which differences are taken; `type` where the value does not state its own. */
+function inSingle(builder: GraphBuilder, value: Value, what: string, type = 0): Value {
+  if ((value.elementType || type) === DataTypeCode.float) return value;
+  const single = builder.float(`output/${value.name}/${what}`, value);
+  single.shape = value.shape;
+  return single;
 }
 
 type Compare = (
@@ -243,7 +252,8 @@ export function addScores(builder: GraphBuilder, exact: Value, approximation: Va
       DataTypeCode.int64,
     );
   // Probabilities are their own softmax: their logarithms are scores.
-  const probabilities = exact.producer?.opType === 'Softmax';
+  const source = exact.producer?.opType === 'Cast' ? exact.producer.input(0) : exact;
+  const probabilities = source?.producer?.opType === 'Softmax';
   const logarithms = (value: Value) => {
     const scores = probabilities ? builder.node('Log', `${value.name}/log`, [value]) : value;
     return builder.node('LogSoftmax', `${value.name}/log_softmax`, [scores], { axis: rank - 1 });

@@ -6,7 +6,7 @@
 import type { Decibel, OutputPart } from '../../protocol/reports';
 import { evaluate } from '../analysis/evaluate';
 import { AgreementScorer } from '../analysis/scorers';
-import { DataTypeCode } from '../base/dtype';
+import { dataTypeByCode } from '../base/dtype';
 import { type Issue, issue } from '../base/issue';
 import { fail, type Outcome, ok } from '../base/outcome';
 import type { Model } from '../graph/ir';
@@ -71,7 +71,7 @@ function inputNames({ graph }: Model): readonly string[] {
 }
 
 function firstFloat({ graph }: Model): number {
-  const index = graph.outputs.findIndex(({ elementType }) => elementType === DataTypeCode.float);
+  const index = graph.outputs.findIndex(({ elementType }) => dataTypeByCode(elementType)?.kind === 'float');
   return Math.max(index, 0);
 }
 

@@ -240,11 +240,11 @@ function failure(error: unknown): Issue {
 
 function unsupportedType(code: number): Issue {
   const what = `an input or output of type ${dataTypeByCode(code)?.name ?? code}`;
-  return issue('unsupported-feature', { what, next: 'add a Cast to float' });
+  return issue('unsupported-feature', { what, next: 'Add a Cast to float.' });
 }
 
 /** The issue for an input or output whose type a session cannot exchange. */
 export function unsupportedBorder(kind: 'input' | 'output', name: string, what: string): Issue {
-  const facts = { what: `${kind} ${name} of ${what}`, next: 'add a Cast to float' };
+  const facts = { what: `${kind} ${name} of ${what}`, next: 'Add a Cast to float.' };
   return issue('unsupported-feature', facts, { tensor: name });
 }

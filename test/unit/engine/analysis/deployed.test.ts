@@ -197,3 +197,39 @@ describe('the note', () => {
     expect(issues.map(({ severity }) => severity)).toEqual(severities);
   });
 });
+
+describe('outputs of other real types', () => {
+  it.each(['float16', 'double'] as const)('%s are compared in float32', async (type) => {
+    const net = (values: ArrayLike<number>) =>
+      model({
+        inputs: [valueInfo('x', ['N', 16], type)],
+        outputs: [valueInfo('y', ['N', 4], type)],
+        initializers: [tensor('fc.weight', [16, 4], Array.from(values), type)],
+        nodes: [node('MatMul', ['x', 'fc.weight'], ['y'])],
+      });
+    const values = normalValues(64, 3, 0.3);
+    // What 4 bits leave of the weight, stored in the same type.
+    const step = Math.max(...values.map(Math.abs)) / 7;
+    const coarse = values.map((value) => Math.round(value / step) * step);
+    const rows = folder.npy(`rows-${type}.npy`, [6, 16], 'float', normalValues(96, 4));
+    const { value, issues } = await compareHandler(
+      {
+        kind: 'compare',
+        float: folder.model(`${type}.onnx`, net(values)),
+        quantized: folder.model(`${type}-coarse.onnx`, net(coarse)),
+        data: { source: rows, ...spec },
+        ...common,
+      },
+      context,
+    );
+    expect(issues).toEqual([]);
+    const [layer] = value?.layers ?? [];
+    const { sqnr: simulated, topOneAgreement, deployed } = value?.output?.file ?? {};
+    expect(simulated).toBeGreaterThan(10);
+    expect(simulated).toBeLessThan(30);
+    // One layer: its output is the model's.
+    expect(simulated).toBeCloseTo(layer?.cumulative?.file ?? Number.NaN, 1);
+    expect(deployed?.sqnr).toBeCloseTo(simulated ?? Number.NaN, 1);
+    expect(topOneAgreement).toBeGreaterThan(0);
+  });
+});

@@ -193,7 +193,7 @@ describe('refusals before anything can crash', () => {
     'a 4-bit output, declared as %s: a run would abort the process',
     async (declared) => {
       const open = opened(folder.model(`packed-${declared}.onnx`, quantize(declared)));
-      const facts = { what: 'output output of type int4', next: 'add a Cast to float' };
+      const facts = { what: 'output output of type int4', next: 'Add a Cast to float.' };
       expect(said(await openSession(open.model, open, options))).toEqual([['unsupported-feature', facts]]);
     },
   );
@@ -205,7 +205,7 @@ describe('refusals before anything can crash', () => {
       nodes: [node('Cast', ['input'], ['output'], { to: 16 })],
     });
     const open = opened(folder.model('bf16.onnx', proto));
-    const facts = { what: 'an input or output of type bfloat16', next: 'add a Cast to float' };
+    const facts = { what: 'an input or output of type bfloat16', next: 'Add a Cast to float.' };
     expect(said(await openSession(open.model, open, options))).toEqual([['unsupported-feature', facts]]);
   });
 
