@@ -1,6 +1,8 @@
 /** Plans as the generators take them, made by hand. */
 import type { CodeLayer, CodePlan } from '../../../server/src/codegen/code-plan';
 import { parseActivationFormat, parseQuantScheme } from '../../../server/src/engine/numerics/scheme';
+import type { Program } from '../../../server/src/script/program';
+import { type SequenceExpression, statementsIn } from '../../../server/src/script/syntax';
 
 /** A layer in formats by name; `float` = not quantized. */
 export function codeLayer(
@@ -62,4 +64,28 @@ export function codePlan(layers: readonly CodeLayer[], parts: Partial<CodePlan> 
     unnamed: false,
     ...parts,
   };
+}
+
+/** Lists of constants by the name they are assigned to in a program; the last of several. */
+export function listsIn(program: Program): ReadonlyMap<string, readonly string[]> {
+  const lists = new Map<string, readonly string[]>();
+  for (const statement of statementsIn(program.module.statements)) {
+    if (statement.kind !== 'assign' || statement.value?.kind !== 'list') continue;
+    const [target] = statement.targets;
+    if (target?.kind === 'name') lists.set(target.name, strings(statement.value));
+  }
+  return lists;
+}
+
+/** Constants of every loop `for name in [...]` of a program. */
+export function loopsIn(program: Program): readonly (readonly string[])[] {
+  return [...statementsIn(program.module.statements)].flatMap((statement) =>
+    statement.kind === 'for' && statement.iterable.kind === 'list' ? [strings(statement.iterable)] : [],
+  );
+}
+
+export function strings(list: SequenceExpression): readonly string[] {
+  return list.items.flatMap((item) =>
+    item.kind === 'constant' && typeof item.value === 'string' ? [item.value] : [],
+  );
 }
