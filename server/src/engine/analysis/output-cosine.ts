@@ -1,16 +1,17 @@
 /**
  * Output-cosine search (Wu et al. 2020, EasyQuant, algorithm 1): scales of weights and activations that keep the direction
  * of every layer's output. With the activation at its whole range the weight's scale is searched, then with that weight
- * the activation's: linear ratios from 0.5 to 2 in steps of 0.015, first every tenth, then all around the best. The mean
- * cosine over samples is what counts. All layers are searched at once in one session that computes the
- * float network and beside it every layer with its quantized copies, whose scales are inputs; only sums leave it. So
- * inputs of a layer are the float network's, where the paper quantizes the layers before; a tensor that several layers
- * read gets the ratio with the largest sum of cosines, one for both ends of its range. 58 forwards of some three times the work do for any depth.
+ * the activation's: the linear ratios from 0.5 to 2 in steps of 0.015. First every tenth is judged on a few samples, then
+ * the best is closed in on from both sides, on more of them. The mean cosine over samples is what counts. All layers
+ * are searched at once in one session that computes the float network and beside it every layer with its quantized
+ * copies, whose scales are inputs; only sums leave it. So inputs of a layer are the float network's, where the paper
+ * quantizes the layers before; a tensor that several layers read gets the ratio with the largest sum of cosines, one
+ * for both ends of its range. At most 672 runs of one sample and some three times the work do for any depth.
  */
 import type { ActivationRange } from '../../protocol/reports';
 import { checkpoint } from '../base/cancel';
 import { DataTypeCode } from '../base/dtype';
-import { issue } from '../base/issue';
+import { type Issue, issue } from '../base/issue';
 import { fail, type Outcome, ok } from '../base/outcome';
 import type { ProgressSink } from '../base/progress';
 import { cloneNode } from '../graph/clone';
@@ -48,13 +49,18 @@ export interface OutputCosine {
   readonly weights: Readonly<Record<string, number>>;
 }
 
-/** Samples that are looked at, as in the paper. */
-const SAMPLES = 50;
+/** Samples, the first ones, that judge coarse and near ratios; the paper takes 50 for all of them. */
+const COARSE_SAMPLES = 8;
+const NEAR_SAMPLES = 24;
 
 const LOWEST = 0.5;
+const HIGHEST = 2;
 const STEP = 0.015;
-const COARSE = Array.from({ length: 11 }, (_, index) => LOWEST + 10 * STEP * index);
-const FINE = Array.from({ length: 18 }, (_, index) => STEP * (index < 9 ? index - 9 : index - 8));
+/** The whole range is among the candidates, first, so that it wins where nothing is better. */
+const COARSE = [1, ...Array.from({ length: 11 }, (_, index) => LOWEST + 10 * STEP * index)];
+
+/** Distances in steps from the best ratio so far, both ways: together they reach every ratio between two coarse ones. */
+const BRACKETS = [5, 2, 1, 1];
 
 /** Rounding arrived with 11, QuantizeLinear with 10. */
 const OLDEST_OPSET = 11;
@@ -115,74 +121,107 @@ export async function outputCosine(input: OutputCosineInput): Promise<Outcome<Ou
   }
 }
 
+/** The ratios that a candidate stands for now, whatever becomes the best later. */
+function fixedAt(keys: readonly string[], of: Candidate): Candidate {
+  const ratios = new Map(keys.map((key) => [key, of(key)]));
+  return (key) => ratios.get(key) ?? 1;
+}
+
+function moved(ratio: number, steps: number): number {
+  return Math.min(Math.max(ratio + steps * STEP, LOWEST), HIGHEST);
+}
+
 /** Ratios under test: of the weight by layer, of the activation by tensor. */
 interface Ratios {
   readonly weights: ReadonlyMap<string, number>;
   readonly tensors: ReadonlyMap<string, number>;
 }
 
+/** How candidates become ratios, and whose candidates they are. */
+interface Phase {
+  readonly keys: readonly string[];
+  readonly ratios: (one: ReadonlyMap<string, number>) => Ratios;
+  readonly keyOf: (branch: Branch) => string;
+}
+
+type Candidate = (key: string) => number;
+
 class Search {
   private done = 0;
+  private readonly total: number;
 
   constructor(
     private readonly input: OutputCosineInput,
     private readonly branches: Branches,
     private readonly session: Session,
-  ) {}
+  ) {
+    const [batch] = input.model.graph.dataInputs[0]?.shape ?? [];
+    const perRun = typeof batch === 'number' ? Math.max(1, batch) : 1;
+    const runs = (samples: number) => Math.ceil(Math.min(samples, input.feeds.count) / perRun);
+    const near = (2 * BRACKETS.length + 2) * runs(NEAR_SAMPLES);
+    this.total = 2 * (COARSE.length * runs(COARSE_SAMPLES) + near);
+  }
 
   async run(): Promise<Outcome<OutputCosine>> {
     const layers = this.branches.list.flatMap(({ layer, weight }) => (weight ? [layer] : []));
     const names = this.branches.tensors;
     const whole = new Map(names.map((name) => [name, 1]));
-    const weights = await this.best(
-      layers,
-      (ratios) => ({ weights: ratios, tensors: whole }),
-      ({ layer }) => layer,
-    );
+    const weights = await this.best({
+      keys: layers,
+      ratios: (ratios) => ({ weights: ratios, tensors: whole }),
+      keyOf: ({ layer }) => layer,
+    });
     if (weights.value === undefined) return fail(...weights.issues);
     const fixed = weights.value;
-    const tensors = await this.best(
-      names,
-      (ratios) => ({ weights: fixed, tensors: ratios }),
-      ({ tensor }) => tensor,
-    );
+    const tensors = await this.best({
+      keys: names,
+      ratios: (ratios) => ({ weights: fixed, tensors: ratios }),
+      keyOf: ({ tensor }) => tensor,
+    });
     if (tensors.value === undefined) return fail(...tensors.issues);
     const found = tensors.value;
     const ranges = new Map(names.map((name) => [name, this.scaled(name, found.get(name) ?? 1)]));
     return ok({ ranges, weights: Object.fromEntries(fixed) });
   }
 
-  /** The ratio with the largest sum of cosines per key: a coarse pass over the samples, then a fine one. */
-  private async best(
-    keys: readonly string[],
-    ratios: (one: ReadonlyMap<string, number>) => Ratios,
-    keyOf: (branch: Branch) => string,
-  ): Promise<Outcome<ReadonlyMap<string, number>>> {
-    const best = new Map(keys.map((key) => [key, { ratio: 1, score: Number.NEGATIVE_INFINITY }]));
-    for (const fine of [false, true]) {
-      const centres = new Map([...best].map(([key, { ratio }]) => [key, ratio]));
-      // The whole range is always among the candidates, first, so that it wins where nothing is better.
-      const candidates: ((key: string) => number)[] = fine
-        ? FINE.map((offset) => (key) => Math.max(LOWEST, (centres.get(key) ?? 1) + offset))
-        : [1, ...COARSE].map((ratio) => () => ratio);
-      const scores = await this.scores(candidates, keys, ratios, keyOf);
-      if (scores.value === undefined) return fail(...scores.issues);
-      scores.value.forEach((byKey, index) => {
+  /** The ratio with the largest sum of cosines per key. */
+  private async best(phase: Phase): Promise<Outcome<ReadonlyMap<string, number>>> {
+    const best = new Map(phase.keys.map((key) => [key, { ratio: 1, score: 0 }]));
+    const judge = async (candidates: readonly Candidate[], samples: number): Promise<readonly Issue[]> => {
+      const scores = await this.scores(candidates, phase, samples);
+      scores.value?.forEach((byKey, index) => {
         for (const [key, score] of byKey) {
           const ratio = candidates[index]?.(key) ?? 1;
           if (score > (best.get(key)?.score ?? 0)) best.set(key, { ratio, score });
         }
       });
+      return scores.value === undefined ? scores.issues : [];
+    };
+    const failed = await judge(
+      COARSE.map((ratio) => () => ratio),
+      COARSE_SAMPLES,
+    );
+    if (failed.length > 0) return fail(...failed);
+    // Sums over more samples are no longer those of the coarse search: the whole range and the best are judged again.
+    const centre: Candidate = (key) => best.get(key)?.ratio ?? 1;
+    let known: readonly Candidate[] = [() => 1, fixedAt(phase.keys, centre)];
+    for (const one of best.values()) one.score = 0;
+    for (const distance of BRACKETS) {
+      const sides = [-distance, distance].map((steps) =>
+        fixedAt(phase.keys, (key) => moved(centre(key), steps)),
+      );
+      const issues = await judge([...known, ...sides], NEAR_SAMPLES);
+      if (issues.length > 0) return fail(...issues);
+      known = [];
     }
     return ok(new Map([...best].map(([key, { ratio }]) => [key, ratio])));
   }
 
-  /** Sum of cosines per candidate and key, over the samples. */
+  /** Sum of cosines per candidate and key, over the first samples. */
   private async scores(
-    candidates: readonly ((key: string) => number)[],
-    keys: readonly string[],
-    ratios: (one: ReadonlyMap<string, number>) => Ratios,
-    keyOf: (branch: Branch) => string,
+    candidates: readonly Candidate[],
+    { keys, ratios, keyOf }: Phase,
+    samples: number,
   ): Promise<Outcome<readonly ReadonlyMap<string, number>[]>> {
     const { feeds, signal, progress } = this.input;
     const sums = candidates.map(() => new Map<string, number>());
@@ -201,13 +240,16 @@ class Search {
           const key = keyOf(branch);
           if (Number.isFinite(cosine)) sum?.set(key, (sum.get(key) ?? 0) + batch.value.count * cosine);
         }
+        this.done++;
+        progress({ stage: 'calibrate', ...this.steps(), unit: 'steps', detail: 'output cosine' });
       }
-      this.done += candidates.length;
-      const detail = 'output cosine';
-      progress({ stage: 'calibrate', done: this.done, total: 0, unit: 'steps', detail });
-      if (batch.value.first + batch.value.count >= SAMPLES) break;
+      if (batch.value.first + batch.value.count >= samples) break;
     }
     return ok(sums);
+  }
+
+  private steps(): { readonly done: number; readonly total: number } {
+    return { done: this.done, total: Math.max(this.total, this.done) };
   }
 
   private scales({ weights, tensors }: Ratios): InputTensors {

@@ -10,6 +10,7 @@ import { runPasses } from '../../../../server/src/engine/graph/passes';
 import { cloneModel } from '../../../../server/src/engine/graph/walk';
 import { tensorDrain } from '../../../../server/src/engine/runtime/free';
 import { floats } from '../../../../server/src/engine/runtime/runtime-tensor';
+import type { Progress } from '../../../../server/src/protocol/progress';
 import type { DataSpec, RangesFile } from '../../../../server/src/protocol/reports';
 import { convNet, gemmNet, normalValues } from '../../../fixtures/build';
 import { opened, said, temporaryFolder } from '../runtime/fixtures/files';
@@ -181,6 +182,18 @@ describe('cosine', () => {
     const ratios = Object.values(value?.weightRatios ?? {});
     expect(ratios.length).toBeGreaterThan(1);
     for (const ratio of ratios) expect(Math.abs(ratio - 1)).toBeLessThan(0.6);
+  });
+
+  it('tells how many of how many steps are done', async () => {
+    const told: Progress[] = [];
+    const progress = (one: Progress) => void told.push(one);
+    await ranges({ estimator: 'cosine', data: { samples: 30 }, progress });
+    const steps = told.filter(({ unit }) => unit === 'steps');
+    // Two searches: 12 coarse ratios on 8 samples, then 10 near ones on 24.
+    expect(steps.map(({ done }) => done)).toEqual(
+      Array.from({ length: 2 * (12 * 8 + 10 * 24) }, (_, at) => at + 1),
+    );
+    expect(new Set(steps.map(({ total }) => total))).toEqual(new Set([672]));
   });
 
   it('clips an outlier that the layer does not miss', async () => {
