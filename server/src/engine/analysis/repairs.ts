@@ -1,14 +1,16 @@
 /**
  * Repairs tried on a copy of a quantized model, so that their gain is measured and not guessed: weights with one scale
  * per output channel in place of one per tensor, and activation ranges of this data in place of those in the file.
- * Both are for running only; a file is written from the float model and a plan.
+ * Both are for running only; a file is written from the float model and a plan. Scales per channel are given to operators
+ * that read codes too; ranges only between a QuantizeLinear and DequantizeLinear, because elsewhere they are inputs of all
+ * operators around the codes and units of their biases.
  */
 import type { ActivationRange } from '../../protocol/reports';
-import { dataTypeByCode } from '../base/dtype';
+import { DataTypeCode, dataTypeByCode } from '../base/dtype';
 import { addInitializer, setInput } from '../graph/edit';
 import type { Model, Node, Value } from '../graph/ir';
-import { bytesOf, floatTensor, memoryTensor } from '../graph/tensor';
-import { parametersFor } from '../numerics/affine';
+import { bytesOf, floatTensor, memoryTensor, type Tensor } from '../graph/tensor';
+import { parametersFor, roundHalfEven } from '../numerics/affine';
 import { channelView, elementIndex } from '../numerics/layout';
 import { dequantizeWeight, quantizeWeight } from '../numerics/quantize-weight';
 import type { QuantScheme } from '../numerics/scheme';
@@ -31,8 +33,13 @@ export function giveChannelScales(model: Model, twins: readonly LayerTwins[]): r
     const bits = dataTypeByCode(stored.tensor.dataType)?.bits;
     if (!stored.through.every((node) => PLAIN.has(node.opType))) continue;
     const exact = realWeight(float).value;
+    if (!bits || bits > 8 || exact?.length !== stored.tensor.size) continue;
+    if (ownWeight[stored.op]) {
+      if (giveIntegerScales(model, stored, exact)) changed.push(name);
+      continue;
+    }
     const one = dequantize?.input(1)?.tensor?.size === 1;
-    if (!one || !bits || bits > 8 || exact?.length !== stored.tensor.size) continue;
+    if (!one) continue;
     const scheme: QuantScheme = { bits, signed: true, symmetric: true, granularity: 'channel' };
     const view = channelView(stored.shape, stored.channelAxis);
     const shape = [view.channels, view.perChannel];
@@ -51,6 +58,49 @@ export function giveChannelScales(model: Model, twins: readonly LayerTwins[]): r
     changed.push(name);
   }
   return changed;
+}
+
+/** Input positions on operators that read codes: the weight's codes, scale and zero point, and the integer bias. */
+const ownWeight: Readonly<
+  Record<string, { readonly weight: readonly [number, number, number]; readonly bias?: number }>
+> = {
+  QLinearConv: { weight: [3, 4, 5], bias: 8 },
+  QLinearMatMul: { weight: [3, 4, 5] },
+  'com.microsoft.QGemm': { weight: [3, 4, 5], bias: 6 },
+};
+
+/** The same on an operator that reads codes: int8 codes, a scale per channel, and the bias in units of the new scales. */
+function giveIntegerScales(model: Model, stored: LayerTwins['quantized'], exact: Float32Array): boolean {
+  const { node, op, shape, channelAxis, tensor, weight } = stored;
+  const { weight: [codesAt, scaleAt, zeroAt] = [], bias: biasAt } = ownWeight[op] ?? {};
+  const old = scaleAt === undefined ? undefined : node.input(scaleAt)?.tensor?.toFloat32().value;
+  const bias = biasAt === undefined ? undefined : node.input(biasAt);
+  const biasCodes = bias?.tensor?.toIntegers().value;
+  // A stack of matrices takes one scale only.
+  const flat = op === 'QLinearConv' || shape.length === 2;
+  if (codesAt === undefined || scaleAt === undefined || zeroAt === undefined) return false;
+  if (!flat || stored.through.length > 0 || old?.length !== 1 || (bias && !biasCodes)) return false;
+  const view = channelView(shape, channelAxis);
+  const scheme: QuantScheme = { bits: 8, signed: true, symmetric: true, granularity: 'channel' };
+  const rounded = quantizeWeight(exact, [view.channels, view.perChannel], 0, scheme);
+  const codes = new Int8Array(tensor.size);
+  for (let channel = 0, at = 0; channel < view.channels; channel++)
+    for (let k = 0; k < view.perChannel; k++, at++)
+      codes[elementIndex(view, channel, k)] = rounded.codes[at] ?? 0;
+  const { int8, int32 } = DataTypeCode;
+  const put = (at: number, what: string, made: Tensor) =>
+    setInput(node, at, addInitializer(model.graph, `${weight.name}_${node.index}_${what}`, made));
+  put(codesAt, 'channels', memoryTensor(int8, tensor.shape, bytesOf(codes)));
+  put(scaleAt, 'channel_scales', floatTensor([view.channels], rounded.scales));
+  put(zeroAt, 'channel_zeros', memoryTensor(int8, [view.channels], new Uint8Array(view.channels)));
+  if (biasAt !== undefined && biasCodes) {
+    const moved = Int32Array.from(biasCodes, (code, channel) => {
+      const exactCode = (Number(code) * (old[0] ?? 0)) / (rounded.scales[channel] ?? 1);
+      return Math.min(2 ** 31 - 1, Math.max(-(2 ** 31), roundHalfEven(exactCode)));
+    });
+    put(biasAt, 'channel_bias', memoryTensor(int32, [moved.length], bytesOf(moved)));
+  }
+  return true;
 }
 
 /**

@@ -28,7 +28,7 @@ export const m15: ModelRule<'M15', keyof typeof thresholds> = {
     why: 'Codes that hardly occur carry no information: log2 of the ratio is the number of bits wasted. Values concentrated near zero (after ReLU) do this even under a good range; what counts is whether another range measures better.',
     remedy:
       'Choose the range by error (`mse`) instead of by extremes; equalise channels of very different range. In a quantized file a range far wider than the data means that it was calibrated on other data or other preprocessing: calibrate again.',
-    gain: 'local SQNR of the layer and output SQNR of the whole network, under the present estimator and under `mse`; for a quantized file, its output SQNR and that of the same formats calibrated on this data.',
+    gain: 'local SQNR of the layer and output SQNR of the whole network, under the present estimator and under `mse`; for a quantized file, its output SQNR and that of the same formats calibrated on this data. None for operators in QOperator form: their range is an input of every operator that reads the codes, and of its bias.',
     source: 'Banner et al. 2019 (arXiv 1810.05723), section 3; entropy as effective levels: Shannon.',
   },
   thresholds,
