@@ -229,7 +229,7 @@ export interface InitializationOptions {
 export const clientCommands = {
   /** [modelUri, scheme] */
   quantize: 'quantlens.quantize',
-  /** [modelUri] opens the calibration panel with the model chosen */
+  /** [modelUri | null, CalibrationPrefill?] opens the calibration panel with the model chosen, its form filled */
   calibrate: 'quantlens.calibrate',
   /** [recipeUri] */
   applyRecipe: 'quantlens.applyRecipe',
@@ -266,6 +266,8 @@ export interface Settings {
     readonly layer: boolean;
     readonly recipe: boolean;
     readonly script: boolean;
+    /** On loaders and transforms of scripts. */
+    readonly data: boolean;
   };
   readonly inlayHints: boolean;
   /** Measure the output effect of every layer behind each calibration, while nothing else runs. */
@@ -283,7 +285,7 @@ export const defaultSettings: Settings = {
   memoryLimit: 0,
   cacheSize: 512,
   analyzeOnOpen: 256,
-  codeLens: { model: true, layer: true, recipe: true, script: true },
+  codeLens: { model: true, layer: true, recipe: true, script: true, data: true },
   inlayHints: true,
   outputEffectAfterCalibration: false,
   script: { enabled: true, target: '' },
