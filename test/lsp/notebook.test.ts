@@ -1,6 +1,13 @@
 /** Notebooks: the cells are one program, each shows what stands in it. */
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import type { CodeAction, Diagnostic, Hover, MarkupContent, TextEdit } from 'vscode-languageserver-types';
+import type {
+  CodeAction,
+  CodeLens,
+  Diagnostic,
+  Hover,
+  MarkupContent,
+  TextEdit,
+} from 'vscode-languageserver-types';
 import { covered, type Opened, positionAt, richCapabilities, TestClient } from './support/client';
 import { residualNet, residualScript } from './support/scripts';
 
@@ -116,4 +123,29 @@ it('ends with the notebook', async () => {
     cellTextDocuments: [{ uri: cellUri(0) }, { uri: cellUri(1) }],
   });
   expect(await found(second)).toEqual([]);
+});
+
+it('offers the data of one cell and writes its reader there, its imports behind those of the first', async () => {
+  const cells = await notebook(
+    '%matplotlib inline\nimport torch\nfrom torchvision import datasets, transforms',
+    "tf = transforms.Compose([transforms.Resize(40), transforms.ToTensor()])\nval_loader = torch.utils.data.DataLoader(datasets.ImageFolder('val', tf))",
+    'print(len(val_loader))',
+  );
+  const [first, second, third] = cells;
+  if (!first || !second || !third) throw new Error('three cells were opened');
+  const lenses = await client.until(
+    () => client.at<CodeLens[]>('codeLens', second),
+    (list) => list.length > 0,
+  );
+  expect(lenses[0]?.command?.title).toBe('Calibrate with this data: val · resize 40 · scale 1/255');
+  expect(await client.at<CodeLens[]>('codeLens', third)).toEqual([]);
+  const actions = await client.at<CodeAction[]>('codeAction', second, second.text.indexOf('DataLoader('), {
+    context: { diagnostics: [] },
+  });
+  const changes =
+    actions.find(({ title }) => title.startsWith('Generate calibration reader'))?.edit?.changes ?? {};
+  const line = ([edit]: TextEdit[] = []) => edit && [edit.range.start, edit.newText.trim().split('\n')[0]];
+  expect(line(changes[first.uri])).toEqual([positionAt(first.text, first.text.length), 'import numpy as np']);
+  expect(line(changes[second.uri])?.[0]).toEqual(positionAt(second.text, second.text.length));
+  expect(changes[third.uri]).toBeUndefined();
 });

@@ -90,6 +90,8 @@ describe('scripts', () => {
     await origin.waitFor();
     assert.match(await origin.innerText(), /evaluate\.py[\s\S]*squashed to 28 × 28/);
     assert.match(await panel.locator('#source-path').innerText(), /images$/);
+    await origin.scrollIntoViewIfNeeded();
+    await workbench.screenshot('script-data-origin');
     await panel.locator('#preprocessing summary').click();
     const field = (name: string) => panel.locator(`vscode-text-field#${name} input`).inputValue();
     assert.deepEqual(

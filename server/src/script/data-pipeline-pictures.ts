@@ -29,6 +29,7 @@ import {
   multiplied,
   type Picture,
   type Preprocessing,
+  recoloured,
   squashed,
   subtracted,
   withDoubt,
@@ -204,8 +205,8 @@ function openCv(name: string, args: Arguments, picture: Picture, span: Span): Pi
     case 'cvtColor': {
       const code = given(args, 'code', 1);
       const change = code?.kind === 'path' ? lastName(code.path) : '';
-      if (/^COLOR_(BGRA?2RGB|RGBA2RGB)$/.test(change)) return withValues(picture, { color: 'rgb' }, span);
-      if (/^COLOR_RGBA?2BGR$/.test(change)) return withValues(picture, { color: 'bgr' }, span);
+      if (/^COLOR_(BGRA?2RGB|RGBA2RGB)$/.test(change)) return recoloured(picture, 'rgb', span);
+      if (/^COLOR_RGBA?2BGR$/.test(change)) return recoloured(picture, 'bgr', span);
       if (/2GRAY$/.test(change)) return withValues(picture, {}, span);
       return withDoubt(picture, 'unknown-step', change === '' ? 'cv2.cvtColor' : change, span);
     }
@@ -433,7 +434,7 @@ export function pictureSubscript(
   const { color, layout } = picture.preprocessing;
   const channel = layout === 'nchw' ? indexes[0] : indexes.at(-1);
   if (channel && (indexes.length > 1 || layout === 'nchw') && isReversed(channel))
-    return next(withValues(picture, { color: color === 'rgb' ? 'bgr' : 'rgb' }, span));
+    return next(recoloured(picture, color === 'rgb' ? 'bgr' : 'rgb', span));
   const cuts = indexes.slice(0, 2).some((index) => index.kind === 'slice' && index.start && index.stop);
   return next(cuts && indexes.length > 1 ? withDoubt(picture, 'unknown-step', '[…]', span) : picture);
 }

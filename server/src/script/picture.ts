@@ -90,6 +90,17 @@ export function withRandom(picture: Picture, name: string, span: Span): Picture 
   return { ...named, isRandom: true, steps: picture.steps + 1 };
 }
 
+/** Channels in the other order: what was subtracted before goes with its channel. */
+export function recoloured(picture: Picture, color: 'rgb' | 'bgr', span: Span): Picture {
+  const { mean, std } = picture.preprocessing;
+  const turned = {
+    ...(mean && { mean: [...mean].reverse() }),
+    ...(std && { std: [...std].reverse() }),
+    color,
+  };
+  return withValues(picture, turned, span);
+}
+
 /** Numbers one per channel, or one for all; undefined for both where they differ in length otherwise. */
 function paired(
   one: readonly number[],

@@ -417,6 +417,17 @@ describe('other libraries', () => {
       'unknown by-hand - resize 300 crop 300 scale 1/1 mean 127.5/127.5/127.5 std 128 nchw rgb ? squashed 300 × 300',
     ],
     [
+      'channels that change places take their mean with them',
+      `
+      import cv2
+      import numpy as np
+      def load(path):
+          img = (cv2.imread(path) - np.array([1., 2., 3.])) / 255.
+          return img[..., ::-1].transpose(2, 0, 1)
+      `,
+      'unknown by-hand - scale 1/1 mean 3/2/1 std 255 nchw rgb',
+    ],
+    [
       'Pillow: its resize is bicubic',
       `
       import numpy as np

@@ -18,6 +18,8 @@ import type { CalibrationPrefill, Preprocessing } from '../../../protocol/views'
 import { dataWords } from '../../../rules/words-script-editor';
 import { type ReaderInput, readerEdits } from '../../../script/calibration-reader';
 import type { DataPipeline } from '../../../script/data-pipeline';
+import type { OffsetEdit } from '../../../script/edit-imports';
+import type { Call } from '../../../script/program';
 import { escapeMarkdown, label, plainText, type Span, uriOf } from '../../convert';
 import { previewedEdit } from '../../previewed-edit';
 import type { ScriptSnapshot } from '../../snapshot';
@@ -154,6 +156,9 @@ function existing({ script, isData }: ScriptSnapshot, { sources }: DataPipeline)
 /** What was recognised of the loader or transform at a place; the innermost one. */
 export function dataHover(snapshot: ScriptSnapshot, position: Position): Hover | null {
   const offset = snapshot.places.offset(snapshot.document.offsetAt(position));
+  // The script runs for its data only where there may be some: hovers are asked for everywhere.
+  if (!snapshot.script.program.calls.some((call) => isDataCall(call) && holds(call.expression.span, offset)))
+    return null;
   const pipeline = pipelineAt(snapshot, offset);
   const span = pipeline && spansOf(pipeline).find((one) => holds(one, offset));
   const range = span && snapshot.places.range(span);
@@ -182,6 +187,13 @@ export function dataHover(snapshot: ScriptSnapshot, position: Position): Hover |
   return { range, contents };
 }
 
+function isDataCall({ path, name }: Pick<Call, 'path' | 'name'>): boolean {
+  if (path === undefined) return /^(flow_from_directory|transforms|permute|transpose)$/.test(name);
+  return /^(torch\.(utils\.data|nn\.Sequential)|torchvision|albumentations|timm|transformers|tensorflow|keras|cv2|PIL|numpy|skimage|imageio)\b/.test(
+    path,
+  );
+}
+
 function pipelineAt(snapshot: ScriptSnapshot, offset: number): DataPipeline | undefined {
   return snapshot
     .data()
@@ -205,23 +217,41 @@ function width(pipeline: DataPipeline, offset: number): number {
 /** The reader for the loader or transform on a line, shown before it is written. */
 export function readerActions(snapshot: ScriptSnapshot, range: Range): CodeAction[] {
   const { script, places, document, client } = snapshot;
+  const near = script.program.calls.some(
+    (call) => isDataCall(call) && touches(places.range(call.expression.span), range),
+  );
+  if (!near) return [];
   const pipeline = snapshot
     .data()
     .find((one) => spansOf(one).some((span) => touches(places.range(span), range)));
   const edits = pipeline && readerEdits(script, pipeline, readerInput(snapshot));
   if (!edits) return [];
   const byDocument = new Map<string, TextEdit[]>();
-  for (const { start, end, text } of edits) {
-    const place = places.location([start, end]) ?? places.location([start - 1, end - 1]);
-    if (!place) return [];
-    const list = byDocument.get(place.uri) ?? [];
-    list.push({ range: place.range, newText: text });
-    byDocument.set(place.uri, list);
+  for (const edit of edits) {
+    const placed = placedEdit(snapshot, edit);
+    if (!placed) return [];
+    const list = byDocument.get(placed.uri) ?? [];
+    list.push(placed.edit);
+    byDocument.set(placed.uri, list);
   }
   const title = dataWords.generateReader;
   const documents = [...byDocument].map(([uri, list]) => ({ uri, edits: list }));
   if (documents.length === 0 || document.uri === '') return [];
   return [{ title, kind: readerKind, edit: previewedEdit(documents, title, client) }];
+}
+
+/** An edit in its document. Behind the last line of a cell it belongs to that cell, not to the next. */
+function placedEdit(
+  { places }: ScriptSnapshot,
+  { start, end, text }: OffsetEdit,
+): { readonly uri: string; readonly edit: TextEdit } | undefined {
+  const here = places.location([start, end]);
+  const before = start > 0 ? places.location([start - 1, start - 1]) : undefined;
+  if (here && (!before || before.uri === here.uri))
+    return { uri: here.uri, edit: { range: here.range, newText: text } };
+  if (!before) return undefined;
+  const lineBreak = text.includes('\r\n') ? '\r\n' : '\n';
+  return { uri: before.uri, edit: { range: before.range, newText: `${lineBreak}${text.trimEnd()}` } };
 }
 
 function touches(place: Range | undefined, range: Range): boolean {
