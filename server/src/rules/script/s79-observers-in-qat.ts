@@ -4,7 +4,7 @@ import { pathOf, type Scope, soleBinding } from '../../script/names';
 import { argument, type Call } from '../../script/program';
 import type { Expression, Span } from '../../script/syntax';
 import { ownStatements } from './generators';
-import { type ScriptFacts, type ScriptFix, type ScriptRule, textAt } from './script-rule';
+import { callsOf, type ScriptFacts, type ScriptFix, type ScriptRule, textAt } from './script-rule';
 import { stageOf } from './torch-life';
 
 export const s79: ScriptRule<'S79'> = {
@@ -20,10 +20,10 @@ export const s79: ScriptRule<'S79'> = {
       'torch/ao/quantization/qconfig.py; torch/ao/nn/qat/modules/linear.py; github.com/pytorch/pytorch/issues/120983.',
   },
   check(facts) {
-    return facts.program.calls.flatMap((call) => {
-      const stage = stageOf(call);
-      if (stage?.stage !== 'prepare-qat' || stage.flow === 'pt2e') return [];
-      const value = stage.flow === 'fx' ? mappingOf(call) : assignedBefore(call, facts);
+    const calls = callsOf(facts, 'torch.ao.quantization.prepare_qat', 'torch.ao.quantization.prepare_qat_fx');
+    return calls.flatMap((call) => {
+      const isGraph = stageOf(call)?.flow === 'fx';
+      const value = isGraph ? mappingOf(call) : assignedBefore(call, facts);
       const found = value && observing(value, call.scope);
       if (!found) return [];
       const fix = fixOf(found, facts);
