@@ -40,6 +40,8 @@ export function unitText(unit: Progress['unit']): string {
       return vscode.l10n.t('bytes');
     case 'steps':
       return vscode.l10n.t('steps');
+    case 'files':
+      return vscode.l10n.t('files');
   }
 }
 

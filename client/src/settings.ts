@@ -27,6 +27,7 @@ export function readSettings(): Settings {
     script: {
       enabled: get('script.enabled', defaultSettings.script.enabled),
       target: get('script.target', defaultSettings.script.target),
+      workspaceDiagnostics: get('script.workspaceDiagnostics', defaultSettings.script.workspaceDiagnostics),
     },
     severity: get('severity', defaultSettings.severity),
     thresholds: get('thresholds', defaultSettings.thresholds),

@@ -76,6 +76,14 @@ export function foldersOf({
   return uris.flatMap((uri) => fileOf(uri) ?? []);
 }
 
+/** Globs of `files.exclude` that are switched on, from the editor's section `files`. */
+export function excludedBy(files: unknown): readonly string[] {
+  const exclude: unknown =
+    typeof files === 'object' && files !== null && 'exclude' in files ? files.exclude : {};
+  if (typeof exclude !== 'object' || exclude === null) return [];
+  return Object.entries(exclude).flatMap(([glob, on]: [string, unknown]) => (on === true ? [glob] : []));
+}
+
 /** The same for requests about a model; an address that is no file names none that exists. */
 export function pathOf(uri: string): string {
   return fileOf(uri) ?? '';

@@ -9,21 +9,16 @@ import {
   createConnection,
   DidChangeConfigurationNotification,
   DidChangeWatchedFilesNotification,
-  type DocumentDiagnosticReport,
-  DocumentDiagnosticReportKind,
-  type FullDocumentDiagnosticReport,
   type InitializeParams,
   type InitializeResult,
   NotebookDocuments,
   ProposedFeatures,
   StreamMessageReader,
   StreamMessageWriter,
-  TextDocumentSyncKind,
   TextDocuments,
 } from 'vscode-languageserver/node';
 import { TextDocument } from 'vscode-languageserver-textdocument';
 import type { Diagnostic } from 'vscode-languageserver-types';
-import { fingerprintOf } from '../engine/base/fingerprint';
 import { openDiskDoor } from '../engine/disk-door';
 import { Engine } from '../engine/index';
 import {
@@ -38,20 +33,17 @@ import {
 } from '../protocol/lsp-ext';
 import { line } from '../rules/words';
 import { settingWords } from '../rules/words-settings';
+import { capabilitiesFor } from './capabilities';
 import { clientFacts } from './client-facts';
 import { Jobs } from './commands/jobs';
-import { fileOf, foldersOf, pathOf, uriOf } from './convert';
+import { excludedBy, fileOf, foldersOf, pathOf, uriOf } from './convert';
 import { connectionStrategy, guarded, outdated, pause } from './dispatch';
 import { Editor } from './editor';
 import { type DocumentParams, type FeatureServices, features } from './features';
-import { codeActionKinds } from './features/code-action';
 import { diagnostics } from './features/diagnostics';
-import { chooseKind, fixAllKind } from './features/script/code-action';
-import { readerKind } from './features/script/data';
 import { scriptDiagnostics } from './features/script/diagnostics';
-import { insertKind } from './features/script/insert';
-import { semanticLegend } from './features/semantic-tokens';
 import { History } from './history';
+import { listenPulls } from './pull-diagnostics';
 import { pythonParser } from './python-parser';
 import { type RecipeText, recipeChange, workspaceEdit } from './recipe-actions';
 import { listenRequests } from './requests';
@@ -60,6 +52,7 @@ import { readSettings, settingProblems } from './settings';
 import type { AnySnapshot } from './snapshot';
 import { Snapshots } from './snapshots';
 import { Workspace } from './workspace';
+import { WorkspaceDiagnostics } from './workspace-diagnostics';
 
 export interface ServerOptions {
   /** Speak on stdin and stdout instead of the transport of the command line arguments (`--node-ipc`, `--stdio`). */
@@ -98,8 +91,8 @@ const TYPING_PAUSE = 40;
 const AT_ONCE = 12;
 const A_MOMENT = 3000;
 
-/** What only texts of models have. */
-const textDocuments = [{ language: 'onnxtxt' }];
+/** Milliseconds without a keystroke before files that nobody looks at are read. */
+const QUIET = 1000;
 
 const watchedFiles = '**/*.{onnx,onnxtxt,onnxtext,safetensors,safetensors.index.json,gguf,quant.json}';
 
@@ -110,6 +103,9 @@ class Server {
   private readonly snapshots: Snapshots;
   private readonly notebooks = new NotebookDocuments(this.documents);
   private readonly scripts: Scripts;
+  private readonly workspaceDiagnostics: WorkspaceDiagnostics;
+  /** When a document last changed. */
+  private typed = 0;
   private readonly jobs: Jobs;
   private readonly history: History;
   private readonly services: FeatureServices;
@@ -184,6 +180,16 @@ class Server {
       folders: () => this.folders,
       openText: (file) => this.openText(uriOf(file)),
     });
+    this.workspaceDiagnostics = new WorkspaceDiagnostics({
+      settings: () => this.settings,
+      folders: () => this.folders,
+      excluded: () => this.excluded(),
+      parser: () => pythonParser(parserFolder),
+      isOpen: (uri) => this.documents.get(uri) !== undefined,
+      busy: () => this.workspace.busy || this.jobs.busy || performance.now() - this.typed < QUIET,
+      waits: () => this.client.own,
+      progress: (title) => this.editor.progress(title),
+    });
     this.jobs = new Jobs({
       get engine() {
         return engine();
@@ -220,13 +226,16 @@ class Server {
     connection.onDidChangeWatchedFiles(({ changes }) => {
       for (const { uri } of changes) this.workspace.changed(pathOf(uri));
       this.scripts.filesChanged();
+      this.workspaceDiagnostics.changed();
       this.refreshTexts();
     });
     documents.onDidChangeContent(({ document }) => {
       if (document.uri.endsWith('.quant.json')) this.workspace.changed(pathOf(document.uri));
+      this.typed = performance.now();
       this.editor.documentChanged();
     });
     documents.onDidClose(({ document }) => {
+      this.workspaceDiagnostics.changed();
       this.snapshots.forget(document.uri);
       this.scripts.forget(document.uri);
       this.workspace.forget(document.uri);
@@ -249,7 +258,14 @@ class Server {
         }),
       );
     }
-    this.listenDiagnostics();
+    listenPulls(
+      connection,
+      async (params, token) => {
+        const snapshot = await this.snapshot(params, token, true, true);
+        return snapshot ? this.diagnostics(snapshot) : [];
+      },
+      this.workspaceDiagnostics,
+    );
     connection.workspace.textDocumentContent.on(({ uri }) =>
       guarded(connection.console, 'textDocumentContent', { text: '# internal error: see the log\n' }, () => ({
         text: this.snapshots.text(pathOf(uri)),
@@ -280,20 +296,6 @@ class Server {
     connection.listen();
   }
 
-  private listenDiagnostics(): void {
-    const { connection } = this;
-    connection.languages.diagnostics.on((params, token) =>
-      guarded<DocumentDiagnosticReport>(connection.console, 'diagnostics', full([]), async () => {
-        const snapshot = await this.snapshot(params, token, true, true);
-        const report = full(snapshot ? this.diagnostics(snapshot) : []);
-        const { resultId = '' } = report;
-        return resultId === params.previousResultId
-          ? { kind: DocumentDiagnosticReportKind.Unchanged, resultId }
-          : report;
-      }),
-    );
-  }
-
   private initialize(params: InitializeParams): InitializeResult {
     this.client = clientFacts(params);
     this.folders = foldersOf(params);
@@ -301,41 +303,7 @@ class Server {
     this.knowsUs = this.client.own;
     this.engineOutdated = this.client.cacheDirectory !== undefined;
     this.renewEngine();
-    return {
-      serverInfo: { name: 'quantlens' },
-      capabilities: {
-        textDocumentSync: TextDocumentSyncKind.Incremental,
-        hoverProvider: true,
-        codeLensProvider: { resolveProvider: false },
-        codeActionProvider: {
-          codeActionKinds: [...codeActionKinds, fixAllKind, chooseKind, readerKind, insertKind],
-        },
-        completionProvider: { triggerCharacters: ['"', ':', ' '] },
-        definitionProvider: true,
-        referencesProvider: true,
-        documentSymbolProvider: true,
-        // Scripts are folded and coloured by their own language.
-        foldingRangeProvider: { documentSelector: textDocuments },
-        inlayHintProvider: true,
-        semanticTokensProvider: {
-          documentSelector: textDocuments,
-          legend: semanticLegend,
-          full: true,
-          range: true,
-        },
-        notebookDocumentSync: { notebookSelector: [{ notebook: '*', cells: [{ language: 'python' }] }] },
-        ...(this.client.pullDiagnostics
-          ? {
-              diagnosticProvider: {
-                identifier: 'quantlens',
-                interFileDependencies: true,
-                workspaceDiagnostics: false,
-              },
-            }
-          : {}),
-        workspace: { textDocumentContent: { schemes: [textViewScheme] } },
-      },
-    };
+    return { serverInfo: { name: 'quantlens' }, capabilities: capabilitiesFor(this.client) };
   }
 
   private async initialized(): Promise<void> {
@@ -379,8 +347,16 @@ class Server {
     if (memoryLimit !== before.memoryLimit || cacheSize !== before.cacheSize) this.engineOutdated = true;
     this.renewEngine();
     this.workspace.refreshAll();
+    this.workspaceDiagnostics.changed();
     if (this.scripts.isInUse) this.editor.scriptsChanged();
     this.editor.activityChanged();
+  }
+
+  /** Globs that the editor shows nobody. */
+  private async excluded(): Promise<readonly string[]> {
+    if (!this.client.configuration) return [];
+    const files: unknown = await this.connection.workspace.getConfiguration('files').catch(() => undefined);
+    return excludedBy(files);
   }
 
   /** Says once per change which settings have no effect, and why. */
@@ -491,9 +467,4 @@ class Server {
 /** A file's name as a pattern that matches nothing else. */
 function escapeGlob(name: string): string {
   return name.replace(/[*?{}[\]]/g, '[$&]');
-}
-
-function full(items: Diagnostic[]): FullDocumentDiagnosticReport {
-  const resultId = fingerprintOf(JSON.stringify(items));
-  return { kind: DocumentDiagnosticReportKind.Full, resultId, items };
 }

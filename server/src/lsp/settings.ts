@@ -45,6 +45,7 @@ const schema = z.object({
         .string()
         .refine((target) => scriptTargets.some((known) => known === target))
         .catch(defaultSettings.script.target),
+      workspaceDiagnostics: flag(defaultSettings.script.workspaceDiagnostics),
     })
     .catch(defaultSettings.script),
   severity: z.record(z.string(), z.unknown()).transform(only('string')).catch({}),

@@ -273,7 +273,12 @@ export interface Settings {
   /** Measure the output effect of every layer behind each calibration, while nothing else runs. */
   readonly outputEffectAfterCalibration: boolean;
   /** Python scripts and notebooks. The target is where the network shall run; empty = not said. */
-  readonly script: { readonly enabled: boolean; readonly target: string };
+  readonly script: {
+    readonly enabled: boolean;
+    readonly target: string;
+    /** Findings of scripts that are not open, too. */
+    readonly workspaceDiagnostics: boolean;
+  };
   /** Severity per finding code: `error | warning | information | hint | off`. */
   readonly severity: Readonly<Record<string, string>>;
   /** Number per threshold, `M01.spread`; what is missing or out of bounds keeps its default. */
@@ -288,7 +293,7 @@ export const defaultSettings: Settings = {
   codeLens: { model: true, layer: true, recipe: true, script: true, data: true },
   inlayHints: true,
   outputEffectAfterCalibration: false,
-  script: { enabled: true, target: '' },
+  script: { enabled: true, target: '', workspaceDiagnostics: false },
   severity: {},
   thresholds: {},
 };

@@ -6,7 +6,7 @@ export interface Progress {
   readonly done: number;
   /** 0 when the total is not known. */
   readonly total: number;
-  readonly unit: 'samples' | 'layers' | 'bytes' | 'steps';
+  readonly unit: 'samples' | 'layers' | 'bytes' | 'steps' | 'files';
   /** The layer, file or tensor at hand. */
   readonly detail?: string;
 }

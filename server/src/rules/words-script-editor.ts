@@ -2,6 +2,7 @@
 import type { DoubtKind } from '../script/picture';
 
 export const scriptWords = {
+  lookingAtWorkspace: 'Looking at the scripts of the workspace',
   layerTable: '| layer | int8 | int4 | size |\n|---|--:|--:|--:|',
   layersOf: (count: number, model: string) => `**${count} layers** of ${model} are made here, worst first`,
   tiedTo: (model: string, by: 'names' | 'shapes') =>

@@ -1,19 +1,26 @@
 /** Diagnostics of a script: findings of its rules, and those on the layers its lines make. */
-import { type Diagnostic, DiagnosticTag } from 'vscode-languageserver-types';
+import type { TextDocument } from 'vscode-languageserver-textdocument';
+import { type Diagnostic, DiagnosticTag, type Range } from 'vscode-languageserver-types';
 import type { Issue } from '../../../protocol/issues';
+import type { AnalyzedScript } from '../../../rules/script/analyze';
 import { scriptWords } from '../../../rules/words-script-editor';
-import { diagnosticOf } from '../../convert';
+import { diagnosticOf, type Span } from '../../convert';
 import { type TiedLayers, tiedCalls } from '../../script-layers';
 import type { ScriptSnapshot } from '../../snapshot';
 
 export function scriptDiagnostics(snapshot: ScriptSnapshot): Diagnostic[] {
-  return [...ofRules(snapshot), ...ofLayers(snapshot)];
+  const { document, script, places } = snapshot;
+  return [...ruleDiagnostics(document, script, places.range), ...ofLayers(snapshot)];
 }
 
-function ofRules(snapshot: ScriptSnapshot): Diagnostic[] {
-  const { document, script, places } = snapshot;
+/** Findings of the rules alone. */
+export function ruleDiagnostics(
+  document: TextDocument,
+  script: Pick<AnalyzedScript, 'findings'>,
+  rangeOf: (span: Span) => Range | undefined,
+): Diagnostic[] {
   return script.findings.flatMap(({ rule, finding, issue }): Diagnostic[] => {
-    const range = places.range(finding.span);
+    const range = rangeOf(finding.span);
     if (!range) return [];
     const made = { ...diagnosticOf(document, issue, [0, 0]), range };
     return [rule.deprecated ? { ...made, tags: [DiagnosticTag.Deprecated] } : made];

@@ -1,0 +1,105 @@
+/** Findings of scripts that are not open: only when asked for, everything that is excluded left out, and off stays off. */
+import * as fs from 'node:fs';
+import { afterEach, describe, expect, it } from 'vitest';
+import type { WorkspaceDocumentDiagnosticReport } from 'vscode-languageserver';
+import { TestClient } from './support/client';
+
+let client: TestClient;
+afterEach(() => client.stop());
+
+const mistake = `import torch
+from torch.ao.quantization import MinMaxObserver, QConfig
+
+config = QConfig(activation=MinMaxObserver, weight=MinMaxObserver())
+`;
+
+/** Starts with these files and asks once; reports by name, codes of those that are told in full. */
+async function reports(
+  files: Readonly<Record<string, string>>,
+  script: object,
+  previous: readonly { readonly uri: string; readonly value: string }[] = [],
+): Promise<Readonly<Record<string, readonly unknown[] | 'unchanged'>>> {
+  for (const [name, text] of Object.entries(files)) {
+    fs.mkdirSync(client.file(`${name}/..`), { recursive: true });
+    fs.writeFileSync(client.file(name), text);
+  }
+  const heard = client.said.length;
+  await client.configure({ script });
+  // The server asks for the settings; the next request finds them answered.
+  const asked = async () =>
+    client.said.slice(heard).some(({ method }) => method === 'workspace/configuration');
+  await client.until(asked, (done) => done);
+  await client.request('quantlens/history', { limit: 0 }).catch(() => {});
+  const { items } = await client.request<{ items: readonly WorkspaceDocumentDiagnosticReport[] }>(
+    'workspace/diagnostic',
+    { previousResultIds: previous },
+  );
+  lastIds = items.flatMap(({ uri, resultId }) => (resultId === undefined ? [] : [{ uri, value: resultId }]));
+  return Object.fromEntries(
+    items.map((one) => [
+      decodeURIComponent(one.uri).slice(client.uri('').length).replace(/^\//, ''),
+      one.kind === 'unchanged' ? 'unchanged' : one.items.map(({ code }) => code),
+    ]),
+  );
+}
+
+let lastIds: readonly { readonly uri: string; readonly value: string }[] = [];
+
+/** As an editor that asks when it likes: nothing is held back until something changes. */
+const foreign = { options: null };
+
+describe('workspace diagnostics', () => {
+  it('are off until they are asked for', async () => {
+    client = await TestClient.start(foreign);
+    expect(client.initialized.capabilities.diagnosticProvider).toMatchObject({ workspaceDiagnostics: true });
+    expect(await reports({ 'train.py': mistake }, {})).toEqual({});
+  });
+
+  it('tell of every script, and leave out what is excluded', async () => {
+    client = await TestClient.start(foreign);
+    const found = await reports(
+      {
+        'train.py': mistake,
+        'package/inner/net.py': mistake,
+        'plain.py': 'import os\n',
+        '.gitignore': '# generated\n/generated\n*_old.py\n!keep_old.py\n',
+        'generated/a.py': mistake,
+        'deep/x_old.py': mistake,
+        'deep/keep_old.py': mistake,
+        'deep/generated/b.py': mistake,
+        '.hidden/c.py': mistake,
+        'node_modules/d.py': mistake,
+        'venv/lib/e.py': mistake,
+        'own-environment/pyvenv.cfg': '',
+        'own-environment/f.py': mistake,
+        'lib/site-packages/g.py': mistake,
+      },
+      { workspaceDiagnostics: true },
+    );
+    const codes = ['S10', 'S24'];
+    expect(found).toEqual({
+      'train.py': codes,
+      'deep/keep_old.py': codes,
+      'deep/generated/b.py': codes,
+      'package/inner/net.py': codes,
+    });
+  });
+
+  it('say what is the same, clear what is gone, and clear all once they are switched off', async () => {
+    client = await TestClient.start(foreign);
+    const on = { workspaceDiagnostics: true };
+    await reports({ 'a.py': mistake, 'b.py': mistake }, on);
+    fs.rmSync(client.file('b.py'));
+    expect(await reports({}, on, lastIds)).toEqual({ 'a.py': 'unchanged', 'b.py': [] });
+    const known = lastIds.filter(({ value }) => value !== '');
+    expect(await reports({}, { workspaceDiagnostics: false }, known)).toEqual({ 'a.py': [] });
+  });
+
+  it('leave open documents to themselves', async () => {
+    client = await TestClient.start(foreign);
+    await client.open(client.write('open.py', mistake), mistake, 'python');
+    expect(await reports({ 'other.py': mistake }, { workspaceDiagnostics: true })).toEqual({
+      'other.py': ['S10', 'S24'],
+    });
+  });
+});
