@@ -19,7 +19,7 @@ export const latticeTypes: readonly BlockType[] = [
       const factor = scale * (0.5 + (word >>> 28)) * 0.25;
       for (let k = 0; k < 4; k++) {
         const signs = evenSigns((word >>> (7 * k)) & 127);
-        eight(target, to + group * 32 + k * 8, factor, grid, unsigned(bytes, at + k), signs);
+        pointOf(8, target, to + group * 32 + k * 8, factor, grid, unsigned(bytes, at + k), signs);
       }
     }
   }),
@@ -30,7 +30,7 @@ export const latticeTypes: readonly BlockType[] = [
     for (let k = 0; k < 32; k++) {
       const word = word16(bytes, start.codes + 2 * k);
       const factor = scale * (0.5 + nibble(bytes, start.groups + (k >> 2), (k >> 1) & 1)) * 0.25;
-      eight(target, to + k * 8, factor, grid, word & 511, evenSigns(word >> 9));
+      pointOf(8, target, to + k * 8, factor, grid, word & 511, evenSigns(word >> 9));
     }
   }),
   // as IQ2_XS with ten bits of grid, two of them in `high`, and eight of signs
@@ -44,7 +44,7 @@ export const latticeTypes: readonly BlockType[] = [
       for (let k = 0; k < 32; k++) {
         const point = unsigned(bytes, start.codes + k) | (pair(bytes, start.high + (k >> 2), k & 3) << 8);
         const factor = scale * (0.5 + nibble(bytes, start.groups + (k >> 2), (k >> 1) & 1)) * 0.25;
-        eight(target, to + k * 8, factor, grid, point, unsigned(bytes, start.signs + k));
+        pointOf(8, target, to + k * 8, factor, grid, point, unsigned(bytes, start.signs + k));
       }
     },
   ),
@@ -58,7 +58,7 @@ export const latticeTypes: readonly BlockType[] = [
       for (let k = 0; k < 8; k++) {
         const point = unsigned(bytes, start.codes + group * 8 + k);
         const signs = evenSigns((word >>> (7 * (k >> 1))) & 127) >> (4 * (k & 1));
-        four(target, to + group * 32 + k * 4, factor, grid, point, signs);
+        pointOf(4, target, to + group * 32 + k * 4, factor, grid, point, signs);
       }
     }
   }),
@@ -74,7 +74,7 @@ export const latticeTypes: readonly BlockType[] = [
         const point = unsigned(bytes, start.codes + k) | (bit(bytes, start.high + (k >> 3), k & 7) << 8);
         const factor = scale * (1 + 2 * nibble(bytes, start.groups + (k >> 4), (k >> 3) & 1));
         const signs = nibble(bytes, start.signs + (k >> 1), k & 1);
-        four(target, to + k * 4, factor, grid, point, signs);
+        pointOf(4, target, to + k * 4, factor, grid, point, signs);
       }
     },
   ),
@@ -103,7 +103,9 @@ export const latticeTypes: readonly BlockType[] = [
   }),
 ];
 
-function eight(
+/** The `count` values of one point of a grid, with a bit of sign each. */
+function pointOf(
+  count: 4 | 8,
   target: Float32Array,
   to: number,
   factor: number,
@@ -111,22 +113,8 @@ function eight(
   point: number,
   signs: number,
 ): void {
-  for (let value = 0; value < 8; value++) {
-    const size = factor * (grid[point * 8 + value] ?? 0);
-    target[to + value] = (signs >> value) & 1 ? -size : size;
-  }
-}
-
-function four(
-  target: Float32Array,
-  to: number,
-  factor: number,
-  grid: Float32Array,
-  point: number,
-  signs: number,
-): void {
-  for (let value = 0; value < 4; value++) {
-    const size = factor * (grid[point * 4 + value] ?? 0);
+  for (let value = 0; value < count; value++) {
+    const size = factor * (grid[point * count + value] ?? 0);
     target[to + value] = (signs >> value) & 1 ? -size : size;
   }
 }

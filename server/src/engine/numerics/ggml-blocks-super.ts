@@ -46,43 +46,8 @@ export const superBlockTypes: readonly BlockType[] = [
       }
     },
   ),
-  // groups of 32: w = scale · 6-bit group scale · code − minimum · 6-bit group minimum
-  blockRow(
-    'Q4_K',
-    ELEMENTS,
-    { scale: 2, minimum: 2, groups: 12, codes: 128 },
-    ({ bytes, start, target, to }) => {
-      const scale = half(bytes, start.scale);
-      const minimum = half(bytes, start.minimum);
-      for (let group = 0; group < 8; group++) {
-        const groupScale = scale * scaleOf(bytes, start.groups, group);
-        const groupMinimum = minimum * minimumOf(bytes, start.groups, group);
-        for (let index = 0; index < 32; index++) {
-          const code = nibble(bytes, start.codes + (group >> 1) * 32 + index, group & 1);
-          target[to + group * 32 + index] = groupScale * code - groupMinimum;
-        }
-      }
-    },
-  ),
-  // as Q4_K with fifth bits: byte i of `fifth` serves value i of every group, group number = bit number
-  blockRow(
-    'Q5_K',
-    ELEMENTS,
-    { scale: 2, minimum: 2, groups: 12, fifth: 32, codes: 128 },
-    ({ bytes, start, target, to }) => {
-      const scale = half(bytes, start.scale);
-      const minimum = half(bytes, start.minimum);
-      for (let group = 0; group < 8; group++) {
-        const groupScale = scale * scaleOf(bytes, start.groups, group);
-        const groupMinimum = minimum * minimumOf(bytes, start.groups, group);
-        for (let index = 0; index < 32; index++) {
-          const low = nibble(bytes, start.codes + (group >> 1) * 32 + index, group & 1);
-          const code = low | (bit(bytes, start.fifth + index, group) << 4);
-          target[to + group * 32 + index] = groupScale * code - groupMinimum;
-        }
-      }
-    },
-  ),
+  withMinima('Q4_K', 4),
+  withMinima('Q5_K', 5),
   // groups of 16: w = scale · int8 group scale · (code − 32); low four bits in `codes`, two more in `high`
   blockRow(
     'Q6_K',
@@ -118,6 +83,27 @@ export const superBlockTypes: readonly BlockType[] = [
     }
   }),
 ];
+
+/**
+ * Groups of 32: w = scale · 6-bit group scale · code − minimum · 6-bit group minimum. Byte i of `fifth` serves the fifth
+ * bits of value i of every group, group number = bit number.
+ */
+function withMinima(name: string, bits: 4 | 5): BlockType {
+  const fields = { scale: 2, minimum: 2, groups: 12, fifth: bits === 5 ? 32 : 0, codes: 128 };
+  return blockRow(name, ELEMENTS, fields, ({ bytes, start, target, to }) => {
+    const scale = half(bytes, start.scale);
+    const minimum = half(bytes, start.minimum);
+    for (let group = 0; group < 8; group++) {
+      const groupScale = scale * scaleOf(bytes, start.groups, group);
+      const groupMinimum = minimum * minimumOf(bytes, start.groups, group);
+      for (let index = 0; index < 32; index++) {
+        const low = nibble(bytes, start.codes + (group >> 1) * 32 + index, group & 1);
+        const code = bits === 5 ? low | (bit(bytes, start.fifth + index, group) << 4) : low;
+        target[to + group * 32 + index] = groupScale * code - groupMinimum;
+      }
+    }
+  });
+}
 
 /** Two bits of value `index`: each half of 128 values takes 32 bytes, whose bit pairs serve 32 values each. */
 function twoBits(bytes: Uint8Array, codes: number, index: number): number {
