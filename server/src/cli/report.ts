@@ -225,9 +225,10 @@ function detailLines(output: OutputReport): readonly string[] {
     lines.push(`cosine ${fixed(metrics.cosine, 5)}, norm ratio ${fixed(metrics.normRatio, 4)}${kl}`);
   }
   if (additivity) {
-    const { predicted, ratio, basis } = additivity;
+    const { predicted, ratio, basis, error } = additivity;
+    const spread = error === undefined ? '' : ` ± ${error.toFixed(2)}`;
     lines.push(
-      `effects of single layers add up to ${decibels(predicted)} (${basis}): ${ratio.toFixed(2)} of the noise`,
+      `effects of single layers add up to ${decibels(predicted)} (${basis}): ${ratio.toFixed(2)}${spread} of the noise`,
     );
   }
   if (worst) {

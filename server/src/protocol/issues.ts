@@ -437,8 +437,9 @@ export interface IssueFacts extends Readonly<Record<ScriptCode, ScriptFindingFac
     /** dB at the output: of the sum of the layers' own effects, and of all of them at once. */
     readonly predicted: number;
     readonly measured: number;
-    /** |noise predicted / noise measured − 1|. */
+    /** |noise predicted / noise measured − 1|, and its standard error over batches; missing for a single batch. */
     readonly deviation: number;
+    readonly error?: number;
   };
   M17: Measured & {
     readonly position: 'first' | 'last';

@@ -251,6 +251,8 @@ export interface Additivity {
   readonly measured: Decibel;
   /** Predicted noise power divided by the measured one; 1 = effects add up. */
   readonly ratio: number;
+  /** Standard error of the ratio over batches of samples; missing where there is only one. */
+  readonly error?: number;
   /** `estimated` while one of the effects is. */
   readonly basis: Basis;
 }

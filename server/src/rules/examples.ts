@@ -88,7 +88,7 @@ export const examples: { readonly [C in keyof IssueFacts]?: IssueFacts[C] } = {
   },
   M25: { samples: 8, minimum: 32, variation: 0.17, unstable: 3 },
   M26: { scheme: 'w8a8', cosine: 0.9962, normRatio: 0.921 },
-  M27: { scheme: 'w4a4', predicted: 8.1, measured: 5.7, deviation: 0.42 },
+  M27: { scheme: 'w4a4', predicted: 8.1, measured: 5.7, deviation: 0.42, error: 0.06 },
   M28: { because: 'remainder', groupSize: 32, reduction: 72, layers: 4 },
   R01: { match: 'layer3.conv9', nearest: 'layer3.conv1' },
   R02: { match: 'fc', format: 'nf4', reason: 'analysis only in this version' },

@@ -210,7 +210,7 @@ const sentences: { readonly [C in IssueCode]: Sentence<C> } = {
   M26: (f) =>
     `${subject(f.scheme)}: cosine ${f.cosine.toFixed(4)} looks fine, yet the output is ${f.normRatio.toFixed(3)}× as long as it should be. Judge it by SQNR; look for clipping.`,
   M27: (f) =>
-    `${f.scheme}: the layers' own effects add up to ${decibels(f.predicted)} at the output, all at once give ${decibels(f.measured)}. Choose formats by runs of the whole network, or raise the bits.`,
+    `${f.scheme}: the layers' own effects add up to ${decibels(f.predicted)} at the output, all at once give ${decibels(f.measured)}: ${(100 * f.deviation).toFixed(0)} % of the noise amiss${f.error === undefined ? ', on one batch of samples' : ` (± ${(100 * f.error).toFixed(0)} % over batches of samples)`}. Choose formats by runs of the whole network, or raise the bits.`,
 };
 
 const slowReasons = {

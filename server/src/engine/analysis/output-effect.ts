@@ -61,6 +61,14 @@ export interface OutputEffect {
   /** Σe² at the output relative to Σx². */
   readonly noise: number;
   readonly basis: Basis;
+  /** Σe² of each batch of samples so far, where it is measured. */
+  readonly batches?: readonly BatchNoise[];
+}
+
+/** Noise at the output on some samples. */
+export interface BatchNoise {
+  readonly samples: number;
+  readonly noise: number;
 }
 
 /** Measures all layers; none when no output is real. Issues: whatever opening or running a session finds. */
@@ -138,7 +146,7 @@ type Carried = readonly { readonly piece: Piece; readonly changed: Tensors }[];
 
 class EffectSweep {
   readonly effects = new Map<string, OutputEffect>();
-  private readonly sums = new Map<string, { noise: number; signal: number }>();
+  private readonly sums = new Map<string, { noise: number; signal: number; batches: BatchNoise[] }>();
   /** Segments, most sensitive first. */
   private order: number[];
   /** Samples per run of each segment; never fewer than of the one before. */
@@ -215,13 +223,13 @@ class EffectSweep {
 
   /** @param single the first sample's tensors, which are a piece of their own. */
   private async measure(single: Tensors, first: number): Promise<Outcome<never> | undefined> {
-    const { feeds, batchSize, signal } = this.input;
+    const { feeds, batchSize } = this.input;
     const layers = this.segments.reduce((sum, segment) => sum + segment.pairs.length, 0);
     const runSize = Math.min(this.input.runSize ?? batchSize, batchSize);
-    this.total = layers * batchesOf(feeds.count - first, first, runSize, batchSize);
+    this.total = layers * batchesOf(feeds.count, runSize, batchSize);
     let kept = new KeptBatch();
     kept.append(single, first);
-    for await (const batch of feeds.batches(runSize, signal, first)) {
+    for await (const batch of this.rest(first, runSize)) {
       if (!batch.value) return fail(...batch.issues);
       const { count } = batch.value;
       if (kept.size >= batchSize) {
@@ -235,6 +243,20 @@ class EffectSweep {
       kept.append(exact.value, count);
     }
     return this.measureKept(kept);
+  }
+
+  /** The samples behind the `first`, so that with them every batch is whole. */
+  private async *rest(first: number, runSize: number): AsyncGenerator<Outcome<FeedBatch>> {
+    const { feeds, signal } = this.input;
+    let start = first;
+    if (first < runSize) {
+      for await (const batch of feeds.batches(runSize - first, signal, first)) {
+        yield batch;
+        start += batch.value?.count ?? 0;
+        break;
+      }
+    }
+    yield* feeds.batches(runSize, signal, start);
   }
 
   /** Pieces can be joined only where every tensor at a cut has the samples along its first axis. */
@@ -373,11 +395,17 @@ class EffectSweep {
   /** Adds a layer's noise on a batch and tells of it. */
   private async finish(layer: string, noise: number, kept: KeptBatch): Promise<void> {
     await checkpoint(this.input.signal);
-    const sums = this.sums.get(layer) ?? { noise: 0, signal: 0 };
+    const sums = this.sums.get(layer) ?? { noise: 0, signal: 0, batches: [] };
     this.sums.set(layer, sums);
     sums.noise += noise;
+    sums.batches.push({ samples: kept.size, noise });
     for (const piece of kept.pieces(1)) sums.signal += power(kept.tensor(this.target.name, piece));
-    this.effects.set(layer, { sqnr: sqnr(sums), noise: sums.noise / sums.signal, basis: 'measured' });
+    this.effects.set(layer, {
+      sqnr: sqnr(sums),
+      noise: sums.noise / sums.signal,
+      basis: 'measured',
+      batches: sums.batches,
+    });
     this.done++;
     this.input.progress?.(this.done, this.total, layer);
     this.input.effects?.(this.effects);
@@ -389,18 +417,9 @@ class EffectSweep {
   }
 }
 
-/** Batches of at least `batchSize` samples that `rest` samples make together with the `first`. */
-function batchesOf(rest: number, first: number, runSize: number, batchSize: number): number {
-  let batches = 1;
-  let size = first;
-  for (let left = rest; left > 0; left -= runSize) {
-    if (size >= batchSize) {
-      batches++;
-      size = 0;
-    }
-    size += runSize;
-  }
-  return batches;
+/** Batches of at least `batchSize` samples when they come in runs. */
+function batchesOf(samples: number, runSize: number, batchSize: number): number {
+  return Math.max(1, Math.ceil(samples / (Math.ceil(batchSize / runSize) * runSize)));
 }
 
 /** One layer's ends on two pieces that follow each other. */

@@ -25,6 +25,8 @@ export interface ShadowResult {
   readonly metrics: Readonly<Record<ComparisonKind, Readonly<Record<string, ErrorMetrics>>>>;
   /** Mean KL(softmax x ‖ softmax x̂) in nats at the output that holds class scores; null without one. */
   readonly divergence: number | null;
+  /** Σe² of the first compared output by run, with the samples of each. */
+  readonly runs?: readonly { readonly samples: number; readonly noise: number }[];
 }
 
 export interface RunShadowInput {
@@ -43,7 +45,9 @@ export async function runShadow(input: RunShadowInput): Promise<Outcome<ShadowRe
   const { shadow, session, feeds } = input;
   const figures = new ShadowFigures(shadow.comparisons, shadow.topOne);
   let samples = 0;
-  const result = (): ShadowResult => ({ samples, ...figures.result() });
+  const output = shadow.comparisons.find(({ kind }) => kind === 'output');
+  const runs: { samples: number; noise: number }[] = [];
+  const result = (): ShadowResult => ({ samples, ...figures.result(), runs });
   for await (const batch of feeds.batches(input.batchSize)) {
     await checkpoint(input.signal);
     if (!batch.value) return { value: undefined, issues: batch.issues };
@@ -51,6 +55,7 @@ export async function runShadow(input: RunShadowInput): Promise<Outcome<ShadowRe
     if (!ran.value) return { value: undefined, issues: ran.issues };
     figures.add(ran.value);
     samples += batch.value.count;
+    if (output) runs.push({ samples: batch.value.count, noise: scalar(ran.value[output.noise]) });
     input.progress({ stage: input.stage, done: samples, total: feeds.count, unit: 'samples' });
     input.partial?.(result());
   }

@@ -9,7 +9,7 @@ import type {
   OutputReport,
 } from '../../protocol/reports';
 import type { ModelFacts } from '../analysis/model-facts';
-import type { OutputEffect } from '../analysis/output-effect';
+import type { BatchNoise, OutputEffect } from '../analysis/output-effect';
 import type { ShadowResult } from '../analysis/run-shadow';
 import type { Issue } from '../base/issue';
 import { sqnr } from '../numerics/metrics';
@@ -36,6 +36,8 @@ export class Figures {
   samples = 0;
   private readonly layers = new Map<string, LayerFigures>();
   private readonly outputs: Record<string, OutputReport> = {};
+  /** Output noise of everything quantized, by scheme and batch. */
+  private readonly whole = new Map<string, readonly BatchNoise[]>();
 
   constructor(private readonly base: ModelFacts) {}
 
@@ -50,6 +52,7 @@ export class Figures {
 
   /** The whole configuration: every layer quantized. */
   takeWhole(scheme: string, result: ShadowResult): void {
+    this.whole.set(scheme, [...(result.runs ?? [])]);
     for (const [name, db] of Object.entries(result.sqnr.cumulative)) this.set(name, 'cumulative', scheme, db);
     for (const [name, metrics] of Object.entries(result.metrics.cumulative)) {
       this.set(name, 'cumulativeMetrics', scheme, metrics);
@@ -81,8 +84,15 @@ export class Figures {
     const measured = this.outputs[scheme]?.sqnr ?? null;
     const db = sqnr({ signal: 1, noise: predicted });
     if (effects.size === 0 || effects.size < layers || db === null || measured === null) return;
+    const error = ratioError([...effects.values()], this.whole.get(scheme) ?? []);
     this.patchOutput(scheme, {
-      additivity: { predicted: db, measured, ratio: predicted * 10 ** (measured / 10), basis },
+      additivity: {
+        predicted: db,
+        measured,
+        ratio: predicted * 10 ** (measured / 10),
+        basis,
+        ...(error === undefined ? {} : { error }),
+      },
     });
   }
 
@@ -114,4 +124,30 @@ export class Figures {
     const layer = this.layers.get(name) ?? {};
     this.layers.set(name, { ...layer, [field]: { ...layer[field], [scheme]: value } });
   }
+}
+
+/**
+ * Standard error of (noise of single effects, added up) / (noise of all at once), by leaving out one batch of samples
+ * at a time; `undefined` for one batch, or while effects and whole do not stand on the same batches.
+ */
+export function ratioError(
+  effects: readonly Pick<OutputEffect, 'batches'>[],
+  whole: readonly BatchNoise[],
+): number | undefined {
+  if (whole.length < 2) return undefined;
+  const sums = whole.map(() => 0);
+  for (const { batches = [] } of effects) {
+    if (batches.length !== whole.length) return undefined;
+    for (const [index, { samples, noise }] of batches.entries()) {
+      if (samples !== whole[index]?.samples) return undefined;
+      sums[index] = (sums[index] ?? 0) + noise;
+    }
+  }
+  const predicted = sums.reduce((sum, one) => sum + one, 0);
+  const measured = whole.reduce((sum, { noise }) => sum + noise, 0);
+  const without = whole.map(({ noise }, index) => (predicted - (sums[index] ?? 0)) / (measured - noise));
+  const center = without.reduce((sum, one) => sum + one, 0) / without.length;
+  const spread = without.reduce((sum, one) => sum + (one - center) ** 2, 0);
+  const error = Math.sqrt((spread * (without.length - 1)) / without.length);
+  return Number.isFinite(error) ? error : undefined;
 }

@@ -198,6 +198,12 @@ describe('output effects by segments', () => {
     const parts = (await bySegments(made, { batchSize, runSize, progress })).value;
     expect(told.map(([done]) => done)).toEqual(told.map((_, index) => index + 1));
     expect(new Set(told.map(([, total]) => total))).toEqual(new Set([told.length]));
+    for (const { batches = [] } of parts?.values() ?? []) {
+      const counts = batches.map((batch) => batch.samples);
+      expect(counts.reduce((sum, one) => sum + one, 0)).toBe(6);
+      // Whole runs, so that they can be compared with those of the whole configuration.
+      for (const samples of counts.slice(0, -1)) expect(samples % runSize).toBe(0);
+    }
     for (const [name, effect] of whole ?? []) {
       expect(Math.abs((parts?.get(name)?.sqnr ?? Number.NaN) - (effect.sqnr ?? 0))).toBeLessThan(TOLERANCE);
     }
