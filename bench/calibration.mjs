@@ -1,6 +1,7 @@
 // Calibration against plain inference on the same samples, in the same run: time, processor time and peak memory of
 // each estimator as a multiple of plain inference at the batch size that the calibration chose. Every measurement is a
 // process of its own, started as the product starts its children; repetitions take turns, the least of each counts.
+// Where the machine has other work, only the ratio of processor times says something.
 // Usage: node bench/calibration.mjs MODEL DATA [--samples 128] [--repeat 5] [--estimators a,b] [--mean …] [--std …]
 //   [--scale …] [--resize N] [--crop N] [--threads 1]
 import { spawnSync } from 'node:child_process';
@@ -71,9 +72,11 @@ for (let turn = 0; turn < repeat; turn++) {
 }
 
 console.log(
-  `${path.basename(model)}, ${samples} samples; ${os.cpus()[0]?.model ?? 'CPU'}, Node ${process.versions.node}; least of ${repeat}`,
+  `${path.basename(model)}, ${samples} samples; ${os.cpus()[0]?.model ?? 'CPU'}, Node ${process.versions.node}; least of ${repeat}; load ${os.loadavg()[0].toFixed(1)}`,
 );
-console.log('| | batch | job s | processor s | process s | peak MB | job | processor | process | memory |');
+console.log(
+  '| | batch | job s | processor s | process s | peak MB | job, ratio | processor, ratio | process, ratio | memory, ratio |',
+);
 console.log('|---|---|---|---|---|---|---|---|---|---|');
 for (const batch of batches) console.log(row(`plain ${batch}`, batch));
 for (const estimator of estimators) {

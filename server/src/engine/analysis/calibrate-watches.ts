@@ -18,7 +18,7 @@ export const FREE_DIMENSION = 256;
  * Elements of one tensor, over all samples, that are counted one by one. Of larger ones a part is, spread over every
  * sample, beside the exact extremes: neighbours in an image hardly tell more.
  */
-const COUNTED_ELEMENTS = 8 << 20;
+const COUNTED_ELEMENTS = 4 << 20;
 
 /** The same where an estimator needs extremes only: every other run shows its part, for the facts. */
 const LOOK_ELEMENTS = 64 << 10;
@@ -71,7 +71,7 @@ export function watchesFor(input: WatchesInput): readonly TensorWatch[] {
     const thinned = canThin ? strideFor(shape, all, bound) : 1;
     const stride = shows ? thinned : undefined;
     // What cannot be thinned out in the graph is afterwards; to draw from less takes longer than to count.
-    const drawn = thinned === 1 && !look ? Math.ceil(all / (32 * bound)) : 1;
+    const drawn = thinned === 1 && !look ? Math.ceil(all / (64 * bound)) : 1;
     const reduced = look || thinned > 1 || drawn > 1;
     const ends = reduced ? (bounded(model, source) ? 'largest' : 'both') : 'none';
     const tap = { value: source, float: type === 'float32', shape, ends, stride } as const;
