@@ -12,7 +12,7 @@ import { tmpdir } from 'node:os';
 import * as path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { placeIn } from '../../../server/src/cli/lint-scripts';
-import { runCli } from './run-cli';
+import { root, runCli } from './run-cli';
 
 const folder = mkdtempSync(path.join(tmpdir(), 'quantlens-lint-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -107,6 +107,14 @@ describe('lint on scripts', () => {
     const name = file('h/book.ipynb', text);
     const found = runCli(['lint', name], { cwd: folder });
     expect(found.stdout).toMatch(/^h\/book\.ipynb:cell 2:2:24: error S10/m);
+    const [{ pattern }] = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8')).contributes
+      .problemMatchers;
+    const problem = new RegExp(pattern.regexp, 'm').exec(found.stdout);
+    expect([pattern.file, pattern.line, pattern.column].map((group: number) => problem?.[group])).toEqual([
+      'h/book.ipynb',
+      '2',
+      '24',
+    ]);
     expect(runCli(['lint', name, '--fix'], { cwd: folder }).stdout).toMatch(/1 fix applied/);
     const at = text.indexOf('activation=MinMaxObserver()');
     const expected = `${text.slice(0, at)}activation=MinMaxObserver${text.slice(at + 'activation=MinMaxObserver()'.length)}`;
