@@ -124,6 +124,11 @@ export class Scripts {
     return this.held.size > 0;
   }
 
+  /** True once some version of a script was analysed. */
+  isKnown(document: TextDocument): boolean {
+    return document.languageId !== 'python' || this.held.has(this.source(document).uri);
+  }
+
   /** Resolves once {@link of} can answer: with the parser, if the document needs it. */
   async ready(document: TextDocument): Promise<void> {
     if (document.languageId !== 'python' || this.parser || !this.isEnabled()) return;

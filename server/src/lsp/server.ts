@@ -394,7 +394,13 @@ class Server {
       await pause(TYPING_PAUSE, token);
       if (this.documents.get(uri)?.version !== version) throw outdated(isDiagnostic);
     }
-    await this.scripts.ready(document);
+    const ready = this.scripts.ready(document);
+    if (moment === AT_ONCE && !this.scripts.isKnown(document)) {
+      // Opened a moment ago: whoever asks next finds it analysed.
+      void ready.then(() => setImmediate(() => this.look(document)));
+      return undefined;
+    }
+    await ready;
     const seen = this.look(document);
     if (seen?.kind !== 'script' || moment === 0) return seen;
     await this.scripts.settled(document, moment);
