@@ -96,10 +96,14 @@ function withMinima(name: string, bits: 4 | 5): BlockType {
     for (let group = 0; group < 8; group++) {
       const groupScale = scale * scaleOf(bytes, start.groups, group);
       const groupMinimum = minimum * minimumOf(bytes, start.groups, group);
+      const codes = start.codes + (group >> 1) * 32;
+      const from = to + group * 32;
+      const high = group & 1;
+      const five = bits === 5;
       for (let index = 0; index < 32; index++) {
-        const low = nibble(bytes, start.codes + (group >> 1) * 32 + index, group & 1);
-        const code = bits === 5 ? low | (bit(bytes, start.fifth + index, group) << 4) : low;
-        target[to + group * 32 + index] = groupScale * code - groupMinimum;
+        const low = nibble(bytes, codes + index, high);
+        const code = five ? low | (bit(bytes, start.fifth + index, group) << 4) : low;
+        target[from + index] = groupScale * code - groupMinimum;
       }
     }
   });
