@@ -175,18 +175,13 @@ describe('calibrate and quantize', () => {
     const asked = ['compare', demo, int8, '--data', test, ...normalise, '--samples', '16'];
     const compared = checkJson(asked) as Compared;
     expect(compared.layers.every((layer) => (layer.local?.file ?? 0) > 10)).toBe(true);
-    for (const [only, other] of [
-      ['cumulative', 'local'],
-      ['local', 'cumulative'],
-    ] as const) {
-      const { layers } = checkJson([...asked, '--metric', only]) as Compared;
-      expect(layers.map(({ name }) => name)).toEqual(compared.layers.map(({ name }) => name));
-      layers.forEach((layer, index) => {
-        expect(layer[only]?.file).toBeCloseTo(compared.layers[index]?.[only]?.file ?? Number.NaN, 3);
-        expect(layer[other]).toBeUndefined();
-      });
-    }
-  });
+    const alone = checkJson([...asked, '--metric', 'cumulative']) as Compared;
+    expect(alone.layers.map(({ name }) => name)).toEqual(compared.layers.map(({ name }) => name));
+    alone.layers.forEach((layer, index) => {
+      expect(layer.cumulative?.file).toBeCloseTo(compared.layers[index]?.cumulative?.file ?? Number.NaN, 3);
+      expect(layer.local).toBeUndefined();
+    });
+  }, 60_000);
 
   it('refuses ranges of another model', () => {
     const ranges = inFolder('ranges.json');
