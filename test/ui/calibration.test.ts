@@ -1,6 +1,6 @@
 /** The calibration panel: a run seen advancing, cancelled, run to its end, quantized from, and its process killed. */
 import assert from 'node:assert/strict';
-import { readFile, stat, writeFile } from 'node:fs/promises';
+import { copyFile, readFile, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import process from 'node:process';
 import type { FrameLocator, Locator } from 'playwright-core';
@@ -51,8 +51,10 @@ describe('calibration panel', () => {
 
   before(async () => {
     workbench = await openWorkbench({
-      prepare: (folder) =>
-        repeatSamples(path.join(folder, 'data/train128_x.npy'), path.join(folder, manySamples), 48),
+      prepare: async (folder) => {
+        await repeatSamples(path.join(folder, 'data/train128_x.npy'), path.join(folder, manySamples), 48);
+        await copyFile(path.join(folder, 'fashion_mobile.onnx'), path.join(folder, 'unopened.onnx'));
+      },
     });
   });
   after(() => workbench.close());
@@ -184,6 +186,22 @@ describe('calibration panel', () => {
     await until('the pictures are measured', async () =>
       /Calibrated\s+16 samples/.test(await resultAfter(30)),
     );
+  });
+
+  it('takes a model from the explorer that is not open, with its layers', async () => {
+    await workbench.showExplorer();
+    await workbench.contextMenu(workbench.explorerRow('unopened.onnx'), 'Calibrate');
+    panel = await workbench.webview('#form');
+    const model = panel.locator('vscode-dropdown#model .selected-value');
+    await until('the panel has the model', async () => /unopened\.onnx/.test(await model.innerText()));
+    const layers = workbench.page.locator('.pane').filter({ hasText: 'Layers' });
+    await layers.locator('.pane-header').filter({ hasText: 'unopened.onnx' }).waitFor();
+    await layers.locator('.monaco-list-row').filter({ hasText: 'blocks.0.expand' }).waitFor();
+    assert.equal(await workbench.tab('unopened.onnx').count(), 0);
+    await openSettings();
+    await panel.locator('#run').click();
+    await until('it is calibrated', async () => /unopened\.onnx/.test(await resultAfter(40)));
+    await workbench.screenshot('calibration-unopened');
   });
 });
 

@@ -84,6 +84,16 @@ describe('history of runs', () => {
     assert.match(copied, /\| Quantize int8 \| fashion_mobile\.onnx \| done \|.* dB/);
     await workbench.contextMenu(quantized(), 'Open Output');
     await workbench.tab('fashion_mobile.int8.onnx').waitFor();
+    const page = await workbench.webview('#layers th[data-column="quantized:execution"]');
+    const row = page.locator('#layers tbody tr[data-key]').first();
+    assert.match(await row.innerText(), /int8\.channel.*float △\s+another operator/s);
+    const reason = await row.locator('td span[title]').last().getAttribute('title');
+    assert.match(reason ?? '', /\w+ \w+ \w+/, 'the reason is told in words');
+    assert.ok(
+      await page.locator('html').evaluate(({ scrollWidth, clientWidth }) => scrollWidth <= clientWidth),
+      'all columns are in sight',
+    );
+    await workbench.screenshot('history-output');
     const calibrated = rows().filter({ hasText: 'Calibrate w8a8' });
     await calibrated.hover();
     await calibrated.locator('.action-label[aria-label="Run Again"]').click();

@@ -78,5 +78,5 @@ function bare(layer: LayerReport): LayerReport {
     activation: _activation,
     ...rest
   } = layer;
-  return rest;
+  return Object.keys(rest).length === Object.keys(layer).length ? layer : rest;
 }

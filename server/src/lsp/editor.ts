@@ -9,7 +9,7 @@ import type { ModelView } from '../protocol/views';
 import { editorWords } from '../rules/words';
 import type { ClientFacts } from './client-facts';
 import { progressText } from './progress-text';
-import { ToldViews } from './told-views';
+import { ToldViews, type ViewNews } from './told-views';
 
 /** The door to the editor; answers and failures of requests are of no interest. */
 export interface Door {
@@ -135,16 +135,16 @@ export class Editor {
     this.timer = undefined;
     const began = performance.now();
     const client = this.host.client();
+    const files = [...this.files];
+    this.files.clear();
     if (this.host.knowsUs()) {
-      for (const file of this.files) {
+      for (const file of files) {
         const view = this.host.view(file);
-        const news = client.takesRows
-          ? this.toldViews.news(view)
-          : { method: modelViewChanged, params: view };
+        const news = client.takesRows ? this.toldViews.news(view) : wholeView(view);
         this.door.notify(news.method, news.params);
+        if (news.isPartial) this.files.add(file);
       }
     }
-    this.files.clear();
     if (this.stale) for (const method of client.refreshes) this.door.request(method).catch(() => {});
     this.stale = false;
     if (!client.pullDiagnostics) {
@@ -154,6 +154,7 @@ export class Editor {
     this.status();
     const took = performance.now() - began;
     this.earliest = began + Math.max(INTERVAL, took / SHARE);
+    if (this.files.size > 0) this.schedule();
   }
 
   private status(): void {
@@ -166,6 +167,10 @@ export class Editor {
     this.told = text;
     this.door.notify(serverStatus, params);
   }
+}
+
+function wholeView(view: ModelView): ViewNews {
+  return { method: modelViewChanged, params: view, isPartial: false };
 }
 
 const silent = { report() {}, end() {} };

@@ -54,7 +54,7 @@ export interface QuantizedRow {
    * and multiplies as its accuracy level says, or in float; missing = not looked at.
    */
   readonly execution?: 'integer' | 'blocks' | 'float';
-  /** Why it stays float, where that is known. */
+  /** Why it stays float, where that is known: a clause. */
   readonly reason?: string;
 }
 

@@ -309,12 +309,8 @@ export function cells(layer: LayerReport): readonly ErrorCell[] {
       verdict: verdictOf(db),
       basis: 'measured',
     }));
-  const weight = measured('weight', layer.weightSqnr).map((cell) => ({
-    ...cell,
-    bytes: storedBytes(layer, cell.format),
-  }));
   return [
-    ...weight,
+    ...weightCells(layer, measured),
     ...measured('local', layer.local),
     ...measured('cumulative', layer.cumulative),
     ...measured('output', layer.outputEffect).map((cell) => ({
@@ -322,6 +318,27 @@ export function cells(layer: LayerReport): readonly ErrorCell[] {
       basis: layer.outputEffectBasis?.[cell.format] ?? cell.basis,
     })),
   ];
+}
+
+/** Cells of weights by their figures, which stay while everything else of a layer is measured. */
+const weightCellsHeld = new WeakMap<object, { readonly of: string; readonly cells: readonly ErrorCell[] }>();
+
+function weightCells(
+  layer: LayerReport,
+  measured: (effect: Effect, values: LayerReport['weightSqnr']) => readonly ErrorCell[],
+): readonly ErrorCell[] {
+  const { weightSqnr } = layer;
+  if (!weightSqnr) return [];
+  const held = weightCellsHeld.get(weightSqnr);
+  // What a size follows from.
+  const of = `${layer.params} ${layer.bytes} ${layer.facts?.channels}`;
+  if (held?.of === of) return held.cells;
+  const made = measured('weight', weightSqnr).map((cell) => ({
+    ...cell,
+    bytes: storedBytes(layer, cell.format),
+  }));
+  weightCellsHeld.set(weightSqnr, { of, cells: made });
+  return made;
 }
 
 function columns(report: AnalysisReport): ModelView['columns'] {

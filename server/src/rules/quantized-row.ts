@@ -1,6 +1,7 @@
 /** What the editor shows of a layer that is quantized already: the facts of its codes and scales in short words. */
 import type { LayerReport, QuantizedLayerFacts, UnfusedNode } from '../protocol/reports';
 import type { QuantizedRow } from '../protocol/views';
+import { unfusedWords } from './quantized-words';
 
 /** `int8.channel`, `uint4.group32 asym`: how the weight's codes are stored. */
 export function storedWeightFormat(facts: QuantizedLayerFacts): string {
@@ -27,7 +28,7 @@ export function quantizedRow(
     scaleSpread: facts.scaleSpread,
     badScales: facts.badScales,
     ...(facts.fused === undefined ? {} : { execution: executionOf(facts) }),
-    ...(facts.fused === false && reason !== undefined ? { reason } : {}),
+    ...(facts.fused === false && reason !== undefined ? { reason: unfusedWords[reason] } : {}),
   };
 }
 

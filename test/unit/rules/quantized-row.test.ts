@@ -49,7 +49,8 @@ describe('the row of a quantized layer', () => {
     expect(quantizedRow(layer('a', { quantized: facts }), unfused)).not.toHaveProperty('execution');
     check({ fused: true }, { execution: 'integer' }, unfused);
     check({ fused: true, form: 'matmul-n-bits' }, { execution: 'blocks' }, unfused);
-    check({ fused: false }, { execution: 'float', reason: 'bias-scale' }, unfused);
+    const reason = 'the scale of its bias is not input scale times weight scale';
+    check({ fused: false }, { execution: 'float', reason }, unfused);
     expect(quantizedRow(layer('b', { quantized: { ...facts, fused: false } }), unfused)).not.toHaveProperty(
       'reason',
     );

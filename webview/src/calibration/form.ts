@@ -134,6 +134,12 @@ export class Form {
     this.show();
   }
 
+  /** Another model was chosen: what was asked of the one before makes room. */
+  openSettings(): void {
+    this.settings.open = true;
+    this.element.scrollIntoView({ block: 'start' });
+  }
+
   /** The button that runs it; the page places it where it stays in sight. */
   get action(): HTMLElement {
     return this.runButton.element;

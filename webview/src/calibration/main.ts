@@ -17,6 +17,8 @@ interface State {
 registerComponents();
 const host = connect<FromCalibrationPanel, ToCalibrationPanel, State>();
 let forms = host.recall()?.forms ?? {};
+/** Model that the form shows. */
+let chosen: string | null = null;
 let prefilled = host.recall()?.prefilled;
 
 const form = new Form({
@@ -62,6 +64,8 @@ function receive(message: ToCalibrationPanel): void {
       const kept = selected === null ? undefined : forms[selected];
       form.offerRecipe(hasRecipe ?? false);
       form.setModels(models, selected, trusted, { ...defaults, ...kept });
+      chosen = selected;
+      if (!run.fits(chosen)) form.openSettings();
       return;
     }
     case 'picked':
@@ -78,6 +82,7 @@ function receive(message: ToCalibrationPanel): void {
     case 'finished':
       form.setRunning(false, message.result.state === 'failed');
       run.finish(message.result);
+      if (!run.fits(chosen)) form.openSettings();
       return;
     case 'quantized':
       run.quantized(message.result);

@@ -36,6 +36,7 @@ export class Run {
   readonly live: HTMLElement;
   private scheme = '';
   private model = '';
+  private modelUri: string | undefined;
   /** The ranges come from no real input, which the result must say. */
   private noData = false;
   private readonly bar = make('progress', {
@@ -80,6 +81,8 @@ export class Run {
   start({ modelUri, scheme, source }: CalibrationRequest): void {
     this.scheme = scheme;
     this.noData = !isPath(source);
+    this.modelUri = modelUri;
+    this.element.hidden = false;
     this.model = decodeURIComponent(modelUri.slice(modelUri.lastIndexOf('/') + 1));
     this.live.hidden = false;
     this.result.hidden = true;
@@ -116,6 +119,14 @@ export class Run {
     // The form is open again above it; in a low panel the result starts where the eye is.
     if (result.state === 'failed') this.result.scrollIntoView({ block: 'nearest' });
     else if (window.innerHeight <= lowPanel) this.result.scrollIntoView({ block: 'start' });
+  }
+
+  /** False when figures of another model are known: they are out of sight while this one is chosen. */
+  fits(selected: string | null): boolean {
+    if (this.modelUri === undefined || !this.live.hidden) return true;
+    const fits = this.modelUri === selected;
+    this.element.hidden = !fits;
+    return fits;
   }
 
   quantized({ state, summary }: QuantizeResult): void {

@@ -1,6 +1,6 @@
 /** Columns for layers that are quantized already: what codes and scales tell where there is no error to show. */
 import type { LayerRow, QuantizedRow } from '../../../server/src/protocol/views';
-import { make } from '../shared/dom';
+import { make, spoken } from '../shared/dom';
 import { percent } from '../shared/figures';
 import { say } from '../shared/rpc';
 import type { Column } from '../shared/table';
@@ -52,10 +52,11 @@ export function quantizedColumns(layers: readonly LayerRow[]): readonly Column<L
   ];
 }
 
-function executionText({ execution, reason }: QuantizedRow): string {
+/** The reason is a sentence: pointed at, it is told, and read aloud with the sign. */
+function executionText({ execution }: QuantizedRow): string {
   if (execution === undefined) return '–';
   const name = say(`execution.${execution}`);
-  return execution !== 'float' ? name : `${name} △ ${reason ?? ''}`.trimEnd();
+  return execution === 'float' ? `${name} △` : name;
 }
 
 function column(
@@ -73,8 +74,13 @@ function column(
     title: say(`quantizedTitle.${id}`),
     class: isNumber ? 'number-column' : '',
     sortValue: knownValue,
-    render: ({ quantized }) =>
-      quantized ? [make('span', { title: title?.(quantized) }, shown(quantized))] : ['–'],
+    render: ({ quantized }) => {
+      if (!quantized) return ['–'];
+      const told = title?.(quantized);
+      return [
+        make('span', { title: told }, shown(quantized), told === undefined ? undefined : spoken(` ${told}`)),
+      ];
+    },
     copy: [{ label, value: knownValue }],
   };
 }
