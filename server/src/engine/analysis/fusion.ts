@@ -45,6 +45,8 @@ export function fusionOf(
     const left = there.find((node) => !INTEGER_OPS.test(node.opType) && node.opType !== 'DequantizeLinear');
     if (integer || !left) continue;
     const reason = reasonOf(left, layer.weightInput);
+    // Neither its input nor its output is quantized: the file asks for the weight alone, and nothing failed to fuse.
+    if (reason === 'input-not-quantized' && outputOf(left).reason === 'output-not-quantized') continue;
     unfused.push({ node: layer.node.label, op: layer.node.opType, layer: layer.name, reason });
   }
   for (const node of model.graph.nodes) {

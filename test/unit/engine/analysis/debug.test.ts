@@ -44,12 +44,14 @@ interface Variant {
   readonly weightAttributes?: Record<string, number>;
   /** From the convolution's output `y` to the graph output `z`. */
   readonly tail?: readonly NodeProto[];
+  /** The convolution reads `x` itself. */
+  readonly floatInput?: boolean;
 }
 
 const codes = Array.from({ length: 4 * 27 }, (_, index) => ((index * 37) % 255) - 127);
 
 /** One QDQ convolution: uint8 activations, int8 weight, int32 bias of the right scale unless told otherwise. */
-function qdqConv({ bias, weight, weightAttributes, tail }: Variant = {}): ModelProto {
+function qdqConv({ bias, weight, weightAttributes, tail, floatInput }: Variant = {}): ModelProto {
   return model({
     inputs: [valueInfo('x', ['N', 3, 6, 6])],
     outputs: [valueInfo('z', undefined)],
@@ -62,11 +64,10 @@ function qdqConv({ bias, weight, weightAttributes, tail }: Variant = {}): ModelP
       ...parameters('yq', 0.05, 0),
     ],
     nodes: [
-      quantize('x', 'xq'),
-      dequantize('xq', 'xd'),
+      ...(floatInput ? [] : [quantize('x', 'xq'), dequantize('xq', 'xd')]),
       dequantize('w', 'wd', weightAttributes),
       dequantize('b', 'bd'),
-      node('Conv', ['xd', 'wd', 'bd'], ['y'], { kernel_shape: [3, 3] }),
+      node('Conv', [floatInput ? 'x' : 'xd', 'wd', 'bd'], ['y'], { kernel_shape: [3, 3] }),
       ...(tail ?? [quantize('y', 'yq'), dequantize('yq', 'z')]),
     ],
   });
@@ -107,6 +108,18 @@ describe('fusion, as onnxruntime does it', () => {
       qdqConv({ bias: parameters('b', 0.002, 0, 'int32') }),
       false,
       ['bias-scale'],
+    ],
+    [
+      'one whose weight alone is quantized, as asked for',
+      qdqConv({ floatInput: true, tail: [node('Identity', ['y'], ['z'])] }),
+      false,
+      [],
+    ],
+    [
+      'one with a float input between quantizers',
+      qdqConv({ floatInput: true }),
+      false,
+      ['input-not-quantized'],
     ],
     [
       'one whose channels have different zero points',
