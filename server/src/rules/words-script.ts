@@ -135,7 +135,8 @@ export const scriptSentences: { readonly [C in ScriptCode]: (facts: ScriptFindin
     `${subject} never returns None, so calibration never ends. Count the samples and return None after the last.`,
   S72: ({ subject, instead }) =>
     `${subject}: names are looked up in a list, so this one matches other names or none. Write ${instead}.`,
-  S73: ({ subject, detail }) => `${detail} no longer takes ${subject} and raises. Leave it out.`,
+  S73: ({ subject, instead, detail }) =>
+    `${detail} takes no ${subject} since ${instead} and raises. Leave it out.`,
   S74: ({ subject, instead }) => `"${subject}" is read by nobody. The option is called "${instead}".`,
   S75: ({ subject, instead }) =>
     `${subject} without ${instead}: the model is not quantized. Set ${instead} to [tf.lite.Optimize.DEFAULT].`,
@@ -152,15 +153,16 @@ export const scriptSentences: { readonly [C in ScriptCode]: (facts: ScriptFindin
     `${subject} works on a copy, and its result is thrown away. To keep it, ${instead}.`,
   S82: ({ subject, instead }) =>
     `${subject} of a converted network: what is loaded from it does not run. Save its ${instead}, or a scripted network.`,
-  S83: ({ subject, instead }) => `${subject} needs ${instead} and raises without. Pass a tuple of inputs.`,
+  S83: ({ subject, instead }) =>
+    `${subject} needs ${instead} since PyTorch 1.13 and raises without. Pass a tuple of inputs.`,
   S84: ({ subject, instead }) =>
-    `${subject} is no backend of quantization; PyTorch raises, or takes a weak default. Use ${instead}.`,
+    `${subject} is no backend of quantization: PyTorch raises since 1.13 and took a weak default before. Use ${instead}.`,
   S85: ({ subject }) => `${subject} changes the network itself and returns None. Call it as a statement.`,
-  S86: ({ subject, detail }) =>
-    `${subject} on a model in ${detail} bits raises: it has its place and types from loading. Leave it out.`,
+  S86: ({ subject, instead, detail }) =>
+    `${subject} on a model in ${detail} bits raises ${instead}: it has its place and types from loading. Leave it out.`,
   S87: ({ subject, instead }) => `${subject} beside ${instead}: only one can be used. Keep one.`,
   S88: ({ subject }) =>
-    `${subject} beside quantization_config raises: the configuration says it already. Leave it out.`,
+    `${subject} beside quantization_config raises since Transformers 4.38: the configuration says it already. Leave it out.`,
   S89: ({ subject, detail }) =>
     `${subject} rounds the sum to ${detail} bits again and loses part of the adapters. Merge into a base in half precision.`,
   S90: ({ subject, instead }) => `${subject} is refused. It takes ${instead}.`,

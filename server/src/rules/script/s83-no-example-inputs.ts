@@ -5,11 +5,11 @@ import { isForSomeVersions } from './versions';
 
 export const s83: ScriptRule<'S83'> = {
   code: 'S83',
-  severity: 'error',
+  severity: 'warning',
   title: 'FX preparation without example inputs',
   documentation: {
     trigger:
-      '`prepare_fx(model, mapping)` or `prepare_qat_fx(model, mapping)` with two arguments. Silent inside `try` and below a question for the version.',
+      '`prepare_fx(model, mapping)` or `prepare_qat_fx(model, mapping)` with two arguments. Silent inside `try` and below a question for the version. A warning, since the installed version is not known.',
     why: 'Since PyTorch 1.13 the third argument has no default: the call raises TypeError.',
     remedy: 'Pass a tuple of inputs: `prepare_fx(model, mapping, (torch.randn(1, 3, 224, 224),))`.',
     source: 'torch/ao/quantization/quantize_fx.py; github.com/pytorch/tutorials/pull/2089.',

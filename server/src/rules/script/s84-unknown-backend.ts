@@ -5,14 +5,14 @@ import { callsOf, type ScriptRule } from './script-rule';
 
 export const s84: ScriptRule<'S84'> = {
   code: 'S84',
-  severity: 'error',
+  severity: 'warning',
   title: 'Unknown quantization backend',
   documentation: {
     trigger:
       '`get_default_qconfig("…")` or one of its relatives names a backend other than fbgemm, x86, qnnpack and onednn.',
-    why: 'Older versions silently fall back to a per-tensor min-max configuration; newer ones raise.',
+    why: 'PyTorch raises from 1.13 on; before, it silently falls back to a per-tensor min-max configuration.',
     remedy: 'Use "x86" on servers and "qnnpack" on ARM. GPUs are served by torchao and TensorRT.',
-    source: 'torch/ao/quantization/qconfig.py, get_default_qconfig.',
+    source: 'torch/ao/quantization/qconfig.py, get_default_qconfig; github.com/pytorch/pytorch/pull/86259.',
   },
   check(facts) {
     return callsOf(facts, ...functions).flatMap((call) => {

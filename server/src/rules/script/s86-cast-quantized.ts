@@ -6,12 +6,12 @@ import type { ScriptFix, ScriptRule } from './script-rule';
 
 export const s86: ScriptRule<'S86'> = {
   code: 'S86',
-  severity: 'error',
+  severity: 'warning',
   title: 'Quantized model cast or moved',
   documentation: {
     trigger:
-      '`.half()`, `.float()`, `.bfloat16()` or `.to(torch.float16)` on a model that `from_pretrained` loaded in 4 or 8 bits. A warning for `.to(device)` and `.cuda()` of one in 8 bits.',
-    why: 'Transformers refuses to cast such a model; moving one in 8 bits raises before bitsandbytes 0.48. It lies on its device with its types already.',
+      '`.half()`, `.float()`, `.bfloat16()` or `.to(torch.float16)` on a model that `from_pretrained` loaded in 4 or 8 bits; `.to(device)` and `.cuda()` of one in 8 bits. A warning, since the installed versions are not known.',
+    why: 'Transformers refuses to cast such a model (4.30 and later); moving one in 8 bits raises before bitsandbytes 0.48. It lies on its device with its types already.',
     remedy: 'Leave the call out; choose types and place with `dtype` and `device_map` of `from_pretrained`.',
     source:
       'transformers, modeling_utils.py; github.com/huggingface/transformers/issues/38717; github.com/bitsandbytes-foundation/bitsandbytes/issues/547.',
@@ -28,9 +28,8 @@ export const s86: ScriptRule<'S86'> = {
           const fix = fixOf(call);
           return [
             {
-              facts: { subject: `.${call.name}()`, detail: bits },
+              facts: { subject: `.${call.name}()`, instead: refusals[change], detail: bits },
               span: call.nameSpan,
-              ...(change === 'move' && { severity: 'warning' as const }),
               ...(fix && { fix }),
             },
           ];
@@ -40,10 +39,16 @@ export const s86: ScriptRule<'S86'> = {
   },
 };
 
+/** Who refuses it, and in which versions. */
+const refusals = {
+  cast: 'with Transformers 4.30 and later',
+  move: 'with bitsandbytes before 0.48',
+} as const;
+
 const types = /^torch\.(float16|float32|float64|bfloat16|half|float|double)$/;
 
 /** What a method does to a model, as far as it is certain. */
-function changeOf(call: Call): 'cast' | 'move' | undefined {
+function changeOf(call: Call): keyof typeof refusals | undefined {
   if (/^(half|float|bfloat16|double)$/.test(call.name)) return 'cast';
   if (call.name === 'cuda') return 'move';
   if (call.name !== 'to') return undefined;

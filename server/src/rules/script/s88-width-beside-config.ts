@@ -1,25 +1,26 @@
 /** S88: a width beside the configuration that states it. */
-import { argument, argumentValue } from '../../script/program';
+import { argument, argumentValue, type Call } from '../../script/program';
 import { booleanOf } from '../../script/values';
 import { isLoad, mentionsBits } from './bits-and-bytes';
-import { removeArgument, type ScriptRule } from './script-rule';
+import { callsLike, removeArgument, type ScriptRule } from './script-rule';
 
 export const s88: ScriptRule<'S88'> = {
   code: 'S88',
-  severity: 'error',
+  severity: 'warning',
   title: 'load_in_4bit beside quantization_config',
   documentation: {
-    trigger: '`from_pretrained(…, load_in_4bit=True, quantization_config=config)`, or the same with 8 bits.',
-    why: 'Transformers takes one or the other and raises: "You can\'t pass `load_in_4bit` or `load_in_8bit` as a kwarg when passing `quantization_config`".',
+    trigger:
+      '`from_pretrained(…, load_in_4bit=True, quantization_config=config)`, or the same with 8 bits. A warning, since the installed version is not known.',
+    why: 'Transformers takes one or the other and, from 4.38 on, raises: "You can\'t pass `load_in_4bit` or `load_in_8bit` as a kwarg when passing `quantization_config`".',
     remedy: 'Keep the configuration.',
     source:
-      'transformers, modeling_utils.py; github.com/04RR/LLM-Trainer/issues/2; github.com/haotian-liu/LLaVA/issues/1638.',
+      'transformers, modeling_utils.py; github.com/hiyouga/LlamaFactory/issues/4157; github.com/04RR/LLM-Trainer/issues/2; github.com/haotian-liu/LLaVA/issues/1638.',
   },
   check(facts) {
     if (!mentionsBits.test(facts.text)) return [];
-    return facts.program.calls.flatMap((call) => {
+    return callsLike(facts, isConfigured).flatMap((call) => {
       const config = argument(call, 'quantization_config');
-      if (!isLoad(call.path) || !config || config === 'hidden') return [];
+      if (!config || config === 'hidden') return [];
       // A configuration that is None, or may be, takes nothing.
       if (config.value.kind === 'constant') return [];
       const stated = argumentValue(call, 'quantization_config');
@@ -35,3 +36,7 @@ export const s88: ScriptRule<'S88'> = {
     });
   },
 };
+
+function isConfigured(call: Call): boolean {
+  return isLoad(call.path) && argument(call, 'quantization_config') !== undefined;
+}
