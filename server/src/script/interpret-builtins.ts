@@ -361,5 +361,7 @@ export function construct(path: string, args: Arguments, origin: Place): ObjectV
 
 /** `torch.nn.modules.conv.Conv2d` and `torch.nn.Conv2d` are one class. */
 export function canonicalModule(path: string): string {
-  return path.replace(/^torch\.nn\.modules\.(\w+\.)?/, 'torch.nn.');
+  return path.startsWith('torch.nn.modules.')
+    ? path.replace(/^torch\.nn\.modules\.(\w+\.)?/, 'torch.nn.')
+    : path;
 }

@@ -4,16 +4,8 @@
  * executed: unknown calls give `unknown`, a step budget ends runaway loops, both branches of an unknown choice are
  * taken.
  */
-import {
-  builtins,
-  callMethod,
-  callModuleMethod,
-  callTextMethod,
-  canonicalModule,
-  construct,
-  helperFunctions,
-  libraryFunctions,
-} from './interpret-builtins';
+import { callMethod, callModuleMethod, callTextMethod } from './interpret-builtins';
+import { callBuiltin, callPath } from './interpret-calls';
 import {
   basesOf,
   classAttribute,
@@ -24,9 +16,10 @@ import {
   methodOf,
   ownerOf,
 } from './interpret-classes';
-import { type Frame, isPair, MAXIMUM_DEPTH, type Machine, preferred, type World } from './interpret-frame';
+import { comprehension } from './interpret-comprehension';
+import { type Frame, MAXIMUM_DEPTH, type Machine, preferred, type World } from './interpret-frame';
 import { operate, subscript } from './interpret-operators';
-import { assign, runBlock } from './interpret-statements';
+import { runBlock } from './interpret-statements';
 import {
   type Arguments,
   type ClassValue,
@@ -226,7 +219,7 @@ export class Interpreter implements Machine {
         return subscript(object, index, (part) => this.value(part, frame));
       }
       case 'comprehension':
-        return this.comprehension(expression, frame);
+        return comprehension(this, expression, frame);
       case 'lambda':
         return {
           kind: 'function',
@@ -272,42 +265,6 @@ export class Interpreter implements Machine {
     const truth = truthOf(first);
     if (truth === undefined) return preferred(first, this.value(right, frame));
     return truth === (operator === 'or') ? first : this.value(right, frame);
-  }
-
-  private comprehension(
-    expression: Extract<Expression, { kind: 'comprehension' }>,
-    frame: Frame,
-  ): PythonValue {
-    const items = this.comprehend(expression, 0, frame);
-    if (!isPair(expression.element)) return { kind: 'list', items };
-    const entries = new Map<string, PythonValue>();
-    for (const item of items) {
-      const [key, value] = item.kind === 'list' ? item.items : [];
-      const name = key && textOf(key);
-      if (name === undefined || !value) return unknownValue;
-      entries.set(name, value);
-    }
-    return { kind: 'dict', entries };
-  }
-
-  private comprehend(
-    expression: Extract<Expression, { kind: 'comprehension' }>,
-    level: number,
-    frame: Frame,
-  ): PythonValue[] {
-    const loop = expression.loops[level];
-    if (!loop) {
-      const kept = expression.conditions.every((test) => truthOf(this.value(test, frame)) !== false);
-      if (!kept) return [];
-      const { element } = expression;
-      if (!isPair(element)) return [this.value(element, frame)];
-      return [{ kind: 'list', items: element.parts.map((part) => this.value(part, frame)) }];
-    }
-    const items = iterate(this.value(loop.iterable, frame));
-    return (items ?? (this.world ? [unknownValue] : [])).flatMap((item) => {
-      assign(this, loop.target, item, frame);
-      return this.comprehend(expression, level + 1, frame);
-    });
   }
 
   private name(name: string, expression: Expression, frame: Frame): PythonValue {
@@ -410,23 +367,10 @@ export class Interpreter implements Machine {
       if (known) return known;
     }
     if (callee.kind === 'name') {
-      const special = this.callBuiltin(callee.name, args, frame);
+      const special = callBuiltin(callee.name, args, frame);
       if (special) return special;
     }
     return this.invoke(this.value(callee, frame), args, origin, frame);
-  }
-
-  private callBuiltin(name: string, args: Arguments, frame: Frame): PythonValue | undefined {
-    if (frame.environment.names.has(name) || frame.scope.names.has(name)) return undefined;
-    const [object, key, value] = args.positional;
-    const text = key && textOf(key);
-    if (name === 'setattr' && object?.kind === 'object' && text !== undefined && value) {
-      object.attributes.set(text, value);
-      return constantValue(null);
-    }
-    if (name === 'getattr' && object?.kind === 'object' && text !== undefined)
-      return object.attributes.get(text) ?? value ?? unknownValue;
-    return builtins[name]?.(args);
   }
 
   private callSuper(method: string, args: Arguments, frame: Frame): PythonValue {
@@ -458,25 +402,10 @@ export class Interpreter implements Machine {
         return this.invoke(target.target, { positional, keywords }, origin, frame);
       }
       case 'path':
-        return this.world?.call(target.path, args, origin) ?? this.invokePath(target.path, args, origin);
+        return this.world?.call(target.path, args, origin) ?? callPath(target.path, args, origin);
       default:
         return this.world?.apply(target, args, origin) ?? unknownValue;
     }
-  }
-
-  private invokePath(path: string, args: Arguments, origin: Place): PythonValue {
-    const library = libraryFunctions[path];
-    if (library) return library(args);
-    if (path === 'functools.partial') {
-      const [target, ...positional] = args.positional;
-      return target
-        ? { kind: 'partial', target, args: { positional, keywords: args.keywords } }
-        : unknownValue;
-    }
-    const name = canonicalModule(path).split('.').pop() ?? '';
-    const helper = helperFunctions[name];
-    if (helper) return helper(args);
-    return /^[A-Z]/.test(name) ? construct(path, args, origin) : unknownValue;
   }
 
   private arguments(expression: CallExpression, frame: Frame): Arguments {

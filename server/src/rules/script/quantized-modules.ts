@@ -18,20 +18,29 @@ import { stageEvents } from './torch-life';
  * whose `forward` a subclass replaces, or that are defined again below, are left out.
  */
 export function quantizedForwards(facts: ScriptFacts): readonly FunctionStatement[] {
+  const known = forwardsOf.get(facts) ?? findForwards(facts);
+  forwardsOf.set(facts, known);
+  return known;
+}
+
+/** Several rules ask. */
+const forwardsOf = new WeakMap<ScriptFacts, readonly FunctionStatement[]>();
+
+function findForwards(facts: ScriptFacts): readonly FunctionStatement[] {
   const stub = /QuantStub\s*\(/.test(facts.text);
   const prepared = stageEvents(facts).some(
     ({ flow, stage }) => flow === 'eager' && stage.startsWith('prepare'),
   );
   if (!stub || !prepared) return [];
   const { classes, scope } = facts.program;
+  const overridden = new Set(
+    classes
+      .filter((other) => other.statement.body.some(isForward))
+      .flatMap((other) => other.statement.bases.map(({ value }) => value.kind === 'name' && value.name)),
+  );
   return classes.flatMap(({ statement }) => {
     if (!isModule(statement, facts.program) || isReplaced(statement, scope)) return [];
-    const overridden = classes.some(
-      (other) =>
-        other.statement.body.some(isForward) &&
-        other.statement.bases.some(({ value }) => value.kind === 'name' && value.name === statement.name),
-    );
-    return overridden ? [] : statement.body.filter(isForward);
+    return overridden.has(statement.name) ? [] : statement.body.filter(isForward);
   });
 }
 

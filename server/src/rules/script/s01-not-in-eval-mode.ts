@@ -1,9 +1,7 @@
 /** S01: post-training preparation or fusion of a network in training mode. */
-
-import type { Call, Unit } from '../../script/program';
 import { foldsNothing, isAlikeInBothModes } from './fusion';
-import { inUnits, type ScriptRule } from './script-rule';
-import { modeAfter, type StageEvent, stageEvents, stageOf } from './torch-life';
+import { callsLike, type ScriptRule } from './script-rule';
+import { modeAfter, preparesTraining, type StageEvent, stageEvents } from './torch-life';
 
 export const s01: ScriptRule<'S01'> = {
   code: 'S01',
@@ -18,7 +16,7 @@ export const s01: ScriptRule<'S01'> = {
     source: 'PyTorch tutorial "Static Quantization with Eager Mode"; torch/ao/quantization/fuse_modules.py.',
   },
   check(facts) {
-    const qat = inUnits(facts, qatCalls).length > 0;
+    const qat = callsLike(facts, preparesTraining).length > 0;
     return stageEvents(facts).flatMap((found) => {
       const { event, stage, flow, network, before } = found;
       if ((stage !== 'prepare' && stage !== 'fuse') || flow === 'pt2e') return [];
@@ -28,17 +26,13 @@ export const s01: ScriptRule<'S01'> = {
       const repeated = before.some(
         ({ call }) => call !== event.call && /^(fuse_modules|prepare)/.test(call.name),
       );
+      if (repeated || modeAfter(network, before) !== 'train') return [];
       if (stage === 'fuse' && foldsNothing(facts, event.call, network)) return [];
       if (isAlikeInBothModes(facts, network)) return [];
-      if (repeated || modeAfter(network, before) !== 'train') return [];
       return [{ facts: { subject: event.call.name }, span: event.call.nameSpan }];
     });
   },
 };
-
-function qatCalls({ calls }: Unit): readonly Call[] {
-  return calls.filter((call) => stageOf(call)?.stage === 'prepare-qat');
-}
 
 /** `eval()` between an eager `prepare` and the first run comes in time: preparing does not look at the mode. */
 function isSetRight({ after }: StageEvent): boolean {

@@ -1,6 +1,8 @@
 /** S03: convolution and BatchNormalization stay apart in a statically quantized network. */
+
 import { canonicalPath } from '../../script/catalog';
-import type { ScriptFacts, ScriptRule } from './script-rule';
+import type { Call } from '../../script/program';
+import { callsLike, type ScriptFacts, type ScriptRule } from './script-rule';
 import { isNewModule, mayBeTouched, stageEvents, treesOf } from './torch-life';
 
 export const s03: ScriptRule<'S03'> = {
@@ -32,7 +34,9 @@ export const s03: ScriptRule<'S03'> = {
 
 /** Any function or method with a name about fusing counts: networks often bring their own `fuse_model()`. */
 function fusesAnywhere(facts: ScriptFacts): boolean {
-  return facts.program.calls.some(
-    ({ path, name }) => /fuse/i.test(name) || (path !== undefined && /fuse/i.test(canonicalPath(path))),
-  );
+  return callsLike(facts, fuses).length > 0;
+}
+
+function fuses({ path, name }: Call): boolean {
+  return /fuse/i.test(name) || (path !== undefined && /fuse/i.test(canonicalPath(path)));
 }

@@ -1,7 +1,7 @@
 /** S04: fuse_modules on the way to QAT. */
 import { foldsNothing } from './fusion';
-import type { ScriptRule } from './script-rule';
-import { modeAfter, stageEvents, stageOf, trains } from './torch-life';
+import { callsLike, type ScriptRule } from './script-rule';
+import { modeAfter, preparesTraining, stageEvents, stageOf, trains } from './torch-life';
 
 export const s04: ScriptRule<'S04'> = {
   code: 'S04',
@@ -15,7 +15,7 @@ export const s04: ScriptRule<'S04'> = {
     source: 'torch/ao/quantization/fuse_modules.py.',
   },
   check(facts) {
-    const qat = facts.program.calls.some((call) => stageOf(call)?.stage === 'prepare-qat');
+    const qat = callsLike(facts, preparesTraining).length > 0;
     if (!qat || !trains(facts)) return [];
     return stageEvents(facts).flatMap(({ event, stage, network, before, after }) => {
       if (stage !== 'fuse' || foldsNothing(facts, event.call, network)) return [];

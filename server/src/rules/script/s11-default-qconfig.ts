@@ -1,9 +1,9 @@
 /** S11: default_qconfig for a convolutional network on x86. */
 import { canonicalPath } from '../../script/catalog';
 import { pathOf, type Scope } from '../../script/names';
-import { type Expression, statementsIn } from '../../script/syntax';
+import type { Expression } from '../../script/syntax';
 import { layerKinds } from './onnx-calls';
-import type { ScriptRule } from './script-rule';
+import { allStatements, type ScriptRule } from './script-rule';
 
 export const s11: ScriptRule<'S11'> = {
   code: 'S11',
@@ -18,7 +18,7 @@ export const s11: ScriptRule<'S11'> = {
   },
   check(facts) {
     if (!facts.target?.startsWith('x86') || !layerKinds(facts).convolution) return [];
-    return [...statementsIn(facts.program.module.statements)].flatMap((statement) =>
+    return allStatements(facts).flatMap((statement) =>
       statement.kind === 'assign' && statement.value && isDefault(statement.value, facts.program.scope)
         ? [
             {

@@ -2,7 +2,7 @@
 
 import type { Call } from '../../script/program';
 import type { Expression } from '../../script/syntax';
-import type { ScriptRule } from './script-rule';
+import { callsLike, type ScriptRule } from './script-rule';
 
 const calibrates = /calib/i;
 const evaluates = /^(eval|evaluate|test|validate|accuracy|get_accuracy|compute_accuracy|evaluate_model)$/i;
@@ -20,18 +20,25 @@ export const s22: ScriptRule<'S22'> = {
     source: 'torchao pt2e_quant_ptq; LAPQ and others report on held-out labels.',
   },
   check(facts) {
-    const named = facts.program.calls.filter(({ receiver }) => receiver === undefined);
-    const evaluations = named.filter(({ name }) => evaluates.test(name));
-    return named
-      .filter(({ name }) => calibrates.test(name))
-      .flatMap((call) => {
-        const shared = loaders(call).find((loader) =>
-          evaluations.some((other) => other.function === call.function && loaders(other).includes(loader)),
-        );
-        return shared === undefined ? [] : [{ facts: { subject: shared }, span: call.nameSpan }];
-      });
+    const calibrations = callsLike(facts, isCalibration);
+    if (calibrations.length === 0) return [];
+    const evaluations = callsLike(facts, isEvaluation);
+    return calibrations.flatMap((call) => {
+      const shared = loaders(call).find((loader) =>
+        evaluations.some((other) => other.function === call.function && loaders(other).includes(loader)),
+      );
+      return shared === undefined ? [] : [{ facts: { subject: shared }, span: call.nameSpan }];
+    });
   },
 };
+
+function isCalibration({ name, receiver }: Call): boolean {
+  return receiver === undefined && calibrates.test(name);
+}
+
+function isEvaluation({ name, receiver }: Call): boolean {
+  return receiver === undefined && evaluates.test(name);
+}
 
 /** Variables among the arguments whose name says that they hold data. */
 function loaders(call: Call): readonly string[] {

@@ -1,6 +1,6 @@
 /** S24: torch.quantization and torch.ao.quantization are to be removed from PyTorch. */
-import type { ScriptRule } from './script-rule';
-import { textAt } from './script-rule';
+import type { Call } from '../../script/program';
+import { callsLike, type ScriptRule, textAt } from './script-rule';
 
 const old = /^torch\.(ao\.)?quantization(\.|$)/;
 
@@ -22,9 +22,9 @@ export const s24: ScriptRule<'S24'> = {
   },
   check(facts) {
     const said = new Set<string>();
-    return facts.program.calls.flatMap((call) => {
+    return callsLike(facts, isOld).flatMap((call) => {
       const { path } = call;
-      if (path === undefined || !old.test(path)) return [];
+      if (path === undefined) return [];
       const name = path.slice(path.lastIndexOf('.') + 1);
       const successor = moved.has(name) ? name : undefined;
       if (said.has(successor ?? '')) return [];
@@ -42,3 +42,7 @@ export const s24: ScriptRule<'S24'> = {
     });
   },
 };
+
+function isOld({ path }: Call): boolean {
+  return path !== undefined && old.test(path);
+}

@@ -2,7 +2,7 @@
 import type { Flow } from '../../script/flow';
 import { argument, type Call } from '../../script/program';
 import type { Expression } from '../../script/syntax';
-import { inFlows, type ScriptRule } from './script-rule';
+import { callsLike, inFlows, type ScriptRule } from './script-rule';
 
 export const s34: ScriptRule<'S34'> = {
   code: 'S34',
@@ -17,10 +17,8 @@ export const s34: ScriptRule<'S34'> = {
   },
   check(facts) {
     return inFlows(facts, parametersOfQuantized).flatMap(({ expression }) => {
-      const optimizer = facts.program.calls.find(
-        ({ expression: { args }, path }) =>
-          /^torch\.optim\.|^bitsandbytes\.optim\./.test(path ?? '') &&
-          args.some(({ value }) => value === expression),
+      const optimizer = callsLike(facts, makesOptimizer).find(({ expression: { args } }) =>
+        args.some(({ value }) => value === expression),
       );
       return optimizer ? [{ facts: { subject: optimizer.name }, span: expression.span }] : [];
     });
@@ -47,4 +45,8 @@ function loads(callee: Expression): boolean {
   const name =
     callee.kind === 'attribute' ? callee.attribute : callee.kind === 'name' ? callee.name : undefined;
   return name?.endsWith('from_pretrained') === true;
+}
+
+function makesOptimizer({ path }: Call): boolean {
+  return /^torch\.optim\.|^bitsandbytes\.optim\./.test(path ?? '');
 }

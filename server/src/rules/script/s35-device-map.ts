@@ -1,7 +1,7 @@
 /** S35: automatic placement in a training script. */
 import { argument, argumentValue, type Call } from '../../script/program';
 import { stringOf } from '../../script/values';
-import type { ScriptRule } from './script-rule';
+import { callsLike, type ScriptRule } from './script-rule';
 
 export const s35: ScriptRule<'S35'> = {
   code: 'S35',
@@ -15,12 +15,8 @@ export const s35: ScriptRule<'S35'> = {
     source: 'Transformers documentation, bitsandbytes, note on training.',
   },
   check(facts) {
-    const { calls } = facts.program;
-    const loads = calls.filter(
-      ({ name, statement }) => name === 'from_pretrained' && statement.kind === 'assign',
-    );
-    return calls
-      .filter(({ name }) => name === 'prepare_model_for_kbit_training')
+    const loads = callsLike(facts, isKeptLoad);
+    return callsLike(facts, preparesForTraining)
       .flatMap((training) => loadedFor(training, loads))
       .flatMap((load) => {
         const written = argument(load, 'device_map');
@@ -30,6 +26,14 @@ export const s35: ScriptRule<'S35'> = {
       });
   },
 };
+
+function isKeptLoad({ name, statement }: Call): boolean {
+  return name === 'from_pretrained' && statement.kind === 'assign';
+}
+
+function preparesForTraining({ name }: Call): boolean {
+  return name === 'prepare_model_for_kbit_training';
+}
 
 /** Loads of the variable that is trained: the last before, and those of the other branches of the same choice. */
 function loadedFor(training: Call, loads: readonly Call[]): readonly Call[] {

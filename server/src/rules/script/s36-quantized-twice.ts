@@ -1,7 +1,7 @@
 /** S36: a quantization configuration for a checkpoint that is quantized already. */
-import { argument, argumentValue } from '../../script/program';
+import { argument, argumentValue, type Call } from '../../script/program';
 import { stringOf } from '../../script/values';
-import type { ScriptRule } from './script-rule';
+import { callsLike, type ScriptRule } from './script-rule';
 
 const quantizedName = /(gptq|awq|bnb[-_]?4bit|[-_]4bit|int4|w4a16|[-_]fp8)/i;
 
@@ -17,8 +17,7 @@ export const s36: ScriptRule<'S36'> = {
     source: 'Transformers documentation, quantization overview.',
   },
   check(facts) {
-    return facts.program.calls.flatMap((call) => {
-      if (call.name !== 'from_pretrained') return [];
+    return callsLike(facts, isLoad).flatMap((call) => {
       const name = stringOf(argumentValue(call, 'pretrained_model_name_or_path', 0));
       const written = argument(call, 'quantization_config');
       if (name === undefined || !quantizedName.test(name) || !written || written === 'hidden') return [];
@@ -26,3 +25,7 @@ export const s36: ScriptRule<'S36'> = {
     });
   },
 };
+
+function isLoad({ name }: Call): boolean {
+  return name === 'from_pretrained';
+}

@@ -1,7 +1,7 @@
 /** S38: GPTQ on the CPU with GPU kernels on. */
-import { argument, argumentValue } from '../../script/program';
+import { argument, argumentValue, type Call } from '../../script/program';
 import { stringOf } from '../../script/values';
-import { addArgument, callsOf, type ScriptRule } from './script-rule';
+import { addArgument, callsLike, callsOf, type ScriptRule } from './script-rule';
 
 export const s38: ScriptRule<'S38'> = {
   code: 'S38',
@@ -15,9 +15,7 @@ export const s38: ScriptRule<'S38'> = {
     source: 'Transformers documentation, GPTQ, ExLlama.',
   },
   check(facts) {
-    const loads = facts.program.calls.filter(
-      (call) => call.name === 'from_pretrained' && argument(call, 'quantization_config') !== undefined,
-    );
+    const loads = callsLike(facts, isQuantizedLoad);
     const onCpu =
       loads.length > 0 && loads.every((call) => stringOf(argumentValue(call, 'device_map')) === 'cpu');
     if (!onCpu) return [];
@@ -37,3 +35,7 @@ export const s38: ScriptRule<'S38'> = {
     });
   },
 };
+
+function isQuantizedLoad(call: Call): boolean {
+  return call.name === 'from_pretrained' && argument(call, 'quantization_config') !== undefined;
+}

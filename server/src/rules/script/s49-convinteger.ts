@@ -1,7 +1,7 @@
 /** S49: dynamic quantization of convolutions with signed weights does not run. */
 import { argument } from '../../script/program';
 import { dynamicCalls, given, layerKinds, memberOr } from './onnx-calls';
-import type { ScriptRule } from './script-rule';
+import { callsOf, type ScriptRule } from './script-rule';
 
 export const s49: ScriptRule<'S49'> = {
   code: 'S49',
@@ -18,7 +18,7 @@ export const s49: ScriptRule<'S49'> = {
   check(facts) {
     const calls = dynamicCalls(facts);
     if (calls.length === 0 || !layerKinds(facts).convolution) return [];
-    if (!facts.program.calls.some(({ path }) => path === 'torch.onnx.export')) return [];
+    if (callsOf(facts, 'torch.onnx.export').length === 0) return [];
     return calls.flatMap((call) => {
       const restricted = ['op_types_to_quantize', 'nodes_to_quantize', 'nodes_to_exclude'].some(
         (name) => given(call, name) !== undefined,

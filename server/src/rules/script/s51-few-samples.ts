@@ -1,8 +1,10 @@
 /** S51: a percentile or an entropy from too few samples. */
+
 import { canonicalPath } from '../../script/catalog';
+import type { Call } from '../../script/program';
 import { evaluate, numberOf } from '../../script/values';
 import { memberOr, staticCalls } from './onnx-calls';
-import type { ScriptFacts, ScriptRule } from './script-rule';
+import { callsLike, type ScriptFacts, type ScriptRule } from './script-rule';
 
 const MINIMUM = 100;
 
@@ -40,16 +42,19 @@ function statedSamples(facts: ScriptFacts): number | undefined {
     const value = numberOf(evaluate(only.value, facts.program.scope));
     return value === undefined ? [] : [value];
   });
-  const written = facts.program.calls.flatMap(({ expression, path, scope }) =>
-    path !== undefined && canonicalPath(path).startsWith('onnxruntime.')
-      ? []
-      : expression.args.flatMap(({ keyword, value }) => {
-          if (keyword === undefined || !countNames.test(keyword)) return [];
-          const count = numberOf(evaluate(value, scope));
-          return count === undefined ? [] : [count];
-        }),
+  const written = callsLike(facts, statesCount).flatMap(({ expression, scope }) =>
+    expression.args.flatMap(({ keyword, value }) => {
+      if (keyword === undefined || !countNames.test(keyword)) return [];
+      const count = numberOf(evaluate(value, scope));
+      return count === undefined ? [] : [count];
+    }),
   );
   const all = new Set([...counts, ...written]);
   const [only] = all;
   return all.size === 1 ? only : undefined;
+}
+
+function statesCount({ expression, path }: Call): boolean {
+  if (path !== undefined && canonicalPath(path).startsWith('onnxruntime.')) return false;
+  return expression.args.some(({ keyword }) => keyword !== undefined && countNames.test(keyword));
 }

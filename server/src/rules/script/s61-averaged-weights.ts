@@ -1,5 +1,6 @@
 /** S61: averaged weights of a fake-quantized network. */
-import type { ScriptRule } from './script-rule';
+import type { Call } from '../../script/program';
+import { callsLike, type ScriptRule } from './script-rule';
 import { stageEvents } from './torch-life';
 
 export const s61: ScriptRule<'S61'> = {
@@ -16,11 +17,16 @@ export const s61: ScriptRule<'S61'> = {
   },
   check(facts) {
     if (!stageEvents(facts).some(({ stage }) => stage === 'prepare-qat')) return [];
-    return facts.program.calls.flatMap(({ name, nameSpan, receiver }) =>
-      receiver === undefined &&
-      /^(ExponentialMovingAverage|AveragedModel|ModelEm?a(V2|V3)?|ModelEMA)$/.test(name)
-        ? [{ facts: { subject: name }, span: nameSpan }]
-        : [],
-    );
+    return callsLike(facts, averages).map(({ name, nameSpan }) => ({
+      facts: { subject: name },
+      span: nameSpan,
+    }));
   },
 };
+
+function averages({ name, receiver }: Call): boolean {
+  return (
+    receiver === undefined &&
+    /^(ExponentialMovingAverage|AveragedModel|ModelEm?a(V2|V3)?|ModelEMA)$/.test(name)
+  );
+}

@@ -1,7 +1,7 @@
 /** S62: a learning rate for training where fine-tuning happens. */
-import { argument, argumentValue } from '../../script/program';
+import { argument, argumentValue, type Call } from '../../script/program';
 import { numberOf } from '../../script/values';
-import type { ScriptRule } from './script-rule';
+import { callsLike, type ScriptRule } from './script-rule';
 import { stageEvents } from './torch-life';
 
 const MAXIMUM = 1e-3;
@@ -19,7 +19,7 @@ export const s62: ScriptRule<'S62'> = {
   },
   check(facts) {
     if (!stageEvents(facts).some(({ stage }) => stage === 'prepare-qat')) return [];
-    const optimizers = facts.program.calls.filter(({ path }) => /^torch\.optim\.[A-Z]/.test(path ?? ''));
+    const optimizers = callsLike(facts, makesOptimizer);
     const [only, ...others] = optimizers;
     if (!only || others.length > 0 || only.path !== 'torch.optim.SGD') return [];
     const rate = numberOf(argumentValue(only, 'lr', 1));
@@ -28,3 +28,7 @@ export const s62: ScriptRule<'S62'> = {
     return [{ facts: { subject: `lr=${rate}`, instead: '1e-4' }, span: written.span }];
   },
 };
+
+function makesOptimizer({ path }: Call): boolean {
+  return /^torch\.optim\.[A-Z]/.test(path ?? '');
+}

@@ -1,6 +1,6 @@
 /** S63: quantization from the first step of training. */
-import { argument } from '../../script/program';
-import type { ScriptRule } from './script-rule';
+import { argument, type Call } from '../../script/program';
+import { callsLike, type ScriptRule } from './script-rule';
 
 export const s63: ScriptRule<'S63'> = {
   code: 'S63',
@@ -14,11 +14,16 @@ export const s63: ScriptRule<'S63'> = {
     source: 'Krishnamoorthi 2018 (arXiv 1806.08342), section 4; tf.contrib.quantize.',
   },
   check(facts) {
-    return facts.program.calls.flatMap((call) =>
-      /\.(experimental_)?create_training_graph$/.test(call.path ?? '') &&
-      argument(call, 'quant_delay', 1) === undefined
-        ? [{ facts: { subject: call.name, instead: 'quant_delay' }, span: call.nameSpan }]
-        : [],
-    );
+    return callsLike(facts, isUndelayed).map((call) => ({
+      facts: { subject: call.name, instead: 'quant_delay' },
+      span: call.nameSpan,
+    }));
   },
 };
+
+function isUndelayed(call: Call): boolean {
+  return (
+    /\.(experimental_)?create_training_graph$/.test(call.path ?? '') &&
+    argument(call, 'quant_delay', 1) === undefined
+  );
+}

@@ -1,6 +1,7 @@
 /** S65: rounding learned on float activations that will have four bits. */
+import type { Call } from '../../script/program';
 import { evaluate, numberOf } from '../../script/values';
-import type { ScriptRule } from './script-rule';
+import { callsLike, type ScriptRule } from './script-rule';
 
 const MAXIMUM_BITS = 4;
 
@@ -16,8 +17,7 @@ export const s65: ScriptRule<'S65'> = {
     source: 'Wei et al., QDrop (arXiv 2203.05740).',
   },
   check(facts) {
-    return facts.program.calls.flatMap(({ expression, name, nameSpan, scope }) => {
-      if (!/adaround|brecq|reconstruct/i.test(name)) return [];
+    return callsLike(facts, reconstructs).flatMap(({ expression, name, nameSpan, scope }) => {
       const { args } = expression;
       if (args.some(({ keyword, star }) => star === '**' || /drop|prob/i.test(keyword ?? ''))) return [];
       const bits = args.find(({ keyword }) =>
@@ -30,3 +30,7 @@ export const s65: ScriptRule<'S65'> = {
     });
   },
 };
+
+function reconstructs({ name }: Call): boolean {
+  return /adaround|brecq|reconstruct/i.test(name);
+}

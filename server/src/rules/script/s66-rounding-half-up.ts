@@ -1,8 +1,8 @@
 /** S66: a quantizer that rounds halves up. */
-import { pathOf } from '../../script/names';
+import type { Call } from '../../script/program';
 import type { Expression } from '../../script/syntax';
 import { evaluate, numberOf } from '../../script/values';
-import type { ScriptRule } from './script-rule';
+import { callsLike, type ScriptRule } from './script-rule';
 
 const floors = new Set([
   'torch.floor',
@@ -24,9 +24,7 @@ export const s66: ScriptRule<'S66'> = {
     source: 'ONNX operator specification, QuantizeLinear.',
   },
   check(facts) {
-    return facts.program.calls.flatMap((call) => {
-      const within = `${call.function?.name ?? ''} ${call.class?.name ?? ''}`;
-      if (!/quant/i.test(within) || !floors.has(pathOf(call.expression.callee, call.scope) ?? '')) return [];
+    return callsLike(facts, takesFloor).flatMap((call) => {
       const [first] = call.expression.args;
       const half = first?.value.kind === 'binary' && first.value.operator === '+' ? first.value : undefined;
       const isHalf = (side: Expression) => numberOf(evaluate(side, call.scope)) === 0.5;
@@ -40,3 +38,8 @@ export const s66: ScriptRule<'S66'> = {
     });
   },
 };
+
+/** A floor inside code that quantizes, by its name. */
+function takesFloor({ path, function: within, class: owner }: Call): boolean {
+  return floors.has(path ?? '') && /quant/i.test(`${within?.name ?? ''} ${owner?.name ?? ''}`);
+}

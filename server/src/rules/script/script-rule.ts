@@ -8,7 +8,7 @@ import { canonicalPath } from '../../script/catalog';
 import type { Flow } from '../../script/flow';
 import type { ModuleTree } from '../../script/module-tree';
 import type { Call, Program, Unit } from '../../script/program';
-import type { Span } from '../../script/syntax';
+import { type Span, type Statement, statementsIn } from '../../script/syntax';
 
 /** Where the network shall run; rules that depend on it are silent without. */
 export const scriptTargets = ['x86-avx2', 'x86-avx512', 'x86-vnni', 'arm64', 'cuda', 'tensorrt'] as const;
@@ -83,26 +83,53 @@ export function callsOf(facts: ScriptFacts, ...paths: readonly string[]): readon
  *   not offsets: the unit may move.
  */
 export function inUnits<T>(facts: Pick<ScriptFacts, 'program'>, find: (unit: Unit) => readonly T[]): T[] {
-  return facts.program.units.flatMap((unit) => kept(find, unit));
+  return facts.program.units.flatMap((unit) => kept(find, unit, () => find(unit)));
 }
 
 /** The same for each flow. */
 export function inFlows<T>(facts: Pick<ScriptFacts, 'flows'>, find: (flow: Flow) => readonly T[]): T[] {
-  return facts.flows().flatMap((flow) => kept(find, flow));
+  return facts.flows().flatMap((flow) => kept(find, flow, () => find(flow)));
 }
 
-const keptOf = new WeakMap<object, WeakMap<object, unknown>>();
+/**
+ * Calls that fit, in the order of the text, asked again only in what changed.
+ * @param fits one function for good; it looks at the call's names, path and syntax, not at offsets.
+ */
+export function callsLike(
+  facts: Pick<ScriptFacts, 'program'>,
+  fits: (call: Call) => boolean,
+): readonly Call[] {
+  return facts.program.units.flatMap((unit) => kept(fits, unit, () => unit.calls.filter(fits)));
+}
 
-function kept<K extends object, T>(find: (key: K) => readonly T[], key: K): readonly T[] {
-  const known: WeakMap<object, unknown> = keptOf.get(find) ?? new WeakMap();
-  keptOf.set(find, known);
-  const before = known.get(key);
+/** Every statement of a script, the outer before the inner, in the order of the text. */
+export function allStatements(facts: Pick<ScriptFacts, 'program'>): readonly Statement[] {
+  return inUnits(facts, statementsOfUnit);
+}
+
+function statementsOfUnit({ statement }: Unit): readonly Statement[] {
+  return [...statementsIn([statement])];
+}
+
+/** What is known of a unit or flow, by the function that found it. */
+const keptOf = new WeakMap<object, Map<object, unknown>>();
+
+function kept<T>(find: object, key: object, make: () => readonly T[]): readonly T[] {
+  let known = keptOf.get(key);
+  if (!known) {
+    known = new Map();
+    keptOf.set(key, known);
+  }
+  const before = known.get(find);
   // Only results of this very function are kept under it.
   if (before !== undefined) return before as readonly T[];
-  const found = find(key);
-  known.set(key, found);
+  const found = make();
+  // Most find nothing.
+  known.set(find, found.length === 0 ? nothing : found);
   return found;
 }
+
+const nothing: readonly never[] = [];
 
 const callIndexes = new WeakMap<Program, ReadonlyMap<string, readonly Call[]>>();
 
@@ -111,15 +138,19 @@ function callIndex(program: Program): ReadonlyMap<string, readonly Call[]> {
   const known = callIndexes.get(program);
   if (known) return known;
   const index = new Map<string, Call[]>();
-  for (const call of program.calls) {
-    if (call.path === undefined) continue;
-    const path = canonicalPath(call.path);
+  for (const [path, call] of inUnits({ program }, pathsInUnit)) {
     const calls = index.get(path);
     if (calls) calls.push(call);
     else index.set(path, [call]);
   }
   callIndexes.set(program, index);
   return index;
+}
+
+function pathsInUnit({ calls }: Unit): readonly (readonly [path: string, call: Call])[] {
+  return calls.flatMap((call) =>
+    call.path === undefined ? [] : [[canonicalPath(call.path), call] as const],
+  );
 }
 
 /** A stretch of the script as it is written. */

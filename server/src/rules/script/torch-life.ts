@@ -7,8 +7,8 @@ import { type Event, type Flow, madeBy, type Tracked } from '../../script/flow';
 import type { ModuleTree } from '../../script/module-tree';
 import { definitionOf, type Scope, soleBinding } from '../../script/names';
 import { argument, type Call } from '../../script/program';
-import { type Expression, statementsIn } from '../../script/syntax';
-import { inFlows, type ScriptFacts, textAt } from './script-rule';
+import type { Expression } from '../../script/syntax';
+import { allStatements, callsLike, inFlows, type ScriptFacts, textAt } from './script-rule';
 
 export type Stage = 'fuse' | 'fuse-qat' | 'prepare' | 'prepare-qat' | 'convert';
 export type FlowKind = 'eager' | 'fx' | 'pt2e';
@@ -145,7 +145,7 @@ function exactly(name: string): RegExp {
 /** Text of the last value assigned to a target of this name before a place, wherever in the file. */
 function lastAssigned(facts: ScriptFacts, target: RegExp, before: number): string | undefined {
   let found: string | undefined;
-  for (const statement of statementsIn(facts.program.module.statements)) {
+  for (const statement of allStatements(facts)) {
     if (statement.span[0] >= before) break;
     if (statement.kind !== 'assign' || !statement.value) continue;
     if (statement.targets.some(({ span }) => target.test(textAt(facts, span))))
@@ -156,8 +156,16 @@ function lastAssigned(facts: ScriptFacts, target: RegExp, before: number): strin
 
 /** True when something in the file trains: a backward pass, a `fit`, a function named after training. */
 export function trains(facts: ScriptFacts): boolean {
-  return facts.program.calls.some(
-    ({ name, receiver }) =>
-      name === 'backward' || name === 'fit' || (receiver === undefined && /train|finetune|fit_/i.test(name)),
+  return callsLike(facts, isTraining).length > 0;
+}
+
+function isTraining({ name, receiver }: Call): boolean {
+  return (
+    name === 'backward' || name === 'fit' || (receiver === undefined && /train|finetune|fit_/i.test(name))
   );
+}
+
+/** True for a call that prepares for training with quantization. */
+export function preparesTraining(call: Call): boolean {
+  return stageOf(call)?.stage === 'prepare-qat';
 }
