@@ -95,6 +95,19 @@ describe('workspace diagnostics', () => {
     expect(await reports({}, { workspaceDiagnostics: false }, known)).toEqual({ 'a.py': [] });
   });
 
+  it('look at once when they are switched on while the editor waits', async () => {
+    client = await TestClient.start();
+    client.write('train.py', mistake);
+    const ask = () =>
+      client.request<{ items: readonly WorkspaceDocumentDiagnosticReport[] }>('workspace/diagnostic', {
+        previousResultIds: [],
+      });
+    const waiting = ask();
+    await client.configure({ script: { workspaceDiagnostics: true } });
+    expect((await waiting).items).toEqual([]);
+    expect((await ask()).items.map(({ uri }) => uri)).toEqual([client.uri('train.py')]);
+  });
+
   it('leave open documents to themselves', async () => {
     client = await TestClient.start(foreign);
     await client.open(client.write('open.py', mistake), mistake, 'python');

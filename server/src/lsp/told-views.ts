@@ -2,12 +2,16 @@
  * What the own client was told of the layers of models. Figures arrive a few rows at a time: of a large model only the
  * rows that changed are sent again, for writing all of them keeps this process from answering.
  */
+import { LRUCache } from 'lru-cache';
 import { same } from '../engine/base/same';
 import { type ModelRowsChangedParams, modelRowsChanged, modelViewChanged } from '../protocol/lsp-ext';
 import type { LayerRow, ModelView } from '../protocol/views';
 
 /** Models with fewer layers are sent as a whole. */
 export const manyRows = 200;
+
+/** Models whose rows are remembered; another one is sent as a whole. */
+const MAX_MODELS = 16;
 
 /** Rows in one piece of news: what is written at once keeps others waiting. */
 export const rowsAtOnce = 300;
@@ -20,7 +24,7 @@ export interface ViewNews {
 }
 
 export class ToldViews {
-  private readonly rows = new Map<string, readonly LayerRow[]>();
+  private readonly rows = new LRUCache<string, readonly LayerRow[]>({ max: MAX_MODELS });
 
   /** The notification that brings a client from the view that it was told before to this one, or nearer to it. */
   news(view: ModelView): ViewNews {

@@ -64,24 +64,30 @@ const REFRESH = 30_000;
 
 export class WorkspaceDiagnostics {
   private readonly known = new Map<string, Known>();
-  private wake = () => {};
-  private told = false;
+  /** Ends the waits of open questions. */
+  private readonly waiting = new Set<() => void>();
+  /** Nothing was told yet, or something changed since the last look began. */
+  private due = true;
 
   constructor(private readonly host: WorkspaceDiagnosticsHost) {}
 
   /** Files or settings changed: who waits for an answer gets one. */
   changed(): void {
-    this.wake();
+    this.due = true;
+    for (const end of [...this.waiting]) end();
   }
 
   /** Reports of all files, as they come; of those that the client knows already, that they are the same. */
   async report(previous: ReadonlyMap<string, string>, token: CancellationToken, tell: Tell): Promise<void> {
-    if (this.told && this.host.waits()) await this.somethingChanged(token);
-    this.told = true;
+    if (!this.due && this.host.waits()) await this.somethingChanged(token);
+    this.due = false;
     const left = new Map(previous);
     const { script } = this.host.settings();
     if (script.enabled && script.workspaceDiagnostics) await this.look(left, token, tell);
-    else if (left.size === 0 && this.host.waits()) await this.somethingChanged(token);
+    else {
+      this.known.clear();
+      if (left.size === 0 && this.host.waits()) await this.somethingChanged(token);
+    }
     if (token.isCancellationRequested) return;
     // Gone, open now, or switched off: nothing more is said of them here.
     const cleared = [...left.keys()].filter((uri) => !this.host.isOpen(uri));
@@ -93,11 +99,13 @@ export class WorkspaceDiagnostics {
     const goesOn = () => !token.isCancellationRequested && host.settings().script.workspaceDiagnostics;
     const parser = await host.parser();
     const progress = host.progress(scriptWords.lookingAtWorkspace);
+    const seen = new Set<string>();
     let done = 0;
     try {
       for await (const file of pythonFiles(host.folders(), await host.excluded(), goesOn)) {
         while (host.busy() && goesOn()) await pause();
         if (!goesOn()) return;
+        seen.add(file);
         const uri = uriOf(file);
         if (host.isOpen(uri)) continue;
         const found = await this.analyzed(file, parser);
@@ -109,6 +117,8 @@ export class WorkspaceDiagnostics {
           tell([full(uri, found.resultId, found.items)]);
         progress.report({ stage: 'read', done: ++done, total: 0, unit: 'files' });
       }
+      // What is gone is not remembered.
+      if (goesOn()) for (const file of [...this.known.keys()]) if (!seen.has(file)) this.known.delete(file);
     } finally {
       progress.end();
     }
@@ -133,13 +143,13 @@ export class WorkspaceDiagnostics {
       const done = () => {
         clearTimeout(timer);
         subscription.dispose();
-        this.wake = () => {};
+        this.waiting.delete(done);
         resolve();
       };
       const timer = setTimeout(done, REFRESH);
       timer.unref();
       const subscription = token.onCancellationRequested(done);
-      this.wake = done;
+      this.waiting.add(done);
     });
   }
 }
