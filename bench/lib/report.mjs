@@ -70,7 +70,7 @@ export function writePage(file, result) {
 
 Written by \`npm run build -- --production && node bench/peers.mjs --write\`: Quantlens and onnxruntime's Python quantization
 tools (\`qdq_loss_debug\`, \`create_calibrator\`, \`quantize_static\`) in the same run, on the same inputs, with the same number of
-threads. Times are of whole processes, from the command to its end, the best of two to five; memory is the sum of the largest
+threads. Times are of whole processes, from the command to its end, the best of two to five, of one with \`--quick\`; memory is the sum of the largest
 resident memory of all processes that a command starts; the ratio headed "processor time" is of what all of them used. Both
 programs pay for their start: on small networks that is most of the time, and ours are two processes. A load average above
 the number of threads means that the machine had other work: times are then several times too long and their ratios rough;
