@@ -26,7 +26,7 @@ export interface ScriptLint {
   readonly text: string;
   /** Where a span of an issue stands: `12:5`, or `cell 3:2:5` of a notebook. */
   readonly place: (span: readonly [number, number]) => string;
-  /** Span in the text of the file; of a notebook the line that holds it. */
+  /** Span in the text of the file; of a notebook the start of the line that holds it. */
   readonly inFile: (span: readonly [number, number]) => readonly [number, number];
   /** Fixes applied and written. */
   readonly fixed: number;
@@ -34,6 +34,7 @@ export interface ScriptLint {
 
 /** Rounds of fixing: a fix may make room for one that overlapped it. */
 const MAXIMUM_ROUNDS = 8;
+
 /** What is larger is data, not a script. */
 const MAXIMUM_BYTES = 16 * 2 ** 20;
 

@@ -114,7 +114,7 @@ export interface QuantizeJob extends PlanningJob {
 }
 
 /** Formats in which other tools take scales and zero points. */
-export const encodingFormats = ['ort', 'aimet-0.6.1', 'aimet-1.0.0', 'aimet-2.0.0'] as const;
+const encodingFormats = ['ort', 'aimet-0.6.1', 'aimet-1.0.0', 'aimet-2.0.0'] as const;
 export type EncodingFormat = (typeof encodingFormats)[number];
 
 /** Scales and zero points of a plan, written for another tool. */

@@ -7,7 +7,7 @@ import * as path from 'node:path';
 import picomatch from 'picomatch';
 
 /** Files looked at of one workspace. */
-export const MAX_SCRIPTS = 2000;
+const MAX_SCRIPTS = 2000;
 
 /** Folders looked into of one workspace. */
 const MAX_FOLDERS = 5000;

@@ -331,9 +331,10 @@ export interface RangesFile {
   readonly stats?: Readonly<Record<string, ActivationFacts>>;
 }
 
-/** value = (pixel · scale − mean) / std; see contract, Preprocessing. Missing = default. */
+/** What happens to a picture before the network: value = (pixel · scale − mean) / std. Missing = default. */
 export interface PreprocessingSpec {
   readonly scale?: number;
+  /** In the order of the network's input channels; one number holds for all. */
   readonly mean?: readonly number[];
   readonly std?: readonly number[];
   /** Shorter side in pixels. */

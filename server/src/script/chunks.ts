@@ -6,7 +6,7 @@
 import type { Span } from './syntax';
 
 /** Where the stretch that begins at an offset ends; nothing before that offset matters. */
-export function chunkEnd(text: string, start: number): number {
+function chunkEnd(text: string, start: number): number {
   let decorated = text[start] === '@';
   for (let at = start; ; ) {
     const line = logicalLineEnd(text, at);

@@ -3,6 +3,7 @@
  * arithmetic and subscripts. Each gives the picture in its next state; what is not known leaves a doubt.
  */
 
+import type { PreprocessingSpec } from '../protocol/reports';
 import { interpolated, kerasPreprocessed, transformed } from './data-pipeline-transforms';
 import {
   arrayType,
@@ -28,7 +29,6 @@ import {
   freshPicture,
   multiplied,
   type Picture,
-  type Preprocessing,
   recoloured,
   squashed,
   subtracted,
@@ -39,7 +39,7 @@ import {
 import type { Expression, Span } from './syntax';
 
 /** What decoders give. */
-const decoders: readonly (readonly [path: RegExp, start: Preprocessing])[] = [
+const decoders: readonly (readonly [path: RegExp, start: PreprocessingSpec])[] = [
   [/^cv2\.(imread|imdecode)$/, { color: 'bgr', layout: 'nhwc' }],
   [/^PIL\.Image\.open$/, { color: 'rgb' }],
   [
@@ -146,43 +146,45 @@ export function pictureCall(
     return state && next(state);
   }
   if (!picture) return undefined;
+  const changed = rearranged(path, args, picture, span);
+  if (changed) return next(changed);
+  const operator = /^(numpy|torch|tensorflow|tensorflow\.math)\./.test(path)
+    ? arithmeticMethods[lastName(path)]
+    : undefined;
+  const [, second] = args.positional;
+  return operator !== undefined && first && second
+    ? pictureOperation(studio, operator, first, second, origin)
+    : undefined;
+}
+
+/** What functions on arrays make of a picture's axes and size; undefined for other functions. */
+function rearranged(path: string, args: Arguments, picture: Picture, span: Span): Picture | undefined {
   switch (path) {
     case 'numpy.transpose':
     case 'torch.permute':
     case 'tensorflow.transpose':
-      return next(
-        permuted(
-          picture,
-          numbersIn(args.positional[1] ?? args.keywords.get('axes') ?? args.keywords.get('perm')),
-          span,
-        ),
+      return permuted(
+        picture,
+        numbersIn(args.positional[1] ?? args.keywords.get('axes') ?? args.keywords.get('perm')),
+        span,
       );
     case 'numpy.moveaxis':
-      return next(moved(picture, numbersIn(args.positional[1]), numbersIn(args.positional[2]), span));
+      return moved(picture, numbersIn(args.positional[1]), numbersIn(args.positional[2]), span);
     case 'torch.nn.functional.interpolate': {
       const size = sizeIn(given(args, 'size', 1));
-      return next(
-        size
-          ? squashed(picture, size[0] ?? 0, size[1] ?? size[0] ?? 0, span)
-          : withDoubt(picture, 'unknown-value', 'interpolate(size)', span),
-      );
+      return size
+        ? squashed(picture, size[0] ?? 0, size[1] ?? size[0] ?? 0, span)
+        : withDoubt(picture, 'unknown-value', 'interpolate(size)', span);
     }
     case 'PIL.ImageOps.fit':
     case 'PIL.ImageOps.pad':
-      return next(withDoubt(picture, 'unknown-step', lastName(path), span));
-    default: {
-      const operator = /^(numpy|torch|tensorflow|tensorflow\.math)\./.test(path)
-        ? arithmeticMethods[lastName(path)]
-        : undefined;
-      const [, second] = args.positional;
-      return operator !== undefined && first && second
-        ? pictureOperation(studio, operator, first, second, origin)
-        : undefined;
-    }
+      return withDoubt(picture, 'unknown-step', lastName(path), span);
+    default:
+      return undefined;
   }
 }
 
-function decoded(path: string, args: Arguments, start: Preprocessing, span: Span): Picture {
+function decoded(path: string, args: Arguments, start: PreprocessingSpec, span: Span): Picture {
   const flag = path === 'cv2.imread' ? given(args, 'flags', 1) : undefined;
   const grey = flag && (numberIn(flag) === 0 || (flag.kind === 'path' && /GRAYSCALE$/.test(flag.path)));
   return freshPicture(grey ? { layout: 'nhwc' } : start, span);

@@ -3,7 +3,7 @@
  * `torchvision/models/*.py`), the families of `keras.applications` (`imagenet_utils.py`), constants that scripts import
  * by name. Tables, no logic.
  */
-import type { Preprocessing } from './picture';
+import type { PreprocessingSpec } from '../protocol/reports';
 
 export const imagenetMean: readonly number[] = [0.485, 0.456, 0.406];
 export const imagenetStd: readonly number[] = [0.229, 0.224, 0.225];
@@ -141,7 +141,7 @@ function rowOf(model: string, weights: string): Row | undefined {
 }
 
 /** What `preprocess_input` of a family does to a picture in RGB, 0 to 255 (`imagenet_utils.preprocess_input`). */
-const kerasModes: Readonly<Record<'tf' | 'torch' | 'caffe' | 'none', Preprocessing>> = {
+const kerasModes: Readonly<Record<'tf' | 'torch' | 'caffe' | 'none', PreprocessingSpec>> = {
   tf: { scale: 1 / 127.5, mean: [1] },
   torch: { scale: 1 / 255, mean: imagenetMean, std: imagenetStd },
   caffe: { scale: 1, mean: [103.939, 116.779, 123.68], color: 'bgr' },
@@ -170,7 +170,7 @@ const kerasFamilies: Readonly<Record<string, keyof typeof kerasModes>> = {
 };
 
 /** `tensorflow.keras.applications.resnet50.preprocess_input` and its relatives; undefined for other paths. */
-export function kerasPreset(path: string): Preprocessing | undefined {
+export function kerasPreset(path: string): PreprocessingSpec | undefined {
   const family = /(?:^|\.)applications\.(\w+)\.preprocess_input$/.exec(path)?.[1];
   const mode = family === undefined ? undefined : kerasFamilies[family];
   return mode && kerasModes[mode];

@@ -2,7 +2,6 @@
 import { namedConstants } from './data-pipeline-presets';
 import {
   type Arguments,
-  iterate,
   numberIn,
   type ObjectValue,
   type Place,
@@ -109,10 +108,4 @@ export function otherInterpolation(value: PythonValue | undefined): string | und
 export function isFloatType(value: PythonValue | undefined): boolean {
   const name = value?.kind === 'path' ? lastName(value.path) : pathTextIn(value);
   return name !== undefined && /^(b?float\d*|double|half)$/.test(name);
-}
-
-/** Values in lists, tuples and dictionaries, one level deep. */
-export function itemsOf(value: PythonValue): readonly PythonValue[] {
-  if (value.kind === 'dict') return [...value.entries.values()];
-  return value.kind === 'list' ? (iterate(value) ?? []) : [value];
 }

@@ -3,7 +3,9 @@
  * an input, how many are in a batch. The script's own code says it: it runs for its data alone (`data-pipeline-world`),
  * first the module, then what nothing calls. What is not known is a doubt, never a guess.
  */
+import type { PreprocessingSpec } from '../protocol/reports';
 import { tensorflowData } from './data-pipeline-keras';
+import { better, inOrder, withRole } from './data-pipeline-order';
 import {
   isTransform,
   isWholeTransform,
@@ -25,15 +27,7 @@ import {
 } from './interpret-values';
 import type { ScriptFile } from './module-tree';
 import { definitionOf } from './names';
-import {
-  type Doubt,
-  freshPicture,
-  type Picture,
-  type Preprocessing,
-  type PreprocessingKey,
-  withDoubt,
-} from './picture';
-import type { Call } from './program';
+import { type Doubt, freshPicture, type Picture, type PreprocessingKey, withDoubt } from './picture';
 import type { Span } from './syntax';
 
 /** A part of the script that data comes from. */
@@ -54,7 +48,7 @@ export interface DataPipeline {
   readonly transform?: PipelinePart;
   /** Paths that are the data, or hold it, most likely first: as the script writes them. */
   readonly sources: readonly { readonly path: string; readonly span: Span }[];
-  readonly preprocessing: Preprocessing;
+  readonly preprocessing: PreprocessingSpec;
   /** The steps that settle each value. */
   readonly evidence: Readonly<Partial<Record<PreprocessingKey, Span>>>;
   readonly batchSize?: number;
@@ -95,7 +89,7 @@ export function dataPipelines(
     const pipeline = withRole(one, calls.get(one.span.join()));
     const key = pipeline.span.join();
     const known = found.get(key);
-    if (!known || rank(pipeline) < rank(known)) found.set(key, pipeline);
+    found.set(key, known ? better(known, pipeline) : pipeline);
   };
   for (const value of world.made)
     if (value.origin.file === file && !isWholeTransform(value)) keep(reader.data(value));
@@ -103,9 +97,7 @@ export function dataPipelines(
   for (const value of world.made)
     if (value.origin.file === file && isWholeTransform(value) && !reader.claimed.has(value))
       keep(reader.transform(value));
-  return withoutRepeats([...found.values()])
-    .sort((one, other) => Math.floor(rank(one)) - Math.floor(rank(other)) || one.span[0] - other.span[0])
-    .slice(0, MAXIMUM_PIPELINES);
+  return inOrder([...found.values()]).slice(0, MAXIMUM_PIPELINES);
 }
 
 /** Runs the module, then functions that nothing called, then methods of classes, callers before what they call. */
@@ -402,58 +394,4 @@ function hasBatchSize(args: Arguments): boolean {
     args.positional.length > 1 ||
     args.keywords.has('batch_sampler')
   );
-}
-
-const kinds = '(set|loader|data|dataset|dir|path|ds|dl)?';
-const evaluation = new RegExp(
-  `(^|[^a-z])(val|valid|validation|test|testing|eval|evaluation|dev|calib|calibration|inference|predict)${kinds}([^a-z]|$)`,
-);
-const training = new RegExp(`(^|[^a-z])(train|training|trn)${kinds}([^a-z]|$)`);
-
-/** Random steps are training; else the names around it tell: of variables, functions, folders and splits. */
-function withRole(pipeline: DataPipeline, call: Call | undefined): DataPipeline {
-  if (pipeline.role === 'training') return pipeline;
-  const texts = [
-    ...targetsOf(call),
-    pipeline.loader?.name ?? '',
-    pipeline.transform?.name ?? '',
-    ...pipeline.sources.map(({ path }) => path.split(/[/\\]/).slice(-2).join('/')),
-    call?.function?.name ?? '',
-  ];
-  for (const text of texts) {
-    const words = text.replace(/([a-z])([A-Z])/g, '$1_$2').toLowerCase();
-    const [forEvaluation, forTraining] = [evaluation.test(words), training.test(words)];
-    if (forEvaluation !== forTraining)
-      return { ...pipeline, role: forEvaluation ? 'evaluation' : 'training' };
-  }
-  return pipeline;
-}
-
-function targetsOf(call: Call | undefined): readonly string[] {
-  if (call?.statement.kind !== 'assign' || call.statement.value !== call.expression) return [];
-  return call.statement.targets.flatMap((target) =>
-    target.kind === 'name' ? [target.name] : target.kind === 'attribute' ? [target.attribute] : [],
-  );
-}
-
-/** Smaller is better for calibration. */
-function rank({ role, kind, preprocessing, doubts }: DataPipeline): number {
-  const roles = { evaluation: 0, unknown: 2, training: 4 };
-  const makers = { loader: 0, data: 0, transform: 1, 'by-hand': 1 };
-  return (
-    roles[role] +
-    makers[kind] +
-    (Object.keys(preprocessing).length === 0 ? 6 : 0) +
-    Math.min(doubts.length, 50) / 100
-  );
-}
-
-/** Ways by hand that say no more than another pipeline are left out. */
-function withoutRepeats(pipelines: readonly DataPipeline[]): DataPipeline[] {
-  const seen = new Set<string>();
-  return pipelines.filter((one) => {
-    if (one.kind !== 'by-hand') return true;
-    const key = JSON.stringify([one.preprocessing, one.sources.map(({ path }) => path)]);
-    return !seen.has(key) && seen.add(key);
-  });
 }

@@ -3,22 +3,10 @@
  * value = (pixel · scale − mean) / std, shorter side resized, centre cropped. Every step gives a new state; what cannot
  * be said in these terms is kept as a doubt, never guessed.
  */
+import type { PreprocessingSpec } from '../protocol/reports';
 import type { Span } from './syntax';
 
-export interface Preprocessing {
-  readonly scale?: number;
-  /** In the order of the network's input channels; one number holds for all. */
-  readonly mean?: readonly number[];
-  readonly std?: readonly number[];
-  /** Shorter side in pixels. */
-  readonly resize?: number;
-  /** Side of the square in the middle. */
-  readonly crop?: number;
-  readonly layout?: 'nchw' | 'nhwc';
-  readonly color?: 'rgb' | 'bgr';
-}
-
-export type PreprocessingKey = keyof Preprocessing;
+export type PreprocessingKey = keyof PreprocessingSpec;
 
 /** Why a pipeline is not, or not quite, what its figures say. Words are made elsewhere. */
 export type DoubtKind =
@@ -52,7 +40,7 @@ export interface Doubt {
 }
 
 export interface Picture {
-  readonly preprocessing: Preprocessing;
+  readonly preprocessing: PreprocessingSpec;
   /** The steps that settle each value. */
   readonly evidence: Readonly<Partial<Record<PreprocessingKey, Span>>>;
   readonly doubts: readonly Doubt[];
@@ -64,12 +52,12 @@ export interface Picture {
 }
 
 /** A picture just decoded: whole numbers from 0 to 255. */
-export function freshPicture(start: Preprocessing = {}, span?: Span): Picture {
+export function freshPicture(start: PreprocessingSpec = {}, span?: Span): Picture {
   const evidence = span ? Object.fromEntries(Object.keys(start).map((key) => [key, span] as const)) : {};
   return { preprocessing: start, evidence, doubts: [], steps: 0, isRandom: false };
 }
 
-export function withValues(picture: Picture, values: Preprocessing, span: Span): Picture {
+export function withValues(picture: Picture, values: PreprocessingSpec, span: Span): Picture {
   const evidence = Object.fromEntries(Object.keys(values).map((key) => [key, span] as const));
   return {
     ...picture,

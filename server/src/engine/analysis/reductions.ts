@@ -8,7 +8,7 @@ import { addInitializer, addNode } from '../graph/edit';
 import type { Attribute, Graph, Value } from '../graph/ir';
 import { floatTensor, int64Tensor } from '../graph/tensor';
 
-export const integerAttribute = (value: number): Attribute => ({ type: 'int', value: BigInt(value) });
+const integerAttribute = (value: number): Attribute => ({ type: 'int', value: BigInt(value) });
 
 /** Adds nodes to one graph; constants that many nodes share are made once. */
 export class GraphBuilder {

@@ -244,7 +244,7 @@ function requantize(
 }
 
 /** Top class of both, and the divergence of what softmax makes of them. */
-export function addScores(builder: GraphBuilder, exact: Value, approximation: Value): ScoreOutputs {
+function addScores(builder: GraphBuilder, exact: Value, approximation: Value): ScoreOutputs {
   const rank = exact.shape?.length ?? 2;
   const best = (value: Value) =>
     builder.output(
@@ -267,7 +267,7 @@ export function addScores(builder: GraphBuilder, exact: Value, approximation: Va
 }
 
 /** Scores over classes: (N, C) or (N, T, C) with more than one class, or an unknown last dimension. */
-export function rankAllowsClasses(output: Value): boolean {
+function rankAllowsClasses(output: Value): boolean {
   const rank = output.shape?.length ?? 0;
   if (rank !== 2 && rank !== 3) return false;
   const classes = output.shape?.[rank - 1];

@@ -197,7 +197,7 @@ export function parameterOf(
 }
 
 /** Codes in their own width. */
-export function integersOf(tensor: Tensor): ArrayLike<number> | undefined {
+function integersOf(tensor: Tensor): ArrayLike<number> | undefined {
   const codes = elementsOf(tensor).value;
   return codes instanceof BigInt64Array || codes instanceof BigUint64Array ? undefined : codes;
 }

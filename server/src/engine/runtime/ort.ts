@@ -1,7 +1,7 @@
 /**
  * The only door to onnxruntime-node. Sessions are created from bytes of a small proto whose weights are slices of
  * files in `folder`; runs are native calls that block this process, so this module is loaded in forked children only.
- * Facts behind the options were measured with onnxruntime-node 1.30 (docs/architecture.md, inference).
+ * Facts behind the options were measured with onnxruntime-node 1.30 (docs/architecture.md, one model step by step).
  */
 import * as path from 'node:path';
 import type { InferenceSession, OnnxValue } from 'onnxruntime-node';

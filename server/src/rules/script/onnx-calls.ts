@@ -5,8 +5,8 @@ import type { Argument } from '../../script/syntax';
 import { booleanOf, numberOf, pathOfValue, type Value } from '../../script/values';
 import { callsOf, type ScriptFacts } from './script-rule';
 
-export const quantizeStatic = 'onnxruntime.quantization.quantize_static';
-export const quantizeDynamic = 'onnxruntime.quantization.quantize_dynamic';
+const quantizeStatic = 'onnxruntime.quantization.quantize_static';
+const quantizeDynamic = 'onnxruntime.quantization.quantize_dynamic';
 
 /** Position of each parameter that the rules read, by function; keyword-only ones have none. */
 const positions: Readonly<Record<string, Readonly<Record<string, number>>>> = {

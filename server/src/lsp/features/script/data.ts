@@ -125,7 +125,7 @@ function numbers(values: readonly number[]): string {
 }
 
 /** What the form is filled with; data that does not exist is named in a note. */
-export function prefillOf(snapshot: ScriptSnapshot, pipeline: DataPipeline): CalibrationPrefill {
+function prefillOf(snapshot: ScriptSnapshot, pipeline: DataPipeline): CalibrationPrefill {
   const { script } = snapshot;
   const { doubts, sources, preprocessing } = pipeline;
   const source = existing(snapshot, pipeline);
