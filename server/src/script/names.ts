@@ -2,6 +2,7 @@
  * What names mean: imports with their aliases, definitions, variables, per scope. A dotted path such as
  * `torch.nn.Conv2d` is found for `nn.Conv2d` whatever the aliases; what is ambiguous has no path.
  */
+import { pythonBuiltins } from './builtins';
 import { frameworks } from './catalog';
 import {
   blocks,
@@ -197,7 +198,8 @@ const MAXIMUM_ALIASES = 8;
 
 /**
  * Dotted path of an expression: `nn.Conv2d` → `torch.nn.Conv2d`. Alternatives of a `try … except ImportError` that
- * agree on the last part, and are not of two frameworks, give the first of them. Undefined for anything that is not certainly an imported name.
+ * agree on the last part, and are not of two frameworks, give the first of them. A name that nothing binds is of the
+ * only star import, if that is a framework's. Undefined for anything that is not certainly an imported name.
  */
 export function pathOf(expression: Expression, scope: Scope, depth = 0): string | undefined {
   if (depth > MAXIMUM_ALIASES) return undefined;
@@ -209,11 +211,21 @@ export function pathOf(expression: Expression, scope: Scope, depth = 0): string 
   const bindings = lookUp(scope, expression.name);
   const paths = bindings.map((binding) => pathOfBinding(binding, scope, depth));
   const [first, ...others] = paths;
+  if (bindings.length === 0) return starPathOf(expression.name, scope);
   if (first === undefined) return undefined;
   const last = lastPart(first);
   const agree = (path: string | undefined) =>
     path !== undefined && lastPart(path) === last && mayBeSame(path, first);
   return others.every(agree) ? first : undefined;
+}
+
+/** With two star imports either may define the name, with one of the user's own modules anything may. */
+function starPathOf(name: string, scope: Scope): string | undefined {
+  if (pythonBuiltins.has(name) || /(Error|Exception|Warning)$/.test(name)) return undefined;
+  const [path, other] = starPaths(scope, name);
+  return path !== undefined && other === undefined && frameworks.has(path.split('.')[0] ?? '')
+    ? path
+    : undefined;
 }
 
 function pathOfBinding(binding: Binding, scope: Scope, depth: number): string | undefined {

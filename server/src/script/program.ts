@@ -76,6 +76,8 @@ export interface Program {
 interface Meanings {
   readonly paths: ReadonlyMap<string, string | undefined>;
   readonly definers: ReadonlyMap<string, readonly Statement[]>;
+  /** Star imports, which may give a meaning to any name. */
+  readonly stars: string;
 }
 
 const meaningsOf = new WeakMap<Program, Meanings>();
@@ -92,9 +94,11 @@ export function readProgram(module: Module, earlier?: Program): Program {
       [...scope.names.keys()].map((name) => [name, pathOf({ kind: 'name', name, span: [0, 0] }, scope)]),
     ),
     definers: definers(scope),
+    stars: scope.stars.join(' '),
   };
   const changed = changedNames(before?.paths ?? new Map(), now.paths, (one, other) => one === other);
-  const known = new Map(earlier?.units.map((unit) => [unit.statement, unit]));
+  const kept = before?.stars === now.stars ? (earlier?.units ?? []) : [];
+  const known = new Map(kept.map((unit) => [unit.statement, unit]));
   const units = module.statements.map((statement) => {
     const unit = known.get(statement);
     return unit && !changed.some((name) => unit.names.has(name)) ? unit : readUnit(statement, scope);

@@ -24,6 +24,11 @@ describe('paths', () => {
     ['hidden by a parameter', 'import torch\ndef g(torch):\n  torch.compile(x)', undefined],
     ['two meanings', 'from a import f\nfrom b import g as f\nf()', undefined],
     ['object', 'model = make()\nmodel.eval()', undefined],
+    ['star of a framework', 'from torch.nn import *\nConv2d(1)', 'torch.nn.Conv2d'],
+    ['star, but Python has the name', 'from torch import *\nprint(1)', undefined],
+    ['star, but it is made here', 'from torch.nn import *\ndef f(): pass\nf()', undefined],
+    ['two stars', 'from torch.nn import *\nfrom models import *\nConv2d(1)', undefined],
+    ['star of something else', 'from models import *\nConv2d(1)', undefined],
     ['cycle', 'a = b\nb = a\na()', undefined],
   ])('%s', async (_why, text, path) => {
     expect(await lastPath(text)).toBe(path);
