@@ -19,6 +19,7 @@ import { placesOfLayer } from './script-layers';
 import { ScriptModules } from './script-modules';
 import { type Searched, TieSearch } from './script-tie-search';
 import { type ExportCall, exportCalls, isData, movedTies, type ScriptTie } from './script-ties';
+import { warmUp } from './script-warm-up';
 import type { ScriptPlaces, ScriptSnapshot, Surroundings } from './snapshot';
 import type { Workspace } from './workspace';
 
@@ -88,6 +89,9 @@ interface Held extends Searched {
 
 /** Milliseconds without a keystroke after which ties are looked for. */
 const IDLE = 400;
+
+/** Milliseconds after the start of the server until it gets ready for scripts. */
+const WARM_UP = 200;
 
 /** An analysis that takes longer waits for the newest version of a text that is being typed, milliseconds. */
 const QUICK = 20;
@@ -203,6 +207,17 @@ export class Scripts {
       seen.add(snapshot.script.file);
       return placesOfLayer(snapshot, model, layer);
     });
+  }
+
+  /** Gets ready for the first script, in a moment. */
+  prepare(): void {
+    const later = setTimeout(() => {
+      if (!this.isEnabled() || this.isInUse) return;
+      warmUp(() => this.host.parser()).catch((error: unknown) =>
+        this.host.log(`the Python parser cannot be loaded: ${String(error)}`),
+      );
+    }, WARM_UP);
+    later.unref();
   }
 
   private load(): void {

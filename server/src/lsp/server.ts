@@ -247,12 +247,8 @@ class Server {
       connection.onRequest(method, (params: DocumentParams, token: CancellationToken) =>
         guarded<unknown>(connection.console, method, fallback, async () => {
           if (!script && this.scripts.serves(params.textDocument.uri, documents)) return null;
-          const snapshot = await this.snapshot(params, token, waits);
-          if (snapshot?.kind === 'script')
-            await this.scripts.settled(
-              snapshot.document,
-              method === 'textDocument/hover' ? AT_ONCE : A_MOMENT,
-            );
+          const moment = method === 'textDocument/hover' ? AT_ONCE : A_MOMENT;
+          const snapshot = await this.snapshot(params, token, waits, false, moment);
           if (snapshot?.kind === 'script') return script?.(snapshot, params, this.services) ?? fallback;
           return snapshot ? answer(snapshot, params, this.services) : fallback;
         }),
@@ -316,6 +312,7 @@ class Server {
       await client.register(DidChangeWatchedFilesNotification.type, { watchers });
     }
     await this.loadSettings();
+    this.scripts.prepare();
   }
 
   private async shutdown(): Promise<void> {
@@ -396,8 +393,8 @@ class Server {
     }
     const ready = this.scripts.ready(document);
     if (moment === AT_ONCE && !this.scripts.isKnown(document)) {
-      // Opened a moment ago: whoever asks next finds it analysed.
-      void ready.then(() => setImmediate(() => this.look(document)));
+      // Opened a moment ago: whoever asks next finds it analysed. The answer goes out first.
+      void ready.then(() => setTimeout(() => this.look(document), AT_ONCE));
       return undefined;
     }
     await ready;
