@@ -10,6 +10,7 @@ import {
   kerasLayers,
   tensorflowData,
 } from './data-pipeline-keras';
+import { joinedPath, pathCall, pathMethod } from './data-pipeline-paths';
 import { pictureCall, pictureMethod, pictureOperation, pictureSubscript } from './data-pipeline-pictures';
 import { isTransform, isWholeTransform, transformed, transformLibrary } from './data-pipeline-transforms';
 import { given, libraryObject, pathTextIn, pathType, type Studio } from './data-pipeline-values';
@@ -47,8 +48,8 @@ export class DataWorld implements World, Studio {
   readonly ran = new Set<FunctionValue['statement']>();
   /** One object of each class that was made. */
   readonly instances = new Map<ClassStatement, ObjectValue>();
-  /** Transforms that were applied to a picture by hand, and that data sets hold. */
-  readonly applied = new Set<ObjectValue>();
+  /** The whole transform that a picture went through last. */
+  readonly behind = new Map<PythonValue, ObjectValue>();
   private readonly pictures = new Map<ObjectValue, Picture>();
   private readonly used = new Set<PythonValue>();
   private interpreter: Interpreter | undefined;
@@ -120,7 +121,8 @@ export class DataWorld implements World, Studio {
         if (one.kind === 'object') this.keep(one);
       return directory;
     }
-    if (/^numpy\.load$/.test(path)) {
+    if (path === 'numpy.random.seed') return constantValue(null);
+    if (path === 'numpy.load') {
       const text = pathTextIn(given(args, 'file', 0));
       const picture = freshPicture();
       const source = text === undefined ? undefined : { path: text, span: origin.span };
@@ -171,7 +173,6 @@ export class DataWorld implements World, Studio {
     if (layered) return this.develop(layered, origin, [subject]);
     const library = isTransform(target) ? (transformLibrary(target.type) ?? 'torchvision') : undefined;
     if (!library || !subject) return undefined;
-    if (isWholeTransform(target)) this.applied.add(target);
     const before = this.pictureOf(subject) ?? freshPicture();
     const after = this.develop(transformed(this, target, before, origin.span), origin, [subject]);
     if (isWholeTransform(target)) this.behind.set(after, target);
@@ -181,9 +182,6 @@ export class DataWorld implements World, Studio {
       ? { kind: 'dict', entries: new Map<string, PythonValue>([['pixel_values', after]]) }
       : after;
   }
-
-  /** The whole transform that a picture went through last. */
-  readonly behind = new Map<PythonValue, ObjectValue>();
 
   operate(operator: string, left: PythonValue, right: PythonValue, span: Span): PythonValue | undefined {
     const joined = operator === '/' ? joinedPath([left, right], { file: this.file, span }) : undefined;
@@ -270,75 +268,6 @@ function parserMethod(
   // A default of None says that the value comes from the command line.
   parser.attributes.set(target, value.kind === 'constant' && value.value === null ? unknownValue : value);
   return constantValue(null);
-}
-
-/** Functions that make paths. */
-function pathCall(path: string, args: Arguments, origin: Place): PythonValue | undefined {
-  switch (path) {
-    case 'os.path.join':
-      return joinedPath(args.positional, origin, true);
-    case 'os.path.abspath':
-    case 'os.path.realpath':
-    case 'os.path.normpath':
-    case 'os.fspath':
-      return args.positional[0];
-    case 'os.path.dirname': {
-      const text = pathTextIn(args.positional[0]);
-      return text === undefined ? undefined : constantValue(parentOf(text));
-    }
-    case 'pathlib.Path':
-    case 'pathlib.PurePath':
-      return joinedPath(args.positional, origin);
-    case 'numpy.random.seed':
-      return constantValue(null);
-    default:
-      return undefined;
-  }
-}
-
-/** @param asText a string, as `os.path.join` gives it; else a path object. */
-function joinedPath(parts: readonly PythonValue[], origin: Place, asText = false): PythonValue | undefined {
-  const texts = parts.map(pathTextIn);
-  const isPath =
-    asText || parts.length === 1 || parts.some((part) => part.kind === 'object' && part.type === pathType);
-  if (!isPath || parts.length === 0 || texts.some((text) => text === undefined)) return undefined;
-  const joined = texts
-    .map((text) => text ?? '')
-    .reduce((before, text) =>
-      /^([/\\]|[A-Za-z]:)/.test(text) ? text : `${before.replace(/[/\\]$/, '')}/${text}`,
-    );
-  const text = constantValue(joined);
-  return asText ? text : libraryObject(pathType, origin, { positional: [text], keywords: new Map() });
-}
-
-function pathMethod(
-  object: ObjectValue,
-  name: string,
-  args: Arguments,
-  origin: Place,
-): PythonValue | undefined {
-  const text = pathTextIn(object) ?? '';
-  const made = (path: string) =>
-    libraryObject(pathType, origin, { positional: [constantValue(path)], keywords: new Map() });
-  switch (name) {
-    case 'parent':
-      return made(parentOf(text));
-    case 'resolve':
-    case 'absolute':
-    case 'expanduser':
-      return object;
-    case 'joinpath':
-      return joinedPath([object, ...args.positional], origin);
-    case 'as_posix':
-      return constantValue(text);
-    default:
-      return undefined;
-  }
-}
-
-function parentOf(path: string): string {
-  const at = Math.max(path.lastIndexOf('/'), path.lastIndexOf('\\'));
-  return at < 0 ? '.' : path.slice(0, Math.max(at, 1));
 }
 
 /** Number of samples in a batch, `None` and unknown left out. */

@@ -1,5 +1,6 @@
 /** Loads the kernels that count elements into histograms and sum them up; three quarters of a megabyte, one per thread. */
 import { histogramBinary } from './histogram-binary';
+import { kernelInstance } from './instance';
 
 interface Exports {
   begin(row: number): void;
@@ -139,10 +140,7 @@ export function loadHistogramKernel(): HistogramKernel | undefined {
 }
 
 function instantiate(): HistogramKernel | undefined {
-  const binary = Buffer.from(histogramBinary, 'base64');
-  if (typeof WebAssembly === 'undefined' || !WebAssembly.validate(binary)) return undefined;
-  const memory = new WebAssembly.Memory({ initial: PAGES });
-  const { exports } = new WebAssembly.Instance(new WebAssembly.Module(binary), { host: { memory } });
+  const made = kernelInstance(Buffer.from(histogramBinary, 'base64'), PAGES);
   // The binary is ours and a test holds it against histogram.wat, so its exports are these functions.
-  return new HistogramKernel(memory, exports as unknown as Exports);
+  return made && new HistogramKernel(made.memory, made.exports as Exports);
 }

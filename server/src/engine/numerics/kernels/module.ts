@@ -2,7 +2,9 @@
  * Loads the WebAssembly kernels. The memory is one per thread, grows to what the largest block needs (40 MB at most)
  * and is reused; nothing in it outlives a call.
  */
+
 import { kernelBinary } from './binary';
+import { kernelInstance } from './instance';
 
 /** Exports of kernels.wat; addresses and lengths in bytes and elements as described there. */
 export interface Kernels {
@@ -62,9 +64,7 @@ export function reserve({ memory }: Kernels, bytes: number): void {
 
 /** Compiles a module; `undefined` when this engine rejects it. */
 export function instantiate(binary: Uint8Array<ArrayBuffer>): Kernels | undefined {
-  if (typeof WebAssembly === 'undefined' || !WebAssembly.validate(binary)) return undefined;
-  const memory = new WebAssembly.Memory({ initial: 1 });
-  const { exports } = new WebAssembly.Instance(new WebAssembly.Module(binary), { host: { memory } });
+  const made = kernelInstance(binary, 1);
   // The binary is ours and a test holds it against kernels.wat, so its exports are these functions.
-  return { ...(exports as unknown as Omit<Kernels, 'memory'>), memory };
+  return made && { ...(made.exports as Omit<Kernels, 'memory'>), memory: made.memory };
 }

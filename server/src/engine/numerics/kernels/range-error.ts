@@ -1,4 +1,5 @@
 /** Loads the kernels that judge ranges on a histogram; one memory per thread, half a megabyte, one histogram at a time. */
+import { kernelInstance } from './instance';
 import { rangeErrorBinary } from './range-error-binary';
 
 interface Exports {
@@ -118,10 +119,7 @@ export function loadRangeErrorKernel(): RangeErrorKernel | undefined {
 }
 
 function instantiate(): RangeErrorKernel | undefined {
-  const binary = Buffer.from(rangeErrorBinary, 'base64');
-  if (typeof WebAssembly === 'undefined' || !WebAssembly.validate(binary)) return undefined;
-  const memory = new WebAssembly.Memory({ initial: PAGES });
-  const { exports } = new WebAssembly.Instance(new WebAssembly.Module(binary), { host: { memory } });
+  const made = kernelInstance(Buffer.from(rangeErrorBinary, 'base64'), PAGES);
   // The binary is ours and a test holds it against range-error.wat, so its exports are these functions.
-  return new RangeErrorKernel(memory, exports as unknown as Exports);
+  return made && new RangeErrorKernel(made.memory, made.exports as Exports);
 }
