@@ -289,7 +289,7 @@ export interface IssueFacts extends Readonly<Record<ScriptCode, ScriptFindingFac
    */
   'execution-differs': { readonly simulated?: number; readonly deployed: number };
   'verify-failed': { readonly path: string; readonly sqnr: number | null };
-  // --- findings on models (methods-ptq §6) ------------------------------------------------------------
+  // --- findings on models ------------------------------------------------------------------------------
   M01: Judged & {
     /** max over channels of |w| range divided by the median channel's. */
     readonly spread: number;

@@ -1,7 +1,7 @@
 /**
  * Which layer is it? Answers that need fewer runs than layers, from a function that measures the output noise with a
- * set of layers quantized: halving suspects (peers-engines §2.3), racing on few samples (methods-ptq §4.2 H), and a
- * two-level design whose lack of fit tells how far effects are from adding up (§4.2 G, LAPQ's 1 − R²).
+ * set of layers quantized: halving suspects, racing on few samples, and a two-level design whose lack of fit tells how
+ * far effects are from adding up (1 − R², as LAPQ does: Nahshan et al. 2021).
  */
 
 /** Output noise with exactly these layers quantized. */

@@ -1,5 +1,5 @@
 /**
- * Noise-gain model of the output effect (after methods-ptq §4.2 D), on one sample: the error that a layer makes at the
+ * Noise-gain model of the output effect, on one sample: the error that a layer makes at the
  * end of its segment, times what the rest of the network makes of such errors. The gain is probed with the segment's
  * own errors under random signs, one run a segment: white noise averages out where the errors do not, and promised 8
  * to 12 dB too much on a ResNet-50.

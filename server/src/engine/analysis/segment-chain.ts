@@ -36,7 +36,7 @@ export type OpenSession = (
 ) => Promise<Outcome<Session>>;
 
 export interface ChainInput {
-  /** Float network; elements types of cut values are noted in it as runs tell them. */
+  /** Float network; element types of cut values are noted in it as runs tell them. */
   readonly float: Model;
   readonly target: Value;
   readonly segments: readonly PairedSegment[];

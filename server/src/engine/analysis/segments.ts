@@ -1,9 +1,10 @@
 /**
  * Where a network is cut: behind nodes where few tensors carry everything that the compared output still needs.
  * Between two cuts lies a segment. To see what its layers do to the output, their variants of the segment run in one
- * session, and what they make of its end runs through the sessions of the segments behind it (suffix reuse,
- * methods-ptq §4.2 C). Cuts are chosen by what they cost in time: few segments copy many nodes and repeat much of the
- * network for the estimate, many carry every tensor at every cut out of a session and into the next.
+ * session, and what they make of its end runs through the sessions of the segments behind it, so nothing
+ * in front of a layer is computed for it again. Cuts are chosen by what they cost in time: few segments copy many nodes
+ * and repeat much of the network for the estimate, many carry every tensor at every cut out of a session and into the
+ * next.
  */
 import type { Graph, Node, Value } from '../graph/ir';
 import { needs, nodesReachedFrom, nodesReaching } from '../graph/walk';
@@ -41,7 +42,10 @@ const LARGEST_CUT = 16;
 /** Positions that are tried as cuts; of more, some in equal distances. */
 const MOST_CUTS = 400;
 
-/** Seconds, on one core of 2024; only their ratios matter. Measured on networks from MobileNetV2 to a VGG-16. */
+/**
+ * Seconds on one core, taken from runs of a single network. Only their ratios matter, and only for where it is cut:
+ * figures are the same wherever that is, and `bench/sensitivity.mjs` tells what other shapes cost.
+ */
 const PER_NODE = 1.2e-4;
 const PER_SESSION = 2e-3;
 const PER_MAC = 8e-12;

@@ -1,6 +1,6 @@
 /**
  * Range estimator `moving-average`: r = 0.9·r + 0.1·extreme of each batch, starting with the first batch
- * (methods-ptq: EMA calibrator; Krishnamoorthi 2018). It forgets, so it depends on the order of batches.
+ * (Krishnamoorthi 2018). It forgets, so it depends on the order of batches.
  */
 import type { Range } from '../affine';
 import type { QuantScheme } from '../scheme';
