@@ -62,8 +62,13 @@ function withoutRelu(proto: ModelProto): ModelProto {
   };
 }
 
-async function compared(float: ModelProto, other: ModelProto): Promise<AnalysisReport> {
-  const data = folder.npy('compare.npy', [8, 3, 8, 8], 'float', normalValues(8 * 192, 11));
+async function compared(
+  float: ModelProto,
+  other: ModelProto,
+  shape: readonly number[] = [8, 3, 8, 8],
+  samples: Float32Array = normalValues(8 * 192, 11),
+): Promise<AnalysisReport> {
+  const data = folder.npy('compare.npy', [...shape], 'float', samples);
   const job = {
     kind: 'compare',
     float: folder.model('float.onnx', float),
@@ -194,17 +199,9 @@ describe('comparisons with the float original', () => {
       ],
     });
     const rows = normalValues(128, 6);
-    const data = folder.npy('squares.npy', [8, 4, 4], 'float', rows);
-    const job = {
-      kind: 'compare',
-      float: folder.model('squares.onnx', float),
-      quantized: folder.model('squares-codes.onnx', coded),
-      data: { source: data, seed: 0, preprocessing: {}, dimensions: {} },
-      ...common,
-    } as const;
-    const { value: report, issues } = await compareHandler(job, context());
-    expect(issues).toEqual([]);
-    const [layer] = report?.layers ?? [];
+    const report = await compared(float, coded, [8, 4, 4], rows);
+    expect(report.issues).toEqual([]);
+    const [layer] = report.layers;
     const feeds = { x: { data: Float32Array.from(rows), shape: [8, 4, 4] } };
     const truth = sqnr(await output(float, feeds, 'disabled'), await output(coded, feeds, 'disabled'));
     expect(layer?.cumulative?.file).toBeCloseTo(truth, 1);
@@ -243,22 +240,14 @@ describe('comparisons with the float original', () => {
         node('Mul', ['real', 'scales'], ['z']),
       ],
     );
-    const data = folder.npy('rows.npy', [8, 16], 'float', normalValues(128, 6));
-    const job = {
-      kind: 'compare',
-      float: folder.model('rows.onnx', float),
-      quantized: folder.model('rows-dynamic.onnx', dynamic),
-      data: { source: data, seed: 0, preprocessing: {}, dimensions: {} },
-      ...common,
-    } as const;
-    const { value: report, issues } = await compareHandler(job, context());
-    expect(issues).toEqual([]);
-    const [layer] = report?.layers ?? [];
+    const report = await compared(float, dynamic, [8, 16], normalValues(128, 6));
+    expect(report.issues).toEqual([]);
+    const [layer] = report.layers;
     expect(layer?.quantized).toMatchObject({ form: 'dynamic', weightSqnr: expect.any(Number) });
     expect(layer?.local?.file).toBeGreaterThan(30);
     // One layer: its own noise is all there is.
     expect(layer?.cumulative?.file).toBeCloseTo(layer?.local?.file ?? 0, 3);
-    expect(report?.output?.file?.sqnr).toBeCloseTo(layer?.local?.file ?? 0, 3);
+    expect(report.output?.file?.sqnr).toBeCloseTo(layer?.local?.file ?? 0, 3);
   });
 
   it('refuse models that share no layer in one line, before anything runs', async () => {

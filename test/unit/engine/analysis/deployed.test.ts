@@ -132,7 +132,7 @@ describe('a comparison', () => {
 
 describe('a quantized file on its own', () => {
   const debugged = async (file: ModelProto, given: boolean) => {
-    const model = folder.model(`own-${Math.random()}.onnx`, file);
+    const model = folder.model(given ? 'own.onnx' : 'own-without-data.onnx', file);
     const job = { kind: 'debug', model, ...common, ...(given ? { data: { source: data, ...spec } } : {}) };
     const { value, issues } = await debugHandler(job as Parameters<typeof debugHandler>[0], context);
     if (!value) throw new Error(JSON.stringify(issues));

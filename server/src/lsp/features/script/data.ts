@@ -216,7 +216,7 @@ function width(pipeline: DataPipeline, offset: number): number {
 
 /** The reader for the loader or transform on a line, shown before it is written. */
 export function readerActions(snapshot: ScriptSnapshot, range: Range): CodeAction[] {
-  const { script, places, document, client } = snapshot;
+  const { script, places, client } = snapshot;
   const near = script.program.calls.some(
     (call) => isDataCall(call) && touches(places.range(call.expression.span), range),
   );
@@ -236,7 +236,7 @@ export function readerActions(snapshot: ScriptSnapshot, range: Range): CodeActio
   }
   const title = dataWords.generateReader;
   const documents = [...byDocument].map(([uri, list]) => ({ uri, edits: list }));
-  if (documents.length === 0 || document.uri === '') return [];
+  if (documents.length === 0) return [];
   return [{ title, kind: readerKind, edit: previewedEdit(documents, title, client) }];
 }
 
