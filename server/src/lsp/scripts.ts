@@ -15,6 +15,7 @@ import { type DataPipeline, dataPipelines } from '../script/data-pipeline';
 import { cellSpan, joinCells, type NotebookProgram, programOffset } from '../script/notebook';
 import type { PythonParser } from '../script/parser';
 import { fileOf, rangeOf, type Span } from './convert';
+import { FirstReading } from './script-first-reading';
 import { placesOfLayer } from './script-layers';
 import { ScriptModules } from './script-modules';
 import { type Searched, TieSearch } from './script-tie-search';
@@ -100,6 +101,7 @@ export class Scripts {
   private readonly held = new Map<string, Held>();
   private parser: PythonParser | undefined;
   private timer: NodeJS.Timeout | undefined;
+  private readonly first = new FirstReading();
   private readonly modules: ScriptModules;
   private readonly search: TieSearch;
 
@@ -133,10 +135,14 @@ export class Scripts {
     return document.languageId !== 'python' || this.held.has(this.source(document).uri);
   }
 
-  /** Resolves once {@link of} can answer: with the parser, if the document needs it. */
+  /** Resolves once {@link of} answers in no time: with the parser, and most of a long script read, if it needs that. */
   async ready(document: TextDocument): Promise<void> {
-    if (document.languageId !== 'python' || this.parser || !this.isEnabled()) return;
-    if (mentionsFramework(this.source(document).text())) this.parser = await this.host.parser();
+    if (document.languageId !== 'python' || !this.isEnabled()) return;
+    const source = this.source(document);
+    if (this.parser && this.held.has(source.uri)) return;
+    if (!mentionsFramework(source.text())) return;
+    this.parser ??= await this.host.parser();
+    if (!this.held.has(source.uri)) await this.first.read(this.parser, source);
   }
 
   /** True when an older version is analysed, and not in no time: the newest may be old in a moment. */
@@ -187,6 +193,7 @@ export class Scripts {
 
   /** A document was closed. */
   forget(uri: string): void {
+    this.first.take(uri)?.parsed.dispose();
     this.held.get(uri)?.script.parsed.dispose();
     this.held.delete(uri);
   }
@@ -255,7 +262,8 @@ export class Scripts {
     // What came before is used up, whatever happens.
     this.held.delete(source.uri);
     const options = { severities: settings.severity, target };
-    const script = analyzeScript(this.parser, file, text, options, known?.script);
+    const earlier = known?.script ?? this.first.take(source.uri);
+    const script = analyzeScript(this.parser, file, text, options, earlier);
     const held: Held = {
       uri: source.uri,
       version: source.version,
