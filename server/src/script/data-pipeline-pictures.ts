@@ -1,14 +1,14 @@
 /**
- * Pictures prepared by hand: decoders, functions and methods of OpenCV, Pillow, NumPy, PyTorch, TensorFlow and Keras,
- * arithmetic and subscripts. Each gives the picture in its next state; what is not known leaves a doubt.
+ * Pictures prepared by hand: decoders, functions and methods of OpenCV, Pillow, NumPy, PyTorch, TensorFlow and Keras.
+ * Each gives the picture in its next state; what is not known leaves a doubt.
  */
-
 import type { PreprocessingSpec } from '../protocol/reports';
+import { pictureOperation } from './data-pipeline-arithmetic';
+import { openCv, tensorflowImage } from './data-pipeline-image-libraries';
 import { interpolated, kerasPreprocessed, transformed } from './data-pipeline-transforms';
 import {
   arrayType,
   given,
-  isFloatType,
   lastName,
   libraryObject,
   numbersIn,
@@ -24,19 +24,8 @@ import {
   type Place,
   type PythonValue,
 } from './interpret-values';
-import {
-  divided,
-  freshPicture,
-  multiplied,
-  type Picture,
-  recoloured,
-  squashed,
-  subtracted,
-  withDoubt,
-  withRandom,
-  withValues,
-} from './picture';
-import type { Expression, Span } from './syntax';
+import { freshPicture, type Picture, squashed, withDoubt, withValues } from './picture';
+import type { Span } from './syntax';
 
 /** What decoders give. */
 const decoders: readonly (readonly [path: RegExp, start: PreprocessingSpec])[] = [
@@ -196,70 +185,6 @@ function constants(value: PythonValue | undefined, args: Arguments, origin: Plac
   return numbersIn(value) ? libraryObject(arrayType, origin, { ...args, positional: [value] }) : undefined;
 }
 
-function openCv(name: string, args: Arguments, picture: Picture, span: Span): Picture | undefined {
-  switch (name) {
-    case 'resize': {
-      const size = sizeIn(given(args, 'dsize', 1));
-      if (size?.length !== 2) return withDoubt(picture, 'unknown-value', 'cv2.resize(dsize)', span);
-      const [width = 0, height = 0] = size;
-      return interpolated(squashed(picture, height, width, span), given(args, 'interpolation', 5), span);
-    }
-    case 'cvtColor': {
-      const code = given(args, 'code', 1);
-      const change = code?.kind === 'path' ? lastName(code.path) : '';
-      if (/^COLOR_(BGRA?2RGB|RGBA2RGB)$/.test(change)) return recoloured(picture, 'rgb', span);
-      if (/^COLOR_RGBA?2BGR$/.test(change)) return recoloured(picture, 'bgr', span);
-      if (/2GRAY$/.test(change)) return withValues(picture, {}, span);
-      return withDoubt(picture, 'unknown-step', change === '' ? 'cv2.cvtColor' : change, span);
-    }
-    case 'dnn.blobFromImage':
-    case 'dnn.blobFromImages':
-      return blob(args, picture, span);
-    case 'normalize':
-    case 'copyMakeBorder':
-    case 'warpAffine':
-    case 'GaussianBlur':
-      return withDoubt(picture, 'unknown-step', `cv2.${name}`, span);
-    default:
-      return undefined;
-  }
-}
-
-/** `blobFromImage(image, scalefactor, size, mean, swapRB)`: (x − mean) · scalefactor. */
-function blob(args: Arguments, picture: Picture, span: Span): Picture {
-  const size = sizeIn(given(args, 'size', 2));
-  const swap = given(args, 'swapRB', 4);
-  const mean = numbersIn(given(args, 'mean', 3));
-  const factor = numbersIn(given(args, 'scalefactor', 1)) ?? [1];
-  let state: Picture = withValues(picture, { layout: 'nchw' }, span);
-  if (size?.length === 2) state = squashed(state, size[1] ?? 0, size[0] ?? 0, span);
-  if (swap?.kind === 'constant' && swap.value === true)
-    state = withValues(state, { color: state.preprocessing.color === 'rgb' ? 'bgr' : 'rgb' }, span);
-  const shift = mean && mean.length > 1 ? mean.slice(0, 3) : mean;
-  if (shift?.some((one) => one !== 0)) state = subtracted(state, shift, span);
-  return multiplied(state, factor, span);
-}
-
-function tensorflowImage(name: string, args: Arguments, picture: Picture, span: Span): Picture | undefined {
-  switch (name) {
-    case 'resize': {
-      const size = sizeIn(given(args, 'size', 1));
-      return size?.length === 2
-        ? interpolated(squashed(picture, size[0] ?? 0, size[1] ?? 0, span), given(args, 'method', 2), span)
-        : withDoubt(picture, 'unknown-value', 'tf.image.resize(size)', span);
-    }
-    case 'convert_image_dtype':
-      return isFloatType(given(args, 'dtype', 1)) ? divided(picture, [255], span) : picture;
-    case 'rgb_to_grayscale':
-    case 'grayscale_to_rgb':
-      return withValues(picture, {}, span);
-    default:
-      return name.startsWith('random_') || name.startsWith('stateless_random')
-        ? withRandom(picture, `tf.image.${name}`, span)
-        : withDoubt(picture, 'unknown-step', `tf.image.${name}`, span);
-  }
-}
-
 /** A method of a picture. */
 export function pictureMethod(
   studio: Studio,
@@ -337,120 +262,4 @@ function moved(
   const [target] = to ?? [];
   if (source === -1 || source === 2 || source === 3) return withValues(picture, { layout: 'nchw' }, span);
   return target === -1 ? withValues(picture, { layout: 'nhwc' }, span) : picture;
-}
-
-/** Divisors that say: what is divided is a picture of 8-bit values. */
-const pictureRanges: ReadonlySet<number> = new Set([255, 127.5]);
-
-/** Arithmetic in which a picture takes part; also with arrays of constants. */
-export function pictureOperation(
-  studio: Studio,
-  operator: string,
-  left: PythonValue,
-  right: PythonValue,
-  origin: Place,
-): PythonValue | undefined {
-  const { span } = origin;
-  const one = studio.pictureOf(left) ?? assumed(operator, left, right);
-  const other = studio.pictureOf(right);
-  const next = (state: Picture) => studio.develop(state, origin, [left, right]);
-  if (one) {
-    const values = numbersIn(right);
-    if (!values) return next(withDoubt(one, 'unknown-value', operator, span));
-    return next(operation(one, operator, values, span));
-  }
-  if (other) {
-    const values = numbersIn(left);
-    const commutes = operator === '+' || operator === '*';
-    return next(
-      values && commutes
-        ? operation(other, operator, values, span)
-        : withDoubt(other, 'unknown-step', operator, span),
-    );
-  }
-  return onArrays(operator, left, right, origin);
-}
-
-function assumed(operator: string, left: PythonValue, right: PythonValue): Picture | undefined {
-  const divisor = numberIn(right);
-  const isRange = operator === '/' && divisor !== undefined && pictureRanges.has(divisor);
-  return left.kind === 'unknown' && isRange ? freshPicture() : undefined;
-}
-
-function operation(picture: Picture, operator: string, values: readonly number[], span: Span): Picture {
-  switch (operator) {
-    case '/':
-      return divided(picture, values, span);
-    case '*':
-      return multiplied(picture, values, span);
-    case '-':
-      return subtracted(picture, values, span);
-    case '+':
-      return subtracted(
-        picture,
-        values.map((value) => -value),
-        span,
-      );
-    default:
-      return withDoubt(picture, 'unknown-step', operator, span);
-  }
-}
-
-/** Arithmetic on arrays of constants, element by element. */
-function onArrays(
-  operator: string,
-  left: PythonValue,
-  right: PythonValue,
-  origin: Place,
-): PythonValue | undefined {
-  const isArray = [left, right].some((value) => value.kind === 'object' && value.type === arrayType);
-  const [one, other] = [numbersIn(left), numbersIn(right)];
-  if (!isArray || !one || !other) return undefined;
-  const length = Math.max(one.length, other.length);
-  const apply = elementwise[operator];
-  if (!apply || [one, other].some((list) => list.length !== 1 && list.length !== length)) return undefined;
-  const items = Array.from({ length }, (_, at) =>
-    constantValue(apply(one[one.length === 1 ? 0 : at] ?? 0, other[other.length === 1 ? 0 : at] ?? 0)),
-  );
-  return libraryObject(arrayType, origin, { positional: [{ kind: 'list', items }], keywords: new Map() });
-}
-
-const elementwise: Readonly<Record<string, (a: number, b: number) => number>> = {
-  '+': (a, b) => a + b,
-  '-': (a, b) => a - b,
-  '*': (a, b) => a * b,
-  '/': (a, b) => a / b,
-};
-
-/** `image[:, :, ::-1]` turns the channels around, `image[None]` adds an axis, anything that cuts is a doubt. */
-export function pictureSubscript(
-  studio: Studio,
-  value: PythonValue,
-  indexes: readonly Expression[],
-  origin: Place,
-): PythonValue | undefined {
-  const picture = studio.pictureOf(value);
-  if (!picture) return undefined;
-  const { span } = origin;
-  const next = (state: Picture) => studio.develop(state, origin, [value]);
-  const { color, layout } = picture.preprocessing;
-  const channel = layout === 'nchw' ? indexes[0] : indexes.at(-1);
-  if (channel && (indexes.length > 1 || layout === 'nchw') && isReversed(channel))
-    return next(recoloured(picture, color === 'rgb' ? 'bgr' : 'rgb', span));
-  const cuts = indexes.slice(0, 2).some((index) => index.kind === 'slice' && index.start && index.stop);
-  return next(cuts && indexes.length > 1 ? withDoubt(picture, 'unknown-step', '[…]', span) : picture);
-}
-
-/** `::-1`, `[2, 1, 0]`. */
-function isReversed(index: Expression): boolean {
-  if (index.kind === 'list' || index.kind === 'tuple')
-    return index.items.map((item) => (item.kind === 'constant' ? item.value : '?')).join() === '2,1,0';
-  if (index.kind !== 'slice' || index.start || index.stop) return false;
-  const { step } = index;
-  return (
-    step?.kind === 'unary' &&
-    step.operator === '-' &&
-    step.operand.kind === 'constant' &&
-    step.operand.value === 1
-  );
 }

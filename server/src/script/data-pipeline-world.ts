@@ -2,6 +2,8 @@
  * The world in which a training script runs for its data: libraries answer with data sets, loaders, transforms and
  * pictures; networks are not built. What was made is listed, in the order it was made.
  */
+
+import { pictureOperation, pictureSubscript } from './data-pipeline-arithmetic';
 import {
   dataMethod,
   directoryData,
@@ -11,7 +13,7 @@ import {
   tensorflowData,
 } from './data-pipeline-keras';
 import { joinedPath, pathCall, pathMethod } from './data-pipeline-paths';
-import { pictureCall, pictureMethod, pictureOperation, pictureSubscript } from './data-pipeline-pictures';
+import { pictureCall, pictureMethod } from './data-pipeline-pictures';
 import { isTransform, isWholeTransform, transformed, transformLibrary } from './data-pipeline-transforms';
 import { given, libraryObject, pathTextIn, pathType, type Studio } from './data-pipeline-values';
 import type { Interpreter } from './interpret';
