@@ -13,7 +13,7 @@ import {
 } from '../rules/script/analyze';
 import { cellSpan, joinCells, type NotebookProgram, readNotebook } from '../script/notebook';
 import type { PythonParser } from '../script/parser';
-import { offsetInFile, withCells } from './notebook-file';
+import { offsetsIn, withCells } from './notebook-file';
 
 /** True for files that `lint` reads as scripts. */
 export function isScript(file: string): boolean {
@@ -128,6 +128,7 @@ function lintCells(
   }
   script.parsed.dispose();
   const text = fixed > 0 ? withCells(json, texts) : json;
+  const offsetIn = offsetsIn(text);
   return {
     issues: scriptIssues(script),
     text,
@@ -138,7 +139,7 @@ function lintCells(
     },
     inFile: (span) => {
       const found = cellSpan(program, [span[0], span[0]]);
-      const at = (found && offsetInFile(text, found.cell, found.span[0])) ?? 0;
+      const at = (found && offsetIn(found.cell, found.span[0])) ?? 0;
       return [at, at];
     },
     fixed,

@@ -71,15 +71,22 @@ function quoted(text: string, ascii: boolean): string {
   return json.replaceAll(/[^\0-\x7f]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
-/** Offset in the file of a place in a code cell: that of its line for a list of lines. */
-export function offsetInFile(json: string, cell: number, offset: number): number | undefined {
-  const source = sourcesOf(json)[cell];
-  if (!source) return undefined;
-  let passed = 0;
-  for (const line of source.lines) {
-    const { length } = String(line.value);
-    if (offset < passed + length || line === source.lines.at(-1)) return line.offset;
-    passed += length;
-  }
-  return source.node.offset;
+/**
+ * Offsets in the file of places in its code cells: of the line that holds one, where the source is a list of lines. The
+ * file is parsed when the first is asked for.
+ */
+export function offsetsIn(json: string): (cell: number, offset: number) => number | undefined {
+  let sources: readonly CellSource[] | undefined;
+  return (cell, offset) => {
+    sources ??= sourcesOf(json);
+    const source = sources[cell];
+    if (!source) return undefined;
+    let passed = 0;
+    for (const line of source.lines) {
+      const { length } = String(line.value);
+      if (offset < passed + length || line === source.lines.at(-1)) return line.offset;
+      passed += length;
+    }
+    return source.node.offset;
+  };
 }

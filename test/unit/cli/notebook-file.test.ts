@@ -1,7 +1,7 @@
 /** Notebooks as text: new code in one cell leaves every other byte of the file as it was, however it is written. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { offsetInFile, withCells } from '../../../server/src/cli/notebook-file';
+import { offsetsIn, withCells } from '../../../server/src/cli/notebook-file';
 import { readNotebook } from '../../../server/src/script/notebook';
 
 const line = fc.constantFrom(
@@ -84,7 +84,7 @@ describe('a notebook file', () => {
           if (how.ascii) expect(result).toMatch(/^[\0-\x7f]*$/);
           expect(result.endsWith(json.slice(json.lastIndexOf('"nbformat"')))).toBe(true);
           // What stands before the edited cell is the same text.
-          const place = offsetInFile(json, at, 0) ?? 0;
+          const place = offsetsIn(json)(at, 0) ?? 0;
           expect(result.slice(0, place)).toBe(json.slice(0, place));
         },
       ),
@@ -107,6 +107,6 @@ describe('a notebook file', () => {
   ])('finds the line of offset %d', (offset, found) => {
     const json =
       '{"cells": [{"cell_type": "markdown", "source": "a"}, {"cell_type": "code", "source": ["a = 1\\n", "b = 2"]}]}';
-    expect(json.slice(offsetInFile(json, 0, offset)).startsWith(found)).toBe(true);
+    expect(json.slice(offsetsIn(json)(0, offset)).startsWith(found)).toBe(true);
   });
 });
