@@ -71,13 +71,11 @@ function images(folder: string, data: RecipeData, input: string | undefined): Sa
     imports: ['from pathlib import Path', 'import numpy as np', 'from PIL import Image'],
     blocks: [
       preparation(data, false),
+      pictureList,
       [
         'def samples():',
         '    """Calibration images, one at a time, as the network takes them."""',
-        '    suffixes = {".jpg", ".jpeg", ".png"}',
-        `    files = sorted(Path(${quote(folder)}).iterdir())`,
-        '    images = [file for file in files if file.suffix.lower() in suffixes]',
-        `    for file in images${samples === undefined ? '' : `[:${samples}]`}:`,
+        `    for file in pictures(Path(${quote(folder)}))${samples === undefined ? '' : `[:${samples}]`}:`,
         '        with Image.open(file) as image:',
         `            image = image.convert(${grey ? '"L"' : '"RGB"'})`,
         ...(resize === undefined ? [] : resized),
@@ -88,6 +86,18 @@ function images(folder: string, data: RecipeData, input: string | undefined): Sa
     ],
   };
 }
+
+/** `pictures(folder)`: the files that `imageNames` of runtime/images.ts finds, in its order. */
+const pictureList = [
+  'def pictures(folder):',
+  '    """Pictures of a folder, sorted by name; those of its subfolders when it has none itself."""',
+  '    suffixes = {".jpg", ".jpeg", ".png"}',
+  '    for files in (folder.iterdir(), folder.rglob("*")):',
+  '        found = [file for file in files if file.suffix.lower() in suffixes and file.name[0] != "."]',
+  '        if found:',
+  '            return sorted(found, key=lambda file: file.relative_to(folder).as_posix())',
+  '    raise FileNotFoundError(f"no JPEG or PNG pictures in {folder.resolve()}")',
+].join('\n');
 
 /** `prepared(pixels)`: uint8 (height, width, channels) → the network's input. */
 function preparation(data: RecipeData | undefined, passesFloat: boolean): string {

@@ -173,6 +173,19 @@ describe('a recipe as Python', () => {
     for (const part of ['256 / min', '224) // 2', '[:64]', '::-1', '[0.5, 0.4, 0.3]'])
       expect(text).toContain(part);
   });
+
+  it('looks for pictures where a run of the recipe does, and says where there are none', () => {
+    const { text } = code(
+      codePlan([codeLayer('x', 'int8.channel', 'uint8.tensor')], { data: { source: 'images/val' } }),
+      'onnxruntime',
+    );
+    expect(text).toContain('for file in pictures(Path("images/val")):');
+    const own = text.indexOf('folder.iterdir(), folder.rglob("*")');
+    const none = text.indexOf('raise FileNotFoundError(f"no JPEG or PNG pictures in');
+    expect(own).toBeGreaterThan(0);
+    expect(none).toBeGreaterThan(own);
+    expect(text).toContain('relative_to(folder).as_posix()');
+  });
 });
 
 describe('pieces of Python', () => {
