@@ -34,6 +34,10 @@ import {
   historyChanged,
   historyRequest,
   type InitializationOptions,
+  type InsertionBlock,
+  type InsertionsParams,
+  type InsertionsReply,
+  insertionsRequest,
   type JobProgressParams,
   jobProgress,
   type LayerDetailParams,
@@ -247,6 +251,16 @@ export class Server implements vscode.Disposable {
     return this.request(exportCodeRequest, params);
   }
 
+  /** Blocks for the network at a place of a script, their edits ready to be applied. */
+  async insertions(params: InsertionsParams): Promise<Insertions> {
+    const reply = await this.request<InsertionsReply | null>(insertionsRequest, params);
+    const blocks = (reply?.blocks ?? []).map(async ({ edit, ...told }) => ({
+      ...told,
+      edit: await this.client.protocol2CodeConverter.asWorkspaceEdit(edit as WorkspaceEdit | undefined),
+    }));
+    return { blocks: await Promise.all(blocks), trouble: reply?.trouble ?? 'no-network' };
+  }
+
   /** Bytes freed. */
   clearCache(): Promise<number> {
     return this.request(clearCacheRequest, {});
@@ -299,6 +313,16 @@ class QuietClient extends LanguageClient {
   override async stop(timeout?: number): Promise<void> {
     if (this.state === State.Running) await super.stop(timeout);
   }
+}
+
+/** A block for a script; without an edit there is a reason. */
+export interface Insertion extends Omit<InsertionBlock, 'edit'> {
+  readonly edit: vscode.WorkspaceEdit | undefined;
+}
+
+export interface Insertions {
+  readonly blocks: readonly Insertion[];
+  readonly trouble: InsertionsReply['trouble'];
 }
 
 export interface RecipeChange {

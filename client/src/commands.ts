@@ -9,6 +9,7 @@ import { type CommandId, commandIds } from './command-ids';
 import { chooseOther, inOrder } from './compare-pair';
 import type { ComparePanels } from './compare-panel';
 import { exportCode } from './export-code';
+import { insertQuantization } from './insert-quantization';
 import { showLayerActions } from './layer-actions';
 import type { LayerItem, LayerTree } from './layer-tree';
 import { type Models, modelEditorType, modelExtensions } from './models';
@@ -116,6 +117,12 @@ const handlers: Readonly<Record<CommandId, Handler>> = {
     const recipe = uriOf(argument) ?? activeRecipe() ?? recipeOf(models);
     if (!recipe) return inform(vscode.l10n.t('Open a recipe (NAME.quant.json) first.'));
     return exportCode(server, recipe, library);
+  },
+
+  'quantlens.insertQuantization': async ({ server }, argument, at) => {
+    const script = uriOf(argument) ?? vscode.window.activeTextEditor?.document.uri;
+    if (script) return insertQuantization(server, script, at);
+    return inform(vscode.l10n.t('Open a Python script first.'));
   },
 
   'quantlens.editRecipe': async ({ server, models }, argument, actions) => {

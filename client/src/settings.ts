@@ -18,6 +18,7 @@ export function readSettings(): Settings {
       recipe: get('codeLens.recipe', lens.recipe),
       script: get('codeLens.script', lens.script),
       data: get('codeLens.data', lens.data),
+      insert: get('codeLens.insert', lens.insert),
     },
     inlayHints: get('inlayHints', defaultSettings.inlayHints),
     outputEffectAfterCalibration: get(

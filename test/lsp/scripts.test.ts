@@ -283,13 +283,13 @@ describe('a script with its model', () => {
     const opened = await tied();
     const lenses = await client.at<CodeLens[]>('codeLens', opened);
     const told = lenses.map(({ range, command }) => `${covered(opened.text, range)}: ${command?.title}`);
-    expect(told.filter((one) => !/Quantize|Calibrate/.test(one))).toEqual([
+    expect(told.filter((one) => !/Quantize|Calibrate|Insert/.test(one))).toEqual([
       expect.stringMatching(/^Residual: small\.onnx · 11 layers · worst weight \S+: int8 [\d.]+ dB$/),
       expect.stringMatching(/^small: small\.onnx · 11 layers · worst weight/),
       expect.stringMatching(/^export: small\.onnx · [\d.]+ kB · 11 layers · worst weight/),
     ]);
     expect(told.filter((one) => one.startsWith('small'))).toHaveLength(4);
-    await client.configure({ codeLens: { script: false } });
+    await client.configure({ codeLens: { script: false, insert: false } });
     await client.until(
       () => client.at<CodeLens[]>('codeLens', opened),
       (list) => list.length === 0,
@@ -299,7 +299,11 @@ describe('a script with its model', () => {
   it('says of an export that its model is not there yet', async () => {
     const opened = await script(residualScript);
     const lenses = await client.at<CodeLens[]>('codeLens', opened);
-    expect(lenses.map(({ command }) => command?.title)).toEqual(['small.onnx: not written yet']);
+    expect(lenses.map(({ command }) => command?.title)).toEqual([
+      'small.onnx: not written yet',
+      'Insert quantization…',
+      'Insert quantization…',
+    ]);
   });
 
   it('hints at the smallest format that is good for every layer of a line', async () => {

@@ -1,26 +1,38 @@
 /** The block behind an export call that quantizes the file it writes with onnxruntime. */
 
-import { hasReader, readerEdits } from '../script/calibration-reader';
+import { hasReader, type ReaderInput, readerEdits } from '../script/calibration-reader';
 import type { DataPipeline } from '../script/data-pipeline';
 import { pathOf } from '../script/names';
+import { argumentValue } from '../script/program';
+import { evaluate, stringOf } from '../script/values';
 import { Notes } from './code-plan';
-import type { Block, InsertionInput } from './insert';
-import { exportedFile, heading } from './insert';
-import { loadersAt, type Place } from './insert-place';
+import {
+  type Block,
+  exportedFile,
+  fileName,
+  heading,
+  heldOutNote,
+  type InsertionInput,
+  type Refusal,
+  refusal,
+} from './insert-block';
+import { isHeldOut, type Loader, loadersAt, type Place } from './insert-place';
 import { commonSettings, ortRole, type StaticRole, sameSetting } from './onnxruntime-roles';
 import { boolean, call, noteLines, quote, strings } from './python';
 
 const quantization = 'onnxruntime.quantization';
 
-export function quantizeStaticBlock(input: InsertionInput, place: Place): Block | undefined {
+export function quantizeStaticBlock(input: InsertionInput, place: Place): Block | Refusal {
+  if (!place.exported) return refusal('no-export');
   const file = exportedFile(input, place);
-  const reader = file && readerOf(input, place);
-  if (!file || !reader) return undefined;
+  if (!file) return refusal('no-file');
+  const reader = readerOf(input, place);
+  if ('lack' in reader) return reader;
   const { plan } = input;
   const notes = new Notes();
   const roles = plan?.layers.map((layer) => ortRole(layer, notes)) ?? [];
   const staticRoles = roles.filter((role): role is StaticRole => role.kind === 'static');
-  if (plan && staticRoles.length === 0) return undefined;
+  if (plan && staticRoles.length === 0) return refusal('recipe', plan.recipe);
   const common = commonSettings(staticRoles);
   for (const role of roles) {
     const { name } = role.layer;
@@ -41,10 +53,7 @@ export function quantizeStaticBlock(input: InsertionInput, place: Place): Block 
     ...roles.filter(({ kind }) => kind !== 'static').map(({ layer }) => layer.node),
     ...(plan?.others ?? []),
   ];
-  const name = (suffix: string) =>
-    file.name === undefined
-      ? `str(${file.text}).replace(".onnx", ${quote(suffix)})`
-      : quote(file.name.replace(/(\.onnx)?$/i, suffix));
+  const name = (suffix: string) => fileName(file, suffix);
   // The reader imports from the same module: one statement takes all names.
   const merged = reader.edits?.some(({ text }) => importLine.test(text)) ?? false;
   const options = [
@@ -54,6 +63,7 @@ export function quantizeStaticBlock(input: InsertionInput, place: Place): Block 
   return {
     lines: [
       heading('Static quantization of the exported file', plan),
+      ...(reader.loader ? heldOutNote(reader.loader) : []),
       ...noteLines(notes.list),
       call('quant_pre_process', [file.text, name('.prepared.onnx'), 'skip_symbolic_shape=True']),
       call('quantize_static', [
@@ -88,25 +98,38 @@ interface ReaderUse {
   /** Expression that makes the reader. */
   readonly made: string;
   readonly edits?: Block['edits'];
+  /** The loader that it reads, where that is known. */
+  readonly loader?: Loader;
 }
 
 /** The script's own reader, or one made from its loader. */
-function readerOf(input: InsertionInput, place: Place): ReaderUse | undefined {
-  const { program } = input;
-  const script = { parsed: input, program };
-  if (hasReader(script)) return ownReader(input, place);
-  const usable = input.pipelines.filter(({ loader }) => loader?.name !== undefined);
-  const names = loadersAt(place, 'calibration', input.pipelines);
-  const pipeline =
-    names
-      .map((name) => usable.find(({ loader }) => loader?.name === name))
-      .find((one) => one !== undefined) ?? usable[0];
-  if (!pipeline) return undefined;
-  return fromPipeline(input, place, pipeline);
+function readerOf(input: InsertionInput, place: Place): ReaderUse | Refusal {
+  const { program, pipelines } = input;
+  if (hasReader({ parsed: input, program })) return ownReader(input, place) ?? refusal('no-reader');
+  const loaders = loadersAt(place, 'calibration', pipelines);
+  const others = pipelines.flatMap(({ loader }): Loader[] => {
+    const name = loader?.name;
+    const isKnown = name === undefined || loaders.some((one) => one.name === name);
+    return isKnown ? [] : [{ name, isHeldOut: isHeldOut(name) }];
+  });
+  const all = [...loaders, ...others].sort((one, other) => Number(one.isHeldOut) - Number(other.isHeldOut));
+  for (const loader of all) {
+    const pipeline = pipelines.find((one) => one.loader?.name === loader.name);
+    const use = pipeline && fromPipeline(input, place, pipeline);
+    if (use) return { ...use, loader };
+  }
+  const random = pipelines.find(
+    ({ loader, doubts }) => loader?.name !== undefined && doubts.some(({ kind }) => kind === 'random'),
+  );
+  if (random) return refusal('random', random.loader?.name);
+  return refusal(all.length > 0 ? 'no-reader' : 'no-loader', all[0]?.name);
 }
 
 function fromPipeline(input: InsertionInput, place: Place, pipeline: DataPipeline): ReaderUse | undefined {
-  const edits = readerEdits({ parsed: input, program: input.program }, pipeline, undefined);
+  const name = inputName(place);
+  const fed: ReaderInput | undefined =
+    name === undefined ? undefined : { name, anyBatch: false, type: 'float32' };
+  const edits = readerEdits({ parsed: input, program: input.program }, pipeline, fed);
   if (!edits) return undefined;
   const text = edits.map((edit) => edit.text).join('');
   const made = /class (\w+)\(/.exec(text)?.[1];
@@ -117,8 +140,15 @@ function fromPipeline(input: InsertionInput, place: Place, pipeline: DataPipelin
     : undefined;
 }
 
+/** Name of the only input that the export gives one. */
+function inputName({ exported }: Place): string | undefined {
+  const names = exported && argumentValue(exported, 'input_names');
+  return names?.kind === 'list' && names.items.length === 1 ? stringOf(names.items[0]) : undefined;
+}
+
 /** A reader class of the script, when it can be made without arguments, or the variable that holds one. */
-function ownReader({ program }: InsertionInput, place: Place): ReaderUse | undefined {
+function ownReader(input: InsertionInput, place: Place): ReaderUse | undefined {
+  const { program } = input;
   for (const { statement, scope } of program.classes) {
     const isReader = statement.bases.some(({ value }) => {
       const path = pathOf(value, scope.parent ?? scope);
@@ -127,8 +157,15 @@ function ownReader({ program }: InsertionInput, place: Place): ReaderUse | undef
     if (!isReader) continue;
     const init = statement.body.find((one) => one.kind === 'function' && one.name === '__init__');
     const parameters = init?.kind === 'function' ? init.parameters.slice(1) : [];
-    if (parameters.every((one) => one.default !== undefined || one.star !== undefined))
-      return statement.span[1] < place.at ? { made: `${statement.name}()` } : undefined;
+    if (parameters.every((one) => one.default !== undefined || one.star !== undefined)) {
+      const named = parameters.find(({ name }) => name === 'input_name')?.default;
+      const wanted = inputName(place);
+      // Another network may be fed under another name.
+      const differs =
+        named !== undefined && wanted !== undefined && stringOf(evaluate(named, scope)) !== wanted;
+      const given = differs ? `input_name=${quote(wanted)}` : '';
+      return statement.span[1] < place.at ? { made: `${statement.name}(${given})` } : undefined;
+    }
     const maker = program.calls.find(
       ({ expression, statement: around }) =>
         expression.callee.kind === 'name' &&

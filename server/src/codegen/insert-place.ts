@@ -27,6 +27,24 @@ export interface Place {
 
 const exporters: ReadonlySet<string> = new Set(['torch.onnx.export', 'torch.onnx.utils.export']);
 
+/** Spans of the text that speak of a network for which a block can be inserted: classes, exports, other variables. */
+export function networkSpans(script: InsertScript): readonly Span[] {
+  const { calls, classes } = script.program;
+  const makers = calls.filter((call) => madeName(call) !== undefined);
+  const exports = calls.filter(isExport);
+  const exported = new Set(exports.map((call) => modelOf(script, call)));
+  const owners = classes.filter(({ statement }) => makers.some((call) => classOf(call) === statement.name));
+  const variables = makers.filter(
+    (call) => classOf(call) === undefined && !exported.has(madeName(call) ?? ''),
+  );
+  return [
+    ...owners.map(({ statement }) => statement.nameSpan),
+    ...[...exports, ...variables].map(({ nameSpan }) => nameSpan),
+  ]
+    .filter(([start]) => placeAt(script, start) !== undefined)
+    .sort(([one], [other]) => one - other);
+}
+
 /** The network that an offset speaks of: an export call, the statement that makes it, or the name of its class. */
 export function placeAt(script: InsertScript, offset: number): Place | undefined {
   const { program } = script;
@@ -47,7 +65,8 @@ export function placeAt(script: InsertScript, offset: number): Place | undefined
   return (later && behindExport(script, later)) ?? atEnd(script, made, name);
 }
 
-function isExport({ path }: Call): boolean {
+/** True for a call that writes a network to an ONNX file. */
+export function isExport({ path }: Call): boolean {
   return path !== undefined && exporters.has(canonicalPath(path));
 }
 
@@ -59,17 +78,31 @@ function covers(text: string, [start, end]: Span, offset: number): boolean {
 }
 
 /** `model` of `model = Net(…)`, also `model = Net(…).to(device)`, where Net is a class of the file or of torchvision. */
-function madeName({ statement, expression, scope }: Call): string | undefined {
+export function madeName({ statement, expression, scope }: Call): string | undefined {
   if (statement.kind !== 'assign' || statement.operator !== undefined || !statement.value) return undefined;
   const [target] = statement.targets;
   if (statement.targets.length !== 1 || target?.kind !== 'name') return undefined;
   if (innermost(statement.value) !== expression) return undefined;
   const path = pathOf(expression.callee, scope);
   const isTorchvision = path !== undefined && /^torchvision\.models\.(\w+\.)?[a-z]\w*$/.test(path);
-  const definition = definitionOf(expression.callee, scope);
-  const isModule = definition?.kind === 'class' && isNetwork(definition.statement.bases, scope);
-  return isTorchvision || isModule ? target.name : undefined;
+  return isTorchvision || networkOf(expression.callee, scope) ? target.name : undefined;
 }
+
+type ClassBinding = Extract<ReturnType<typeof definitionOf>, { kind: 'class' }>;
+
+/** The class of a network that a call gives: it, or a function of the file that returns one. */
+function networkOf(callee: Expression, scope: Scope, depth = 0): ClassBinding | undefined {
+  const definition = definitionOf(callee, scope);
+  if (definition?.kind === 'class')
+    return isNetwork(definition.statement.bases, scope) ? definition : undefined;
+  const last = definition?.statement.body.at(-1);
+  if (!definition || last?.kind !== 'return' || !last.value || depth > MAXIMUM_DEPTH) return undefined;
+  const made = innermost(last.value);
+  return made.kind === 'call' ? networkOf(made.callee, definition.scope, depth + 1) : undefined;
+}
+
+/** Functions that call functions that make a network. */
+const MAXIMUM_DEPTH = 4;
 
 function isNetwork(bases: readonly { readonly value: Expression }[], scope: Scope): boolean {
   return bases.some(({ value }) => {
@@ -86,8 +119,7 @@ function innermost(value: Expression): Expression {
 }
 
 function classOf({ expression, scope }: Call): string | undefined {
-  const definition = definitionOf(expression.callee, scope);
-  return definition?.kind === 'class' ? definition.statement.name : undefined;
+  return networkOf(expression.callee, scope)?.statement.name;
 }
 
 function modelOf({ text }: InsertScript, call: Call): string | undefined {
@@ -160,12 +192,19 @@ function indentOf(text: string, { span }: Statement): string | undefined {
   return /^[ \t]*$/.test(before) ? before : undefined;
 }
 
-/** DataLoaders that code at a place can name, best first. */
+/** A DataLoader that code at a place can name. */
+export interface Loader {
+  readonly name: string;
+  /** What is reported on a test set shall not be chosen by it. */
+  readonly isHeldOut: boolean;
+}
+
+/** DataLoaders that code at a place can name, best first; test sets come last. */
 export function loadersAt(
   place: Place,
   purpose: 'calibration' | 'training',
   pipelines: readonly DataPipeline[],
-): readonly string[] {
+): readonly Loader[] {
   const random = new Set(
     pipelines.flatMap(({ loader, doubts }) =>
       loader?.name !== undefined && doubts.some(({ kind }) => kind === 'random') ? [loader.name] : [],
@@ -177,17 +216,19 @@ export function loadersAt(
     for (const [name, bindings] of scope.names)
       if (bindings.some((one) => isLoader(name, one, scope ?? place.scope, place.at))) names.add(name);
   }
-  const rank = (name: string) => {
+  const rank = ({ name, isHeldOut: isLast }: Loader) => {
     const order = purpose === 'training' ? trainingOrder : calibrationOrder;
     const at = order.findIndex((pattern) => pattern.test(name));
-    return (at < 0 ? order.length : at) + (purpose === 'calibration' && random.has(name) ? 0.5 : 0);
+    const known = at < 0 ? order.length : at;
+    return known + (purpose === 'calibration' && random.has(name) ? 0.5 : 0) + (isLast ? 100 : 0);
   };
-  return (
-    [...names]
-      // What is reported on the test set shall not be chosen by it.
-      .filter((name) => !/test|eval/i.test(name))
-      .sort((one, other) => rank(one) - rank(other))
-  );
+  return [...names]
+    .map((name) => ({ name, isHeldOut: isHeldOut(name) }))
+    .sort((one, other) => rank(one) - rank(other));
+}
+
+export function isHeldOut(loader: string): boolean {
+  return /test|eval/i.test(loader);
 }
 
 const calibrationOrder = [/calib/i, /train/i, /val/i];

@@ -34,6 +34,7 @@ const schema = z.object({
       recipe: flag(defaultSettings.codeLens.recipe),
       script: flag(defaultSettings.codeLens.script),
       data: flag(defaultSettings.codeLens.data),
+      insert: flag(defaultSettings.codeLens.insert),
     })
     .catch(defaultSettings.codeLens),
   inlayHints: flag(defaultSettings.inlayHints),

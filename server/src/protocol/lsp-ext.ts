@@ -116,6 +116,28 @@ export interface ExportCodeReply {
   readonly problems: readonly string[];
 }
 
+/**
+ * Client → server: the blocks that quantize the network which a place of a script speaks of, ready to be inserted, and
+ * why others are not.
+ */
+export const insertionsRequest = 'quantlens/insertions';
+export interface InsertionsParams {
+  readonly textDocument: { readonly uri: string };
+  readonly position: { readonly line: number; readonly character: number };
+}
+export interface InsertionsReply {
+  readonly blocks: readonly InsertionBlock[];
+  /** Why there are none. */
+  readonly trouble?: 'broken' | 'no-network';
+}
+export interface InsertionBlock {
+  readonly title: string;
+  readonly detail: string;
+  /** LSP WorkspaceEdit; missing when `reason` says why there is none. */
+  readonly edit?: unknown;
+  readonly reason?: string;
+}
+
 /** Libraries that code can be written for. */
 export const codeLibraries = ['onnxruntime', 'torchao', 'aimet'] as const;
 export type CodeLibrary = (typeof codeLibraries)[number];
@@ -235,6 +257,8 @@ export const clientCommands = {
   applyRecipe: 'quantlens.applyRecipe',
   /** [recipeUri, CodeLibrary?] opens what the recipe decides as Python */
   exportCode: 'quantlens.exportCode',
+  /** [scriptUri, Position?] asks which block shall quantize the network there */
+  insertQuantization: 'quantlens.insertQuantization',
   /** [modelUri, layerName?] reveal layer in the text view */
   openAsText: 'quantlens.openAsText',
   /** [modelUri] */
@@ -268,6 +292,8 @@ export interface Settings {
     readonly script: boolean;
     /** On loaders and transforms of scripts. */
     readonly data: boolean;
+    /** On networks of scripts: blocks that quantize them. */
+    readonly insert: boolean;
   };
   readonly inlayHints: boolean;
   /** Measure the output effect of every layer behind each calibration, while nothing else runs. */
@@ -290,7 +316,7 @@ export const defaultSettings: Settings = {
   memoryLimit: 0,
   cacheSize: 512,
   analyzeOnOpen: 256,
-  codeLens: { model: true, layer: true, recipe: true, script: true, data: true },
+  codeLens: { model: true, layer: true, recipe: true, script: true, data: true, insert: true },
   inlayHints: true,
   outputEffectAfterCalibration: false,
   script: { enabled: true, target: '', workspaceDiagnostics: false },

@@ -1,4 +1,5 @@
 /** What the editor says on scripts: hovers, lenses, hints and actions on the lines that build a network. */
+import type { Lack } from '../codegen/insert-block';
 import type { DoubtKind } from '../script/picture';
 
 export const scriptWords = {
@@ -20,7 +21,9 @@ export const scriptWords = {
   insertStatic: 'Insert static quantization (PT2E)',
   insertTraining: 'Insert quantization-aware training (PT2E)',
   insertQuantizeStatic: 'Insert quantize_static after export (onnxruntime)',
+  insertDynamic: 'Insert quantize_dynamic after export (onnxruntime)',
   insertQuantize: 'Insert quantize_ (torchao)',
+  insertLens: 'Insert quantization…',
   fixAll: 'Fix all safe findings of Quantlens',
   andMoreLayers: (count: number) => `and ${count} more ${count === 1 ? 'layer' : 'layers'} made here`,
   severalLayers: (fix: string, count: number) => `${fix}: ${count} layers made here`,
@@ -53,4 +56,33 @@ export const dataWords = {
     'no-pictures': (detail) => `${detail} is no folder of pictures: choose one, or a NumPy file.`,
     'unknown-source': (detail) => `The path of ${detail} is no constant: choose the data.`,
   } satisfies Readonly<Record<DoubtKind, (detail: string) => string>>,
+} as const;
+
+/** What each block that can be inserted does, and why one cannot be. */
+export const insertionWords = {
+  does: {
+    static: 'int8 weights and activations on the PyTorch network; ranges from a few batches',
+    training: 'fine-tuning with simulated int8, for what static quantization loses',
+    onnxruntime: 'int8 weights and activations in the ONNX file; ranges from a few batches',
+    dynamic: 'int8 weights in the ONNX file, activations at run time; no data needed',
+    torchao: 'weights of Linear layers on the PyTorch network; no data needed',
+  },
+  lacks: {
+    done: (network) => `stands in the script already for ${network}`,
+    'no-loader': () => 'needs a DataLoader for calibration: none found that is known here',
+    'only-held-out': (loader) => `needs a DataLoader with training data: only ${loader} found`,
+    dictionaries: (loader) => `needs batches as tensors: those of ${loader} are dictionaries`,
+    'no-labels': (loader) => `needs batches with labels: those of ${loader} have none`,
+    random: (loader) => `needs data without random steps: ${loader} has some`,
+    'no-reader': (loader) =>
+      loader === ''
+        ? 'needs a calibration reader that can be made without arguments in front of the export'
+        : `needs a loader that a calibration reader can be made from in front of the export: ${loader} is none`,
+    'no-export': () => 'needs torch.onnx.export of this network in the same function',
+    'no-file': () => 'needs a file that torch.onnx.export writes: its name is not given',
+    'no-matrices': () => 'needs Linear layers: none found in this network',
+    convolutional: () =>
+      'is for Linear layers, LSTM and attention: static quantization fits convolutions better',
+    recipe: (recipe) => `${recipe} decides no layer in this way`,
+  } satisfies Readonly<Record<Lack, (name: string) => string>>,
 } as const;

@@ -127,6 +127,8 @@ const sentences: { readonly [C in IssueCode]: Sentence<C> } = {
     `the two models cannot be compared: ${reason}. Compare a quantized file with the float model it was made from.`,
   'layer-unmatched': ({ layer }) =>
     `no layer of the quantized file holds the weight of ${quote(layer)}; it is left out.`,
+  'weight-differs': ({ layer, sqnr, transposed }) =>
+    `the quantized file computes with another weight in place of ${quote(layer)}${transposed ? ': its transposed matrix' : ''}${sqnr === null ? '' : ` (${decibels(sqnr)} against the right one)`}. Look at how it was exported: a weight that several layers share may have been changed in place.`,
   'data-none': ({ from }) =>
     `no data: activation ranges come from ${from === 'batch-norm' ? 'BatchNormalization statistics' : 'random noise'}. Calibrate on real samples for figures you can trust.`,
   'input-assumed': ({ input, min, max, from }) =>
@@ -394,6 +396,7 @@ export const editorWords = {
   calibrate: 'Calibrate',
   calibrateMore: 'Calibrate…',
   exportCode: 'Export as code…',
+  exportRecipe: 'Export this recipe as code…',
   openModel: 'Open model',
   openRecipe: 'Open recipe',
   measureWeights: 'Measure the weights',

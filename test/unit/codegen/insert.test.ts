@@ -1,7 +1,7 @@
 /** Blocks inserted into scripts: what is offered where, that the result parses, stays silent and is offered once. */
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { CodePlan } from '../../../server/src/codegen/code-plan';
-import { type InsertionKind, insertionsAt } from '../../../server/src/codegen/insert';
+import { type InsertionKind, type Offer, offersAt } from '../../../server/src/codegen/insert';
 import { analyzeScript } from '../../../server/src/rules/script/analyze';
 import { dataPipelines } from '../../../server/src/script/data-pipeline';
 import type { PythonParser } from '../../../server/src/script/parser';
@@ -13,12 +13,12 @@ beforeAll(async () => {
   parser = await pythonParser();
 });
 
-function offered(text: string, mark: string, plan?: CodePlan): ReadonlyMap<InsertionKind, string> {
+function offersFor(text: string, mark: string, plan?: CodePlan): readonly Offer[] {
   const offset = text.indexOf(mark);
   expect(offset).toBeGreaterThanOrEqual(0);
   const script = analyzeScript(parser, 'script.py', text);
   const { program, parsed } = script;
-  const found = insertionsAt(
+  const found = offersAt(
     {
       text,
       module: parsed.module,
@@ -29,14 +29,29 @@ function offered(text: string, mark: string, plan?: CodePlan): ReadonlyMap<Inser
     },
     offset,
   );
-  const made = found.map(({ kind, edits }) => {
-    const result = [...edits]
+  parsed.dispose();
+  return found;
+}
+
+/** The script with each block that can be inserted. */
+function offered(text: string, mark: string, plan?: CodePlan): ReadonlyMap<InsertionKind, string> {
+  const made = offersFor(text, mark, plan).flatMap((offer) => {
+    if (!('edits' in offer)) return [];
+    const result = [...offer.edits]
       .reverse()
       .reduce((so, { start, end, text: inserted }) => so.slice(0, start) + inserted + so.slice(end), text);
-    return [kind, result] as const;
+    return [[offer.kind, result] as const];
   });
-  parsed.dispose();
   return new Map(made);
+}
+
+/** What each of the others lacks. */
+function refused(text: string, mark: string): Partial<Record<InsertionKind, string>> {
+  return Object.fromEntries(
+    offersFor(text, mark).flatMap((offer) =>
+      'lack' in offer ? [[offer.kind, `${offer.lack} ${offer.name}`]] : [],
+    ),
+  );
 }
 
 function findings(text: string): readonly string[] {
@@ -170,8 +185,144 @@ describe('blocks for scripts', () => {
   it('take no dictionaries and no test set', () => {
     const dictionaries = inFunction.replace('batch[0]', 'batch["image"]');
     expect([...offered(dictionaries, 'model = Net()').keys()]).toEqual(['torchao']);
+  });
+
+  it('calibrate with a test set only where there is nothing else, and say so', () => {
     const tested = inFunction.replaceAll('loader', 'test_loader');
-    expect([...offered(tested, 'model = Net()').keys()]).toEqual(['torchao']);
+    const made = offered(tested, 'model = Net()');
+    expect([...made.keys()]).toEqual(['static', 'torchao']);
+    expect((made.get('static') ?? '').replaceAll(/\n *#/g, '')).toContain(
+      'ranges come from test_loader, for no other loader can be used here. Training data is better for calibration; accuracy on this data must not be reported afterwards.',
+    );
+    expect(findings(made.get('static') ?? '')).toEqual(findings(tested));
+    expect(offered(inFunction, 'model = Net()').get('static')).not.toContain('must not be reported');
+    const onlyTest = atModule.replace(/train_loader = .*\n/, '');
+    const reader = offered(onlyTest, 'class Net').get('onnxruntime') ?? '';
+    expect(reader).toContain('loader=test_loader');
+    expect(reader).toContain('# Note: ranges come from test_loader');
+    expect(findings(reader)).toEqual(findings(onlyTest));
+  });
+
+  it.each<[string, string, Partial<Record<InsertionKind, string>>]>([
+    [
+      'a test set and no export',
+      inFunction.replaceAll('loader', 'test_loader'),
+      { training: 'only-held-out test_loader', onnxruntime: 'no-export ', dynamic: 'no-export ' },
+    ],
+    [
+      'no loader',
+      atModule.replaceAll(/\w+_loader = .*\n/g, ''),
+      { static: 'no-loader ', training: 'no-loader ', onnxruntime: 'no-loader ', dynamic: 'convolutional ' },
+    ],
+    [
+      'dictionaries',
+      inFunction.replace('batch[0]', 'batch["image"]'),
+      {
+        static: 'dictionaries loader',
+        training: 'dictionaries loader',
+        onnxruntime: 'no-export ',
+        dynamic: 'no-export ',
+      },
+    ],
+    [
+      'inputs alone',
+      inFunction.replace('batch[0]', 'batch'),
+      { training: 'no-labels loader', onnxruntime: 'no-export ', dynamic: 'no-export ' },
+    ],
+    [
+      'no Linear',
+      inFunction.replaceAll('nn.Linear(', 'nn.Conv1d(1, '),
+      { onnxruntime: 'no-export ', dynamic: 'no-export ', torchao: 'no-matrices ' },
+    ],
+  ])('say what is missing: %s', (_, text, expected) => {
+    expect(refused(text, 'model = Net()')).toEqual(expected);
+  });
+
+  it('say that a block stands there already', () => {
+    const made = offered(atModule, 'class Net').get('static') ?? '';
+    expect(refused(made, 'class Net')).toMatchObject({ static: 'done model' });
+  });
+
+  describe('for two networks', () => {
+    const [before = '', after = ''] = atModule.split('torch.onnx.export(');
+    const second = `${before}torch.onnx.export(${after}other = Net()
+other.load_state_dict(torch.load("other.pt"))
+torch.onnx.export(other, torch.zeros(1, 1, 8, 8), "other.onnx", input_names=["y"])
+`;
+    const kinds: readonly InsertionKind[] = ['static', 'training', 'onnxruntime', 'torchao'];
+
+    it.each(kinds)('%s can be inserted for each, once', (kind) => {
+      const first = offered(second, '"net.onnx"').get(kind) ?? '';
+      expect(refused(first, '"net.onnx"')[kind]).toBe('done model');
+      const both = offered(first, 'torch.onnx.export(other').get(kind) ?? '';
+      expect(findings(both)).toEqual(findings(second));
+      expect(refused(both, '"net.onnx"')[kind]).toBe('done model');
+      expect(refused(both, 'torch.onnx.export(other')[kind]).toBe('done other');
+    });
+
+    it('are told apart by what a function is given', () => {
+      const helper = `${second}
+
+def quantize(network, loader):
+    prepared = prepare_pt2e(network, None)
+    return prepared
+
+`.replace(
+        'import torch\n',
+        'import torch\nfrom torchao.quantization.pt2e.quantize_pt2e import prepare_pt2e\n',
+      );
+      const one = `${helper}result = quantize(model.eval(), train_loader)\n`;
+      expect(refused(one, '"net.onnx"').static).toBe('done model');
+      expect(refused(one, 'torch.onnx.export(other').static).toBeUndefined();
+      // What leads to no network may be about any.
+      expect(refused(helper, 'torch.onnx.export(other').static).toBe('done other');
+    });
+
+    it('feed each its own input', () => {
+      const first = offered(second, '"net.onnx"').get('onnxruntime') ?? '';
+      expect(first).toContain('input_name="x"');
+      const both = offered(first, 'torch.onnx.export(other').get('onnxruntime') ?? '';
+      expect(both).toContain('CalibrationReader(input_name="y"),');
+    });
+  });
+
+  describe('for networks without convolutions', () => {
+    const tagger = atModule
+      .replace('self.conv = nn.Conv2d(1, 8, 3)', 'self.words = nn.Embedding(100, 8)')
+      .replace('self.hidden = nn.Linear(8, 64)', 'self.hidden = nn.LSTM(8, 64, batch_first=True)')
+      .replace('x = torch.relu(self.conv(x)).mean((2, 3))', 'x = self.words(x)')
+      .replace('torch.relu(self.hidden(x))', 'self.hidden(x)[0]');
+
+    it('quantize at run time, without data', () => {
+      const made = offered(tagger.replaceAll(/\w+_loader = .*\n/g, ''), 'class Net');
+      expect(added(made, 'dynamic')).toMatchInlineSnapshot(`
+        "# Dynamic quantization of the exported file.
+        # Weights become int8; ranges of activations are found at run time, so no data is
+        # needed.
+        quant_pre_process("net.onnx", "net.prepared.onnx", skip_symbolic_shape=True)
+        quantize_dynamic(
+            "net.prepared.onnx",
+            "net.dynamic.onnx",
+            op_types_to_quantize=["MatMul", "LSTM", "Gather"],
+            per_channel=True,
+            weight_type=QuantType.QInt8,
+        )"
+      `);
+      expect(findings(made.get('dynamic') ?? '')).toEqual(findings(tagger));
+      expect(refused(made.get('dynamic') ?? '', 'class Net')).toMatchObject({ dynamic: 'done model' });
+    });
+
+    it('leave out what a recipe keeps', () => {
+      const plan = codePlan([
+        linearLayer('hidden', 'int8.channel', 'uint8.tensor'),
+        linearLayer('small', 'int4.group32'),
+        linearLayer('fc', 'float'),
+      ]);
+      const block = added(offered(tagger, 'class Net', plan), 'dynamic');
+      expect(block).toContain('nodes_to_exclude=["/small/Gemm_MatMul", "/fc/Gemm_MatMul"]');
+      expect(block).toContain('# Note: small: a format that quantize_dynamic lacks: the layer stays float.');
+      expect(block).toContain('op_types_to_quantize=["MatMul"]');
+    });
   });
 
   it('do what a recipe decides about each module', () => {

@@ -20,7 +20,10 @@ import type { Snapshot } from '../snapshot';
 
 export const quantizeKind = `${CodeActionKind.RefactorRewrite}.quantize`;
 
-export const codeActionKinds = [CodeActionKind.QuickFix, quantizeKind];
+/** Actions that make code of a recipe. */
+const exportKind = `${CodeActionKind.RefactorRewrite}.exportCode`;
+
+export const codeActionKinds = [CodeActionKind.QuickFix, quantizeKind, exportKind];
 
 const layerKinds: readonly FixKind[] = ['quantize-int4', 'quantize-int8', 'keep-float'];
 
@@ -49,9 +52,17 @@ export function codeActions(snapshot: Snapshot, request: ActionRequest, read: Re
         action(snapshot, kind, layer.name, read, { kind: quantizeKind }),
       )
     : [];
-  return [...corrections, ...fixes, ...rewrites.filter(({ title }) => !fixed.has(title))].filter((one) =>
-    wanted(one, request.context.only),
-  );
+  const all = [...corrections, ...fixes, ...rewrites.filter(({ title }) => !fixed.has(title))];
+  return [...all, ...exportActions(snapshot)].filter((one) => wanted(one, request.context.only));
+}
+
+/** What a recipe decides, as Python: the command asks for the library. */
+function exportActions(snapshot: Snapshot): CodeAction[] {
+  if (snapshot.kind !== 'recipe' || !snapshot.client.own) return [];
+  const title = editorWords.exportRecipe;
+  const command = { title, command: clientCommands.exportCode, arguments: [snapshot.document.uri] };
+  if (snapshot.parsed.recipe?.model !== undefined) return [{ title, kind: exportKind, command }];
+  return [];
 }
 
 /** Replaces the pattern of a rule by the layer that was most likely meant. */

@@ -1,5 +1,6 @@
 /** All features, one line each: the request, the answer where there is nothing to tell, and the feature itself. */
 import type { Position, Range } from 'vscode-languageserver-types';
+import { type InsertionsReply, insertionsRequest } from '../../protocol/lsp-ext';
 import type { ReadRecipe } from '../recipe-actions';
 import type { ScriptSnapshot, Snapshot } from '../snapshot';
 import { type ActionRequest, codeActions } from './code-action';
@@ -17,6 +18,7 @@ import { scriptDefinition, scriptReferences } from './script/definition';
 import { type LocateInScripts, placesInScripts } from './script/from-model';
 import { scriptHover } from './script/hover';
 import { scriptHints } from './script/inlay-hints';
+import { insertions } from './script/insert';
 import { semanticTokens } from './semantic-tokens';
 import { symbols } from './symbols';
 
@@ -69,6 +71,8 @@ type At = { readonly position: Position };
 type In = { readonly range: Range };
 type Asked = At & { readonly context: { readonly includeDeclaration: boolean } };
 
+const noNetwork: InsertionsReply = { blocks: [], trouble: 'no-network' };
+
 export const features: readonly Feature[] = [
   feature<At>('textDocument/hover', null, (snapshot, { position }) => hover(snapshot, position), {
     script: (snapshot, { position }) => scriptHover(snapshot, position),
@@ -110,6 +114,9 @@ export const features: readonly Feature[] = [
         scriptReferences(snapshot, position, context.includeDeclaration, services),
     },
   ),
+  feature<At>(insertionsRequest, noNetwork, () => noNetwork, {
+    script: (snapshot, { position }) => insertions(snapshot, position),
+  }),
   feature('textDocument/documentSymbol', [], (snapshot) =>
     snapshot.kind === 'text' ? symbols(snapshot) : [],
   ),

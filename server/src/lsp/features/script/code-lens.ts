@@ -12,6 +12,7 @@ import type { ScriptTie } from '../../script-ties';
 import type { ScriptSnapshot } from '../../snapshot';
 import type { ModelState } from '../../workspace';
 import { dataLenses } from './data';
+import { insertLenses } from './insert';
 
 /** A lens that only tells something needs a command without a name. */
 const noCommand = '';
@@ -20,7 +21,7 @@ export function scriptLenses(snapshot: ScriptSnapshot): CodeLens[] {
   const models = snapshot.settings.codeLens.script
     ? [...networkLenses(snapshot), ...exportLenses(snapshot)]
     : [];
-  return [...models, ...dataLenses(snapshot)];
+  return [...models, ...insertLenses(snapshot), ...dataLenses(snapshot)];
 }
 
 function networkLenses(snapshot: ScriptSnapshot): CodeLens[] {
