@@ -9,10 +9,10 @@ import { isFloat } from '../rules/model-view';
 import type { AnalyzedScript } from '../rules/script/analyze';
 import { canonicalPath } from '../script/catalog';
 import type { ModuleTree } from '../script/module-tree';
-import type { Call } from '../script/program';
+import { pathText } from '../script/paths';
+import type { Call, Program } from '../script/program';
 import { type Expression, parts } from '../script/syntax';
 import { type Tie, tiesOf } from '../script/tie';
-import { evaluate, stringOf } from '../script/values';
 import type { Span } from './convert';
 
 /** A network of the script and the model that fits it best. */
@@ -38,7 +38,7 @@ export interface Headers {
 const extensions = /\.(onnx|safetensors)$/i;
 
 /** A checkpoint cannot be read, but what is converted from it has its name. */
-const checkpoints = /\.(pt|pth|pt2|ckpt|bin|h5|keras)$/i;
+const checkpoints = /\.(pt|pth|th|tar|pt2|ckpt|bin|h5|keras)$/i;
 
 /** Files looked at around a script. */
 const MAX_FILES = 32;
@@ -70,7 +70,7 @@ export function exportCalls(script: Pick<AnalyzedScript, 'file' | 'program'>): r
   const folder = path.dirname(script.file);
   return script.program.calls.flatMap((call) => {
     if (!writes(call)) return [];
-    const named = call.expression.args.flatMap(({ value }) => stringsIn(value, call));
+    const named = targets(call).flatMap((value) => stringsIn(value, call, script.program));
     const files = named.flatMap((name) => filesNamed(folder, name, call.name));
     const model = files.find((file) => fs.existsSync(file)) ?? files[0];
     return model === undefined ? [] : [{ span: call.nameSpan, model }];
@@ -82,12 +82,19 @@ function writes(call: Call): boolean {
   return call.receiver !== undefined && writingMethods.has(call.name);
 }
 
+/** Arguments that may name the file; a folder is only looked for where one is meant. */
+function targets({ name, expression: { args } }: Call): readonly Expression[] {
+  if (name !== 'save_pretrained') return args.map(({ value }) => value);
+  const folder = args.find(({ keyword }) => keyword === 'save_directory') ?? args[0];
+  return folder && folder.star === undefined ? [folder.value] : [];
+}
+
 /** Constant texts inside an argument: `HERE / "net.onnx"` names one as well. */
-function stringsIn(expression: Expression, call: Call): readonly string[] {
-  const whole = stringOf(evaluate(expression, call.scope));
+function stringsIn(expression: Expression, call: Call, program: Program): readonly string[] {
+  const whole = pathText(expression, call, program);
   if (whole !== undefined) return [whole];
   // What a call inside makes of its text is not known, but a path it stays.
-  return [...parts(expression)].flatMap((part) => stringsIn(part, call));
+  return [...parts(expression)].flatMap((part) => stringsIn(part, call, program));
 }
 
 function filesNamed(folder: string, name: string, method: string): readonly string[] {
@@ -99,8 +106,11 @@ function filesNamed(folder: string, name: string, method: string): readonly stri
     return [`${stem}.onnx`, `${stem}.safetensors`];
   }
   if (method !== 'save_pretrained') return [];
-  return ['model.safetensors', 'model.onnx'].map((one) => path.join(file, one));
+  return pretrainedFiles.map((one) => path.join(file, one));
 }
+
+/** Names that libraries give the weights in the folder they write, the usual one first. */
+const pretrainedFiles = ['model.safetensors', 'model.onnx', 'diffusion_pytorch_model.safetensors'];
 
 const MAX_NAME = 1024;
 

@@ -20,12 +20,7 @@ export function comprehension(machine: Machine, expression: Comprehension, frame
   return { kind: 'dict', entries };
 }
 
-function comprehend(
-  machine: Machine,
-  expression: Comprehension,
-  level: number,
-  frame: Frame,
-): readonly PythonValue[] {
+function comprehend(machine: Machine, expression: Comprehension, level: number, frame: Frame): PythonValue[] {
   const loop = expression.loops[level];
   if (!loop) {
     const kept = expression.conditions.every((test) => truthOf(machine.value(test, frame)) !== false);
