@@ -3,7 +3,7 @@
  * and what their `__init__` hands on, star imports. Files are asked for by path; where they come from is not known here.
  */
 import { Interpreter, type Resolver } from './interpret';
-import type { PythonValue } from './interpret-values';
+import { definedValue, type PythonValue } from './interpret-values';
 import { type Binding, lookUp, starPaths } from './names';
 import type { Program } from './program';
 
@@ -88,16 +88,8 @@ export function workspaceResolver(sources: ScriptSources): Resolver {
   const boundValue = (binding: Binding, { scope }: Program, file: string): PythonValue | undefined => {
     switch (binding.kind) {
       case 'class':
-        return { kind: 'class', statement: binding.statement, scope: binding.scope, file };
       case 'function':
-        return {
-          kind: 'function',
-          statement: binding.statement,
-          scope: binding.scope,
-          closure: undefined,
-          self: undefined,
-          file,
-        };
+        return definedValue(binding, file);
       case 'variable': {
         const value = binding.value && new Interpreter(resolve).evaluate(binding.value, scope, file);
         return value?.kind === 'unknown' ? undefined : value;

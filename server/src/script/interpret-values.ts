@@ -2,7 +2,7 @@
  * Values of the interpreter that builds `nn.Module` trees: a small part of Python, with `unknown` for the rest.
  * Lists, dictionaries and objects are shared and mutable, as in Python.
  */
-import type { Scope } from './names';
+import type { Binding, Scope } from './names';
 import type { ClassStatement, FunctionStatement, LambdaExpression, Span } from './syntax';
 
 export interface ConstantValue {
@@ -62,6 +62,8 @@ export interface ObjectValue {
   /** Where it is made: the call of its constructor. */
   readonly origin: Place;
   readonly args: Arguments;
+  /** Calls of functions that made it and handed it out, innermost first. */
+  handedOut?: readonly Place[];
 }
 
 export interface UnknownValue {
@@ -157,4 +159,17 @@ export function textOf(value: PythonValue): string | undefined {
 export function sameValue(one: PythonValue | undefined, other: PythonValue | undefined): boolean {
   if (one === other) return true;
   return one?.kind === 'constant' && other?.kind === 'constant' && one.value === other.value;
+}
+
+/** A class or function where its module defines it: no call around it, bound to no object. */
+export function definedValue(
+  definition: Extract<Binding, { readonly kind: 'class' | 'function' }>,
+  file: string,
+): ClassValue | FunctionValue {
+  if (definition.kind === 'class') {
+    const { statement, scope } = definition;
+    return { kind: 'class', statement, scope, file };
+  }
+  const { statement, scope } = definition;
+  return { kind: 'function', statement, scope, closure: undefined, self: undefined, file };
 }
