@@ -54,8 +54,10 @@ export const scriptSentences: { readonly [C in ScriptCode]: (facts: ScriptFindin
   S28: ({ subject, instead }) =>
     `${subject} without a group size; its default differs between configurations. State ${instead}.`,
   S29: ({ subject, instead }) => `${subject} is refused by this configuration. Use ${instead}.`,
-  S30: ({ subject, instead }) =>
-    `${subject} belongs to the old torchao API. Pass ${instead ?? 'a configuration class'}.`,
+  S30: ({ subject, instead, detail }) =>
+    detail === 'uncalled'
+      ? `${subject} makes a configuration and is none: quantize_ raises. Write ${instead}.`
+      : `${subject} belongs to the old torchao API. Pass ${instead ?? 'a configuration class'}.`,
   S31: ({ subject, instead }) =>
     `${subject} also takes lm_head, whose error goes straight into the logits. Leave it out with ${instead}.`,
   S32: ({ subject, instead }) =>
@@ -83,7 +85,10 @@ export const scriptSentences: { readonly [C in ScriptCode]: (facts: ScriptFindin
     `${subject}: unsigned activations times 8-bit weights can saturate 16-bit sums on this processor. Set ${instead}, or use unsigned weights.`,
   S44: ({ subject, detail }) =>
     `${subject} gives away one bit of every weight; ${detail} does not need it. Leave it out.`,
-  S45: ({ subject, instead }) => `${subject}: unsigned types do not run on a GPU. Use ${instead} for both.`,
+  S45: ({ subject, instead, detail }) =>
+    detail === 'cuda'
+      ? `${subject}: unsigned types run on CUDA but are not accelerated. Use ${instead} for both.`
+      : `${subject}: TensorRT takes no unsigned types. Use ${instead} for both.`,
   S46: ({ subject, instead, detail }) =>
     Number(detail) < 10
       ? `${subject} is too old for quantization, and onnxruntime converts the model on its own. Export with opset ${instead}.`
@@ -131,8 +136,10 @@ export const scriptSentences: { readonly [C in ScriptCode]: (facts: ScriptFindin
     `${subject} has no get_next(), so calibration raises. Give an object of a class derived from ${instead}.`,
   S70: ({ subject }) =>
     `${subject} is a generator: every call gives a new one instead of a dictionary of inputs. Return next(…, None) of an iterator the object keeps.`,
-  S71: ({ subject }) =>
-    `${subject} never returns None, so calibration never ends. Count the samples and return None after the last.`,
+  S71: ({ subject, detail }) =>
+    detail === undefined
+      ? `${subject} never returns None, so calibration never ends. Count the samples and return None after the last.`
+      : `${subject} goes through ${detail} anew at every call: always the first sample, never None, so calibration never ends. Keep iter(${detail}) in __init__ and return next(…, None) of it.`,
   S72: ({ subject, instead }) =>
     `${subject}: names are looked up in a list, so this one matches other names or none. Write ${instead}.`,
   S73: ({ subject, instead, detail }) =>

@@ -9,19 +9,25 @@ export const s45: ScriptRule<'S45'> = {
   documentation: {
     trigger:
       '`quantize_static` with an unsigned activation or weight type while the target is CUDA or TensorRT.',
-    why: 'The GPU execution providers take int8 activations with int8 weights only; anything else falls back or fails.',
+    why: 'TensorRT takes int8 activations with int8 weights only and fails on others (error). CUDA has kernels for unsigned Q/DQ, too, but its int8 kernels want both signed: the network runs without being faster (warning).',
     remedy: 'Use `QuantType.QInt8` for both, symmetric (`ActivationSymmetric`, `WeightSymmetric`).',
-    source: 'onnxruntime documentation, "Quantize ONNX models", Quantization on GPU.',
+    source:
+      'onnxruntime documentation, "Quantize ONNX models", Quantization on GPU; docs/OperatorKernels.md, CUDAExecutionProvider.',
   },
   check(facts) {
-    if (facts.target !== 'cuda' && facts.target !== 'tensorrt') return [];
+    const { target } = facts;
+    if (target !== 'cuda' && target !== 'tensorrt') return [];
     return staticCalls(facts).flatMap((call) => {
       const unsigned = ['activation_type', 'weight_type'].filter((name) =>
         memberOr(call, name, 'QInt8')?.startsWith('QUInt'),
       );
       if (unsigned.length === 0) return [];
       return [
-        { facts: { subject: unsigned.join(' and '), instead: 'QuantType.QInt8' }, span: call.nameSpan },
+        {
+          facts: { subject: unsigned.join(' and '), instead: 'QuantType.QInt8', detail: target },
+          span: call.nameSpan,
+          severity: target === 'cuda' ? ('warning' as const) : ('error' as const),
+        },
       ];
     });
   },

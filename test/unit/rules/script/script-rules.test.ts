@@ -89,6 +89,15 @@ describe('rules on scripts', () => {
     });
   });
 
+  it.each([
+    ['tensorrt', 'error', /TensorRT takes no unsigned/],
+    ['cuda', 'warning', /run on CUDA but are not accelerated/],
+  ])('is as severe about unsigned types as %s is', async (target, severity, words) => {
+    const [found] = await findingsIn(scriptExamples.S45.text, 'S45', target);
+    expect(found?.issue.severity).toBe(severity);
+    expect(found && line(found.issue)).toMatch(words);
+  });
+
   it('needs a case with its result for every rule that has a fix', async () => {
     for (const { code } of scriptRules) {
       const { bad, fixed, target } = cases[code];

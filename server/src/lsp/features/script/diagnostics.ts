@@ -23,7 +23,9 @@ export function ruleDiagnostics(
     const range = rangeOf(finding.span);
     if (!range) return [];
     const made = { ...diagnosticOf(document, issue, [0, 0]), range };
-    return [rule.deprecated ? { ...made, tags: [DiagnosticTag.Deprecated] } : made];
+    // What raises is not merely old.
+    const isOld = rule.deprecated && issue.severity !== 'error';
+    return [isOld ? { ...made, tags: [DiagnosticTag.Deprecated] } : made];
   });
 }
 

@@ -132,6 +132,26 @@ class Reader(CalibrationDataReader):
         sample = np.random.rand(1, 3).astype(np.float32)
         return {self.input_name: sample}
 `,
+      `from onnxruntime.quantization import quantize_static, quantize_dynamic, CalibrationDataReader, QuantFormat, QuantType, CalibrationMethod
+import numpy as np
+class Reader(CalibrationDataReader):
+    def __init__(self):
+        self.data = [np.random.rand(1, 3) for _ in range(10)]
+    def ⟦get_next⟧(self):
+        for x in self.data:
+            return {"x": x}
+`,
+      `from onnxruntime.quantization import quantize_static, quantize_dynamic, CalibrationDataReader, QuantFormat, QuantType, CalibrationMethod
+import numpy as np
+class Reader(CalibrationDataReader):
+    def __init__(self, files):
+        self.data = sorted(files)
+    def ⟦get_next⟧(self):
+        for at, x in enumerate(self.data):
+            sample = np.load(x)
+            return {"x": sample}
+        return None
+`,
     ],
     good: [
       `from onnxruntime.quantization import quantize_static, quantize_dynamic, CalibrationDataReader, QuantFormat, QuantType, CalibrationMethod
@@ -157,6 +177,53 @@ class Reader(CalibrationDataReader):
 class Reader(CalibrationDataReader):
     def get_next(self):
         return next(self.samples, None)
+`,
+      `from onnxruntime.quantization import quantize_static, quantize_dynamic, CalibrationDataReader, QuantFormat, QuantType, CalibrationMethod
+import numpy as np
+class Reader(CalibrationDataReader):
+    def __init__(self):
+        self.data = iter([np.zeros(3), np.ones(3)])
+    def get_next(self):
+        for x in self.data:
+            return {"x": x}
+`,
+      `from onnxruntime.quantization import quantize_static, quantize_dynamic, CalibrationDataReader, QuantFormat, QuantType, CalibrationMethod
+import numpy as np
+class Reader(CalibrationDataReader):
+    def __init__(self, data):
+        self.data = data
+    def get_next(self):
+        for x in self.data:
+            return {"x": x}
+`,
+      `from onnxruntime.quantization import quantize_static, quantize_dynamic, CalibrationDataReader, QuantFormat, QuantType, CalibrationMethod
+import numpy as np
+class Reader(CalibrationDataReader):
+    def __init__(self):
+        self.data = (np.zeros(3) for _ in range(10))
+    def get_next(self):
+        for x in self.data:
+            return {"x": x}
+`,
+      `from onnxruntime.quantization import quantize_static, quantize_dynamic, CalibrationDataReader, QuantFormat, QuantType, CalibrationMethod
+import numpy as np
+class Reader(CalibrationDataReader):
+    def __init__(self):
+        self.data = [np.zeros(3)]
+    def get_next(self):
+        for x in self.data:
+            self.data.remove(x)
+            return {"x": x}
+`,
+      `from onnxruntime.quantization import quantize_static, quantize_dynamic, CalibrationDataReader, QuantFormat, QuantType, CalibrationMethod
+import numpy as np
+class Reader(CalibrationDataReader):
+    def __init__(self):
+        self.data = [np.zeros(3)]
+    def get_next(self):
+        for x in self.data:
+            if x.shape == (3,):
+                return {"x": x}
 `,
     ],
   },

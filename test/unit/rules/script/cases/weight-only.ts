@@ -46,8 +46,18 @@ export const weightOnlyCases = {
     bad: [
       'from torchao.quantization import quantize_, int4_weight_only\nquantize_(m, ⟦int4_weight_only⟧(group_size=32))\n',
       'import torchao.quantization as q\nq.quantize_(m, config=⟦q.quant_api.int8_weight_only⟧())\n',
+      'from torchao.quantization import quantize_, Int4WeightOnlyConfig\nquantize_(m, ⟦Int4WeightOnlyConfig⟧)\n',
+      'import torchao.quantization as q\nq.quantize_(m, config=⟦q.int8_weight_only⟧)\n',
+    ],
+    fixed: [
+      'from torchao.quantization import quantize_, int4_weight_only\nquantize_(m, int4_weight_only(group_size=32))\n',
+      'import torchao.quantization as q\nq.quantize_(m, config=q.quant_api.int8_weight_only())\n',
+      'from torchao.quantization import quantize_, Int4WeightOnlyConfig\nquantize_(m, Int4WeightOnlyConfig())\n',
+      'import torchao.quantization as q\nq.quantize_(m, config=q.int8_weight_only())\n',
     ],
     good: [
+      'from torchao.quantization import quantize_\nfrom mine import Int4WeightOnlyConfig\nquantize_(m, Int4WeightOnlyConfig)\n',
+      'from torchao.quantization import quantize_, Int4WeightOnlyConfig\nconfig = Int4WeightOnlyConfig()\nquantize_(m, config)\n',
       'from torchao.quantization import quantize_, Int4WeightOnlyConfig\nquantize_(m, Int4WeightOnlyConfig())\n',
       'from torchao.quantization import quantize_\nfrom mine import int4_weight_only\nquantize_(m, int4_weight_only())\n',
     ],
