@@ -470,6 +470,27 @@ describe('scripts of several files', () => {
     expect(await hoverAt(net, 'nn.Lin‸ear')).toContain('Weights of small.onnx');
   });
 
+  it('show on the lines of a module what is made of it where it is imported', async () => {
+    client.write('small.onnx', residualNet());
+    const [, unit = ''] = /(class Unit[\s\S]*?)(?=class Residual)/.exec(residualScript) ?? [];
+    const conv =
+      'def conv(inputs, outputs):\n    return nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)\n';
+    const called = unit.replace(
+      /nn\.Conv2d\((\w+), outputs, kernel_size=3, padding=1, bias=False\)/g,
+      'conv($1, outputs)',
+    );
+    client.write('train.py', residualScript.replace(unit, 'from blocks import Unit\n\n\n'));
+    const blocks = await script(`import torch\nfrom torch import nn\n\n\n${conv}\n\n${called}`, 'blocks.py');
+    const skip = await client.until(() => hoverAt(blocks, 'nn.Conv‸2d(inputs, outputs, 1'), Boolean);
+    expect(skip).toContain('stage2.0.skip.0');
+    // In the function that makes the layers nothing is assigned: the call leads to them.
+    const places = await client.at<Location[]>('definition', blocks, at(blocks, 'return nn.Con‸v2d'));
+    expect(places).toHaveLength(8);
+    // Two lines call the function that makes the layer: each shows its own.
+    expect(await hoverAt(blocks, 'self.fi‸rst = conv')).toContain('stage1.0.first');
+    expect(await hoverAt(blocks, 'self.fi‸rst = conv')).not.toContain('second');
+  });
+
   it('follow the file that is imported, saved or not', async () => {
     const { net, train } = await opened();
     expect(await hoverAt(train, 'sma‸ll()')).toContain(`${residualLayers.length} layers`);

@@ -47,8 +47,9 @@ function placesOf(ties: readonly ScriptTie[], { file, program }: AnalyzedScript)
     for (const { attribute, span } of assigned(program, tie.tree.name))
       for (const [{ path }, name] of tie.pairs)
         if (path.startsWith(`${attribute}.`)) add(tie, { file, span }, name, false);
-    for (const span of [tie.tree.place.span, ...namesOf({ file, program }, tie)])
-      for (const name of tie.pairs.values()) add(tie, { file, span }, name, false);
+    const named = namesOf({ file, program }, tie).map((span) => ({ file, span }));
+    for (const place of [tie.tree.place, ...named])
+      for (const name of tie.pairs.values()) add(tie, place, name, false);
   }
   const places = [...bySpan.values()];
   indices.set(ties, places);

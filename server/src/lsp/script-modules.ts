@@ -10,6 +10,7 @@ import { type ScriptSources, workspaceResolver } from '../script/imports';
 import type { Resolver } from '../script/interpret';
 import type { PythonParser } from '../script/parser';
 import { type Program, readProgram } from '../script/program';
+import { suppressions } from '../script/suppressions';
 
 export interface ScriptModulesHost {
   parser(): PythonParser | undefined;
@@ -19,10 +20,23 @@ export interface ScriptModulesHost {
   openText(file: string): { readonly text: string; readonly version: number } | undefined;
 }
 
+/** A file, read. */
+export interface ModuleFile {
+  readonly program: Program;
+  /** Models its comments name, as written there. */
+  readonly models: readonly string[];
+}
+
 interface Known {
   readonly stamp: string;
-  readonly program: Program | undefined;
+  readonly module: ModuleFile | undefined;
 }
+
+/** Import statements, names in parentheses included. */
+const importStatements = /^[ \t]*(?:from\b[^\n]*?\bimport\b(?:[ \t]*\([^)]*\)|[^\n]*)|import\b[^\n]*)/gm;
+
+/** Files whose import words are kept. */
+const MAX_WORDS = 1024;
 
 /** Files whose programs are kept. */
 const MAX_PROGRAMS = 128;
@@ -38,6 +52,10 @@ const AGE = 2000;
 
 export class ScriptModules {
   private readonly programs = new LRUCache<string, Known>({ max: MAX_PROGRAMS });
+  private readonly words = new LRUCache<
+    string,
+    { readonly stamp: string; readonly words: ReadonlySet<string> }
+  >({ max: MAX_WORDS });
   /** Everything the present resolver asked for, as it was then. */
   private readonly asked = new Map<string, string>();
   private resolver: Resolver | undefined;
@@ -65,9 +83,31 @@ export class ScriptModules {
     this.checked = Number.NEGATIVE_INFINITY;
   }
 
+  /** A file of the workspace; {@link current} changes when it does. */
+  module(file: string): ModuleFile | undefined {
+    const stamp = this.note(file);
+    if (stamp === 'none' || stamp === 'folder') return undefined;
+    const known = this.programs.get(file);
+    if (known?.stamp === stamp) return known.module;
+    const module = this.read(file);
+    this.programs.set(file, { stamp, module });
+    return module;
+  }
+
+  /** All words in the import statements of a file. */
+  importWords(file: string): ReadonlySet<string> {
+    const stamp = this.stampOf(file);
+    const known = this.words.get(file);
+    if (known?.stamp === stamp) return known.words;
+    const text = this.host.openText(file)?.text ?? readText(file) ?? '';
+    const words = new Set([...text.matchAll(importStatements)].flatMap(([line]) => line.match(/\w+/g) ?? []));
+    this.words.set(file, { stamp, words });
+    return words;
+  }
+
   private sources(): ScriptSources {
     return {
-      program: (file) => this.program(file),
+      program: (file) => this.module(file)?.program,
       isFolder: (folder) => this.note(folder) === 'folder',
       roots: (file) => this.roots(file),
     };
@@ -92,24 +132,15 @@ export class ScriptModules {
     }
   }
 
-  private program(file: string): Program | undefined {
-    const stamp = this.note(file);
-    if (stamp === 'none' || stamp === 'folder') return undefined;
-    const known = this.programs.get(file);
-    if (known?.stamp === stamp) return known.program;
-    const program = this.read(file);
-    this.programs.set(file, { stamp, program });
-    return program;
-  }
-
-  private read(file: string): Program | undefined {
+  private read(file: string): ModuleFile | undefined {
     const parser = this.host.parser();
     const text = this.host.openText(file)?.text ?? readText(file);
     if (!parser || text === undefined) return undefined;
     const parsed = parser.parse(text);
     const program = readProgram(parsed.module);
+    const models = suppressions(text, parsed.module.comments).models.map((one) => one.path);
     parsed.dispose();
-    return program;
+    return { program, models };
   }
 
   /** The folder of a file and those above it, as far as the workspace reaches; in each `src` as well. */

@@ -4,12 +4,14 @@
  */
 import * as path from 'node:path';
 import type { AnalyzedScript } from '../rules/script/analyze';
-import { moduleTreeSteps, moduleTrees } from '../script/module-tree';
+import { type ModuleTree, moduleTreeSteps, moduleTrees } from '../script/module-tree';
 import { tiesOf } from '../script/tie';
+import { Importers } from './script-importers';
 import type { ScriptModules } from './script-modules';
 import {
   type Candidates,
   candidatesOf,
+  exportCalls,
   modelsAround,
   type ScriptTie,
   scriptTies,
@@ -50,7 +52,14 @@ export class TieSearch {
     { readonly at: number; readonly size: number; readonly files: readonly string[] }
   >();
 
-  constructor(private readonly host: TieSearchHost) {}
+  private readonly importers: Importers;
+  /** Counts changes of files: a new one may import what is open. */
+  private changes = 0;
+
+  constructor(private readonly host: TieSearchHost) {
+    const { modules, folders } = host;
+    this.importers = new Importers({ importWords: (file) => modules.importWords(file), folders });
+  }
 
   /** What is known now; a search begins where that may be out of date. */
   now(searched: Searched): readonly ScriptTie[] {
@@ -75,6 +84,8 @@ export class TieSearch {
   /** Models came or went: folders are looked through anew. */
   filesChanged(): void {
     this.around.clear();
+    this.importers.changed();
+    this.changes++;
   }
 
   private begin(searched: Searched): Promise<void> | undefined {
@@ -108,9 +119,13 @@ export class TieSearch {
     const resolve = modules.current();
     const source = { file: script.file, program: script.program };
     for (const _ of moduleTreeSteps(source, resolve)) if (!(await goOn())) return;
-    const trees = moduleTrees(source, resolve);
+    const own = moduleTrees(source, resolve);
+    const elsewhere = await this.elsewhere(searched, goOn);
+    if (!elsewhere) return;
+    const trees = [...own, ...elsewhere.trees];
+    const all = { ...candidates, ...elsewhere.candidates(candidates) };
     if (trees.length > 0)
-      for (const model of filesOf(candidates)) {
+      for (const model of filesOf(all)) {
         const layers = workspace.header(model).value?.layers ?? [];
         if (!(await goOn())) return;
         for (const tree of trees) {
@@ -120,11 +135,46 @@ export class TieSearch {
         }
       }
     if (!this.host.isCurrent(searched)) return;
-    const list = scriptTies(trees, candidates, workspace);
+    const list = scriptTies(trees, all, workspace);
     const shown = searched.ties?.list ?? searched.carried;
     searched.ties = { key, list };
     for (const { model } of list) workspace.analyze(model);
     if (signature(list) !== signature(shown)) this.host.changed();
+  }
+
+  /**
+   * Networks with layers on lines of this file that are made where it is imported, and the models named there.
+   * Undefined when the search was given up.
+   */
+  private async elsewhere(
+    { script }: Searched,
+    goOn: () => Promise<boolean>,
+  ): Promise<Elsewhere | undefined> {
+    const { modules } = this.host;
+    const resolve = modules.current();
+    const trees: ModuleTree[] = [];
+    const named: string[] = [];
+    const exported: string[] = [];
+    const definesSomething = script.program.classes.length + script.program.functions.length > 0;
+    for (const file of definesSomething ? await this.importers.of(script.file, goOn) : []) {
+      const found = modules.module(file);
+      if (!found) continue;
+      const source = { file, program: found.program };
+      for (const _ of moduleTreeSteps(source, resolve)) if (!(await goOn())) return undefined;
+      const here = moduleTrees(source, resolve).filter(({ layers }) =>
+        layers.some(({ place, around }) => [place, ...around].some((one) => one.file === script.file)),
+      );
+      if (here.length === 0) continue;
+      trees.push(...here);
+      named.push(...found.models.map((one) => path.resolve(path.dirname(file), one)));
+      exported.push(...exportCalls(source).map(({ model }) => model));
+    }
+    // What a file says itself counts more than what is said where it is used.
+    const candidates = (mine: Candidates) => ({
+      named: mine.named.length > 0 ? mine.named : named,
+      exported: [...mine.exported, ...exported],
+    });
+    return (await goOn()) ? { trees, candidates } : undefined;
   }
 
   private candidates({ script, maximumBytes }: Searched): Candidates {
@@ -136,7 +186,7 @@ export class TieSearch {
   private keyOf(candidates: Candidates): string {
     const { workspace, modules } = this.host;
     const states = filesOf(candidates).map((file) => [file, workspace.stamp(file)]);
-    return JSON.stringify([identityOf(modules.current()), states]);
+    return JSON.stringify([identityOf(modules.current()), this.changes, states]);
   }
 
   private nearby(file: string, size: number): readonly string[] {
@@ -146,6 +196,11 @@ export class TieSearch {
     this.around.set(file, { at: performance.now(), size, files });
     return files;
   }
+}
+
+interface Elsewhere {
+  readonly trees: readonly ModuleTree[];
+  candidates(mine: Candidates): Pick<Candidates, 'named' | 'exported'>;
 }
 
 function filesOf({ named, exported, nearby }: Candidates): readonly string[] {

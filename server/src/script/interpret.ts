@@ -24,6 +24,7 @@ import {
   type Arguments,
   type ClassValue,
   constantValue,
+  definedValue,
   type Environment,
   type FunctionValue,
   iterate,
@@ -278,16 +279,8 @@ export class Interpreter implements Machine {
     const { file } = frame;
     switch (binding?.kind) {
       case 'class':
-        return { kind: 'class', statement: binding.statement, scope: binding.scope, file };
       case 'function':
-        return {
-          kind: 'function',
-          statement: binding.statement,
-          scope: binding.scope,
-          closure: undefined,
-          self: undefined,
-          file,
-        };
+        return definedValue(binding, file);
       case 'variable':
         return binding.value && !this.isLocal(frame.scope, name)
           ? this.variable(binding, binding.value, frame)
@@ -394,7 +387,7 @@ export class Interpreter implements Machine {
         return this.world?.instantiate(target, args, origin) ?? this.construct(target, args, origin);
       case 'function': {
         const owner = target.self?.class && ownerOf(target, target.self.class, frame);
-        return this.run(target, args, owner);
+        return handedOut(this.run(target, args, owner), target, origin);
       }
       case 'partial': {
         const positional = [...target.args.positional, ...args.positional];
@@ -422,4 +415,14 @@ export class Interpreter implements Machine {
     }
     return { positional, keywords };
   }
+}
+
+/** Notes the call on what its function made: `self.conv1 = conv3x3(…)`. */
+function handedOut(value: PythonValue, { file, statement }: FunctionValue, call: Place): PythonValue {
+  if (value.kind !== 'object') return value;
+  const made = value.handedOut?.at(-1) ?? value.origin;
+  const [start, end] = made.span;
+  if (made.file === file && statement.span[0] <= start && end <= statement.span[1])
+    value.handedOut = [...(value.handedOut ?? []), call];
+  return value;
 }

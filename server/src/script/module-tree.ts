@@ -24,7 +24,7 @@ export interface ModuleLayer {
   readonly weights: readonly string[];
   /** Call of its constructor. */
   readonly place: Place;
-  /** Constructor calls of the modules around it, outermost first. */
+  /** Constructor calls of the modules around it, outermost first, and calls of the functions that made them or it. */
   readonly around: readonly Place[];
   /** Sizes that the constructor states, in the order of the weight's shape: null where not known. */
   readonly shape: readonly (number | null)[] | undefined;
@@ -180,9 +180,10 @@ function contentsOf(root: ObjectValue): Pick<ModuleTree, 'layers' | 'leaves'> {
   const layers: ModuleLayer[] = [];
   const leaves = new Map<string, string>();
   const seen = new Set<ObjectValue>();
-  const visit = (module: ObjectValue, path: string, around: readonly Place[]) => {
+  const visit = (module: ObjectValue, path: string, outside: readonly Place[]) => {
     if (seen.has(module) || layers.length >= MAXIMUM_LAYERS) return;
     seen.add(module);
+    const around = [...outside, ...(module.handedOut?.toReversed() ?? [])];
     const layer = layerTypes[module.type];
     if (layer || module.attributes.size === 0) leaves.set(path, module.type);
     if (layer) {

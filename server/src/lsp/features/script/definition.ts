@@ -18,7 +18,7 @@ export interface ScriptTargets {
 /** Layers listed of a call that makes many. */
 const MAX_TARGETS = 64;
 
-/** Answers on what the call is assigned to (`self.conv1`): on the call itself Python's own definition is wanted. */
+/** Answers on what a call is assigned to (`self.conv1`): on the call itself Python's own definition is wanted. */
 export function scriptDefinition(
   snapshot: ScriptSnapshot,
   position: Position,
@@ -46,7 +46,11 @@ export function scriptReferences(
 function assignedAt(snapshot: ScriptSnapshot, position: Position): TiedLayers | undefined {
   const offset = snapshot.places.offset(snapshot.document.offsetAt(position));
   const found = tiedAt(snapshot, offset);
-  return found && offset < found.span[0] ? found : undefined;
+  if (!found) return undefined;
+  // `return nn.Conv2d(…)` is assigned to nothing: there the call itself answers.
+  const { text } = snapshot.script;
+  const ahead = text.slice(text.lastIndexOf('\n', found.span[0] - 1) + 1, found.span[0]);
+  return offset < found.span[0] || !ahead.includes('=') ? found : undefined;
 }
 
 function targetsOf({ model, layers }: TiedLayers, { locate, read }: ScriptTargets): Location[] {
