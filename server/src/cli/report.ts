@@ -186,8 +186,11 @@ function otherExecution(scheme: string, { deployed, simulated }: OutputReport): 
 
 /** A good output means little where most layers stayed float: how many were quantized, of how many parameters. */
 function coverage(layers: AnalysisReport['layers'], scheme: string): readonly string[] {
-  const known = layers.filter(
-    (layer) => layer.local?.[scheme] !== undefined || layer.cumulative?.[scheme] !== undefined,
+  // A comparison has figures for what the file left in float, too.
+  const known = layers.filter((layer) =>
+    scheme === 'file'
+      ? layer.quantized !== undefined
+      : layer.local?.[scheme] !== undefined || layer.cumulative?.[scheme] !== undefined,
   );
   const floats = staysFloat(known, scheme)
     ? ['activations stay float: the figure is that of the weights']

@@ -269,6 +269,8 @@ export interface IssueFacts extends Readonly<Record<ScriptCode, ScriptFindingFac
   internal: { readonly reason: string };
   'models-differ': { readonly reason: string };
   'layer-unmatched': { readonly layer: string };
+  /** In the place of a layer the quantized file computes with another weight; `sqnr` against the right one. */
+  'weight-differs': { readonly layer: string; readonly sqnr: number | null; readonly transposed: boolean };
   /** No user data was involved; ranges come from BatchNormalization statistics or noise. */
   'data-none': { readonly from: 'batch-norm' | 'noise' };
   /** Without data the range of an input is a guess: from the first BatchNormalization, or that of normal noise. */

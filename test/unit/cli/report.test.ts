@@ -2,7 +2,7 @@
 import { expect, it } from 'vitest';
 import { findingLines, layerTable, outputLines } from '../../../server/src/cli/report';
 import { issue } from '../../../server/src/engine/base/issue';
-import type { AnalysisReport, LayerReport } from '../../../server/src/protocol/reports';
+import type { AnalysisReport, LayerReport, QuantizedLayerFacts } from '../../../server/src/protocol/reports';
 
 const layer: LayerReport = {
   name: 'a',
@@ -15,6 +15,27 @@ const layer: LayerReport = {
   macs: null,
   dataType: 'Q8_0',
   issues: [],
+};
+
+const stored: QuantizedLayerFacts = {
+  form: 'qdq',
+  weightBits: 8,
+  weightSigned: true,
+  granularity: 'channel',
+  codesUsed: 118,
+  effectiveLevels: 40.5,
+  saturatedShare: 0.01,
+  zeroPointNonZero: false,
+  badScales: 0,
+  scaleSpread: 3,
+  accumulatorPeak: 1e6,
+  lowestCode: -127,
+  highestCode: 127,
+  zeroPointsDiffer: false,
+  negativeScales: 0,
+  fractionalZeroPoints: 0,
+  reduction: 72,
+  reach: { median: 127, least: 127, channel: 0 },
 };
 
 const summary: AnalysisReport['model'] = {
@@ -51,6 +72,16 @@ it('says how little of a network was quantized beside a good output', () => {
     outputLines({ model: summary, data: null, layers, output, issues: [] });
   expect(lines([small, large])).toMatch(/only 1 of 2 layers are quantized, 0\.20 % of their parameters/);
   expect(lines([small])).not.toMatch(/only/);
+});
+
+it('does not count what a compared file left in float, though it has figures, as quantized', () => {
+  const held = { ...layer, params: 25, local: { file: 44 }, quantized: stored };
+  const kept = { ...layer, name: 'b', params: 75, local: { file: 120 }, cumulative: { file: 15 } };
+  const output = { file: { sqnr: 16, topOneAgreement: null, execution: 'simulated' as const } };
+  const lines = (layers: AnalysisReport['layers']) =>
+    outputLines({ model: summary, data: null, layers, output, issues: [] });
+  expect(lines([held, kept])).toMatch(/only 1 of 2 layers are quantized, 25\.00 % of their parameters/);
+  expect(lines([held, held])).not.toMatch(/only/);
 });
 
 it('calls a layer that a compared file left in float by that name, where its figure says no more', () => {

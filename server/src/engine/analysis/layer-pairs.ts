@@ -1,14 +1,16 @@
 /** Pairs the layers of a float network with those of its quantized form, as {@link LayerPair}s for the shadow graph. */
+import type { Decibel } from '../../protocol/reports';
 import { DataTypeCode, dataTypeByCode } from '../base/dtype';
 import type { Model, Node, Value } from '../graph/ir';
 import { type Layer, listLayers } from '../graph/layers';
 import { opFacts } from '../graph/ops';
 import { expandQOperators } from './expand-qoperator';
 import { integerSums, rescalingOf } from './integer-scales';
-import { type MatchLayer, matchLayers } from './match-layers';
+import { type MatchLayer, matchByPlace, matchLayers } from './match-layers';
 import { realWeight } from './real-weight';
-import { sampleOf } from './sampled-weights';
+import { cosineOf, sampleOf } from './sampled-weights';
 import type { LayerEnds, LayerPair } from './shadow';
+import { storedError } from './stored-error';
 
 /**
  * Pairs of a float model and the model that was exported from a copy of it: layers are the same ones in the same
@@ -31,6 +33,16 @@ export interface FoundPairs {
   readonly twins: readonly LayerTwins[];
   /** Names of float layers without a counterpart. */
   readonly unmatched: readonly string[];
+  /** Pairs that stand in the same place but hold different weights. */
+  readonly differing: readonly DifferentWeight[];
+}
+
+/** The quantized file computes with another weight than the one it should hold. */
+export interface DifferentWeight {
+  readonly layer: string;
+  readonly sqnr: Decibel;
+  /** It is the right one with rows and columns exchanged. */
+  readonly transposed: boolean;
 }
 
 /** A layer of the float network and the same one as the quantized file stores it. */
@@ -45,7 +57,11 @@ export function matchedPairs(float: Model, quantized: Model): FoundPairs {
   const dequantizers = expandQOperators(quantized);
   const ours = listLayers(float).filter((layer) => layer.node.graph === float.graph);
   const theirs = listLayers(quantized).filter((layer) => layer.node.graph === quantized.graph);
-  const found = matchLayers(ours.map(describe), theirs.map(describe));
+  const [ourFacts, theirFacts] = [ours.map(describe), theirs.map(describe)];
+  const matched = matchLayers(ourFacts, theirFacts);
+  const placed = matchByPlace(ourFacts, theirFacts, matched);
+  const found = [...matched, ...placed].sort((left, right) => left.float - right.float);
+  const strangers = new Set(placed.map(({ float: at }) => ours[at]));
   const pairs: LayerPair[] = [];
   const twins: LayerTwins[] = [];
   for (const { float: at, quantized: other } of found) {
@@ -64,8 +80,31 @@ export function matchedPairs(float: Model, quantized: Model): FoundPairs {
     twins.push({ name: pair.name, float: layer, quantized: twin });
   }
   const names = new Set(pairs.map((pair) => pair.name));
-  return { pairs, twins, unmatched: ours.map((layer) => layer.name).filter((name) => !names.has(name)) };
+  return {
+    pairs,
+    twins,
+    unmatched: ours.map((layer) => layer.name).filter((name) => !names.has(name)),
+    differing: twins.filter((twin) => strangers.has(twin.float)).map(differentWeight),
+  };
 }
+
+function differentWeight({ name, float, quantized }: LayerTwins): DifferentWeight {
+  const sqnr = storedError(float, quantized)?.weightSqnr ?? null;
+  return { layer: name, sqnr, transposed: isTransposed(float, quantized) };
+}
+
+/** Only a square matrix still fits its layer when it is turned over. */
+function isTransposed(float: Layer, quantized: Layer): boolean {
+  const [rows = 0, columns = 0] = float.shape;
+  if (float.shape.length !== 2 || rows !== columns) return false;
+  const [right, held] = [realWeight(float).value, realWeight(quantized).value];
+  if (!right || !held) return false;
+  const turned = right.map((_, index) => right[(index % rows) * rows + Math.floor(index / rows)] ?? 0);
+  return cosineOf(turned, held) > SAME_WEIGHT;
+}
+
+/** Cosine from which a weight is another one quantized. */
+const SAME_WEIGHT = 0.9;
 
 function plainPair(layer: Layer, output: Value, twin: Layer): LayerPair | undefined {
   // Sums of codes without their scales are no result to compare.

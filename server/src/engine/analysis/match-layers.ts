@@ -58,6 +58,39 @@ export function matchLayers(
   return withReordered(pairs, scores);
 }
 
+/**
+ * What matching by weights left over, paired where both networks have the same operators of the same size between the
+ * same neighbours: the place is that of the layer, so its weight is another one. Where most weights are strange, so are
+ * the networks, and nothing is paired.
+ */
+export function matchByPlace(
+  float: readonly MatchLayer[],
+  quantized: readonly MatchLayer[],
+  known: readonly MatchedPair[],
+): readonly { readonly float: number; readonly quantized: number }[] {
+  if (known.length * 2 < float.length) return [];
+  const theirs = new Set(known.map((pair) => pair.quantized));
+  const ends = [...known, { float: float.length, quantized: quantized.length }];
+  let [row, column] = [0, 0];
+  return ends.flatMap((end) => {
+    const rows = range(row, end.float);
+    const columns = range(column, end.quantized).filter((index) => !theirs.has(index));
+    [row, column] = [end.float + 1, end.quantized + 1];
+    const alike =
+      rows.length === columns.length &&
+      rows.every((ours, at) => sameKind(float[ours], quantized[columns[at] ?? -1]));
+    return alike ? rows.map((ours, at) => ({ float: ours, quantized: columns[at] ?? -1 })) : [];
+  });
+}
+
+function range(from: number, to: number): readonly number[] {
+  return Array.from({ length: Math.max(0, to - from) }, (_, index) => from + index);
+}
+
+function sameKind(one: MatchLayer | undefined, other: MatchLayer | undefined): boolean {
+  return one !== undefined && one.family === other?.family && one.params === other.params;
+}
+
 /** Above this a weight is the other one wherever it stands: independent weights of 64 elements stay far below. */
 const CERTAIN_COSINE = 0.9;
 
@@ -86,7 +119,7 @@ function withReordered(
 }
 
 function similarity(one: MatchLayer, other: MatchLayer): { score: number; cosine: number | null } {
-  if (one.family !== other.family || one.params !== other.params) return { score: 0, cosine: null };
+  if (!sameKind(one, other)) return { score: 0, cosine: null };
   if (!one.sample || !other.sample) return { score: 1, cosine: null };
   const cosine = cosineOf(one.sample, other.sample);
   return cosine >= MINIMUM_COSINE ? { score: 1 + cosine, cosine } : { score: 0, cosine };

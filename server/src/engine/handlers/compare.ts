@@ -91,6 +91,7 @@ class Comparison {
     this.issues.push(
       ...issues,
       ...twins.unmatched.map((layer) => issue('layer-unmatched', { layer }, { layer }, 'warning')),
+      ...twins.differing.map((facts) => issue('weight-differs', facts, { layer: facts.layer }, 'error')),
     );
     const { only } = job;
     // Before the two graphs become one.

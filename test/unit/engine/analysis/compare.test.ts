@@ -4,7 +4,11 @@
  */
 import { describe, expect, it } from 'vitest';
 import { exportedPairs, matchedPairs } from '../../../../server/src/engine/analysis/layer-pairs';
-import { type MatchLayer, matchLayers } from '../../../../server/src/engine/analysis/match-layers';
+import {
+  type MatchLayer,
+  matchByPlace,
+  matchLayers,
+} from '../../../../server/src/engine/analysis/match-layers';
 import { realWeight } from '../../../../server/src/engine/analysis/real-weight';
 import { type ComparisonKind, shadowModel } from '../../../../server/src/engine/analysis/shadow';
 import type { ModelProto } from '../../../../server/src/engine/format/onnx-types';
@@ -192,6 +196,18 @@ describe('matching layers', () => {
     expect(
       names([layer('a', 1), layer('b', 2), layer('c', 3)], [layer('y', 2), layer('x', 1), layer('z', 3)]),
     ).toEqual(['a-x', 'b-y', 'c-z']);
+  });
+  it.each([
+    ['another weight between the same neighbours', [1, 2, 3], [1, 9, 3], ['1-1']],
+    ['at the end', [1, 2, 3], [1, 2, 9], ['2-2']],
+    ['no place where one side has more', [1, 2, 3], [1, 8, 9, 3], []],
+    ['strange networks', [1, 2, 3], [1, 8, 9], []],
+  ])('pairs by place what weights left over: %s', (_name, ours, theirs, expected) => {
+    const [float, other] = [ours, theirs].map((seeds) => seeds.map((seed) => layer('x', seed)));
+    const found = matchByPlace(float ?? [], other ?? [], matchLayers(float ?? [], other ?? []));
+    expect(found.map((pair) => `${pair.float}-${pair.quantized}`)).toEqual(expected);
+    const sizes = (other ?? []).map((one) => ({ ...one, params: one.params + 1 }));
+    expect(matchByPlace(float ?? [], sizes, matchLayers(float ?? [], other ?? []))).toEqual([]);
   });
   it('never pairs another kind of operator or another size', () => {
     expect(names([layer('a', 1)], [{ ...layer('a', 1), family: 'matmul' }])).toEqual([]);

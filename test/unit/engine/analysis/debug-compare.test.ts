@@ -3,7 +3,7 @@ import type { ModelProto, NodeProto, TensorProto } from '../../../../server/src/
 import { toOnnx } from '../../../../server/src/engine/graph/to-onnx';
 import { compareHandler } from '../../../../server/src/engine/handlers/compare';
 import type { AnalysisReport } from '../../../../server/src/protocol/reports';
-import { convNet, model, node, normalValues, tensor, valueInfo } from '../../../fixtures/build';
+import { convNet, matmulNet, model, node, normalValues, tensor, valueInfo } from '../../../fixtures/build';
 import { output, quantized } from '../../../fixtures/quantize';
 import { sqnr } from '../../../fixtures/run-graph';
 import { temporaryFolder } from '../runtime/fixtures/files';
@@ -144,6 +144,37 @@ describe('comparisons with the float original', () => {
     expect(nameless.layers.map(({ cumulative }) => cumulative)).toEqual(
       plain.layers.map(({ cumulative }) => cumulative),
     );
+  });
+
+  it.each([
+    ['the transposed matrix', 'turned', true],
+    ['a strange matrix', 'strange', false],
+  ] as const)('name the layer that computes with %s', async (_name, kind, transposed) => {
+    const float = matmulNet(16, 16);
+    const right = normalValues(256, 1, 0.3);
+    const wrong =
+      kind === 'turned'
+        ? right.map((_, at) => right[(at % 16) * 16 + Math.floor(at / 16)] ?? 0)
+        : normalValues(256, 77, 0.3);
+    const other: ModelProto = {
+      ...float,
+      graph: float.graph && {
+        ...float.graph,
+        initializers: float.graph.initializers.map((one) =>
+          one.name === 'up.weight' ? tensor('up.weight', [16, 16], wrong) : one,
+        ),
+      },
+    };
+    const report = await compared(float, other, [8, 16], normalValues(128, 5));
+    const [layer] = report.layers;
+    const found = report.issues.find(({ code }) => code === 'weight-differs');
+    expect(found).toMatchObject({ severity: 'error', anchor: { layer: layer?.name }, facts: { transposed } });
+    expect(found?.facts).toHaveProperty(
+      'sqnr',
+      expect.closeTo(sqnr(Array.from(right), Array.from(wrong)), 2),
+    );
+    expect(layer?.local?.file).toBeLessThan(3);
+    expect(report.issues.map(({ code }) => code)).not.toContain('layer-unmatched');
   });
 
   it('raise no alarm where the quantizer does what a Relu did', async () => {
