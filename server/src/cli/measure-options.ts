@@ -4,6 +4,7 @@ import { fail, type Outcome, ok } from '../engine/base/outcome';
 import type { MetricName } from '../engine/jobs';
 import { levelFormat } from '../engine/numerics/level-formats';
 import { parseScheme } from '../engine/numerics/scheme';
+import { recipeScheme } from '../protocol/views';
 
 /** Layers that `--find-worst` looks for when no number is given. */
 const WORST_LAYERS = 3;
@@ -26,11 +27,14 @@ export function measureOptions(flags: {
   readonly scheme?: readonly string[];
   readonly metric?: readonly string[];
   readonly findWorst?: string | true;
+  /** What it plans is measured where no scheme is named: findings judge nothing else. */
+  readonly recipe?: string;
 }): Outcome<MeasureOptions> {
-  const named = flags.scheme ?? ['w8a8'];
+  const named = flags.scheme ?? [flags.recipe === undefined ? 'w8a8' : recipeScheme];
   const weightsOnly = named.filter((scheme) => levelFormat(scheme) !== undefined);
   const schemes = named.filter((scheme) => !weightsOnly.includes(scheme));
   for (const scheme of schemes) {
+    if (scheme === recipeScheme && flags.recipe !== undefined) continue;
     const parsed = parseScheme(scheme);
     if (!parsed.value) return fail(...parsed.issues);
   }

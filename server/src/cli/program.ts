@@ -56,7 +56,11 @@ export function makeProgram(end: (code: number) => void): Command {
       'analyze model.onnx --scheme int8.channel --overlay overlay.json',
     ]),
   )
-    .option('--scheme <names>', 'schemes or weight formats, comma-separated (default: w8a8)', list)
+    .option(
+      '--scheme <names>',
+      'schemes or weight formats, comma-separated (default: what --recipe plans, else w8a8)',
+      list,
+    )
     .option('--metric <names>', 'local, cumulative, output (default: local,cumulative)', list)
     .option('--find-worst [count]', 'layers that alone move the output most, in few runs (default: 3)')
     .option(

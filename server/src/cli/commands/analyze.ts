@@ -80,6 +80,7 @@ export function analyze(model: string, flags: AnalyzeFlags): Promise<number> {
           estimator,
           schemes,
           metrics: options.value.metrics,
+          ...(recipe ? { recipe: recipe.text } : {}),
           ...(options.value.findWorst === undefined ? {} : { findWorst: options.value.findWorst }),
           ...common,
         },
