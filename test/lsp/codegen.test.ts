@@ -117,7 +117,7 @@ describe('blocks for a script', () => {
       'needs a DataLoader',
       'needs a DataLoader',
       'is for Linear laye',
-      'needs Linear layer',
+      'needs a Linear lay',
     ]);
   });
 

@@ -42,6 +42,7 @@ export const lacks = [
   'no-export',
   'no-file',
   'no-matrices',
+  'only-output',
   'convolutional',
   'recipe',
 ] as const;

@@ -194,7 +194,8 @@ export function tensorBlock(input: InsertionInput, place: Place): Block | Refusa
     : linear
         .slice(0, -1)
         .map((module) => ({ layer: { module }, setting: { text: `${dynamic}()`, names: [dynamic] } }));
-  if (tensors.length === 0) return plan ? refusal('recipe', plan.recipe) : refusal('no-matrices');
+  if (tensors.length === 0)
+    return plan ? refusal('recipe', plan.recipe) : refusal(linear.length > 0 ? 'only-output' : 'no-matrices');
   const quantized = freeName(place, 'quantized_network');
   return {
     lines: [

@@ -10,6 +10,7 @@ export const scriptWords = {
     by === 'names' ? `Weights of ${model}` : `Weights of ${model}, tied by order and shape`,
   alsoFits: (models: readonly string[]) => `also fits ${models.join(', ')}`,
   partly: (tied: number, all: number) => `${tied} of ${all} layers tied`,
+  chooseOther: 'Other model…',
   chooseModel: (model: string) => `This script is about ${model}`,
   notWritten: (model: string) => `${model}: not written yet`,
   hint: (format: string, db: string) => `${format} ${db}`,
@@ -81,6 +82,7 @@ export const insertionWords = {
     'no-export': () => 'needs torch.onnx.export of this network in the same function',
     'no-file': () => 'needs a file that torch.onnx.export writes: its name is not given',
     'no-matrices': () => 'needs Linear layers: none found in this network',
+    'only-output': () => 'needs a Linear layer besides the last, which stays float as the output: none found',
     convolutional: () =>
       'is for Linear layers, LSTM and attention: static quantization fits convolutions better',
     recipe: (recipe) => `${recipe} decides no layer in this way`,

@@ -238,6 +238,11 @@ describe('blocks for scripts', () => {
     expect(refused(text, 'model = Net()')).toEqual(expected);
   });
 
+  it('keep the only Linear, which is the output', () => {
+    const single = inFunction.replace('self.hidden = nn.Linear(', 'self.hidden = nn.Conv1d(1, ');
+    expect(refused(single, 'model = Net()').torchao).toBe('only-output ');
+  });
+
   it('say that a block stands there already', () => {
     const made = offered(atModule, 'class Net').get('static') ?? '';
     expect(refused(made, 'class Net')).toMatchObject({ static: 'done model' });
