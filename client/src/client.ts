@@ -58,7 +58,11 @@ import {
   type RecipeEditParams,
   type RecipeEditReply,
   recipeEditRequest,
+  type ScriptModelChoice,
+  type ScriptModelsParams,
+  type ScriptModelsReply,
   type ServerStatusParams,
+  scriptModelsRequest,
   serverStatus,
   type TrustChangedParams,
   textViewScheme,
@@ -261,6 +265,16 @@ export class Server implements vscode.Disposable {
     return { blocks: await Promise.all(blocks), trouble: reply?.trouble ?? 'no-network' };
   }
 
+  /** Models that may hold the weights of a script, their edits ready to be applied. */
+  async scriptModels(params: ScriptModelsParams): Promise<readonly ScriptModel[]> {
+    const reply = await this.request<ScriptModelsReply | null>(scriptModelsRequest, params);
+    const models = (reply?.models ?? []).map(async ({ edit, ...told }) => {
+      const converted = await this.client.protocol2CodeConverter.asWorkspaceEdit(edit as WorkspaceEdit);
+      return { ...told, edit: converted ?? new vscode.WorkspaceEdit() };
+    });
+    return Promise.all(models);
+  }
+
   /** Bytes freed. */
   clearCache(): Promise<number> {
     return this.request(clearCacheRequest, {});
@@ -313,6 +327,11 @@ class QuietClient extends LanguageClient {
   override async stop(timeout?: number): Promise<void> {
     if (this.state === State.Running) await super.stop(timeout);
   }
+}
+
+/** A model for a script. */
+export interface ScriptModel extends Omit<ScriptModelChoice, 'edit'> {
+  readonly edit: vscode.WorkspaceEdit;
 }
 
 /** A block for a script; without an edit there is a reason. */

@@ -25,6 +25,7 @@ import {
   runOf,
 } from './run-actions';
 import type { RunItem, RunTree } from './run-tree';
+import { chooseScriptModel } from './script-model';
 import { modelOfTextView, onlyLocal, showAsText } from './text-view';
 import { requireTrust } from './trust';
 import { layerAtCursor, showWhatIf } from './what-if';
@@ -122,6 +123,12 @@ const handlers: Readonly<Record<CommandId, Handler>> = {
   'quantlens.insertQuantization': async ({ server }, argument, at) => {
     const script = uriOf(argument) ?? vscode.window.activeTextEditor?.document.uri;
     if (script) return insertQuantization(server, script, at);
+    return inform(vscode.l10n.t('Open a Python script first.'));
+  },
+
+  'quantlens.chooseScriptModel': async ({ server }, argument, insteadOf) => {
+    const script = uriOf(argument) ?? vscode.window.activeTextEditor?.document.uri;
+    if (script) return chooseScriptModel(server, script, insteadOf);
     return inform(vscode.l10n.t('Open a Python script first.'));
   },
 

@@ -13,7 +13,9 @@ import {
   type Location,
   type MarkupContent,
   type TextEdit,
+  type WorkspaceEdit,
 } from 'vscode-languageserver-types';
+import { type ScriptModelsReply, scriptModelsRequest } from '../../server/src/protocol/lsp-ext';
 import type { ModelView } from '../../server/src/protocol/views';
 import { decibels } from '../../server/src/rules/numbers';
 import { scriptExamples } from '../../server/src/rules/script/examples';
@@ -283,12 +285,12 @@ describe('a script with its model', () => {
     const opened = await tied();
     const lenses = await client.at<CodeLens[]>('codeLens', opened);
     const told = lenses.map(({ range, command }) => `${covered(opened.text, range)}: ${command?.title}`);
-    expect(told.filter((one) => !/Quantize|Calibrate|Insert/.test(one))).toEqual([
+    expect(told.filter((one) => !/Quantize|Calibrate|Insert|Other model/.test(one))).toEqual([
       expect.stringMatching(/^Residual: small\.onnx · 11 layers · worst weight \S+: int8 [\d.]+ dB$/),
       expect.stringMatching(/^small: small\.onnx · 11 layers · worst weight/),
       expect.stringMatching(/^export: small\.onnx · [\d.]+ kB · 11 layers · worst weight/),
     ]);
-    expect(told.filter((one) => one.startsWith('small'))).toHaveLength(4);
+    expect(told.filter((one) => one.startsWith('small'))).toHaveLength(5);
     await client.configure({ codeLens: { script: false, insert: false } });
     await client.until(
       () => client.at<CodeLens[]>('codeLens', opened),
@@ -420,6 +422,31 @@ describe('the choice of a model', () => {
     const hover = await hoverAt({ ...unsure, text: chosen }, 'nn.Lin‸ear');
     expect(hover).toContain('Weights of third.onnx');
     expect(hover).not.toContain('also fits');
+  });
+
+  it('offers all models, best first, each with the comment that names it', async () => {
+    client.write('other one.onnx', residualNet({ seed: 2 }));
+    client.write('unlike.onnx', faultyNet());
+    const opened = await tied();
+    const ask = ({ uri }: Opened) =>
+      client.request<ScriptModelsReply>(scriptModelsRequest, { textDocument: { uri } });
+    const { models } = await ask(opened);
+    expect(models.map(({ name, shown, network }) => [name, shown, network?.tied])).toEqual([
+      ['small.onnx', true, 11],
+      ['other one.onnx', false, 11],
+      ['unlike.onnx', false, undefined],
+    ]);
+    const comment = '# quantlens: model="other one.onnx"';
+    const named = applied(opened, { title: '', edit: models[1]?.edit as WorkspaceEdit });
+    expect(named).toBe(`${comment}\n${opened.text}`);
+    await client.change(opened.uri, named);
+    const renamed = { ...opened, text: named };
+    expect(await hoverAt(renamed, 'nn.Lin‸ear')).toContain('Weights of other one.onnx');
+    const again = await ask(renamed);
+    const back = again.models.find(({ name }) => name === 'small.onnx');
+    expect(applied(renamed, { title: '', edit: back?.edit as WorkspaceEdit })).toBe(
+      named.replace(comment, '# quantlens: model=small.onnx'),
+    );
   });
 
   it('obeys a comment', async () => {

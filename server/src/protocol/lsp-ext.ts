@@ -138,6 +138,33 @@ export interface InsertionBlock {
   readonly reason?: string;
 }
 
+/** Client → server: the models that may hold the weights of a script's networks, each with the edit that says so. */
+export const scriptModelsRequest = 'quantlens/scriptModels';
+export interface ScriptModelsParams {
+  readonly textDocument: { readonly uri: string };
+  /** A model that shall be among them. */
+  readonly modelUri?: string;
+  /** The model that is to be replaced: of several that comments name, this one. */
+  readonly insteadOf?: string;
+}
+export interface ScriptModelsReply {
+  /** Those that fit best first. */
+  readonly models: readonly ScriptModelChoice[];
+}
+export interface ScriptModelChoice {
+  readonly uri: string;
+  /** Relative to the script. */
+  readonly name: string;
+  /** The network that fits it best, with its layers and those of the model; missing when none does. */
+  readonly network?: { readonly name: string; readonly tied: number; readonly layers: number };
+  readonly layers: number;
+  readonly by?: 'names' | 'shapes';
+  /** Its figures are shown now. */
+  readonly shown: boolean;
+  /** LSP WorkspaceEdit: a comment in the script. */
+  readonly edit: unknown;
+}
+
 /** Libraries that code can be written for. */
 export const codeLibraries = ['onnxruntime', 'torchao', 'aimet'] as const;
 export type CodeLibrary = (typeof codeLibraries)[number];
@@ -259,6 +286,8 @@ export const clientCommands = {
   exportCode: 'quantlens.exportCode',
   /** [scriptUri, Position?] asks which block shall quantize the network there */
   insertQuantization: 'quantlens.insertQuantization',
+  /** [scriptUri, modelUri?] asks which model holds the weights of a script, in place of the one that is shown */
+  chooseScriptModel: 'quantlens.chooseScriptModel',
   /** [modelUri, layerName?] reveal layer in the text view */
   openAsText: 'quantlens.openAsText',
   /** [modelUri] */

@@ -17,7 +17,8 @@ interface Ignored {
   readonly codes: ReadonlySet<string> | undefined;
 }
 
-const DIRECTIVE = /^\s*quantlens:\s*(ignore-file|ignore|model)\b\s*(?:\[([^\]]*)\]|=\s*(\S+))?/i;
+const DIRECTIVE =
+  /^\s*quantlens:\s*(ignore-file|ignore|model)\b\s*(?:\[([^\]]*)\]|=\s*(?:"([^"]+)"|(\S+)))?/i;
 
 /** Reads the comments of a script. */
 export function suppressions(text: string, comments: readonly Comment[]): Suppressions {
@@ -28,7 +29,8 @@ export function suppressions(text: string, comments: readonly Comment[]): Suppre
   for (const comment of comments) {
     const found = DIRECTIVE.exec(comment.text);
     if (!found) continue;
-    const [, kind, list, value] = found;
+    const [, kind, list, quoted, bare] = found;
+    const value = quoted ?? bare;
     const codes =
       list === undefined ? undefined : new Set(list.split(',').map((code) => code.trim().toUpperCase()));
     const line = lineOf(lines, comment.span[0]);

@@ -1,6 +1,12 @@
 /** All features, one line each: the request, the answer where there is nothing to tell, and the feature itself. */
 import type { Position, Range } from 'vscode-languageserver-types';
-import { type InsertionsReply, insertionsRequest } from '../../protocol/lsp-ext';
+import {
+  type InsertionsReply,
+  insertionsRequest,
+  type ScriptModelsParams,
+  type ScriptModelsReply,
+  scriptModelsRequest,
+} from '../../protocol/lsp-ext';
 import type { ReadRecipe } from '../recipe-actions';
 import type { ScriptSnapshot, Snapshot } from '../snapshot';
 import { type ActionRequest, codeActions } from './code-action';
@@ -19,6 +25,7 @@ import { type LocateInScripts, placesInScripts } from './script/from-model';
 import { scriptHover } from './script/hover';
 import { scriptHints } from './script/inlay-hints';
 import { insertions } from './script/insert';
+import { scriptModels } from './script/models';
 import { semanticTokens } from './semantic-tokens';
 import { symbols } from './symbols';
 
@@ -68,9 +75,11 @@ function feature<P extends object>(
 }
 
 type At = { readonly position: Position };
+type ModelsAsked = Pick<ScriptModelsParams, 'modelUri' | 'insteadOf'>;
 type In = { readonly range: Range };
 type Asked = At & { readonly context: { readonly includeDeclaration: boolean } };
 
+const noModels: ScriptModelsReply = { models: [] };
 const noNetwork: InsertionsReply = { blocks: [], trouble: 'no-network' };
 
 export const features: readonly Feature[] = [
@@ -116,6 +125,9 @@ export const features: readonly Feature[] = [
   ),
   feature<At>(insertionsRequest, noNetwork, () => noNetwork, {
     script: (snapshot, { position }) => insertions(snapshot, position),
+  }),
+  feature<ModelsAsked>(scriptModelsRequest, noModels, () => noModels, {
+    script: (snapshot, params, { inspect }) => scriptModels(snapshot, params, inspect),
   }),
   feature('textDocument/documentSymbol', [], (snapshot) =>
     snapshot.kind === 'text' ? symbols(snapshot) : [],

@@ -22,7 +22,8 @@ import type { ScriptSnapshot } from '../../snapshot';
 import { type ActionRequest, quantizeKind, wanted } from '../code-action';
 import { readerActions, readerKind } from './data';
 import { insertActions, insertKind } from './insert';
-import { ignoreHere, ignoreInFile, onTop } from './suppress';
+import { naming } from './models';
+import { ignoreHere, ignoreInFile } from './suppress';
 
 export const fixAllKind = `${CodeActionKind.SourceFixAll}.quantlens`;
 
@@ -138,9 +139,7 @@ function choices(snapshot: ScriptSnapshot, range: Range): CodeAction[] {
   const folder = path.dirname(script.file);
   return [found.tie.model, ...found.tie.alsoFits].flatMap((model): CodeAction[] => {
     const name = path.relative(folder, model).replaceAll('\\', '/');
-    // The comment ends at the first blank.
-    if (/\s/.test(name)) return [];
-    const edit = editOf(snapshot, [onTop(script, `quantlens: model=${name}`, places.offset(0))]);
+    const edit = naming(snapshot, model, found.tie.model);
     return edit ? [{ title: scriptWords.chooseModel(label(name)), kind: chooseKind, edit }] : [];
   });
 }

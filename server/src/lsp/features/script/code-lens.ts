@@ -64,12 +64,14 @@ function modelLenses(snapshot: ScriptSnapshot, span: Span, tie: ScriptTie): Code
   if (state === 'too-large')
     return [told, at(editorWords.measureWeights, clientCommands.measureWeights, uri)];
   if (!snapshot.trusted) return [told, at(editorWords.restrictedModel, 'workbench.trust.manage')];
-  if (!/\.onnx$/i.test(tie.model)) return [told];
+  const choose = at(scriptWords.chooseOther, clientCommands.chooseScriptModel, snapshot.document.uri, uri);
+  if (!/\.onnx$/i.test(tie.model)) return [told, choose];
   return [
     told,
     at(editorWords.calibrate, clientCommands.calibrate, uri),
     at(fixTitles['quantize-int8'], clientCommands.quantize, uri, 'w8a8'),
     at(fixTitles['quantize-int4'], clientCommands.quantize, uri, 'int4'),
+    choose,
   ];
 }
 
