@@ -122,13 +122,16 @@ describe('a recipe', () => {
 });
 
 describe('data', () => {
-  it('with NaN is refused with the sample', () => {
+  it.each([
+    ['NaN', Number.NaN],
+    ['infinity', Number.POSITIVE_INFINITY],
+  ])('with %s is refused with the sample', (held, value) => {
     const values = normalValues(3 * 28 * 28, 1);
-    values[28 * 28 + 5] = Number.NaN;
+    values[28 * 28 + 5] = value;
     fs.writeFileSync(at('nan.npy'), npy([3, 1, 28, 28], values));
     checkRefused(
       ['calibrate', demo, '--data', at('nan.npy'), '-o', at('ranges.json'), '--quiet'],
-      /nan\.npy: cannot be used as data \(sample 2 holds NaN in input/,
+      new RegExp(`nan\\.npy: cannot be used as data \\(sample 2 holds ${held} in input`),
     );
     expect(fs.existsSync(at('ranges.json'))).toBe(false);
   });

@@ -16,6 +16,7 @@ import { type ArrayFile, arraySource } from './arrays';
 import { imageNames, imageSource } from './images';
 import { type ModelInputs, mismatch, modelInputs, withAssumedDimensions } from './model-inputs';
 import { noiseSource } from './noise';
+import { nonFinite } from './non-finite';
 import type { InputTensors } from './ort';
 import { imagePreprocessing } from './preprocess';
 import { arrayFor, describeTensor, type RuntimeTensor, runtimeTensor } from './runtime-tensor';
@@ -238,9 +239,10 @@ class SourceFeeds implements Feeds {
           yield fail(mismatch(input, `samples of different shapes: ${describe(one)} and ${describe(other)}`));
           return;
         }
-        const undefinedAt = parts.findIndex(({ tensor }) => hasNaN(tensor));
-        if (undefinedAt >= 0) {
-          const reason = `sample ${at + undefinedAt + 1} holds NaN in input ${input.name}`;
+        const held = parts.map(({ tensor }) => nonFinite(input.name, tensor));
+        const bad = held.findIndex((one) => one !== undefined);
+        if (bad >= 0) {
+          const reason = `sample ${at + bad + 1} holds ${held[bad]} in input ${input.name}`;
           yield fail(issue('data-unsupported', { source: this.description, reason }));
           return;
         }
@@ -252,11 +254,6 @@ class SourceFeeds implements Feeds {
       at += group.length;
     }
   }
-}
-
-/** Infinity is left alone: attention masks use it. */
-function hasNaN({ data }: RuntimeTensor): boolean {
-  return data instanceof Float32Array && data.some(Number.isNaN);
 }
 
 function describe(tensor: RuntimeTensor): string {

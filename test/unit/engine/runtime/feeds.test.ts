@@ -106,7 +106,7 @@ describe('float arrays', () => {
 
   it('convert widths of floats and of integers', async () => {
     const doubles = folder.npy('doubles.npy', [2, 1], 'double', Float64Array.of(0.1, -1e300));
-    expect(await values(await open(doubles, taking(valueInfo('x', ['N', 1]))))).toEqual([
+    expect(await values(await open(doubles, taking(valueInfo('mask', ['N', 1]))), 'mask')).toEqual([
       Math.fround(0.1),
       -Infinity,
     ]);
@@ -495,5 +495,43 @@ describe('stream', () => {
     expect(one).toMatch(/^[0-9a-f]{64}$/);
     expect(two).toBe(one);
     expect(three).not.toBe(one);
+  });
+});
+
+describe('values that no figure survives', () => {
+  const { NaN: nan, POSITIVE_INFINITY: inf } = Number;
+  it.each([
+    ['x', 'float', [1, nan, 2], 'NaN'],
+    ['x', 'float', [1, inf, 2], 'infinity'],
+    ['x', 'float', [1, -inf, 2], 'infinity'],
+    ['x', 'float', [-inf, -inf, -inf], 'infinity'],
+    ['x', 'float', [0, -inf, 0], undefined],
+    ['attention_mask', 'float', [-1, -inf, -2], undefined],
+    ['attention_mask', 'float', [-inf, -inf, -inf], undefined],
+    ['attention_mask', 'float', [0, inf, 0], 'infinity'],
+    ['attention_mask', 'float', [0, nan, 0], 'NaN'],
+    ['x', 'float', [1e38, -1e38, 1e-45], undefined],
+    ['x', 'double', [1, inf, 2], 'infinity'],
+    ['x', 'float16', [1, 1e6, 2], 'infinity'],
+    ['x', 'float16', [1, -1e6, 2], 'infinity'],
+    ['x', 'float16', [0, -1e6, 0], undefined],
+    ['x', 'float16', [1, nan, 2], 'NaN'],
+    ['x', 'float16', [6e-8, -60_000, -0], undefined],
+  ] as const)('in %s (%s): %j', async (name, type, row, held) => {
+    const rows = [0, 1, 0, ...row];
+    const file =
+      type === 'double'
+        ? folder.npy('held.npy', [2, 3], 'double', new Float64Array(rows))
+        : folder.npy('held.npy', [2, 3], 'float', new Float32Array(rows));
+    const feeds = await open(file, taking(valueInfo(name, ['N', 3], type)));
+    const found: unknown[] = [];
+    for await (const batch of feeds.batches(2)) found.push(batch.value ? undefined : batch.issues[0]);
+    feeds.close();
+    expect(found).toMatchObject([
+      held && {
+        code: 'data-unsupported',
+        facts: { source: file, reason: `sample 2 holds ${held} in input ${name}` },
+      },
+    ]);
   });
 });
