@@ -17,6 +17,7 @@ import {
   refusal,
 } from './insert-block';
 import { isHeldOut, type Loader, loadersAt, type Place } from './insert-place';
+import { calibrationOf } from './onnxruntime';
 import { commonSettings, ortRole, type StaticRole, sameSetting } from './onnxruntime-roles';
 import { boolean, call, noteLines, quote, strings } from './python';
 
@@ -26,7 +27,7 @@ export function quantizeStaticBlock(input: InsertionInput, place: Place): Block 
   if (!place.exported) return refusal('no-export');
   const file = exportedFile(input, place);
   if (!file) return refusal('no-file');
-  const reader = readerOf(input, place);
+  const reader = readerOf(input, place, file.text);
   if ('lack' in reader) return reader;
   const { plan } = input;
   const notes = new Notes();
@@ -56,10 +57,13 @@ export function quantizeStaticBlock(input: InsertionInput, place: Place): Block 
   const name = (suffix: string) => fileName(file, suffix);
   // The reader imports from the same module: one statement takes all names.
   const merged = reader.edits?.some(({ text }) => importLine.test(text)) ?? false;
+  const calibration = plan ? calibrationOf(plan.estimator, notes) : undefined;
   const options = [
+    ...(calibration?.options ?? []),
     ...(common.activations.symmetric ? ['"ActivationSymmetric": True'] : []),
     ...(common.weights.symmetric ? [] : ['"WeightSymmetric": False']),
   ];
+  const names = [...(calibration ? ['CalibrationMethod'] : []), ...needed];
   return {
     lines: [
       heading('Static quantization of the exported file', plan),
@@ -71,6 +75,7 @@ export function quantizeStaticBlock(input: InsertionInput, place: Place): Block 
         name('.int8.onnx'),
         reader.made,
         'quant_format=QuantFormat.QDQ',
+        ...(calibration ? [`calibrate_method=CalibrationMethod.${calibration.method}`] : []),
         `per_channel=${boolean(common.weights.perChannel)}`,
         ...(common.weights.reduced ? ['reduce_range=True'] : []),
         `activation_type=QuantType.${common.activations.type}`,
@@ -80,33 +85,36 @@ export function quantizeStaticBlock(input: InsertionInput, place: Place): Block 
       ]),
     ],
     imports: [
-      ...(merged ? [] : [{ module: quantization, names: needed.map((one) => ({ name: one })) }]),
+      ...(merged ? [] : [{ module: quantization, names: names.map((one) => ({ name: one })) }]),
+      ...(reader.asksFile ? [{ module: 'onnxruntime', names: [{ name: 'InferenceSession' }] }] : []),
       { module: `${quantization}.shape_inference`, names: [{ name: 'quant_pre_process' }] },
     ],
-    ...(reader.edits ? { edits: reader.edits.map(withNames) } : {}),
+    ...(reader.edits ? { edits: reader.edits.map((edit) => withNames(edit, names)) } : {}),
   };
 }
 
 const needed = ['QuantFormat', 'QuantType', 'quantize_static'];
 const importLine = /from onnxruntime\.quantization import CalibrationDataReader(?=\r?\n|$)/;
 
-function withNames<T extends { readonly text: string }>(edit: T): T {
-  return { ...edit, text: edit.text.replace(importLine, (line) => `${line}, ${needed.join(', ')}`) };
+function withNames<T extends { readonly text: string }>(edit: T, names: readonly string[]): T {
+  return { ...edit, text: edit.text.replace(importLine, (line) => `${line}, ${names.join(', ')}`) };
 }
 
 interface ReaderUse {
   /** Expression that makes the reader. */
   readonly made: string;
+  /** The expression opens the exported file for the name of its input. */
+  readonly asksFile?: boolean;
   readonly edits?: Block['edits'];
   /** The loader that it reads, where that is known. */
   readonly loader?: Loader;
 }
 
 /** The script's own reader, or one made from its loader. */
-function readerOf(input: InsertionInput, place: Place): ReaderUse | Refusal {
+function readerOf(input: InsertionInput, place: Place, file: string): ReaderUse | Refusal {
   const { program, pipelines } = input;
   if (hasReader({ parsed: input, program })) return ownReader(input, place) ?? refusal('no-reader');
-  const loaders = loadersAt(place, 'calibration', pipelines);
+  const loaders = loadersAt(program, place, 'calibration', pipelines);
   const others = pipelines.flatMap(({ loader }): Loader[] => {
     const name = loader?.name;
     const isKnown = name === undefined || loaders.some((one) => one.name === name);
@@ -115,7 +123,7 @@ function readerOf(input: InsertionInput, place: Place): ReaderUse | Refusal {
   const all = [...loaders, ...others].sort((one, other) => Number(one.isHeldOut) - Number(other.isHeldOut));
   for (const loader of all) {
     const pipeline = pipelines.find((one) => one.loader?.name === loader.name);
-    const use = pipeline && fromPipeline(input, place, pipeline);
+    const use = pipeline && fromPipeline(input, place, pipeline, file);
     if (use) return { ...use, loader };
   }
   const random = pipelines.find(
@@ -125,7 +133,12 @@ function readerOf(input: InsertionInput, place: Place): ReaderUse | Refusal {
   return refusal(all.length > 0 ? 'no-reader' : 'no-loader', all[0]?.name);
 }
 
-function fromPipeline(input: InsertionInput, place: Place, pipeline: DataPipeline): ReaderUse | undefined {
+function fromPipeline(
+  input: InsertionInput,
+  place: Place,
+  pipeline: DataPipeline,
+  file: string,
+): ReaderUse | undefined {
   const name = inputName(place);
   const fed: ReaderInput | undefined =
     name === undefined ? undefined : { name, anyBatch: false, type: 'float32' };
@@ -135,9 +148,11 @@ function fromPipeline(input: InsertionInput, place: Place, pipeline: DataPipelin
   const made = /class (\w+)\(/.exec(text)?.[1];
   // The class has to stand in front of the block, and its loader needs a default.
   const isAhead = edits.every(({ start }) => start < place.at);
-  return made !== undefined && isAhead && /def __init__\(self, \w+=/.test(text)
-    ? { made: `${made}()`, edits }
-    : undefined;
+  if (made === undefined || !isAhead || !/def __init__\(self, \w+=/.test(text)) return undefined;
+  if (name !== undefined) return { made: `${made}()`, edits };
+  // The exporter chose the name: only the file knows it.
+  const asked = `InferenceSession(${file}).get_inputs()[0].name`;
+  return { made: `${made}(input_name=${asked})`, edits, asksFile: true };
 }
 
 /** Name of the only input that the export gives one. */

@@ -150,7 +150,8 @@ interface Calibration {
   readonly options: readonly string[];
 }
 
-function calibrationOf(estimator: string, notes: Notes): Calibration {
+/** How onnxruntime finds activation ranges; an estimator that it lacks is noted. */
+export function calibrationOf(estimator: string, notes: Notes): Calibration {
   const [name, parameter] = estimator.split(':');
   switch (name) {
     case 'min-max':

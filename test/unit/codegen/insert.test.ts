@@ -110,6 +110,81 @@ function added(made: ReadonlyMap<InsertionKind, string>, kind: InsertionKind): s
   return text.slice(text.lastIndexOf('input_names=["x"])') + 'input_names=["x"])'.length).trim();
 }
 
+/** Loaders that a function hands out, one of them with pictures changed at random. */
+const handedOut = `${network}
+from torchvision import datasets, transforms
+
+
+def get_loaders(folder):
+    changed = transforms.Compose([transforms.RandomResizedCrop(32), transforms.ToTensor()])
+    plain = transforms.Compose([transforms.Resize(36), transforms.CenterCrop(32), transforms.ToTensor()])
+    one = DataLoader(datasets.ImageFolder(folder + "/train", changed), batch_size=8)
+    other = DataLoader(datasets.ImageFolder(folder + "/val", plain), batch_size=8)
+    return one, other
+
+
+def main():
+    train_loader, val_loader = get_loaders("data")
+    model = Net()
+    torch.onnx.export(model, torch.zeros(1, 3, 32, 32), "net.onnx", input_names=["x"])
+
+
+main()
+`;
+
+describe('loaders for blocks', () => {
+  it.each(['main', 'module'])('are joined with the data that a function hands out, in %s', (where) => {
+    const text =
+      where === 'main'
+        ? handedOut
+        : handedOut
+            .replace('def main():\n', '')
+            .replace('\nmain()\n', '')
+            .replaceAll(/^ {4}(?=train_loader|model|torch\.onnx)/gm, '');
+    const made = offered(text, 'torch.onnx.export(');
+    // Ranges come from what is prepared as for use, weights from what is for training.
+    expect(added(made, 'static')).toContain('zip(range(32), val_loader)');
+    expect(added(made, 'training')).toContain('for inputs, targets, *_ in train_loader:');
+  });
+
+  it.each(['val_loader', 'validLoader', 'dev_loader', 'testloader', 'eval_loader', 'valloader'])(
+    'are never trained on when they are %s',
+    (name) => {
+      const text = atModule.replace(/test_loader = .*\n/, '').replaceAll('train_loader', name);
+      expect(refused(text, 'torch.onnx.export(').training).toBe(`only-held-out ${name}`);
+    },
+  );
+
+  it('are never trained on where their folder is for validation, whatever they are called', () => {
+    const text = handedOut.replace('train_loader, val_loader', '_, loader');
+    expect(refused(text, 'torch.onnx.export(').training).toBe('only-held-out loader');
+  });
+
+  it.each(['loader', 'train_loader', 'device_loader', 'trainval_loader'])(
+    'are trained on when they are %s',
+    (name) => {
+      const text = atModule.replace(/test_loader = .*\n/, '').replaceAll('train_loader', name);
+      expect(offered(text, 'torch.onnx.export(').get('training')).toContain(
+        `for inputs, targets, *_ in ${name}:`,
+      );
+    },
+  );
+
+  it('are not all: weights alone behind an exported program run in inference mode only', () => {
+    const plan = codePlan([
+      codeLayer('conv', 'int8.channel', 'uint8.tensor'),
+      linearLayer('hidden', 'int4.group32'),
+    ]);
+    for (const kind of ['static', 'training'] as const) {
+      const text = added(offered(atModule, 'torch.onnx.export(', plan), kind);
+      expect(text.replaceAll(/\s*\n\s*# /g, ' ')).toMatch(
+        /run it under torch\.inference_mode\(\)\.\s*quantize_\(/,
+      );
+      expect(added(offered(atModule, 'torch.onnx.export('), kind)).not.toContain('inference_mode');
+    }
+  });
+});
+
 describe('blocks for scripts', () => {
   it.each(['torch.onnx.export(', 'model = Net()', 'class Net'])(
     'are offered on %s, with the names of the script, parse, and no rule has anything to say',
@@ -383,6 +458,24 @@ model = Net()`,
       'from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static\n',
     );
     expect(findings(made.get('onnxruntime') ?? '')).toEqual(findings(own));
+  });
+
+  it('ask the exported file for its input where the export does not name it', () => {
+    const unnamed = atModule.replace(', input_names=["x"]', '');
+    const made = offered(unnamed, 'class Net').get('onnxruntime') ?? '';
+    expect(made).toContain('CalibrationReader(input_name=InferenceSession("net.onnx").get_inputs()[0].name)');
+    expect(made).toContain('from onnxruntime import InferenceSession\n');
+    expect(findings(made)).toEqual(findings(unnamed));
+  });
+
+  it('say how the ranges of the recipe are found', () => {
+    const withEstimator = (estimator: string) => {
+      const plan = codePlan([codeLayer('conv', 'int8.channel', 'uint8.tensor')], { estimator });
+      return added(offered(atModule, 'class Net', plan), 'onnxruntime');
+    };
+    expect(withEstimator('percentile:99.9')).toContain('calibrate_method=CalibrationMethod.Percentile');
+    expect(withEstimator('percentile:99.9')).toContain('"CalibPercentile": 99.9');
+    expect(withEstimator('mse')).toMatch(/# [^\n]*activation ranges by mse/);
   });
 
   it('name the file as the export does', () => {
