@@ -4,6 +4,7 @@ import type { DataPipeline } from '../script/data-pipeline';
 import { definitionOf, lookUp, pathOf, type Scope } from '../script/names';
 import { argument, type Call, type Program } from '../script/program';
 import { blocks, type Expression, type Span, type Statement } from '../script/syntax';
+import { pipelineOf } from './insert-loaders';
 
 export interface InsertScript {
   readonly text: string;
@@ -201,30 +202,46 @@ export interface Loader {
 
 /** DataLoaders that code at a place can name, best first; test sets come last. */
 export function loadersAt(
+  program: Program,
   place: Place,
   purpose: 'calibration' | 'training',
   pipelines: readonly DataPipeline[],
 ): readonly Loader[] {
-  const random = new Set(
-    pipelines.flatMap(({ loader, doubts }) =>
-      loader?.name !== undefined && doubts.some(({ kind }) => kind === 'random') ? [loader.name] : [],
-    ),
-  );
   const names = new Set<string>();
   for (let scope: Scope | undefined = place.scope; scope; scope = scope.parent) {
     if (scope.kind === 'class') continue;
     for (const [name, bindings] of scope.names)
       if (bindings.some((one) => isLoader(name, one, scope ?? place.scope, place.at))) names.add(name);
   }
-  const rank = ({ name, isHeldOut: isLast }: Loader) => {
-    const order = purpose === 'training' ? trainingOrder : calibrationOrder;
-    const at = order.findIndex((pattern) => pattern.test(name));
-    const known = at < 0 ? order.length : at;
-    return known + (purpose === 'calibration' && random.has(name) ? 0.5 : 0) + (isLast ? 100 : 0);
-  };
+  const isTraining = purpose === 'training';
+  const order = isTraining ? trainingOrder : calibrationOrder;
   return [...names]
-    .map((name) => ({ name, isHeldOut: isHeldOut(name) }))
-    .sort((one, other) => rank(one) - rank(other));
+    .map((name) => {
+      const pipeline = pipelineOf(program, place.scope, name, pipelines);
+      const isRandom = pipeline?.doubts.some(({ kind }) => kind === 'random') ?? false;
+      const isLast = isHeldOut(name) || (isTraining && isForValidation(name, pipeline));
+      const at = order.findIndex((pattern) => pattern.test(name));
+      const known = at < 0 ? order.length : at;
+      // Ranges of pictures changed at random are not those of what the network will see.
+      const rank = known + (!isTraining && isRandom ? 10 : 0) + (isLast ? 100 : 0);
+      return { name, isHeldOut: isLast, rank };
+    })
+    .sort((one, other) => one.rank - other.rank);
+}
+
+/** Nothing may be trained on what a name, or the data behind it, is for. */
+function isForValidation(name: string, pipeline: DataPipeline | undefined): boolean {
+  if (/train/i.test(name)) return false;
+  // Data for calibration is a part of one set or the other; its folder says which.
+  if (/calib/i.test(name)) return pipeline?.sources.some(({ path }) => namesValidation(path)) ?? false;
+  return namesValidation(name) || pipeline?.role === 'evaluation';
+}
+
+function namesValidation(text: string): boolean {
+  const words = text.replace(/([a-z])([A-Z])/g, '$1_$2').toLowerCase();
+  return /(^|[^a-z])(val|valid|validation|dev|holdout|heldout|test|eval)(set|dataset|data|dataloader|loader|dl|ds)?([^a-z]|$)/.test(
+    words,
+  );
 }
 
 export function isHeldOut(loader: string): boolean {

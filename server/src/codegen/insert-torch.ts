@@ -87,6 +87,13 @@ export function exportedBlock(input: InsertionInput, place: Place, training: boo
           `        ${prepared}(inputs)`,
         ]),
     `${quantized} = convert_pt2e(${prepared})`,
+    ...(tensors.length > 0
+      ? [
+          comment(
+            'What quantize_ makes of an exported program does not run with gradients: run it under torch.inference_mode().',
+          ),
+        ]
+      : []),
     ...tensorLines(tensors, quantized),
   ];
   return {
@@ -118,7 +125,7 @@ function loaderFor(
   place: Place,
   training: boolean,
 ): { readonly loader: Loader; readonly several: boolean } | Refusal {
-  const all = loadersAt(place, training ? 'training' : 'calibration', input.pipelines);
+  const all = loadersAt(input.program, place, training ? 'training' : 'calibration', input.pipelines);
   const [first] = all;
   if (!first) return refusal('no-loader');
   const fit = all.filter(({ isHeldOut }) => !training || !isHeldOut);
