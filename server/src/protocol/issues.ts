@@ -444,9 +444,12 @@ export interface IssueFacts extends Readonly<Record<ScriptCode, ScriptFindingFac
     readonly error?: number;
   };
   M17: Measured & {
-    readonly position: 'first' | 'last';
+    readonly position: 'first' | 'last' | 'only';
     readonly bits: number;
-    readonly sqnr: number;
+    /** It stands in a file that is quantized already. */
+    readonly inFile: boolean;
+    /** Of the weight in its format; missing when that was not measured. */
+    readonly sqnr?: number;
     readonly sqnrAtEight: number;
   };
   M21: { readonly count: number; readonly maximum: number };

@@ -63,15 +63,17 @@ export async function examined(
   const { data, recipe, estimator } = input;
   if (!isMeasurable(measured.data)) return measured;
   const report = { ...measured, data: measured.data && { ...measured.data, estimator } };
-  const remedies = questionsFor(findingsOf(report, recipe?.recipe), estimator);
   const plan = report.layers.some((layer) => layer.quantized);
+  const remedies = questionsFor(findingsOf(report, recipe?.recipe), estimator, plan);
   if (!plan && !needsExamination(report, remedies)) return report;
+  const judged = judgedRecipe(report, recipe?.text, estimator);
+  if (judged === undefined) return report;
   const end = await engine.examine(
     {
       kind: 'examine',
       model: input.model,
       data,
-      recipe: judgedRecipe(report, recipe?.text, estimator),
+      recipe: judged,
       remedies,
       plan,
       attention: hasAttention(report),

@@ -68,7 +68,7 @@ export const examples: { readonly [C in keyof IssueFacts]?: IssueFacts[C] } = {
     worst: [{ layer: 'features.17.conv.1.0', spread: 6.7, channel: 94, before: 34.7, after: 51.3 }],
     gains: [{ of: 'output', before: 4.2, after: 21.8, data }],
   },
-  M17: { position: 'last', bits: 4, sqnr: 17.2, sqnrAtEight: 42.1 },
+  M17: { position: 'last', bits: 4, inFile: false, sqnr: 17.2, sqnrAtEight: 42.1 },
   M18: { bits: 4, count: 20, gains: [{ of: 'output', before: 6.8, after: 29.4, data }] },
   M19: { op: 'LayerNormalization', bits: 4, gains: [{ of: 'output', before: 7.7, after: 24.6, data }] },
   M20: { tau: 0.81, rows: 384, matrices: 6 },

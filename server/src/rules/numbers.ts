@@ -45,5 +45,6 @@ export function shapeText(shape: readonly (number | string | null)[]): string {
 
 /** `40.0×`, `124×`. */
 export function times(factor: number): string {
+  if (factor >= 1e7) return `${factor.toExponential(1)}×`;
   return `${factor >= 100 ? Math.round(factor) : factor.toFixed(1)}×`;
 }

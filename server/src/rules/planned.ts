@@ -5,7 +5,12 @@
 import type { Recipe } from '../engine/format/recipe';
 import { chooseLayer } from '../engine/format/recipe-match';
 import { defaultEstimator } from '../engine/methods/plan';
-import { parseActivationFormat, parseWeightFormat, weightSchemeFor } from '../engine/numerics/scheme';
+import {
+  formatName,
+  parseActivationFormat,
+  parseWeightFormat,
+  weightSchemeFor,
+} from '../engine/numerics/scheme';
 import type { LayerReport, TargetName } from '../protocol/reports';
 import type { PlannedFormat, PlannedFormats } from './rule';
 
@@ -74,10 +79,12 @@ function plannedByRecipe(layer: LayerReport, recipe: Recipe): PlannedFormat {
   const granularity = typeof scheme.granularity === 'string' ? scheme.granularity : 'group';
   // A name that cannot be read is reported elsewhere; what was meant is some quantized format.
   const activations = read !== 'float';
-  if (read === undefined || read === 'float') return { bits: scheme.bits, granularity, activations };
+  const weights = formatName(scheme);
+  if (read === undefined || read === 'float') return { bits: scheme.bits, granularity, weights, activations };
   return {
     bits: scheme.bits,
     granularity,
+    weights,
     activations,
     activationBits: read.bits,
     activationSymmetric: read.symmetric,

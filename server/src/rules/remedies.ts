@@ -4,10 +4,13 @@
  * channel means (M24).
  */
 
+import { isActivationFormatName, isWeightFormatName } from '../engine/base/format-names';
 import { escapeLayerName } from '../engine/format/layer-glob';
 import { editRecipe } from '../engine/format/recipe-edit';
 import type { ExamineResult, RemedyQuestion } from '../engine/jobs';
+import { formatName } from '../engine/numerics/scheme';
 import type { Gain, Issue, IssueCode } from '../protocol/issues';
+import type { QuantizedLayerFacts } from '../protocol/quantized';
 import type { RemedyGain } from '../protocol/remedies';
 import type { AnalysisReport, DataReport, FixKind, LayerReport } from '../protocol/reports';
 import type { ModelFacts, PlannedFormats } from './rule';
@@ -48,7 +51,7 @@ export const remedies: readonly Remedy[] = [
 ];
 
 /** Below this a gain is not worth a change of the plan: figures of 32 samples move as much. */
-const WORTHWHILE = 0.1;
+export const WORTHWHILE = 0.1;
 
 /** False when a remedy was tried and gains nothing, neither at the output nor, where that was not measured, below it. */
 export function helps(gains: readonly Gain[] = []): boolean {
@@ -91,12 +94,21 @@ export function isMeasurable(data: DataReport | null): boolean {
   return data !== null && data.source !== 'none' && data.source !== 'random' && !data.noData;
 }
 
+/** Of a file that is quantized already these are measured on the file itself, or not at all. */
+const onFileItself: readonly FixKind[] = ['per-channel-weights', 'estimator-mse'];
+
 /**
  * Remedies worth trying for these findings: once on all layers found, once on the network where it was found.
  * @param estimator the one that is tried against.
+ * @param inFile the findings are on a file that is quantized already.
  */
-export function questionsFor(found: readonly Issue[], estimator?: string): readonly RemedyQuestion[] {
+export function questionsFor(
+  found: readonly Issue[],
+  estimator?: string,
+  inFile = false,
+): readonly RemedyQuestion[] {
   return remedies.flatMap(({ fix, codes }): readonly RemedyQuestion[] => {
+    if (inFile && onFileItself.includes(fix)) return [];
     const of = found.filter(({ code, facts }) => codes.includes(code) && !isHopeless(code, facts));
     if (of.length === 0) return [];
     const layers = [...new Set(of.flatMap(({ anchor }) => anchor.layer ?? []))];
@@ -129,11 +141,28 @@ export function withExamination(
   const { remedies: gains, attention } = result;
   const known = report.remedies ?? [];
   const calibrated = recalibrated(report, result, data);
-  const later = calibrated ? gains.map(afterCalibration) : gains;
+  const later = calibrated ? onFile(report, calibrated, gains) : gains;
   const fresh = [...(calibrated ? [calibrated] : []), ...later].filter(
     (one) => !known.some(({ fix, layers }) => fix === one.fix && String(layers) === String(one.layers)),
   );
   return { ...report, remedies: [...known, ...fresh], attention };
+}
+
+/** dB between a file and its formats rounded to nearest, up to which both are one. */
+const SAME = 0.5;
+
+/**
+ * What remedies gain on the judged recipe of a quantized file, in its own words. Nothing where that recipe is worse than
+ * the file: it was rounded or calibrated in another way. Nor where it is better, but nothing was calibrated.
+ */
+function onFile(
+  { layers }: AnalysisReport,
+  { output }: RemedyGain,
+  gains: readonly RemedyGain[],
+): readonly RemedyGain[] {
+  if (output.after < output.before - SAME) return [];
+  if (layers.some(({ quantized }) => quantized?.inputQuantizer)) return gains.map(afterCalibration);
+  return output.after > output.before + SAME ? [] : gains;
 }
 
 /** The judged recipe of a quantized file has ranges of this data, not those of the file. */
@@ -155,6 +184,8 @@ function recalibrated(
   const data = { source, samples };
   const local = layers.flatMap((layer) => {
     const [old, now] = [layer.local?.file, plan.local[layer.name]];
+    // Codes are the output of such an operator, so its noise holds theirs; that of the plan does not.
+    if (layer.quantized?.form === 'qoperator') return [];
     if (typeof old !== 'number' || typeof now !== 'number') return [];
     return [[layer.name, { of: 'local', before: old, after: now, data }] as const];
   });
@@ -168,11 +199,19 @@ function recalibrated(
   };
 }
 
-/** Text of the recipe that findings judge by: the one given; for a quantized file its own formats; else int8 per tensor. */
-export function judgedRecipe(report: AnalysisReport, given: string | undefined, estimator: string): string {
+/**
+ * Text of the recipe that findings judge by: the one given; for a quantized file its own formats; else int8 per tensor.
+ * `undefined` for a file with a format that recipes have no name for: other formats would be another file.
+ */
+export function judgedRecipe(
+  report: AnalysisReport,
+  given: string | undefined,
+  estimator: string,
+): string | undefined {
   if (given !== undefined) return editRecipe(given, { kind: 'set-default', estimator }).text;
   const isQuantized = report.layers.some((layer) => layer.quantized);
   const formats = report.layers.map(formatsOfFile);
+  if (!formats.every((one) => one !== undefined)) return undefined;
   // What most layers have is the default, so that a remedy on the network is a change of the default.
   const base = isQuantized ? mostCommon(formats.filter((one) => one !== floatFormats)) : undefined;
   const { weights, activations } = base ?? { weights: 'int8.tensor', activations: 'uint8.tensor' };
@@ -194,12 +233,53 @@ interface Formats {
 
 const floatFormats: Formats = { weights: 'float', activations: 'float' };
 
-function formatsOfFile({ quantized }: LayerReport): Formats {
+/** Names of a layer's formats in the file; `undefined` where there are none. */
+function formatsOfFile({ quantized }: LayerReport): Formats | undefined {
   if (!quantized) return floatFormats;
-  const { weightBits, granularity, groupSize, form } = quantized;
-  const scope = granularity === 'group' ? `group${groupSize ?? 32}` : granularity;
-  const activations = form === 'qdq' || form === 'qoperator' || form === 'dynamic' ? 'uint8.tensor' : 'float';
-  return { weights: `int${weightBits}.${scope}`, activations };
+  const [weights, activations] = [weightsOfFile(quantized), activationsOfFile(quantized)];
+  const isKnown =
+    weights !== undefined &&
+    activations !== undefined &&
+    isWeightFormatName(weights) &&
+    isActivationFormatName(activations);
+  return isKnown ? { weights, activations } : undefined;
+}
+
+function weightsOfFile(facts: QuantizedLayerFacts): string | undefined {
+  const { weightBits, weightSigned, granularity, groupSize, fractionalZeroPoints } = facts;
+  if (fractionalZeroPoints > 0) return undefined;
+  const symmetric = hasMiddleZero(facts);
+  return formatName({
+    bits: weightBits - (leavesOneBit(facts) ? 1 : 0),
+    // Symmetric codes are the same numbers with and without a sign.
+    signed: weightSigned || symmetric,
+    symmetric,
+    granularity: granularity === 'group' ? { group: groupSize ?? 0 } : granularity,
+  });
+}
+
+/** The zero point is the middle of the codes everywhere; of unsigned ones that is told by the codes that occur. */
+function hasMiddleZero(facts: QuantizedLayerFacts): boolean {
+  const { form, weightBits, weightSigned, lowestCode, highestCode } = facts;
+  if (weightSigned || form === 'matmul-n-bits') return !facts.zeroPointNonZero;
+  return facts.zeroPointNonZero && !facts.zeroPointsDiffer && highestCode - lowestCode < 2 ** weightBits - 2;
+}
+
+/** 8-bit codes of half the range, so that sums of two products fit 16 bits (reduce_range). */
+function leavesOneBit({ weightBits, weightSigned, lowestCode, highestCode }: QuantizedLayerFacts): boolean {
+  if (weightBits !== 8) return false;
+  return weightSigned ? Math.max(-lowestCode, highestCode) <= 64 : highestCode - lowestCode < 128;
+}
+
+/** `undefined` where ranges are computed at run time: there is nothing to calibrate, and no plan does the same. */
+function activationsOfFile({ form, inputQuantizer }: QuantizedLayerFacts): string | undefined {
+  if (form === 'dynamic') return undefined;
+  if (!inputQuantizer) return 'float';
+  const { bits, signed, scale, zeroPoint } = inputQuantizer;
+  if (scale === null || zeroPoint === null) return undefined;
+  const symmetric = zeroPoint === (signed ? 0 : 2 ** (bits - 1));
+  // Codes with a zero point are the same numbers with and without a sign.
+  return formatName({ bits, signed: signed && symmetric, symmetric, granularity: 'tensor' });
 }
 
 function mostCommon(formats: readonly Formats[]): Formats | undefined {

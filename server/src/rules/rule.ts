@@ -30,6 +30,8 @@ export interface PlannedFormats {
 export interface PlannedFormat {
   readonly bits: number;
   readonly granularity: 'tensor' | 'channel' | 'group' | 'float';
+  /** Complete name of the weight's format; missing in a file. */
+  readonly weights?: string;
   readonly activations: boolean;
   /** Of the activation the layer reads; missing when it stays float. */
   readonly activationBits?: number;

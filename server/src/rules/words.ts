@@ -11,7 +11,7 @@ import { ruleOf } from './index';
 import { decibels, percent, times } from './numbers';
 import { executionWords, placeholderWords, quantizedSentences, storedSpread } from './quantized-words';
 import { oneLine, quote } from './quote';
-import { helps } from './remedies';
+import { helps, WORTHWHILE } from './remedies';
 
 export { quote } from './quote';
 
@@ -145,7 +145,10 @@ const sentences: { readonly [C in IssueCode]: Sentence<C> } = {
       : (f.because === 'spread'
           ? `${f.assumed ? `${ifPerTensor}, int${f.bits} would lose` : `per-tensor int${f.bits} loses`} ${f.bitsLost.toFixed(1)} bits: channel ${f.channel} is ${times(f.spread)} the median channel. `
           : `${f.assumed ? ifPerTensor : 'under one scale for the tensor'}, channel ${f.channel} ${f.assumed ? 'would keep' : 'keeps'} only ${decibels(f.worstChannelSqnr)} at 8 bits. `) +
-        `${perChannel(f.assumed)}${f.assumed ? ' make it' : ':'} ${decibels(f.tensorSqnr)} → ${decibels(f.channelSqnr)} (measured on the weight).${measuredOutput(f.gains)}`,
+        (f.channelSqnr - f.tensorSqnr < WORTHWHILE
+          ? `The weight's ${decibels(f.tensorSqnr)} tell of this channel alone; look whether its values are meant.`
+          : `${perChannel(f.assumed)}${f.assumed ? ' make it' : ':'} ${decibels(f.tensorSqnr)} → ${decibels(f.channelSqnr)} (measured on the weight).`) +
+        measuredOutput(f.gains),
   M02: (f) =>
     `${f.assumed ? `${ifPerTensor}: ` : ''}folding BatchNormalization makes outliers: kurtosis ${f.kurtosisBefore.toFixed(1)} → ${f.kurtosisAfter.toFixed(1)}, ` +
     `|γ/σ| of channel ${f.channel} is ${times(f.gammaSpread)} the median. ${advice('Use per-channel weights', f.gains)}`,
@@ -186,7 +189,7 @@ const sentences: { readonly [C in IssueCode]: Sentence<C> } = {
     `${f.worst.length > 0 ? `, most of all ${f.worst.map((one) => `${quote(one.layer)} (channel ${one.channel} is ${times(one.spread)} the median, ${decibels(one.before)} → ${decibels(one.after)})`).join(', ')}` : ''}. ` +
     `${perChannel(f.assumed)} gain ${decibels(f.gain)} on average (measured on the weights).${measuredOutput(f.gains)}`,
   M17: (f) =>
-    `the ${f.position} layer is planned with ${f.bits} bits: ${decibels(f.sqnr)} against ${decibels(f.sqnrAtEight)} at 8 bits (measured on the weight). Keep it at 8 bits.${measuredOutput(f.gains)}`,
+    `the ${f.position} layer is ${f.inFile ? 'held' : 'planned'} with ${f.bits} bits${f.sqnr === undefined ? '' : `: ${decibels(f.sqnr)} against ${decibels(f.sqnrAtEight)} at 8 bits (measured on the weight)`}. Keep it at 8 bits.${measuredOutput(f.gains)}`,
   M18: (f) =>
     `${f.count === 1 ? 'its activations are' : `activations of ${f.count} layers are`} planned with ${f.bits} bits and no reconstruction. ` +
     advice('Use 8-bit activations', f.gains),
@@ -315,11 +318,12 @@ const gainWords: Readonly<Record<Gain['of'], string>> = {
 
 /** A further sentence on what the remedy does at the output; empty when that was not measured. */
 function measuredOutput(gains: readonly Gain[] | undefined): string {
-  const seen = gained(
-    '',
-    (gains ?? []).filter((gain) => gain.of !== 'weight'),
-  ).trimStart();
-  return seen === '' ? '' : ` ${seen.charAt(0).toUpperCase()}${seen.slice(1)}.`;
+  const onData = (gains ?? []).filter((gain) => gain.of !== 'weight');
+  if (onData.length === 0) return '';
+  const seen = gained('', onData).trimStart();
+  return helps(onData)
+    ? ` ${seen.charAt(0).toUpperCase()}${seen.slice(1)}.`
+    : ` Tried without gain: ${seen}.`;
 }
 
 /** Names of what a quick fix, link or lens does. */

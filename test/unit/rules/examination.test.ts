@@ -1,18 +1,26 @@
 /** What a comparison gets beside its figures: one way for the editor and the command line. */
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { Engine } from '../../../server/src/engine/index';
 import type { ExamineJob } from '../../../server/src/engine/jobs';
 import type { LayerReport } from '../../../server/src/protocol/reports';
 import { examinedComparison } from '../../../server/src/rules/examination';
+import { judgedRecipe, withExamination } from '../../../server/src/rules/remedies';
 import { layer, report } from './fixtures';
 
 const quantized = {
   form: 'qdq',
   weightBits: 8,
+  weightSigned: true,
   granularity: 'channel',
+  inputQuantizer: { tensor: 'x', bits: 8, signed: false, scale: 0.1, zeroPoint: 3 },
+  lowestCode: -127,
+  highestCode: 127,
+  zeroPointNonZero: false,
+  zeroPointsDiffer: false,
+  fractionalZeroPoints: 0,
 } as unknown as LayerReport['quantized'];
 
-async function compared(source: string, gains = true) {
+async function compared(source: string, gains = true, parts: object = {}) {
   const jobs: ExamineJob[] = [];
   const plan = { sqnr: 21, agreement: null, samples: 8, local: { a: 30 } };
   const engine = {
@@ -22,7 +30,10 @@ async function compared(source: string, gains = true) {
       return { value: { plan, remedies: [], attention: [] }, issues: [] };
     },
   } as unknown as Engine;
-  const { weightSqnr: _, ...bare } = layer('a', { quantized, local: { file: 12 } });
+  const { weightSqnr: _, ...bare } = layer('a', {
+    quantized: { ...quantized, ...parts } as LayerReport['quantized'],
+    local: { file: 12 },
+  });
   const output = { file: { sqnr: 5, topOneAgreement: null, execution: 'simulated' as const } };
   const whole = await examinedComparison(
     engine,
@@ -53,4 +64,72 @@ it.each([
   const { whole, jobs } = await compared(source, gains);
   expect(jobs).toEqual([]);
   expect(whole.remedies).toBeUndefined();
+});
+
+describe('the formats of a file, which a remedy is measured on', () => {
+  const unsigned = { weightSigned: false, lowestCode: 0, highestCode: 255, zeroPointNonZero: true };
+  const blocks = { form: 'matmul-n-bits', granularity: 'group', inputQuantizer: undefined };
+  const reads = (bits: number, signed: boolean, zeroPoint: number | null) => ({
+    inputQuantizer: { tensor: 'x', bits, signed, scale: zeroPoint === null ? null : 0.1, zeroPoint },
+  });
+  const formats = (parts: object) => {
+    const one = layer('a', { quantized: { ...quantized, ...parts } as LayerReport['quantized'] });
+    const text = judgedRecipe(report(one), undefined, 'min-max');
+    if (text === undefined) return undefined;
+    const { default: base } = JSON.parse(text);
+    return `${base.weights} ${base.activations}`;
+  };
+  it.each<[what: string, parts: object, expected: string | undefined]>([
+    ['signed weights', {}, 'int8.channel uint8.tensor'],
+    ['unsigned weights', { ...unsigned, granularity: 'tensor' }, 'uint8.tensor uint8.tensor'],
+    ['unsigned weights around the middle', { ...unsigned, lowestCode: 3 }, 'int8.channel uint8.tensor'],
+    ['unsigned weights of one sign', { ...unsigned, zeroPointNonZero: false }, 'uint8.channel uint8.tensor'],
+    ['a zero point on signed weights', { zeroPointNonZero: true }, 'int8.channel.asym uint8.tensor'],
+    ['a bit left to the accumulator', { lowestCode: -64, highestCode: 63 }, 'int7.channel uint8.tensor'],
+    ['16-bit activations', reads(16, false, 31923), 'int8.channel uint16.tensor'],
+    ['activations around the middle', reads(8, false, 128), 'int8.channel uint8.tensor.sym'],
+    ['symmetric signed activations', reads(8, true, 0), 'int8.channel int8.tensor'],
+    ['signed activations with a zero point', reads(8, true, -128), 'int8.channel uint8.tensor'],
+    ['no quantized activations', { inputQuantizer: undefined }, 'int8.channel float'],
+    ['blocks', { ...blocks, weightBits: 4, weightSigned: false, groupSize: 32 }, 'int4.group32 float'],
+    [
+      'blocks with zero points',
+      { ...blocks, weightBits: 4, groupSize: 32, ...unsigned },
+      'uint4.group32 float',
+    ],
+    ['blocks of a size without a name', { ...blocks, groupSize: 35 }, undefined],
+    ['zero points that are no integers', { ...blocks, groupSize: 32, fractionalZeroPoints: 1 }, undefined],
+    ['ranges of the run', { form: 'dynamic', ...reads(8, false, null) }, undefined],
+  ])('%s', (_, parts, expected) => expect(formats(parts)).toBe(expected));
+});
+
+describe('a gain on a file', () => {
+  const gain = { of: 'output', before: 20, after: 40 } as const;
+  const gains = (file: number, plan: number, parts: object = {}) => {
+    const one = layer('a', { quantized: { ...quantized, ...parts } as LayerReport['quantized'] });
+    const output = { file: { sqnr: file, topOneAgreement: null, execution: 'simulated' as const } };
+    const result = {
+      plan: { sqnr: plan, agreement: null, samples: 8, local: {} },
+      remedies: [{ fix: 'weights-8-bit' as const, output: gain }],
+      attention: [],
+    };
+    const { remedies = [] } = withExamination({ ...report(one), output }, result, {
+      source: 'images',
+      samples: 8,
+    });
+    return remedies
+      .filter(({ fix }) => fix !== 'recalibrate')
+      .map(({ output: { given } }) => given ?? 'as is');
+  };
+  it.each<[what: string, file: number, plan: number, parts: object, expected: readonly string[]]>([
+    ['is that of the file calibrated again', 5, 20, {}, ['recalibrated']],
+    ['is none where its formats alone are worse', 21, 20, {}, []],
+    ['of weights alone is that of the file', 20.4, 20, { inputQuantizer: undefined }, ['as is']],
+    ['is none where its weights were rounded worse', 5, 20, { inputQuantizer: undefined }, []],
+  ])('%s', (_, file, plan, parts, expected) => expect(gains(file, plan, parts)).toEqual(expected));
+});
+
+it('measures nothing on formats that no recipe names', async () => {
+  const { jobs } = await compared('images', true, { granularity: 'group', groupSize: 35 });
+  expect(jobs).toEqual([]);
 });

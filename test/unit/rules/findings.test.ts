@@ -63,6 +63,51 @@ describe('what stands in two places', () => {
   });
 });
 
+describe('figures that are no measure', () => {
+  const spread = (channelSpread: number, tensor: number, channel: number) => {
+    const facts = { channelSpread, folded: { 'int8.tensor': tensor, 'int8.channel': channel } };
+    const whole = { 'int4.tensor': 13, 'int4.channel': 17, ...facts.folded };
+    return ofCode('M01', { report: report(layer('a', {}, { channelSpread, folded: whole })) }).map(line);
+  };
+  it('scales per channel that gain nothing are not offered', () => expect(spread(40, 0, 0)).toEqual([]));
+  it('of a weight that is one channel are said to be its own', () =>
+    expect(spread(4e29, 120, 120)).toEqual([
+      expect.stringMatching(
+        /4\.0e\+29× the median channel\. The weight's 120\.0 dB tell of this channel alone/,
+      ),
+    ]));
+  const { M27 } = cases;
+  it.each([
+    [99, 1],
+    [100, 0],
+    [120, 0],
+  ])('effects that add up to no noise at %d dB: %d findings', (measured, expected) => {
+    const { output, ...rest } = M27?.speaks.report ?? report();
+    const { w4a4 } = output ?? {};
+    if (!w4a4?.additivity) throw new Error('no case');
+    const additivity = { ...w4a4.additivity, measured };
+    const one = { ...rest, output: { w4a4: { ...w4a4, additivity } } };
+    expect(ofCode('M27', { report: one })).toHaveLength(expected);
+  });
+});
+
+describe('M17 in other formats', () => {
+  const said = (format: string, ...layers: readonly string[]) =>
+    ofCode('M17', {
+      report: report(...layers.map((name) => layer(name))),
+      recipe: `{"model": "m.onnx", "default": {"weights": "${format}", "activations": "float"}}`,
+    }).map(line);
+  it.each([
+    [
+      'int4.group32',
+      'a: the only layer is planned with 4 bits: 19.0 dB against 42.0 dB at 8 bits (measured on the weight). Keep it at 8 bits.',
+    ],
+    // Not measured: no figure of another format in its place.
+    ['int4.group16', 'a: the only layer is planned with 4 bits. Keep it at 8 bits.'],
+    ['uint4.channel', 'a: the only layer is planned with 4 bits. Keep it at 8 bits.'],
+  ])('%s', (format, expected) => expect(said(format, 'a')).toEqual([expected]));
+});
+
 describe('thresholds', () => {
   it('have defaults within their bounds', () => {
     const wrong = Object.entries(thresholdTable(modelRules)).filter(
@@ -149,6 +194,15 @@ describe('gains', () => {
       { fix: 'per-channel-weights' },
       { fix: 'per-channel-weights', layers: ['a', 'c'] },
     ]);
+  });
+  it('of a file are measured on the file itself where one change of it suffices', () => {
+    expect(questionsFor(found({ report: wide }), 'min-max', true)).toEqual([]);
+  });
+  it('at the output that are none are said to be none', () => {
+    const none = { of: 'output', before: 35.8, after: 35.82, data } as const;
+    expect(said([{ fix: 'per-channel-weights', layers: ['a'], output: none }])[0]).toMatch(
+      /Tried without gain: at the output 35\.8 dB → 35\.8 dB \(measured on 32 samples\)\.$/,
+    );
   });
   it('are not asked for where no format helps', () => {
     const { speaks } = cases.M07 ?? {};

@@ -206,6 +206,46 @@ describe.each(cases)('%s', (code, speaks, says, silent) => {
   it('is silent on a float model', () => expect(found(code, report(layer('a')))).toEqual([]));
 });
 
+describe('M17 of a file', () => {
+  const held = (weightSqnr?: number) => {
+    const one = inGroups({
+      groupSize: 16,
+      reduction: 96,
+      weightBits: 4,
+      ...(weightSqnr === undefined ? {} : { weightSqnr }),
+    });
+    return file([{ ...one, weightSqnr: layer('a').weightSqnr ?? {} }]);
+  };
+  it('states the dB of the weight as it is held', () =>
+    expect(found('M17', held(23.8))).toEqual([
+      'warning a: the only layer is held with 4 bits: 23.8 dB against 42.0 dB at 8 bits (measured on the weight). Keep it at 8 bits.',
+    ]));
+  it('is silent where they are not known', () => expect(found('M17', held())).toEqual([]));
+});
+
+describe('ranges of a file that fitting ones do not better', () => {
+  const data = { source: 'images', samples: 32 };
+  const seen = { endsShare: 0.01, levels: 256 };
+  const judged = (parts: Partial<QuantizedLayerFacts>, after?: number): AnalysisReport => ({
+    ...file([{ ...stored('a', parts), localActivations: { file: 12 } }]),
+    data,
+    ...(after === undefined
+      ? {}
+      : { remedies: [{ fix: 'recalibrate', output: { of: 'output', before: 6.4, after, data } }] }),
+  });
+  const clipping = (clippedShare: number) => ({ input: { ...seen, clippedShare, codesUsed: 250 } });
+  it.each([
+    ['M14', 'clip few values', clipping(5e-5), undefined, 1],
+    ['M14', 'clip few values and cost much', clipping(5e-5), 9, 1],
+    ['M14', 'clip few values that cost nothing', clipping(5e-5), 6.1, 0],
+    ['M14', 'clip many values', clipping(0.02), 6.1, 1],
+    ['M15', 'leave codes unused', { input: { ...seen, codesUsed: 47 } }, 9, 1],
+    ['M15', 'leave codes unused at no cost', { input: { ...seen, codesUsed: 47 } }, 6.4, 0],
+  ] as const)('%s: %s', (code, _, parts, after, expected) =>
+    expect(found(code, judged(parts, after))).toHaveLength(expected),
+  );
+});
+
 describe('layers that no integer kernel computes', () => {
   const extreme: Partial<QuantizedLayerFacts> = {
     accumulatorPeak: 2 ** 33,

@@ -16,6 +16,7 @@ import { editRecipeAll } from '../format/recipe-edit';
 import { fixEdits } from '../format/recipe-fix';
 import { listLayers } from '../graph/layers';
 import type { ExamineJob, ExamineResult, RemedyQuestion } from '../jobs';
+import { raiseOpset } from '../methods/opset';
 import { makePlan, type QuantPlan } from '../methods/plan';
 import type { ServedContext } from '../runtime/child';
 import { type Feeds, openFeeds } from '../runtime/feeds';
@@ -100,6 +101,8 @@ class Examination {
     const quantized = quantizedTwin(prepared, plan.value, ranges.value);
     if (!quantized.value || hasErrors(quantized.issues)) return fail(...quantized.issues);
     const float = prepared.folded();
+    // Both run as one graph, under the operator set that the plan needs.
+    raiseOpset(float, plan.value.opset);
     const planned = new Set(
       plan.value.layers.filter((layer) => layer.form !== 'float').map((layer) => layer.name),
     );
@@ -165,7 +168,9 @@ class Examination {
   private orders({ plan, ranges }: Run): Promise<Outcome<readonly AttentionOrder[]>> | Outcome<never> {
     const quantized = quantizedTwin(this.prepared, plan, ranges);
     if (!quantized.value) return fail(...quantized.issues);
-    return attentionOrders(this.prepared.folded(), quantized.value, this.probe());
+    const float = this.prepared.folded();
+    raiseOpset(float, plan.opset);
+    return attentionOrders(float, quantized.value, this.probe());
   }
 
   private probe() {

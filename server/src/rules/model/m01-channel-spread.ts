@@ -2,6 +2,7 @@
 import { type Issue, issue } from '../../engine/base/issue';
 import type { LayerReport } from '../../protocol/reports';
 import { storedLayers } from '../quantized';
+import { WORTHWHILE } from '../remedies';
 import {
   assumed,
   type ModelFacts,
@@ -50,6 +51,8 @@ export const m01: ModelRule<'M01', keyof typeof thresholds> = {
       const tensorSqnr = known.folded[plan.bits <= 4 ? 'int4.tensor' : 'int8.tensor'];
       const channelSqnr = known.folded[plan.bits <= 4 ? 'int4.channel' : 'int8.channel'];
       if (tensorSqnr === null || channelSqnr === null) continue;
+      // What scales per channel do not mend has another cause; where one channel is all, its figure hides the others.
+      if (channelSqnr - tensorSqnr < WORTHWHILE && tensorSqnr < ALL_OF_ONE) continue;
       found.push(
         issue(
           'M01',
@@ -77,6 +80,9 @@ export const m01: ModelRule<'M01', keyof typeof thresholds> = {
     return found;
   },
 };
+
+/** dB of a weight that is the range of one channel, all others being next to nothing beside it. */
+const ALL_OF_ONE = 100;
 
 /** Share of channels that use less than an eighth of the codes from which a layer is named. */
 const NARROW_SHARE = 0.25;

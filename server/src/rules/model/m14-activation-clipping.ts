@@ -1,6 +1,6 @@
 /** M14: the planned range cuts off part of an activation, or rare peaks decide it. */
 import { issue } from '../../engine/base/issue';
-import { isByError } from '../remedies';
+import { helps, isByError } from '../remedies';
 import { type ModelRule, measuredGains, quantizedLayers, severityOf } from '../rule';
 
 const thresholds = {
@@ -29,7 +29,7 @@ export const m14: ModelRule<'M14', keyof typeof thresholds> = {
   severity: 'warning',
   title: 'Activation range clips values or follows rare peaks',
   documentation: {
-    trigger: `More than ${thresholds.clippedShare.default * 100} % of the values of an activation lie outside its planned range, or the largest magnitude is more than ${thresholds.peakRatio.default} times the 99.99th percentile. In a file that is quantized already: its range clips values, and the activation alone leaves less than ${thresholds.sqnr.default} dB at the layer.`,
+    trigger: `More than ${thresholds.clippedShare.default * 100} % of the values of an activation lie outside its planned range, or the largest magnitude is more than ${thresholds.peakRatio.default} times the 99.99th percentile. In a file that is quantized already: its range clips values, and the activation alone leaves less than ${thresholds.sqnr.default} dB at the layer, unless fitting ranges were measured and gain nothing.`,
     why: 'A range that is too narrow distorts the values beyond it; a range that reaches for one peak leaves all others a few codes.',
     remedy:
       'Let the `mse` estimator weigh both errors; where it has done so already, keep the layer in float. When the same channels peak on every sample, move the range into the weights (SmoothQuant).',
@@ -54,6 +54,9 @@ export const m14: ModelRule<'M14', keyof typeof thresholds> = {
       const costly = inFile && sqnr !== undefined && sqnr < limits.sqnr && (clippedShare ?? 0) > 0;
       const clipped = (clippedShare ?? 0) > limits.clippedShare;
       if (!clipped && !costly && (inFile || !((peakRatio ?? 1) > limits.peakRatio))) continue;
+      const gains = measuredGains(facts, [inFile ? 'recalibrate' : 'estimator-mse'], layer.name);
+      // Where fitting ranges leave as much noise, it is not made by the few values that are cut off.
+      if (inFile && !clipped && !helps(gains)) continue;
       found.push(
         issue(
           'M14',
@@ -65,9 +68,7 @@ export const m14: ModelRule<'M14', keyof typeof thresholds> = {
             inFile,
             byError: isByError(facts.plan),
             sqnr,
-            gains: inFile
-              ? measuredGains(facts, ['recalibrate'], layer.name)
-              : measuredGains(facts, ['estimator-mse'], layer.name),
+            gains,
           },
           { layer: layer.name, node: layer.node, tensor: known?.tensor },
           severityOf(m14, facts.plan),

@@ -1,7 +1,7 @@
 /** M15: an activation uses few of the levels its range has. */
 import { issue } from '../../engine/base/issue';
 import type { DataReport } from '../../protocol/reports';
-import { isByError } from '../remedies';
+import { helps, isByError } from '../remedies';
 import { type ModelRule, measuredGains, quantizedLayers, severityOf } from '../rule';
 
 const thresholds = {
@@ -24,11 +24,11 @@ export const m15: ModelRule<'M15', keyof typeof thresholds> = {
   severity: 'information',
   title: 'Few quantization levels are used',
   documentation: {
-    trigger: `The effective number of levels of an activation, exp(entropy of its codes), is below ${thresholds.share.default * 100} % of the levels its format has. In a file that is quantized already: the number of codes that occur on the data. Silent where ranges are estimated by mse already, and where other ranges were measured and gain less than ${thresholds.gain.default} dB at the layer.`,
+    trigger: `The effective number of levels of an activation, exp(entropy of its codes), is below ${thresholds.share.default * 100} % of the levels its format has. In a file that is quantized already: the number of codes that occur on the data. Silent where ranges are estimated by mse already, and where other ranges were measured and gain less than ${thresholds.gain.default} dB at the layer, or in a file nothing at the output where the layer alone was not measured.`,
     why: 'Codes that hardly occur carry no information: log2 of the ratio is the number of bits wasted. Values concentrated near zero (after ReLU) do this even under a good range; what counts is whether another range measures better.',
     remedy:
       'Choose the range by error (`mse`) instead of by extremes; equalise channels of very different range. In a quantized file a range far wider than the data means that it was calibrated on other data or other preprocessing: calibrate again.',
-    gain: 'local SQNR of the layer and output SQNR of the whole network, under the present estimator and under `mse`; for a quantized file, its output SQNR and that of the same formats calibrated on this data. None for operators in QOperator form: their range is an input of every operator that reads the codes, and of its bias.',
+    gain: 'local SQNR of the layer and output SQNR of the whole network, under the present estimator and under `mse`; for a quantized file, its output SQNR and that of the same formats calibrated on this data. At the layer none for operators in QOperator form, whose codes are those of the output too.',
     source: 'Banner et al. 2019 (arXiv 1810.05723), section 3; entropy as effective levels: Shannon.',
   },
   thresholds,
@@ -49,7 +49,7 @@ export const m15: ModelRule<'M15', keyof typeof thresholds> = {
       const gains = measuredGains(facts, [layer.quantized ? 'recalibrate' : 'estimator-mse'], layer.name);
       // Few levels do no harm where another range measures no better at the layer.
       const local = gains.find(({ of }) => of === 'local');
-      if (local && local.after - local.before < limits.gain) continue;
+      if (local ? local.after - local.before < limits.gain : layer.quantized && !helps(gains)) continue;
       found.push(
         issue(
           'M15',

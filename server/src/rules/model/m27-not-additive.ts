@@ -11,6 +11,9 @@ const thresholds = {
   },
 } as const;
 
+/** dB from which nothing is left but the rounding of float32, which adds up to nothing. */
+const NO_NOISE = 100;
+
 /** Standard errors that a miss must be away from none. */
 const CERTAIN = 2;
 
@@ -19,7 +22,7 @@ export const m27: ModelRule<'M27', keyof typeof thresholds> = {
   severity: 'information',
   title: 'Errors of the layers do not add up',
   documentation: {
-    trigger: `The layers' own output effects, added up, miss the output noise of the whole configuration by more than ${thresholds.deviation.default * 100} % of its power. Needs output effects of all layers, measured on data (\`--metric output\`); estimates are not judged, nor misses within twice their standard error over batches of samples. (One configuration is compared, not the R² of a fit over many; \`--find-worst\` makes such a fit.)`,
+    trigger: `The layers' own output effects, added up, miss the output noise of the whole configuration by more than ${thresholds.deviation.default * 100} % of its power. Needs output effects of all layers, measured on data (\`--metric output\`); estimates are not judged, nor noise ${NO_NOISE} dB below the output, nor misses within twice their standard error over batches of samples. (One configuration is compared, not the R² of a fit over many; \`--find-worst\` makes such a fit.)`,
     why: 'Sensitivities are measured one layer at a time. Where errors interact, the sum of single effects is not the effect of all, and an allocation made from it is not the best one. This happens at low bit widths.',
     remedy:
       'Raise the bits, or optimise the scales jointly (LAPQ). Always check a chosen configuration by one run of the whole.',
@@ -31,6 +34,7 @@ export const m27: ModelRule<'M27', keyof typeof thresholds> = {
     return Object.entries(facts.report.output ?? {}).flatMap(([scheme, { additivity }]) => {
       const { predicted, measured, ratio, basis, error } = additivity ?? {};
       if (typeof predicted !== 'number' || typeof measured !== 'number' || ratio === undefined) return [];
+      if (Math.max(predicted, measured) >= NO_NOISE) return [];
       const deviation = Math.abs(ratio - 1);
       if (basis !== 'measured' || !(deviation > limits.deviation)) return [];
       // Another choice of samples might show the opposite.
