@@ -3,7 +3,13 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type FormValues, filledIn, requestOf } from '../../../webview/src/calibration/values';
 import { type Problems, problemsOf } from '../../../webview/src/shared/data-values';
-import { alwaysShown, covers, rowsWindow } from '../../../webview/src/shared/rows-window';
+import {
+  alwaysShown,
+  covers,
+  entering,
+  type RowsWindow,
+  rowsWindow,
+} from '../../../webview/src/shared/rows-window';
 import { nextOrder, type SortValue, sortRows } from '../../../webview/src/shared/sort';
 
 describe('sortRows', () => {
@@ -85,6 +91,36 @@ describe('covers', () => {
     expect(covers({ first: 0, last: 10 }, 10, 28, -500, 5000)).toBe(true);
     expect(covers(rowsWindow(5000, 28, 0, 840), 5000, 28, 0, 840)).toBe(true);
     expect(covers(rowsWindow(5000, 28, 4980 * 28, 840), 5000, 28, 4980 * 28, 840)).toBe(true);
+  });
+});
+
+describe('entering', () => {
+  const indexes = ({ first, last }: RowsWindow) =>
+    Array.from({ length: Math.max(0, last - first) }, (_, at) => first + at);
+
+  const check = (shown: RowsWindow, next: RowsWindow) => {
+    const { above, below } = entering(shown, next);
+    const stays = indexes(next).filter((index) => index >= shown.first && index < shown.last);
+    // In the order of the table, nothing twice, nothing missing.
+    expect([...indexes(above), ...stays, ...indexes(below)]).toEqual(indexes(next));
+  };
+
+  it('makes the rows that were not there, and no other, whichever way one scrolls', () => {
+    const window = fc.tuple(fc.nat({ max: 300 }), fc.nat({ max: 80 }));
+    fc.assert(
+      fc.property(window, window, ([from, rows], [to, more]) => {
+        check({ first: from, last: from + rows }, { first: to, last: to + more });
+      }),
+      { seed: 21, numRuns: 2000 },
+    );
+  });
+
+  it('touches as many rows as were scrolled by', () => {
+    const shown = rowsWindow(1700, 28, 28_000, 900);
+    expect(entering(shown, rowsWindow(1700, 28, 28_000 + 16 * 28, 900))).toEqual({
+      above: { first: 996, last: 996 },
+      below: { first: 1053, last: 1069 },
+    });
   });
 });
 

@@ -40,3 +40,18 @@ export function covers(
   const bottom = Math.min(count, Math.ceil((scrolledPast + screenHeight) / rowHeight) + reserve);
   return first <= Math.min(top, count) && last >= bottom;
 }
+
+/** The rows that have to be made to come from one window to the next: before those that stay, and after them. */
+export function entering(
+  shown: RowsWindow,
+  next: RowsWindow,
+): { readonly above: RowsWindow; readonly below: RowsWindow } {
+  const none = { first: next.last, last: next.last };
+  const staysFirst = Math.max(shown.first, next.first);
+  const staysLast = Math.min(shown.last, next.last);
+  if (staysFirst >= staysLast) return { above: next, below: none };
+  return {
+    above: { first: next.first, last: staysFirst },
+    below: { first: staysLast, last: next.last },
+  };
+}

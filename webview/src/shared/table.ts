@@ -4,7 +4,7 @@
  */
 import { type CopyColumn, type CopyFormat, tableText } from './copy';
 import { type Child, fill, make } from './dom';
-import { covers, type RowsWindow, rowsWindow } from './rows-window';
+import { alwaysShown, covers, entering, type RowsWindow, rowsWindow } from './rows-window';
 import { nextOrder, type SortOrder, type SortValue, sortRows } from './sort';
 
 export interface Column<R> {
@@ -47,6 +47,8 @@ export class Table<R> {
   readonly element: HTMLTableElement;
   private readonly head = make('thead');
   private readonly body = make('tbody');
+  private readonly above = spacer();
+  private readonly below = spacer();
   private columns: readonly Column<R>[] = [];
   private rows: readonly R[] = [];
   private sorted: readonly R[] = [];
@@ -199,12 +201,18 @@ export class Table<R> {
       element.remove();
       this.elements.delete(index);
     }
-    const rows: HTMLElement[] = [];
-    for (let index = next.first; index < next.last; index++) rows.push(this.rowElement(index));
+    const { above, below } = entering(force ? { first: next.first, last: next.first } : this.shown, next);
+    if (force) fill(this.body, this.above, this.below);
+    this.above.after(...this.rowElements(above));
+    this.below.before(...this.rowElements(below));
+    setSpace(this.above, next.first);
+    setSpace(this.below, count - next.last);
+    if (force) this.fixWidths();
     this.shown = next;
-    fill(this.body, spacer(next.first), ...rows, spacer(count - next.last));
     this.setTabStop();
-    if (hadFocus) this.body.querySelector<HTMLElement>('tr[tabindex="0"]')?.focus({ preventScroll: true });
+    // A row that stays keeps the focus, also inside it.
+    if (!hadFocus || this.body.contains(document.activeElement)) return;
+    this.body.querySelector<HTMLElement>('tr[tabindex="0"]')?.focus({ preventScroll: true });
   }
 
   /** One row is the tab stop: the focused one, else the first that is shown. */
@@ -215,13 +223,48 @@ export class Table<R> {
     for (const element of this.elements.values()) element.tabIndex = element === stop ? 0 : -1;
   }
 
-  private rowElement(index: number): HTMLElement {
-    const known = this.elements.get(index);
-    if (known) return known;
-    const row = this.sorted[index];
-    const element = row === undefined ? make('tr') : this.row(row, index);
-    this.elements.set(index, element);
-    return element;
+  private rowElements({ first, last }: RowsWindow): readonly HTMLElement[] {
+    return this.sorted.slice(first, last).map((row, at) => {
+      const element = this.row(row, first + at);
+      this.elements.set(first + at, element);
+      return element;
+    });
+  }
+
+  /**
+   * Columns of a table whose rows come and go keep the width that their longest content asks for: they do not move
+   * while one scrolls, and rows that enter do not have the page lay out all others again.
+   */
+  private fixWidths(): void {
+    const { style } = this.element;
+    const heads = [...this.head.querySelectorAll<HTMLElement>('th')];
+    style.tableLayout = style.width = '';
+    for (const head of heads) head.style.width = '';
+    if (this.sorted.length <= alwaysShown) return;
+    const probes = this.longest().map((row) => this.row(row, 0));
+    this.below.before(...probes);
+    const widths = heads.map((head) => head.getBoundingClientRect().width);
+    const whole = this.element.getBoundingClientRect().width;
+    for (const probe of probes) probe.remove();
+    // Not laid out: nothing to go by.
+    if (whole === 0) return;
+    for (const [index, head] of heads.entries()) head.style.width = `${widths[index]}px`;
+    style.width = `${whole}px`;
+    style.tableLayout = 'fixed';
+  }
+
+  /** For each column the row that takes the most letters in it. */
+  private longest(): readonly R[] {
+    const rows = this.columns.flatMap(({ copy, sortValue }): readonly R[] => {
+      const values = copy?.map(({ value }) => value) ?? (sortValue ? [sortValue] : []);
+      const letters = (row: R) => values.reduce((sum, value) => sum + String(value(row) ?? '').length, 0);
+      const most = this.sorted.reduce((best: { readonly row: R; readonly size: number } | undefined, row) => {
+        const size = letters(row);
+        return best && best.size >= size ? best : { row, size };
+      }, undefined);
+      return values.length > 0 && most ? [most.row] : [];
+    });
+    return [...new Set(rows)];
   }
 
   private row(row: R, index: number): HTMLElement {
@@ -298,12 +341,14 @@ function headAttributes<R>({ spokenAs }: Column<R>, row: R): Readonly<Record<str
   return spokenAs ? { scope: 'row', 'aria-label': spokenAs(row) } : { scope: 'row' };
 }
 
-/** Stands for rows without elements. */
-function spacer(rows: number): HTMLElement | undefined {
-  if (rows === 0) return undefined;
-  const element = make('tr', { class: 'spacer', attributes: { 'aria-hidden': 'true' } });
+/** Stands for rows without elements; where there are none, not even for screen readers. */
+function spacer(): HTMLElement {
+  return make('tr', { class: 'spacer', attributes: { 'aria-hidden': 'true', hidden: '' } });
+}
+
+function setSpace(element: HTMLElement, rows: number): void {
+  element.hidden = rows === 0;
   element.style.height = `${rows * rowHeight}px`;
-  return element;
 }
 
 function rowOf(target: EventTarget | null): HTMLElement | null {
