@@ -1,4 +1,7 @@
 /** Entry of the command line: runs the program and turns every ending into an exit code. */
+// First, as modules run in the order of their imports.
+import './start';
+
 import { CommanderError } from 'commander';
 import { makeProgram } from './program';
 import { exitCodes } from './run';

@@ -9,6 +9,7 @@ import { issue } from '../engine/base/issue';
 import { Engine } from '../engine/index';
 import type { CommonOptions } from '../engine/jobs';
 import type { Issue, IssueCode } from '../protocol/issues';
+import { catchInterruption, releaseInterruption } from './interruption';
 import { commonOptions, type GlobalFlags } from './options';
 import { type LoadedRecipe, loadRecipe } from './recipe';
 import { openTerminal, type Terminal } from './terminal';
@@ -50,16 +51,16 @@ export function failed(terminal: Terminal, issues: readonly Issue[]): number {
 
 export async function runCommand(flags: GlobalFlags, body: CommandBody): Promise<number> {
   const terminal = openTerminal(flags);
-  const controller = new AbortController();
-  const interrupt = () => controller.abort();
-  process.on('SIGINT', interrupt);
-  process.on('SIGTERM', interrupt);
+  const signal = catchInterruption();
   const engine = new Engine({
     entry: path.join(__dirname, 'inference-process.js'),
     // A command line runs what its user names.
     trusted: () => true,
   });
   try {
+    // What came while the program loaded is waiting to be told.
+    await new Promise((resolve) => setImmediate(resolve));
+    if (signal.aborted) return failed(terminal, [issue('cancelled', {})]);
     const recipe = loadRecipe(flags.recipe, flags.seed);
     if (flags.recipe !== undefined && !recipe.value) return failed(terminal, recipe.issues);
     return await body({
@@ -67,15 +68,14 @@ export async function runCommand(flags: GlobalFlags, body: CommandBody): Promise
       engine,
       terminal,
       common: commonOptions(flags),
-      signal: controller.signal,
+      signal,
     });
   } catch (error) {
     if (error instanceof Cancelled) return failed(terminal, [issue('cancelled', {})]);
     const reason = error instanceof Error ? error.message : String(error);
     return failed(terminal, [issue('internal', { reason })]);
   } finally {
-    process.off('SIGINT', interrupt);
-    process.off('SIGTERM', interrupt);
+    releaseInterruption();
     terminal.endProgress();
     await engine.dispose();
   }

@@ -216,6 +216,23 @@ describe('calibrate and quantize', () => {
     expect(result.stderr).toContain('no data');
   });
 
+  it('answers who interrupts while the program still loads', () => {
+    // Sends the signal from inside as soon as it is caught, if that is before the program's own first line.
+    const hook = inFolder('interrupt.cjs');
+    fs.writeFileSync(
+      hook,
+      `const { on } = process;
+      process.on = function (name, ...others) {
+        const result = on.call(this, name, ...others);
+        if (name === 'SIGINT' && process.stdout.listenerCount('error') === 0) process.kill(process.pid, name);
+        return result;
+      };`,
+    );
+    const end = runCli(['analyze', demo, '--json'], { node: ['--require', hook] });
+    expect(end.code).toBe(130);
+    expect(JSON.parse(end.stdout)).toMatchObject({ issues: [{ code: 'cancelled' }] });
+  });
+
   it('leaves nothing behind when interrupted', async () => {
     const target = inFolder('interrupted.onnx');
     const end = await interruptCli(

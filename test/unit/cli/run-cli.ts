@@ -11,8 +11,11 @@ export interface CliResult {
   readonly stderr: string;
 }
 
-export function runCli(args: readonly string[], options: { readonly cwd?: string } = {}): CliResult {
-  const result = spawnSync(process.execPath, [cli, ...args], {
+export function runCli(
+  args: readonly string[],
+  options: { readonly cwd?: string; readonly node?: readonly string[] } = {},
+): CliResult {
+  const result = spawnSync(process.execPath, [...(options.node ?? []), cli, ...args], {
     cwd: options.cwd ?? root,
     encoding: 'utf8',
     timeout: 60_000,
