@@ -26,8 +26,10 @@ export interface ScriptLint {
   readonly text: string;
   /** Where a span of an issue stands: `12:5`, or `cell 3:2:5` of a notebook. */
   readonly place: (span: readonly [number, number]) => string;
-  /** Span in the text of the file; of a notebook the start of the line that holds it. */
+  /** Span in the text of the file: of a notebook, in its JSON. */
   readonly inFile: (span: readonly [number, number]) => readonly [number, number];
+  /** Name of the code cell of a notebook that a span begins in: `cell 3`. */
+  readonly cell?: (span: readonly [number, number]) => string | undefined;
   /** Fixes applied and written. */
   readonly fixed: number;
 }
@@ -138,9 +140,13 @@ function lintCells(
       return `cell ${found.cell + 1}:${placeIn(texts[found.cell] ?? '', found.span[0])}`;
     },
     inFile: (span) => {
+      const found = cellSpan(program, span) ?? cellSpan(program, [span[0], span[0]]);
+      const start = (found && offsetIn(found.cell, found.span[0])) ?? 0;
+      return [start, (found && offsetIn(found.cell, found.span[1])) ?? start];
+    },
+    cell: (span) => {
       const found = cellSpan(program, [span[0], span[0]]);
-      const at = (found && offsetIn(found.cell, found.span[0])) ?? 0;
-      return [at, at];
+      return found && `cell ${found.cell + 1}`;
     },
     fixed,
   };

@@ -71,10 +71,7 @@ function quoted(text: string, ascii: boolean): string {
   return json.replaceAll(/[^\0-\x7f]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
-/**
- * Offsets in the file of places in its code cells: of the line that holds one, where the source is a list of lines. The
- * file is parsed when the first is asked for.
- */
+/** Offsets in the file of places in its code cells. The file is parsed when the first is asked for. */
 export function offsetsIn(json: string): (cell: number, offset: number) => number | undefined {
   let sources: readonly CellSource[] | undefined;
   return (cell, offset) => {
@@ -84,9 +81,18 @@ export function offsetsIn(json: string): (cell: number, offset: number) => numbe
     let passed = 0;
     for (const line of source.lines) {
       const { length } = String(line.value);
-      if (offset < passed + length || line === source.lines.at(-1)) return line.offset;
+      if (offset < passed + length || line === source.lines.at(-1))
+        return rawOffset(json, line, Math.min(offset - passed, length));
       passed += length;
     }
     return source.node.offset;
   };
+}
+
+/** Where a character of a JSON string stands in the file: an escape such as `\n` is one of the text. */
+function rawOffset(json: string, { offset }: Node, characters: number): number {
+  let at = offset + 1;
+  for (let passed = 0; passed < characters; passed++)
+    at += json[at] !== '\\' ? 1 : json[at + 1] === 'u' ? 6 : 2;
+  return at;
 }

@@ -23,11 +23,13 @@ interface RuleMetadata {
 /**
  * @param textOf text of a file that issues with a span stand in; without it such an issue has no region.
  * @param successful false when a file could not be linted.
+ * @param cellOf the cell of a notebook that an issue stands in: `cell 3`.
  */
 export function sarif(
   issues: readonly Issue[],
   textOf: (path: string) => string | undefined = () => undefined,
   successful = true,
+  cellOf: (one: Issue) => string | undefined = () => undefined,
 ): object {
   const rules = [...documented(), ...others(issues)];
   const indices = new Map(rules.map(({ id }, index) => [id, index]));
@@ -56,7 +58,7 @@ export function sarif(
             ruleIndex: indices.get(one.code) ?? -1,
             level: levels[one.severity],
             message: { text: layer === undefined ? sentence(one) : `${layer}: ${sentence(one)}` },
-            locations: [location(one, textOf)],
+            locations: [location(one, textOf, cellOf(one))],
             partialFingerprints: { 'quantlens/v1': fingerprint },
           };
         }),
@@ -106,9 +108,13 @@ function fingerprintOf({ code, anchor, facts }: Issue, seen: Map<string, number>
   return createHash('sha256').update(`${text}#${count}`).digest('hex').slice(0, 32);
 }
 
-function location(one: Issue, textOf: (path: string) => string | undefined): object {
+function location(
+  one: Issue,
+  textOf: (path: string) => string | undefined,
+  cell: string | undefined,
+): object {
   const { path: file, span, layer, node } = one.anchor;
-  const name = layer ?? node;
+  const name = layer ?? node ?? cell;
   const text = file === undefined || span === undefined ? undefined : textOf(file);
   return {
     ...(file === undefined

@@ -122,7 +122,15 @@ describe('lint on scripts', () => {
     const log = JSON.parse(runCli(['lint', name, '--format', 'sarif'], { cwd: folder }).stdout);
     const [result] = log.runs[0].results;
     const line = text.split('\n').findIndex((one) => one.includes('q = QConfig')) + 1;
-    expect(result.locations[0].physicalLocation.region.startLine).toBeLessThanOrEqual(line);
+    const { region } = result.locations[0].physicalLocation;
+    expect([region.startLine, region.endLine]).toEqual([line, line]);
+    const { charOffset, charLength } = region;
+    expect(expected.slice(charOffset, charOffset + charLength)).toMatch(/^QConfig|^activation|^weight|^Min/);
+    expect(result.locations[0].logicalLocations).toEqual([
+      { name: 'cell 2', fullyQualifiedName: 'cell 2', kind: 'element' },
+    ]);
+    const { issues } = JSON.parse(runCli(['lint', name, '--format', 'json'], { cwd: folder }).stdout);
+    expect(issues[0].span).toEqual([charOffset, charOffset + charLength]);
   });
 
   it('walks folders with links in a circle', () => {

@@ -100,13 +100,19 @@ describe('a notebook file', () => {
   });
 
   it.each<[offset: number, found: string]>([
-    [0, '"a = 1\\n"'],
-    [5, '"a = 1\\n"'],
-    [6, '"b = 2"'],
-    [99, '"b = 2"'],
-  ])('finds the line of offset %d', (offset, found) => {
+    [0, 'a = 1\\n"'],
+    [4, '1\\n"'],
+    [5, '\\n"'],
+    [6, 'b\\t= \\"\\u00e9\\"."'],
+    [8, '= \\"'],
+    [12, '\\"."'],
+    [13, '."]'],
+    [99, '"]'],
+  ])('finds offset %d behind the escapes of the file', (offset, found) => {
     const json =
-      '{"cells": [{"cell_type": "markdown", "source": "a"}, {"cell_type": "code", "source": ["a = 1\\n", "b = 2"]}]}';
-    expect(json.slice(offsetsIn(json)(0, offset)).startsWith(found)).toBe(true);
+      '{"cells": [{"cell_type": "markdown", "source": "a"}, {"cell_type": "code", "source": ["a = 1\\n", "b\\t= \\"\\u00e9\\"."]}]}';
+    const at = offsetsIn(json)(0, offset);
+    expect(at).toBeDefined();
+    expect(json.slice(at).startsWith(found)).toBe(true);
   });
 });

@@ -66,25 +66,18 @@ export function lint(paths: readonly string[], flags: LintFlags): Promise<number
           unreadable ||= !readable;
         }
       }
-      if (flags.format === 'sarif')
-        process.stdout.write(
-          `${JSON.stringify(
-            sarif(
-              found.map((one) => inFile(one, scripts)),
-              (file) => scripts.get(file)?.text ?? textOf(file),
-              !unreadable,
-            ),
-            null,
-            2,
-          )}\n`,
-        );
-      else if (terminal.json)
+      if (flags.format === 'sarif') {
+        const read = (file: string) => scripts.get(file)?.text ?? textOf(file);
+        const cells = new Map(found.map((one) => [inFile(one, scripts), cellOf(one, scripts)]));
+        const log = sarif([...cells.keys()], read, !unreadable, (one) => cells.get(one));
+        process.stdout.write(`${JSON.stringify(log, null, 2)}\n`);
+      } else if (terminal.json)
         terminal.document({
           files,
           issues: found.map((one) => ({
             ...reported(one),
             path: one.anchor.path,
-            span: one.anchor.span,
+            span: inFile(one, scripts).anchor.span,
             place: placeOf(one, scripts),
           })),
         });
@@ -117,6 +110,12 @@ function inFile(one: Issue, scripts: ReadonlyMap<string, ScriptLint>): Issue {
   const { path: file, span } = one.anchor;
   const script = file === undefined ? undefined : scripts.get(file);
   return script && span ? { ...one, anchor: { ...one.anchor, span: script.inFile(span) } } : one;
+}
+
+/** `cell 3` of a finding in a notebook. */
+function cellOf({ anchor }: Issue, scripts: ReadonlyMap<string, ScriptLint>): string | undefined {
+  const script = anchor.path === undefined ? undefined : scripts.get(anchor.path);
+  return anchor.span && script?.cell?.(anchor.span);
 }
 
 interface LintContext {
