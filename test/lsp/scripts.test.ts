@@ -277,6 +277,16 @@ describe('a script with its model', () => {
     else expect([...rows(text)].filter((one) => one !== 'layer').sort()).toEqual([...expected].sort());
   });
 
+  it('names the figures of several layers, and what was found of each', async () => {
+    client.write('small.onnx', residualNet({ wide: 'stage1.0.first' }));
+    const opened = await script(residualScript);
+    await client.measured('small.onnx');
+    const text = await hoverAt(opened, 'self.sta‸ge1 =');
+    expect(text).toContain('| layer | int8.channel weight | int4.channel weight | size | findings |');
+    expect(text).toMatch(/^\| stage1\.0\.first \|.*\| M01 \|$/m);
+    expect(text).toMatch(/^\| stage1\.1\.first \|.*\| {2}\|$/m);
+  });
+
   it('says nothing where no layer is made', async () => {
     expect(await hoverAt(await tied(), 'torch.relu(self.sec‸ond')).toBe('');
   });

@@ -1,7 +1,7 @@
 /** From places in a script to layers of the models it is tied to, and back. */
 import type { Location } from 'vscode-languageserver-types';
-import type { AnalysisReport, LayerReport } from '../protocol/reports';
-import { worstLayer } from '../rules/model-view';
+import type { AnalysisReport, Decibel, LayerReport } from '../protocol/reports';
+import { type WorstFigure, worstFigure } from '../rules/model-view';
 import type { AnalyzedScript } from '../rules/script/analyze';
 import type { Program } from '../script/program';
 import type { Span } from './convert';
@@ -144,12 +144,24 @@ function layersByName(report: AnalysisReport): ReadonlyMap<string, LayerReport> 
   return made;
 }
 
-/** The layer that low bits hurt most, first. */
-export function worstFirst(layers: readonly LayerReport[]): readonly LayerReport[] {
-  const worst = worstLayer(layers);
-  const figure = (layer: LayerReport) => layer.weightSqnr?.['int8.channel'] ?? Number.POSITIVE_INFINITY;
-  return [...layers].sort((one, other) => {
-    if (one === worst || other === worst) return one === worst ? -1 : 1;
-    return figure(one) - figure(other);
-  });
+/** Layers by the figure that says most of them as a whole, the lowest first; and that figure. */
+export function worstFirst(layers: readonly LayerReport[]): {
+  readonly sorted: readonly LayerReport[];
+  readonly by: WorstFigure | undefined;
+} {
+  const by = worstFigure(layers);
+  if (!by) return { sorted: layers, by };
+  const figure = (layer: LayerReport) => figureOf(layer, by) ?? Number.POSITIVE_INFINITY;
+  return { sorted: [...layers].sort((one, other) => figure(one) - figure(other)), by };
+}
+
+/** The figure of a layer in the metric and format of another one. */
+export function figureOf(
+  layer: LayerReport,
+  { effect, format }: Pick<WorstFigure, 'effect' | 'format'>,
+): Decibel | undefined {
+  const figures = { weight: layer.weightSqnr, cumulative: layer.cumulative, output: layer.outputEffect }[
+    effect
+  ];
+  return figures?.[format];
 }

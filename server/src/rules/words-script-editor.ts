@@ -4,7 +4,9 @@ import type { DoubtKind } from '../script/picture';
 
 export const scriptWords = {
   lookingAtWorkspace: 'Looking at the scripts of the workspace',
-  layerTable: '| layer | int8 | int4 | size |\n|---|--:|--:|--:|',
+  layer: 'layer',
+  size: 'size',
+  findings: 'findings',
   layersOf: (count: number, model: string) => `**${count} layers** of ${model} are made here, worst first`,
   tiedTo: (model: string, by: 'names' | 'shapes') =>
     by === 'names' ? `Weights of ${model}` : `Weights of ${model}, tied by order and shape`,

@@ -1,14 +1,15 @@
 /** Hover on a call that makes layers: the table of the layer, or one of all it makes, worst first. */
 import * as path from 'node:path';
 import { type Hover, MarkupKind, type Position } from 'vscode-languageserver-types';
+import type { LayerReport } from '../../../protocol/reports';
 import { storedBytes } from '../../../rules/model-view';
 import { decibels, shortBytes } from '../../../rules/numbers';
 import { verdictOf } from '../../../rules/verdict';
-import { editorWords, verdictMarks } from '../../../rules/words';
+import { editorWords, effectWords, verdictMarks } from '../../../rules/words';
 import { scriptWords } from '../../../rules/words-script-editor';
 import { escapeMarkdown, plainText } from '../../convert';
 import { shortLayerMarkdown } from '../../layer-markdown';
-import { type TiedLayers, tiedAt, worstFirst } from '../../script-layers';
+import { figureOf, type TiedLayers, tiedAt, worstFirst } from '../../script-layers';
 import type { ScriptSnapshot } from '../../snapshot';
 import { dataHover } from './data';
 
@@ -30,21 +31,43 @@ export function scriptHover(snapshot: ScriptSnapshot, position: Position): Hover
   return { ...(range ? { range } : {}), contents };
 }
 
-function tableOf({ layers, tie }: TiedLayers): string {
-  const rows = worstFirst(layers)
-    .slice(0, MAX_LISTED)
-    .map((layer) => {
-      const cell = (format: string) => {
-        const db = layer.weightSqnr?.[format];
-        return db === undefined ? '–' : `${decibels(db)} ${verdictMarks[verdictOf(db)]}`;
-      };
-      const small = storedBytes(layer, 'int8.channel');
-      const size = `${shortBytes(layer.bytes)} → ${small === undefined ? '–' : shortBytes(small)}`;
-      return `| ${escapeMarkdown(layer.name)} | ${cell('int8.channel')} | ${cell('int4.channel')} | ${size} |`;
+/** Weight errors of every layer, what was measured of it on data first, the codes of its findings. */
+function tableOf({ layers, tie, model }: TiedLayers): string {
+  const { sorted, by } = worstFirst(layers);
+  const measured = by === undefined || by.effect === 'weight' ? [] : [by];
+  const columns = [
+    ...measured.map(({ effect, format }) => ({ effect, format, title: `${format} ${effectWords[effect]}` })),
+    ...(['int8.channel', 'int4.channel'] as const).map((format) => ({
+      effect: 'weight' as const,
+      format,
+      title: `${format} ${effectWords.weight}`,
+    })),
+  ];
+  const codesOf = (layer: LayerReport) => [
+    ...new Set(model.findings.filter(({ anchor }) => anchor.layer === layer.name).map(({ code }) => code)),
+  ];
+  const shown = sorted.slice(0, MAX_LISTED);
+  const anyFound = shown.some((layer) => codesOf(layer).length > 0);
+  const rows = shown.map((layer) => {
+    const cells = columns.map((column) => {
+      const db = figureOf(layer, column);
+      return db === undefined ? '–' : `${decibels(db)} ${verdictMarks[verdictOf(db)]}`;
     });
+    const small = storedBytes(layer, 'int8.channel');
+    const size = `${shortBytes(layer.bytes)} → ${small === undefined ? '–' : shortBytes(small)}`;
+    const found = anyFound ? ` ${codesOf(layer).join(' ')} |` : '';
+    return `| ${escapeMarkdown(layer.name)} | ${cells.join(' | ')} | ${size} |${found}`;
+  });
+  const titles = [scriptWords.layer, ...columns.map(({ title }) => title), scriptWords.size];
+  const [foundTitle, foundRule] = anyFound ? [` ${scriptWords.findings} |`, '---|'] : ['', ''];
+  const table = [
+    `| ${titles.join(' | ')} |${foundTitle}`,
+    `|---|${'--:|'.repeat(titles.length - 1)}${foundRule}`,
+    ...rows,
+  ].join('\n');
   const more = layers.length > MAX_LISTED ? `\n\n${editorWords.andMore(layers.length - MAX_LISTED)}` : '';
   const head = scriptWords.layersOf(layers.length, escapeMarkdown(path.basename(tie.model)));
-  return `${head}\n\n${scriptWords.layerTable}\n${rows.join('\n')}${more}`;
+  return `${head}\n\n${table}${more}`;
 }
 
 /** Which model the figures are of, and which others they could be of. */
