@@ -160,7 +160,8 @@ describe('lint on scripts', () => {
     const result = runCli(['lint', 'l', '--fix'], { cwd: folder });
     expect(result.stdout).toMatch(/^2 files, 2 findings, 2 fixes applied$/m);
     expect(result.code).toBe(0);
-    file('l/d.py', 'from torch.ao.quantization import get_default_qconfig\nget_default_qconfig("gpu")\n');
+    const reader = 'class Reader(CalibrationDataReader):\n    def get_next(self):\n        return {"x": 1}\n';
+    file('l/d.py', `from onnxruntime.quantization import CalibrationDataReader\n${reader}`);
     expect(runCli(['lint', 'l', '--fix'], { cwd: folder }).code).toBe(1);
   });
 
