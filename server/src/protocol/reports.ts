@@ -271,6 +271,8 @@ export interface ReportedIssue {
   readonly code: string;
   readonly severity: string;
   readonly layer?: string;
+  /** Node that it is about, where that is no layer. */
+  readonly node?: string;
   readonly message: string;
   readonly facts: Readonly<Record<string, unknown>>;
   readonly fixes: readonly FixKind[];

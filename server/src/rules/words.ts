@@ -257,6 +257,9 @@ export function reported(issue: Issue): ReportedIssue {
     code: issue.code,
     severity: issue.severity,
     layer: issue.anchor.layer,
+    ...(issue.anchor.layer === undefined && issue.anchor.node !== undefined
+      ? { node: issue.anchor.node }
+      : {}),
     message: sentence(issue),
     facts: issue.facts as Readonly<Record<string, unknown>>,
     fixes: issue.fixes ?? ruleOf(issue.code)?.fixes ?? [],

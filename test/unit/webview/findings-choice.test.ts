@@ -1,7 +1,10 @@
 /** Findings in a page: what is shown without asking for all, and where a message names layers. */
 import { describe, expect, it } from 'vitest';
+import { issue } from '../../../server/src/engine/base/issue';
+import type { Anchor } from '../../../server/src/protocol/issues';
 import type { ReportedIssue } from '../../../server/src/protocol/reports';
-import { messageParts, shownBeforeAll } from '../../../webview/src/model/findings-choice';
+import { reported } from '../../../server/src/rules/words';
+import { messageParts, nodeOf, shownBeforeAll } from '../../../webview/src/model/findings-choice';
 
 const plain: ReportedIssue = { code: 'M01', severity: 'warning', message: '', facts: {}, fixes: [] };
 const gain = (of: string): ReportedIssue => ({
@@ -23,6 +26,19 @@ describe('findings before all are shown', () => {
   it('are all with a gain measured at the output, and all errors', () => {
     check([...five, gain('weight'), gain('output'), plain], [0, 1, 2, 3, 4, 6]);
     check([...five, plain, { ...plain, severity: 'error' }], [0, 1, 2, 3, 4, 6]);
+  });
+});
+
+describe('what a finding is about', () => {
+  const facts = { op: 'Add', ratio: 5.3, bitsLost: 2.4, scales: [0.0613, 0.0116] };
+  const check = (anchor: Anchor, said: string, expected: string | undefined) =>
+    expect(nodeOf({ ...reported(issue('M05', facts, anchor)), message: said })).toBe(expected);
+
+  it('is the node where there is no layer and the message does not name it', () => {
+    check({ node: '/stages/stages.1/Add' }, 'its operands differ', '/stages/stages.1/Add');
+    check({ node: '/stages/stages.1/Add' }, '"/stages/stages.1/Add" differs', undefined);
+    check({ node: '/stem/Conv', layer: 'stem' }, 'its operands differ', undefined);
+    check({}, 'its operands differ', undefined);
   });
 });
 

@@ -19,6 +19,11 @@ function hasGain({ facts: { gains } }: ReportedIssue): boolean {
   );
 }
 
+/** The node to put in front of a message: where there is no layer, and the message does not name it itself. */
+export function nodeOf({ layer, node, message }: ReportedIssue): string | undefined {
+  return layer === undefined && node !== undefined && !message.includes(node) ? node : undefined;
+}
+
 export interface MessagePart {
   readonly text: string;
   /** The text is this layer's name. */

@@ -5,7 +5,7 @@ import type { ReportedIssue } from '../../../server/src/protocol/reports';
 import type { ModelView } from '../../../server/src/protocol/views';
 import { type Child, make } from '../shared/dom';
 import { say } from '../shared/rpc';
-import { messageParts, shownBeforeAll } from './findings-choice';
+import { messageParts, nodeOf, shownBeforeAll } from './findings-choice';
 import { isOnnx } from './top';
 
 const glyphs: Readonly<Record<string, string>> = { error: '✗', warning: '⚠', information: 'ℹ', hint: '💡' };
@@ -39,6 +39,7 @@ export function findingsList(view: Found, all: boolean, options: FindingsOptions
 
 function item(finding: ReportedIssue, view: Found, options: FindingsOptions): HTMLElement {
   const { code, severity, layer, message, fixes } = finding;
+  const node = nodeOf(finding);
   const href = findingUrl(code);
   return make(
     'li',
@@ -58,7 +59,9 @@ function item(finding: ReportedIssue, view: Found, options: FindingsOptions): HT
       link(code, say('explain', code), () => options.post({ type: 'open-link', href })),
       ' ',
       layer !== undefined && link(layer, say('showLayer'), () => options.reveal(layer)),
-      layer !== undefined && ': ',
+      // A node that is no layer has no row that could be shown.
+      node !== undefined && make('span', { class: 'node' }, node),
+      (layer ?? node) !== undefined && ': ',
       ...messageParts(message, options.isLayer).map(({ text, layer: named }) =>
         named === undefined ? text : link(text, say('showLayer'), () => options.reveal(named)),
       ),
