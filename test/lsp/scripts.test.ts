@@ -467,6 +467,17 @@ describe('the choice of a model', () => {
     expect(await hoverAt(opened, 'nn.Lin‸ear')).toContain('Weights of named.onnx');
   });
 
+  it('believes a comment for a part of a network as well', async () => {
+    client.write('small.onnx', residualNet());
+    const part =
+      'import torch.nn as nn\n\n\nclass Part(nn.Module):\n    def __init__(self):\n' +
+      '        super().__init__()\n        self.stem = nn.Conv2d(3, 8, 3, padding=1)\n';
+    const opened = await script(part);
+    expect(await hoverAt(opened, 'nn.Conv‸2d')).toBe('');
+    const told = await script(`# quantlens: model=small.onnx\n${part}`, 'told.py');
+    expect(await hoverAt(told, 'nn.Conv‸2d')).toContain('**stem**');
+  });
+
   it('looks one folder below, and not at models of another network', async () => {
     client.write('other.onnx', faultyNet());
     const opened = await script(residualScript.replace('"small.onnx"', 'name'));

@@ -224,7 +224,7 @@ export function scriptTies(
       if (seen.has(model)) return [];
       seen.add(model);
       const layers = headers.header(model).value?.layers ?? [];
-      const ties = tiesOf(trees, layers);
+      const ties = tiesOf(trees, layers, named.length > 0);
       const best = ties[0]?.score ?? 0;
       const quantized = layers.some((layer) => !isFloat(layer)) ? 1 : 0;
       return ties

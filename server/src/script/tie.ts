@@ -34,11 +34,16 @@ const MINIMUM_SCORE = 0.5;
 /**
  * Ties of all trees with a model that are good enough, best first. Several with one score are an honest ambiguity:
  * the first is no better than the others.
+ * @param isCertain the user says that the model belongs to the script: a few names are enough.
  */
-export function tiesOf(trees: readonly ModuleTree[], layers: readonly ModelLayer[]): readonly Tie[] {
+export function tiesOf(
+  trees: readonly ModuleTree[],
+  layers: readonly ModelLayer[],
+  isCertain = false,
+): readonly Tie[] {
   return trees
     .map((tree) => bestTie(tree, layers))
-    .filter(({ score }) => score >= MINIMUM_SCORE)
+    .filter(({ score, by, named }) => score >= MINIMUM_SCORE || (isCertain && by === 'names' && named > 0))
     .sort(
       (one, other) =>
         other.score - one.score ||
