@@ -141,7 +141,8 @@ export function withExamination(
   const { remedies: gains, attention } = result;
   const known = report.remedies ?? [];
   const calibrated = recalibrated(report, result, data);
-  const later = calibrated ? onFile(report, calibrated, gains) : gains;
+  const isFile = report.layers.some((layer) => layer.quantized);
+  const later = calibrated ? onFile(report, calibrated, gains) : isFile ? [] : gains;
   const fresh = [...(calibrated ? [calibrated] : []), ...later].filter(
     (one) => !known.some(({ fix, layers }) => fix === one.fix && String(layers) === String(one.layers)),
   );
@@ -150,6 +151,11 @@ export function withExamination(
 
 /** dB between a file and its formats rounded to nearest, up to which both are one. */
 const SAME = 0.5;
+
+/** A plan leaves in float what operators such as Add join; where a file quantizes that, a gain may be no other than this. */
+function isOtherPlan({ quantization }: AnalysisReport, gain: number): boolean {
+  return gain > SAME && (quantization?.operands ?? []).length > 0;
+}
 
 /**
  * What remedies gain on the judged recipe of a quantized file, in its own words. Nothing where that recipe is worse than
@@ -173,13 +179,14 @@ function afterCalibration(gain: RemedyGain): RemedyGain {
 
 /** A file that is quantized already against its own formats with ranges of this data. */
 function recalibrated(
-  { output, layers }: AnalysisReport,
+  report: AnalysisReport,
   { plan }: ExamineResult,
   { source }: DataReport,
 ): RemedyGain | undefined {
+  const { output, layers } = report;
   const before = output?.file;
   if (!layers.some((layer) => layer.quantized) || typeof before?.sqnr !== 'number') return undefined;
-  if (typeof plan?.sqnr !== 'number') return undefined;
+  if (typeof plan?.sqnr !== 'number' || isOtherPlan(report, plan.sqnr - before.sqnr)) return undefined;
   const { samples, agreement } = plan;
   const data = { source, samples };
   const local = layers.flatMap((layer) => {

@@ -105,7 +105,8 @@ describe('the formats of a file, which a remedy is measured on', () => {
 
 describe('a gain on a file', () => {
   const gain = { of: 'output', before: 20, after: 40 } as const;
-  const gains = (file: number, plan: number, parts: object = {}) => {
+  const joins = [{ node: '/add', op: 'Add', scales: [0.1, 0.2] }];
+  const gains = (file: number, plan: number, parts: object = {}, operands: typeof joins = []) => {
     const one = layer('a', { quantized: { ...quantized, ...parts } as LayerReport['quantized'] });
     const output = { file: { sqnr: file, topOneAgreement: null, execution: 'simulated' as const } };
     const result = {
@@ -113,10 +114,9 @@ describe('a gain on a file', () => {
       remedies: [{ fix: 'weights-8-bit' as const, output: gain }],
       attention: [],
     };
-    const { remedies = [] } = withExamination({ ...report(one), output }, result, {
-      source: 'images',
-      samples: 8,
-    });
+    const quantization = { quantizers: 2, separated: [], operands, zeros: [] };
+    const data = { source: 'images', samples: 8 };
+    const { remedies = [] } = withExamination({ ...report(one), output, quantization }, result, data);
     return remedies
       .filter(({ fix }) => fix !== 'recalibrate')
       .map(({ output: { given } }) => given ?? 'as is');
@@ -127,6 +127,10 @@ describe('a gain on a file', () => {
     ['of weights alone is that of the file', 20.4, 20, { inputQuantizer: undefined }, ['as is']],
     ['is none where its weights were rounded worse', 5, 20, { inputQuantizer: undefined }, []],
   ])('%s', (_, file, plan, parts, expected) => expect(gains(file, plan, parts)).toEqual(expected));
+  it('is none where more than its layers may have gained', () => {
+    expect(gains(5, 20, {}, joins)).toEqual([]);
+    expect(gains(19.9, 20, {}, joins)).toEqual(['recalibrated']);
+  });
 });
 
 it('measures nothing on formats that no recipe names', async () => {
