@@ -23,11 +23,11 @@ import { encodeModelBytes } from '../server/src/engine/format/onnx-encode';
 import type { ModelProto } from '../server/src/engine/format/onnx-types';
 import type { Model } from '../server/src/engine/graph/ir';
 import { rangesOf } from '../server/src/engine/handlers/calibrate';
-import { cutLayers, runSizeFor } from '../server/src/engine/handlers/measure';
+import { cutLayers, effectRunSizeFor } from '../server/src/engine/handlers/measure';
 import { type PreparedModel, prepare } from '../server/src/engine/handlers/open';
 import { floatBeside, needsRanges, plannedPairs, prepareScheme } from '../server/src/engine/handlers/schemes';
 import { sqnr } from '../server/src/engine/numerics/metrics';
-import { type Feeds, openFeeds } from '../server/src/engine/runtime/feeds';
+import { type FeedBatch, type Feeds, openFeeds } from '../server/src/engine/runtime/feeds';
 import type { InputTensors, RuntimeTensor, Session } from '../server/src/engine/runtime/ort';
 import { openSession } from '../server/src/engine/runtime/session-model';
 import type { DataSpec } from '../server/src/protocol/reports';
@@ -133,6 +133,9 @@ async function timeScheme(
   );
 
   const effect = floatBeside(prepared, [ready.twin]);
+  const size = batchSizeFor(effect, {});
+  const runSize = effectRunSizeFor(size, cutLayers(effect, {}));
+  const kept = await readAhead(feeds, runSize);
   let estimated = 0;
   let estimates: ReadonlyMap<string, OutputEffect> = new Map();
   at = process.cpuUsage();
@@ -143,9 +146,9 @@ async function timeScheme(
       pairs: plannedPairs(effect, ready),
       layers: cutLayers(effect, {}),
       open: open(prepared),
-      feeds,
-      batchSize: batchSizeFor(effect, {}),
-      runSize: runSizeFor(batchSizeFor(effect, {})),
+      feeds: kept,
+      batchSize: size,
+      runSize,
       seed: 0,
       effects: (effects) => {
         if (estimated > 0) return;
@@ -232,6 +235,34 @@ async function eachBatch(
   body: (batch: InputTensors) => Promise<void>,
 ): Promise<void> {
   for await (const batch of feeds.batches(size)) await body(have(batch).feeds);
+}
+
+/** The same samples, read before they are asked for in the batches that output effects ask for. */
+async function readAhead(feeds: Feeds, runSize: number): Promise<Feeds> {
+  const known = new Map<string, Outcome<FeedBatch>[]>();
+  const read = async (size: number, start: number) => {
+    const batches: Outcome<FeedBatch>[] = [];
+    for await (const batch of feeds.batches(size, undefined, start)) batches.push(batch);
+    known.set(`${size}-${start}`, batches);
+  };
+  await read(1, 0);
+  if (runSize > 1) await read(runSize - 1, 1);
+  await read(runSize, runSize);
+  return {
+    count: feeds.count,
+    available: feeds.available,
+    names: feeds.names,
+    fingerprint: (signal, count) => feeds.fingerprint(signal, count),
+    description: feeds.description,
+    batches: (size, signal, start = 0) =>
+      ahead(known.get(`${size}-${start}`), feeds.batches(size, signal, start)),
+    close: () => feeds.close(),
+  };
+}
+
+async function* ahead<T>(known: readonly T[] | undefined, otherwise: AsyncIterable<T>): AsyncGenerator<T> {
+  if (known) yield* known;
+  else yield* otherwise;
 }
 
 function open(prepared: PreparedModel) {

@@ -23,6 +23,11 @@ export class KeptBatch {
     return this.counts.reduce((sum, count) => sum + count, 0);
   }
 
+  /** The pieces as they were added. */
+  get parts(): readonly Piece[] {
+    return this.counts.map((_, from) => ({ from, to: from + 1 }));
+  }
+
   /** Adds a piece with the model's inputs. */
   append(feeds: Tensors, count: number): void {
     const from = this.counts.length;

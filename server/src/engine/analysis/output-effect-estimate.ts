@@ -52,6 +52,7 @@ async function gainOf(
 ): Promise<Outcome<number>> {
   let tensors = start;
   for (let at = from; at < chain.length; at++) {
+    if (chain.hasTail(at)) return chain.finish(at, tensors, reference);
     const end = await chain.carry(at, tensors, reference);
     if (!end.value) return fail(...end.issues);
     if (end.value.noise !== undefined) return ok(end.value.noise);
@@ -73,12 +74,8 @@ function errorsOf({ changed }: VariantEnd, exact: Tensors): Errors {
     const close = realNumbers(tensor);
     const base = exact[cut] && realNumbers(exact[cut]);
     if (!close || base?.length !== close.length) continue;
-    const error = new Float32Array(close.length);
-    for (let at = 0; at < error.length; at++) {
-      const one = (close[at] ?? 0) - (base[at] ?? 0);
-      error[at] = one;
-      power += one * one;
-    }
+    const error = new Float32Array(close);
+    power += subtract(error, base instanceof Float32Array ? base : new Float32Array(base));
     errors.set(cut, error);
   }
   return { power, errors };
@@ -94,7 +91,7 @@ function mixture(layers: readonly Errors[], total: number, random: Random): Erro
     for (const [cut, error] of layer.errors) {
       const sum = errors.get(cut) ?? new Float32Array(error.length);
       errors.set(cut, sum);
-      for (let at = 0; at < sum.length; at++) sum[at] = (sum[at] ?? 0) + factor * (error[at] ?? 0);
+      addScaled(sum, factor, error);
     }
   }
   let power = 0;
@@ -102,6 +99,24 @@ function mixture(layers: readonly Errors[], total: number, random: Random): Erro
     for (let at = 0; at < error.length; at++) power += (error[at] ?? 0) ** 2;
   }
   return { power, errors };
+}
+
+/** x ← x − y, and Σx² of that. */
+function subtract(x: Float32Array, y: Float32Array): number {
+  let power = 0;
+  const { length } = x;
+  for (let at = 0; at < length; at++) {
+    const one = (x[at] as number) - (y[at] as number);
+    x[at] = one;
+    power += one * one;
+  }
+  return power;
+}
+
+/** x ← x + factor · y. */
+function addScaled(x: Float32Array, factor: number, y: Float32Array): void {
+  const { length } = x;
+  for (let at = 0; at < length; at++) x[at] = (x[at] as number) + factor * (y[at] as number);
 }
 
 /** A real tensor's elements; `undefined` for other types. */

@@ -17,7 +17,7 @@ import { cloneModel } from '../graph/walk';
 import { sqnr } from '../numerics/metrics';
 import { createRandom } from '../numerics/random';
 import type { FeedBatch, Feeds } from '../runtime/feeds';
-import type { InputTensors, RuntimeTensor } from '../runtime/ort';
+import type { InputTensors } from '../runtime/ort';
 import { joined, KeptBatch, type Piece } from './kept-batch';
 import { estimateNoises } from './output-effect-estimate';
 import {
@@ -30,6 +30,7 @@ import {
 import { type CutLayer, segmentsOf } from './segments';
 import type { LayerPair } from './shadow';
 import { batchOfOne, staticShapes, wholeShape } from './static-shapes';
+import { passing, power, sizeOf, together } from './variant-ends';
 
 export type { OpenSession } from './segment-chain';
 
@@ -91,7 +92,10 @@ export async function outputEffects(
 }
 
 /** Weights of networks that may be held several times (256 MB in float32). */
-const ROOMY = 64e6;
+export const ROOMY = 64e6;
+
+/** Elements of variants' ends that are kept until the target is known (384 MB in float32). */
+const ROOM_FOR_ENDS = 96e6;
 
 /**
  * Runs together so many samples that a weight is used about as often: below that reading weights takes the time,
@@ -153,9 +157,10 @@ class EffectSweep {
   private rows: readonly number[] = [];
   private done = 0;
   private total = 0;
-  /** What the layers of a segment make of the first sample, while it is needed, and room for more elements of it. */
-  private readonly firstEnds = new Map<number, readonly VariantEnd[]>();
-  private room = ROOMY;
+  /** What the layers of a segment make of pieces of the batch, by the piece's number, as far as it is known already. */
+  private readonly ends = new Map<number, Map<number, readonly VariantEnd[]>>();
+  /** Segments whose variants run as part of the float network's pass: {@link ROOM_FOR_ENDS} holds what they make. */
+  private passing: ReadonlySet<number>;
 
   constructor(
     private readonly input: OutputEffectInput,
@@ -164,13 +169,14 @@ class EffectSweep {
     private readonly target: Value,
   ) {
     this.order = segments.map((_, index) => index);
+    this.passing = new Set(chain.roomy ? this.order.slice(0, -1) : []);
   }
 
   async run(): Promise<Outcome<never> | undefined> {
     if (this.segments.length === 0) return undefined;
     const first = await this.firstSample();
     if (!first.value) return fail(...first.issues);
-    const exact = await this.exact(first.value.feeds);
+    const exact = await this.exact(first.value.feeds, 0);
     if (!exact.value) return fail(...exact.issues);
     const failed = await this.estimate(exact.value);
     if (failed) return failed;
@@ -178,16 +184,30 @@ class EffectSweep {
     return this.measure(exact.value, first.value.count);
   }
 
-  /** Inputs, cuts and target of the float network. */
-  private async exact(feeds: InputTensors): Promise<Outcome<Tensors>> {
+  /** Inputs, cuts and target of the float network on one piece of the batch; and of some segments the variants' ends. */
+  private async exact(feeds: InputTensors, piece: number): Promise<Outcome<Tensors>> {
     let tensors: Tensors = feeds;
     for (let index = 0; index < this.chain.length; index++) {
       await checkpoint(this.input.signal);
-      const made = await this.chain.exact(index, tensors);
+      const made = this.passing.has(index)
+        ? await this.exactWithEnds(index, tensors, piece)
+        : await this.chain.exact(index, tensors);
       if (!made.value) return fail(...made.issues);
       tensors = { ...tensors, ...made.value };
     }
     return ok(tensors);
+  }
+
+  private async exactWithEnds(index: number, tensors: Tensors, piece: number): Promise<Outcome<Tensors>> {
+    const ran = await this.chain.both(index, tensors);
+    if (!ran.value) return fail(...ran.issues);
+    this.know(index, piece, ran.value.ends);
+    return ok(ran.value.exact);
+  }
+
+  private know(index: number, piece: number, ends: readonly VariantEnd[]): void {
+    const known = this.ends.get(index) ?? new Map<number, readonly VariantEnd[]>();
+    this.ends.set(index, known.set(piece, ends));
   }
 
   private async estimate(exact: Tensors): Promise<Outcome<never> | undefined> {
@@ -197,10 +217,8 @@ class EffectSweep {
     const urgency: number[] = [];
     for (const index of this.order) {
       await checkpoint(this.input.signal);
-      const ran = await this.chain.run(index, exact, defined(exact[name], 'target of the base run'));
+      const ran = await this.endsOfFirst(index, exact);
       if (!ran.value) return fail(...ran.issues);
-      await this.chain.leave(index);
-      this.keepEnds(index, ran.value);
       const noises = await estimateNoises(this.chain, index, exact, ran.value, name, random);
       if (!noises.value) return fail(...noises.issues);
       urgency[index] = 0;
@@ -209,16 +227,39 @@ class EffectSweep {
         urgency[index] = Math.max(urgency[index] ?? 0, noise / signal);
       }
     }
+    this.keepSmallEnds();
     this.order = [...this.order].sort((one, other) => (urgency[other] ?? 0) - (urgency[one] ?? 0));
     return undefined;
   }
 
-  /** The first sample's variants, which the measurement needs again, as far as they are small. */
-  private keepEnds(index: number, ends: readonly VariantEnd[]): void {
-    for (const { changed } of ends) {
-      for (const { data } of Object.values(changed)) this.room -= data.length;
+  private async endsOfFirst(index: number, exact: Tensors): Promise<Outcome<readonly VariantEnd[]>> {
+    const known = this.ends.get(index)?.get(0);
+    if (known) return ok(known);
+    const ran = await this.chain.run(
+      index,
+      exact,
+      defined(exact[this.target.name], 'target of the base run'),
+    );
+    await this.chain.leave(index);
+    if (ran.value) this.know(index, 0, ran.value);
+    return ran;
+  }
+
+  /** Decides what is kept of variants until the target is known: late segments first, their cuts are small. */
+  private keepSmallEnds(): void {
+    const samples = Math.min(this.input.batchSize, this.input.feeds.count);
+    const kept = new Set<number>();
+    let room = ROOM_FOR_ENDS;
+    for (let index = this.chain.length - 1; index >= 0; index--) {
+      const single = sizeOf(this.ends.get(index)?.get(0) ?? []);
+      if (single > room) {
+        this.ends.delete(index);
+        continue;
+      }
+      if (this.passing.has(index) && single * samples <= room) kept.add(index);
+      room -= kept.has(index) ? single * samples : single;
     }
-    if (this.room > 0) this.firstEnds.set(index, ends);
+    this.passing = kept;
   }
 
   /** @param single the first sample's tensors, which are a piece of their own. */
@@ -237,9 +278,10 @@ class EffectSweep {
         if (failed) return failed;
         kept = new KeptBatch();
       }
-      const exact = await this.exact(batch.value.feeds);
+      const exact = await this.exact(batch.value.feeds, kept.parts.length);
       if (!exact.value) return fail(...exact.issues);
-      if (this.rows.length === 0) this.rows = await this.rowsOf(single, exact.value, count);
+      if (this.rows.length === 0 && count > 1 && this.chain.roomy)
+        this.rows = await this.rowsOf(single, exact.value, count);
       kept.append(exact.value, count);
     }
     return this.measureKept(kept);
@@ -268,18 +310,25 @@ class EffectSweep {
       ...this.segments.flatMap(({ outputs }) => outputs.map((one) => one.name)),
     ]);
     for (let index = 0; index < this.chain.length; index++) {
-      for (const name of (await this.chain.inputsOf(index)).value ?? []) names.add(name);
+      for (const name of (await this.chain.inputsOfVariants(index)).value ?? []) names.add(name);
     }
     for (const name of names) {
       const [one, more] = [single[name]?.dims, several[name]?.dims];
       if (one?.[0] !== 1 || more?.[0] !== count) return alone;
     }
     let rows = 1;
-    return this.segments.map(({ reuse }) => {
-      const wanted = 2 ** Math.ceil(Math.log2(ENOUGH_REUSE / Math.max(reuse, 1)));
+    return this.segments.map((_, index) => {
+      const wanted = 2 ** Math.ceil(Math.log2(ENOUGH_REUSE / Math.max(this.reuseFrom(index), 1)));
       rows = Math.max(rows, Math.min(wanted, this.input.batchSize));
       return rows;
     });
+  }
+
+  /** How often a weight is used in a sample's run of the session that starts at a segment. */
+  private reuseFrom(index: number): number {
+    const ran = this.segments.slice(index, this.chain.hasTail(index) ? undefined : index + 1);
+    const params = ran.reduce((sum, one) => sum + one.params, 0);
+    return ran.reduce((sum, one) => sum + one.reuse * one.params, 0) / Math.max(params, 1);
   }
 
   private async measureKept(kept: KeptBatch): Promise<Outcome<never> | undefined> {
@@ -288,7 +337,7 @@ class EffectSweep {
       const failed = await this.measureSegment(index, kept);
       if (failed) return failed;
     }
-    this.firstEnds.clear();
+    this.ends.clear();
     return undefined;
   }
 
@@ -299,8 +348,10 @@ class EffectSweep {
   private async measureSegment(index: number, kept: KeptBatch): Promise<Outcome<never> | undefined> {
     const layers = new Map<string, Carried>();
     const noises = new Map<string, number>();
-    const pieces = kept.pieces(this.rows[index] ?? 1);
-    const same = this.lastWith(index);
+    const inPass = this.ends.get(index)?.size === kept.parts.length;
+    const pieces = inPass ? kept.parts : kept.pieces(this.rows[index] ?? 1);
+    const joins = pieces.length > kept.pieces(this.rows[index] ?? 1).length;
+    const same = joins ? index : this.rows[index + 1] === this.rows[index] ? this.stageEnd(index + 1) : index;
     for (const [at, piece] of pieces.entries()) {
       await checkpoint(this.input.signal);
       const ends = await this.runVariants(index, kept, piece);
@@ -328,9 +379,12 @@ class EffectSweep {
     return undefined;
   }
 
-  /** The last segment from `index` on that runs the same pieces. */
-  private lastWith(index: number): number {
-    return this.rows.lastIndexOf(this.rows[index] ?? 1);
+  /** The last segment that runs the same pieces as segment `from`, from which on they are carried. */
+  private stageEnd(from: number): number {
+    if (this.chain.hasTail(from)) return this.chain.length - 1;
+    let end = from;
+    while (this.rows[end + 1] === this.rows[from] && !this.chain.hasTail(end + 1)) end++;
+    return end;
   }
 
   private async runVariants(
@@ -338,14 +392,25 @@ class EffectSweep {
     kept: KeptBatch,
     piece: Piece,
   ): Promise<Outcome<readonly VariantEnd[]>> {
-    const known = piece.from === 0 ? this.firstEnds.get(index) : undefined;
-    if (known && piece.to === 1) return ok(known);
-    const rest = known ? { ...piece, from: 1 } : piece;
-    const names = await this.chain.inputsOf(index);
+    const known = this.ends.get(index);
+    let all: readonly VariantEnd[] | undefined;
+    for (let from = piece.from; from < piece.to; ) {
+      let to = from + 1;
+      while (!known?.has(from) && to < piece.to && !known?.has(to)) to++;
+      const ended = known?.get(from);
+      const ran = ended ? ok(ended) : await this.runPiece(index, kept, { from, to });
+      if (!ran.value) return ran;
+      const more = ran.value;
+      all = all ? all.map((end, at) => together(end, defined(more[at], 'the same layers'))) : more;
+      from = to;
+    }
+    return ok(all ?? []);
+  }
+
+  private async runPiece(index: number, kept: KeptBatch, piece: Piece) {
+    const names = await this.chain.inputsOfVariants(index);
     if (!names.value) return fail(...names.issues);
-    const ran = await this.chain.run(index, kept.of(names.value, rest), kept.tensor(this.target.name, rest));
-    if (!known || !ran.value) return ran;
-    return ok(ran.value.map((end, at) => together(defined(known[at], 'the same layers'), end)));
+    return this.chain.run(index, kept.of(names.value, piece), kept.tensor(this.target.name, piece));
   }
 
   /** Changed tensors of one piece through the segments from..to. */
@@ -359,11 +424,17 @@ class EffectSweep {
     let changed = start;
     for (let index = from; index <= to; index++) {
       await checkpoint(this.input.signal);
-      const names = await this.chain.inputsOf(index);
+      const atOnce = this.chain.hasTail(index);
+      const names = atOnce ? await this.chain.inputsToTarget(index) : await this.chain.inputsOf(index);
       if (!names.value) return fail(...names.issues);
       const unchanged = names.value.filter((name) => changed[name] === undefined);
       const tensors = { ...kept.of(unchanged, piece), ...changed };
-      const end = await this.chain.carry(index, tensors, kept.tensor(this.target.name, piece));
+      const reference = kept.tensor(this.target.name, piece);
+      if (atOnce) {
+        const noise = await this.chain.finish(index, tensors, reference);
+        return noise.value === undefined ? fail(...noise.issues) : ok({ changed: {}, noise: noise.value });
+      }
+      const end = await this.chain.carry(index, tensors, reference);
       if (!end.value || end.value.noise !== undefined) return end;
       changed = { ...passing(changed, this.segments[index]), ...end.value.changed };
     }
@@ -374,7 +445,7 @@ class EffectSweep {
   private async carryJoined(from: number, kept: KeptBatch, start: Carried): Promise<Outcome<number>> {
     let carried = start;
     let noise = 0;
-    for (let index = from; index < this.chain.length; index = this.lastWith(index) + 1) {
+    for (let index = from; index < this.chain.length; index = this.stageEnd(index) + 1) {
       const next: { piece: Piece; changed: Tensors }[] = [];
       for (const piece of kept.pieces(this.rows[index] ?? 1)) {
         const parts = carried.filter((part) => part.piece.from >= piece.from && part.piece.to <= piece.to);
@@ -382,7 +453,7 @@ class EffectSweep {
         const changed = Object.fromEntries(
           names.map((name) => [name, joined(parts.flatMap((part) => part.changed[name] ?? []))]),
         );
-        const end = await this.carry(index, this.lastWith(index), kept, piece, changed);
+        const end = await this.carry(index, this.stageEnd(index), kept, piece, changed);
         if (!end.value) return fail(...end.issues);
         noise += end.value.noise ?? 0;
         next.push({ piece, changed: end.value.changed });
@@ -420,30 +491,4 @@ class EffectSweep {
 /** Batches of at least `batchSize` samples when they come in runs. */
 function batchesOf(samples: number, runSize: number, batchSize: number): number {
   return Math.max(1, Math.ceil(samples / (Math.ceil(batchSize / runSize) * runSize)));
-}
-
-/** One layer's ends on two pieces that follow each other. */
-function together(one: VariantEnd, other: VariantEnd): VariantEnd {
-  const changed = Object.entries(other.changed).map(([name, tensor]) => {
-    const first = one.changed[name];
-    return [name, first ? joined([first, tensor]) : tensor];
-  });
-  return {
-    ...other,
-    changed: Object.fromEntries(changed),
-    ...(other.noise === undefined ? {} : { noise: other.noise + (one.noise ?? 0) }),
-  };
-}
-
-/** Changed tensors that go past a segment and are needed behind it. */
-function passing(changed: Tensors, segment: PairedSegment | undefined): Tensors {
-  const needed = new Set(segment?.outputs.map(({ name }) => name));
-  return Object.fromEntries(Object.entries(changed).filter(([name]) => needed.has(name)));
-}
-
-/** Σx². */
-function power({ data }: RuntimeTensor): number {
-  let sum = 0;
-  for (let at = 0; at < data.length; at++) sum += Number(data[at]) ** 2;
-  return sum;
 }

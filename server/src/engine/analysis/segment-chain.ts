@@ -64,8 +64,16 @@ interface OpenVariants {
 export class SegmentChain {
   private readonly floats = new Map<number, Session>();
   private readonly variants = new Map<number, OpenVariants>();
+  private readonly tails = new Map<number, Session>();
+  private readonly tailStarts: ReadonlySet<number>;
 
-  constructor(private readonly input: ChainInput) {}
+  constructor(private readonly input: ChainInput) {
+    this.tailStarts = input.roomy ? tailStarts(input.segments) : new Set();
+  }
+
+  get roomy(): boolean {
+    return this.input.roomy;
+  }
 
   get length(): number {
     return this.input.segments.length;
@@ -73,9 +81,18 @@ export class SegmentChain {
 
   /** Names of the tensors that a segment's float session asks for, without the reference. */
   async inputsOf(index: number): Promise<Outcome<readonly string[]>> {
-    const session = await this.floatSession(index);
-    if (!session.value) return fail(...session.issues);
-    return ok(session.value.inputs.map(({ name }) => name).filter((name) => name !== REFERENCE));
+    return namesOf(await this.floatSession(index));
+  }
+
+  /** The same of a segment's variants. */
+  async inputsOfVariants(index: number): Promise<Outcome<readonly string[]>> {
+    const opened = await this.variantSession(index);
+    return opened.value ? namesOf(ok(opened.value.session)) : fail(...opened.issues);
+  }
+
+  /** The same of the session from a segment to the target, where there is one. */
+  async inputsToTarget(index: number): Promise<Outcome<readonly string[]>> {
+    return namesOf(await this.tailSession(index));
   }
 
   /** The float network's tensors at a segment's end; the last one's is the target. */
@@ -85,13 +102,36 @@ export class SegmentChain {
     const outputs = session.value.outputs.map(({ name }) => name).filter((name) => name !== NOISE);
     const unused = { ...tensors, [REFERENCE]: floats([], Float32Array.of(0)) };
     const ran = await session.value.run(fed(session.value, unused), outputs);
+    if (ran.value) this.noteTypes(index, ran.value);
+    return ran;
+  }
+
+  /** Both in one run, of a segment that is not the last of a roomy network: {@link exact} and {@link run}. */
+  async both(
+    index: number,
+    tensors: Tensors,
+  ): Promise<Outcome<{ readonly exact: Tensors; readonly ends: readonly VariantEnd[] }>> {
+    const opened = await this.variantSession(index);
+    if (!opened.value) return fail(...opened.issues);
+    const { session } = opened.value;
+    if (session === nothing) {
+      const made = await this.exact(index, tensors);
+      return made.value ? ok({ exact: made.value, ends: [] }) : fail(...made.issues);
+    }
+    const ran = await session.run(fed(session, tensors));
     if (!ran.value) return fail(...ran.issues);
+    const exact: Record<string, RuntimeTensor> = {};
+    for (const { name } of this.madeBy(index)) exact[name] = defined(ran.value[name], `float ${name}`);
+    this.noteTypes(index, exact);
+    return ok({ exact, ends: this.endsOf(index, opened.value, ran.value) });
+  }
+
+  /** Types at cuts are often not stated in the file; a run tells them. */
+  private noteTypes(index: number, made: Tensors): void {
     for (const value of this.input.segments[index]?.outputs ?? []) {
-      // Types at cuts are often not stated in the file; a run tells them.
-      const tensor = ran.value[value.name];
+      const tensor = made[value.name];
       if (tensor) value.elementType = dataTypeOf(tensor.type);
     }
-    return ran;
   }
 
   /** Carries changed tensors through a segment; behind the last one stands Σe² against `reference`. */
@@ -112,6 +152,19 @@ export class SegmentChain {
     return ok(isLast ? { changed: {}, noise: scalar(ran.value[NOISE]) } : { changed: ran.value });
   }
 
+  /** Whether one session holds everything from a segment to the target. */
+  hasTail(index: number): boolean {
+    return index === this.length - 1 || this.tailStarts.has(index);
+  }
+
+  /** Σe² against `reference` of changed tensors at the cut before a segment that {@link hasTail}. */
+  async finish(index: number, tensors: Tensors, reference: RuntimeTensor): Promise<Outcome<number>> {
+    const session = await this.tailSession(index);
+    if (!session.value) return fail(...session.issues);
+    const ran = await session.value.run(fed(session.value, { ...tensors, [REFERENCE]: reference }), [NOISE]);
+    return ran.value ? ok(scalar(ran.value[NOISE])) : fail(...ran.issues);
+  }
+
   /** All layers of a segment from its first cut on. */
   async run(
     index: number,
@@ -122,26 +175,30 @@ export class SegmentChain {
     if (!opened.value) return fail(...opened.issues);
     const { session, ends } = opened.value;
     if (ends.size === 0) return ok([]);
-    const ran = await session.run(fed(session, { ...tensors, [REFERENCE]: reference }));
-    if (!ran.value) return fail(...ran.issues);
-    const outputs = ran.value;
+    const exact = new Set(this.madeBy(index).map(({ name }) => name));
+    const wanted = session.outputs.map(({ name }) => name).filter((name) => !exact.has(name));
+    const ran = await session.run(fed(session, { ...tensors, [REFERENCE]: reference }), wanted);
+    return ran.value ? ok(this.endsOf(index, opened.value, ran.value)) : fail(...ran.issues);
+  }
+
+  private endsOf(index: number, { ends }: OpenVariants, outputs: Tensors): readonly VariantEnd[] {
     if (index === this.length - 1) {
-      return ok(
-        [...ends].map(([layer, [name]]) => ({ layer, changed: {}, noise: scalar(outputs[name ?? '']) })),
-      );
+      return [...ends].map(([layer, [name]]) => ({
+        layer,
+        changed: {},
+        noise: scalar(outputs[name ?? '']),
+      }));
     }
     const made = this.madeBy(index);
-    return ok(
-      [...ends].map(([layer, names]) => {
-        const changed: Record<string, RuntimeTensor> = {};
-        names.forEach((name, at) => {
-          const cut = made[at]?.name;
-          const tensor = outputs[name];
-          if (cut !== undefined && name !== cut && tensor) changed[cut] = tensor;
-        });
-        return { layer, changed };
-      }),
-    );
+    return [...ends].map(([layer, names]) => {
+      const changed: Record<string, RuntimeTensor> = {};
+      names.forEach((name, at) => {
+        const cut = made[at]?.name;
+        const tensor = outputs[name];
+        if (cut !== undefined && name !== cut && tensor) changed[cut] = tensor;
+      });
+      return { layer, changed };
+    });
   }
 
   /** Called when all runs of a segment's variants are done. */
@@ -153,8 +210,10 @@ export class SegmentChain {
 
   async release(): Promise<void> {
     for (const session of this.floats.values()) await session.release();
+    for (const session of this.tails.values()) await session.release();
     for (const { session } of this.variants.values()) await session.release();
     this.floats.clear();
+    this.tails.clear();
     this.variants.clear();
   }
 
@@ -179,14 +238,29 @@ export class SegmentChain {
     return opened;
   }
 
+  private async tailSession(index: number): Promise<Outcome<Session>> {
+    if (index === this.length - 1) return this.floatSession(index);
+    const known = this.tails.get(index);
+    if (known) return ok(known);
+    const { float, target, segments, open } = this.input;
+    const model = extract(float, defined(segments[index], 'segment').inputs, [target]);
+    addNoise(model, [{ name: NOISE, close: defined(model.graph.values.get(target.name), 'target') }], target);
+    model.graph.outputs.splice(0, model.graph.outputs.length, ...model.graph.outputs.slice(-1));
+    const opened = await open(model, 'all');
+    if (opened.value) this.tails.set(index, opened.value);
+    return opened;
+  }
+
   private async variantSession(index: number): Promise<Outcome<OpenVariants>> {
     const known = this.variants.get(index);
     if (known) return ok(known);
-    const { float, target, segments, open } = this.input;
+    const { float, target, segments, open, roomy } = this.input;
     const segment = defined(segments[index], 'segment');
-    const { model, outputs } = variantsOf(float, segment.inputs, this.madeBy(index), segment.pairs);
+    const isLast = index === segments.length - 1;
+    const made = this.madeBy(index);
+    const { model, outputs } = variantsOf(float, segment.inputs, made, segment.pairs, roomy && !isLast);
     let ends = outputs;
-    if (index === segments.length - 1) {
+    if (isLast) {
       const noises = [...outputs].map(([layer, [name]]) => ({
         layer,
         name: `${NOISE}/${layer}`,
@@ -195,19 +269,37 @@ export class SegmentChain {
       model.graph.outputs.length = 0;
       addNoise(model, noises, target);
       ends = new Map(noises.map(({ layer, name }) => [layer, [name]]));
-    } else {
+    } else if (!roomy) {
       // What no layer changes need not leave the session.
-      const exact = new Set(this.madeBy(index).map(({ name }) => name));
+      const exact = new Set(made.map(({ name }) => name));
       const changed = model.graph.outputs.filter((value) => !exact.has(value.name));
       model.graph.outputs.splice(0, model.graph.outputs.length, ...changed);
     }
     if (model.graph.outputs.length === 0) ends = new Map();
     const opened = ends.size === 0 ? undefined : await open(model, 'mapped');
     if (opened && !opened.value) return fail(...opened.issues);
-    const made = { session: opened?.value ?? nothing, ends };
-    this.variants.set(index, made);
-    return ok(made);
+    const variants = { session: opened?.value ?? nothing, ends };
+    this.variants.set(index, variants);
+    return ok(variants);
   }
+}
+
+/** Weights that all tails may hold together (512 MB in float32). */
+const TAIL_WEIGHTS = 128e6;
+
+/**
+ * Segments from which on the rest of the network is held in one session, too: tensors of earlier layers cross one cut
+ * instead of all. Every one as far as memory allows, else at equal distances.
+ */
+function tailStarts(segments: readonly PairedSegment[]): ReadonlySet<number> {
+  const behind = segments.map((_, index) =>
+    segments.slice(index).reduce((sum, { params }) => sum + params, 0),
+  );
+  for (let step = 1; step < segments.length; step++) {
+    const starts = behind.flatMap((_, index) => (index > 0 && (index - 1) % step === 0 ? [index] : []));
+    if (starts.reduce((sum, index) => sum + (behind[index] ?? 0), 0) <= TAIL_WEIGHTS) return new Set(starts);
+  }
+  return new Set();
 }
 
 /** Stands for a session of a segment none of whose layers can be quantized. */
@@ -232,6 +324,11 @@ function addNoise(
     const error = builder.node('Sub', `${name}/error`, [close, reference]);
     builder.output(builder.reduce('ReduceSumSquare', name, error));
   }
+}
+
+function namesOf(session: Outcome<Session>): Outcome<readonly string[]> {
+  if (!session.value) return fail(...session.issues);
+  return ok(session.value.inputs.map(({ name }) => name).filter((name) => name !== REFERENCE));
 }
 
 function fed(session: Session, tensors: Tensors): Tensors {

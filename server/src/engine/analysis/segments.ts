@@ -17,6 +17,8 @@ export interface Segment {
   readonly layers: readonly string[];
   /** Multiply-accumulates of a sample per element of the weights. */
   readonly reuse: number;
+  /** Elements of the weights of its layers. */
+  readonly params: number;
 }
 
 /** A layer as far as cutting is concerned. */
@@ -95,6 +97,7 @@ export function segmentsOf(
       outputs: isLast ? [target] : end.values,
       layers: inside.map((layer) => layer.name),
       reuse: inside.reduce((sum, layer) => sum + layer.cost, 0) / Math.max(params, 1),
+      params,
     });
   }
   return segments;

@@ -16,12 +16,16 @@ export interface Variants {
   readonly outputs: ReadonlyMap<string, readonly string[]>;
 }
 
-/** Extracts the stretch of `float` from `inputs` to `outputs` and adds a variant for every pair inside it. */
+/**
+ * Extracts the stretch of `float` from `inputs` to `outputs` and adds a variant for every pair inside it.
+ * @param keepsFloat the float outputs stay outputs, too.
+ */
 export function variantsOf(
   float: Model,
   inputs: readonly Value[],
   outputs: readonly Value[],
   pairs: readonly LayerPair[],
+  keepsFloat = false,
 ): Variants {
   const model = extract(float, inputs, outputs);
   const { graph } = model;
@@ -29,7 +33,7 @@ export function variantsOf(
   const own = new Set(graph.nodes);
   const constants = new ConstantCopies(graph, 'quantized/');
   const names = new Map<string, readonly string[]>();
-  const made: Value[] = [];
+  const made: Value[] = keepsFloat ? [...ends] : [];
   for (const pair of pairs) {
     const output = graph.values.get(pair.float.output.name);
     const node = output?.producer;

@@ -10,7 +10,7 @@ import { openLikelyFeeds } from '../analysis/likely-noise';
 import { localSweep } from '../analysis/local-sweep';
 import { countMacs } from '../analysis/macs';
 import { openModelFacts } from '../analysis/model-facts';
-import { type OpenSession, outputEffects } from '../analysis/output-effect';
+import { type OpenSession, outputEffects, ROOMY } from '../analysis/output-effect';
 import { ShadowFigures, type ShadowResult } from '../analysis/run-shadow';
 import type { CutLayer } from '../analysis/segments';
 import type { ShadowOptions } from '../analysis/shadow';
@@ -51,6 +51,9 @@ const WORTH_OPTIMISING = 2e10;
 
 /** Large samples run in twos: nothing is faster in larger batches, and memory stays small. */
 const SWEEP_BATCH = 2;
+
+/** Large samples at once for output effects of networks of few weights: the rest of the network runs 4 % faster. */
+const EFFECT_BATCH = 4;
 
 /** As in `simulate.ts`. */
 const LAYERS_AT_ONCE = 128;
@@ -263,7 +266,7 @@ class Measurement {
       open: (model, level) => this.open(model, level),
       feeds,
       batchSize,
-      runSize: runSizeFor(batchSize),
+      runSize: effectRunSizeFor(batchSize, cutLayers(float, job.dimensions)),
       dimensions: job.dimensions,
       seed: job.seed,
       signal: context.signal,
@@ -330,6 +333,12 @@ class Measurement {
 /** Samples per run where samples are run in batches of `batchSize`. */
 export function runSizeFor(batchSize: number): number {
   return batchSize === LARGE_SAMPLE_BATCH ? SWEEP_BATCH : batchSize;
+}
+
+/** The same for output effects: where weights are few, every run of the rest of the network is used better. */
+export function effectRunSizeFor(batchSize: number, layers: readonly CutLayer[]): number {
+  const params = layers.reduce((sum, layer) => sum + layer.params, 0);
+  return batchSize === LARGE_SAMPLE_BATCH && params <= ROOMY ? EFFECT_BATCH : runSizeFor(batchSize);
 }
 
 /** Layers with their work; where a product cannot be counted, every weight counts once. */
