@@ -26,15 +26,21 @@ export function jsonReport(report: AnalysisReport, recipe?: Recipe): object {
   return {
     ...report,
     layers: report.layers.map((layer) => ({ ...layer, issues: codes.get(layer.name) ?? [] })),
-    issues: unique([...report.issues, ...found].map(reported)),
+    issues: unique([...report.issues, ...found].map((one) => withPlace(reported(one)))),
   };
+}
+
+/** A sentence about a node that is no layer names it: many such rows are alike but for that. */
+function withPlace(one: ReportedIssue): ReportedIssue {
+  const { node, message } = one;
+  return node === undefined || message.includes(node) ? one : { ...one, message: `${node}: ${message}` };
 }
 
 /** Plan and findings may tell the same; the first is the more severe one. */
 function unique(issues: readonly ReportedIssue[]): readonly ReportedIssue[] {
   const said = new Set<string>();
-  return issues.filter(({ code, layer, message }) => {
-    const key = JSON.stringify([code, layer, message]);
+  return issues.filter(({ code, layer, node, message }) => {
+    const key = JSON.stringify([code, layer, node, message]);
     if (said.has(key)) return false;
     said.add(key);
     return true;

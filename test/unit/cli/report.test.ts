@@ -1,6 +1,6 @@
 /** Tables of the command line. */
 import { expect, it } from 'vitest';
-import { findingLines, layerTable, outputLines } from '../../../server/src/cli/report';
+import { findingLines, jsonReport, layerTable, outputLines } from '../../../server/src/cli/report';
 import { issue } from '../../../server/src/engine/base/issue';
 import type { AnalysisReport, LayerReport, QuantizedLayerFacts } from '../../../server/src/protocol/reports';
 
@@ -112,5 +112,20 @@ it('claims nothing of an output that was not compared, and says once what to do'
   expect(outputLines(report)).toBe('output w8a8: not measured');
   expect(findingLines(report).split('\n')).toEqual([
     'error R02 "*": uint8.tensor cannot be exported (the layer computes in float16, not in float32). Convert the model to float32 first, or quantize weights only (int4.group32).',
+  ]);
+});
+
+it('names in JSON the node that a sentence is about, and keeps rows that are alike but for it', () => {
+  const facts = { op: 'Add', ratio: 8, bitsLost: 3, scales: [0.5, 0.0625] };
+  const issues = ['/a/Add', '/b/Add', '/b/Add'].map((node) => issue('M05', facts, { node }));
+  const { issues: told } = jsonReport({
+    model: summary,
+    data: null,
+    layers: [layer],
+    issues,
+  }) as AnalysisReport;
+  expect(told).toMatchObject([
+    { node: '/a/Add', message: expect.stringMatching(/^\/a\/Add: its operands/) },
+    { node: '/b/Add', message: expect.stringMatching(/^\/b\/Add: its operands/) },
   ]);
 });
