@@ -16,6 +16,7 @@ import {
   type Refusal,
   refusal,
 } from './insert-block';
+import { pipelineOf } from './insert-loaders';
 import { isHeldOut, type Loader, loadersAt, type Place } from './insert-place';
 import { calibrationOf } from './onnxruntime';
 import { commonSettings, ortRole, type StaticRole, sameSetting } from './onnxruntime-roles';
@@ -126,10 +127,9 @@ function readerOf(input: InsertionInput, place: Place, file: string): ReaderUse 
     const use = pipeline && fromPipeline(input, place, pipeline, file);
     if (use) return { ...use, loader };
   }
-  const random = pipelines.find(
-    ({ loader, doubts }) => loader?.name !== undefined && doubts.some(({ kind }) => kind === 'random'),
-  );
-  if (random) return refusal('random', random.loader?.name);
+  const isRandom = ({ name }: Loader) =>
+    pipelineOf(program, place.scope, name, pipelines)?.doubts.some(({ kind }) => kind === 'random') ?? false;
+  if (all[0] && all.every(isRandom)) return refusal('random', all[0].name);
   return refusal(all.length > 0 ? 'no-reader' : 'no-loader', all[0]?.name);
 }
 

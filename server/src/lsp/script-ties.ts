@@ -63,7 +63,7 @@ const writers: ReadonlySet<string> = new Set([
 ]);
 
 /** Methods that write the model they belong to. */
-const writingMethods: ReadonlySet<string> = new Set(['save_pretrained', 'save', 'export']);
+const writingMethods: ReadonlySet<string> = new Set(['save_pretrained', 'save', 'export', 'to_onnx']);
 
 /** Calls of a script that write a model, the file's name being constant. */
 export function exportCalls(script: Pick<AnalyzedScript, 'file' | 'program'>): readonly ExportCall[] {

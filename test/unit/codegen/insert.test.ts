@@ -170,6 +170,12 @@ describe('loaders for blocks', () => {
     },
   );
 
+  it('are called random only when none is left that is not', () => {
+    const why = (text: string) => refused(text, 'torch.onnx.export(').onnxruntime;
+    expect(why(handedOut)).toBe('no-reader val_loader');
+    expect(why(handedOut.replace('train_loader, val_loader', 'loader, _'))).toBe('random loader');
+  });
+
   it('are not all: weights alone behind an exported program run in inference mode only', () => {
     const plan = codePlan([
       codeLayer('conv', 'int8.channel', 'uint8.tensor'),

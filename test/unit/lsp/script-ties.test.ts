@@ -38,6 +38,7 @@ describe('a file under a literal name', () => {
   checkWritten(`model.save_pretrained("out")`, 'out/model.safetensors');
   checkWritten(`model.save_pretrained(save_directory="out", variant="fp16")`, 'out/model.safetensors');
   checkWritten(`model.save("x.onnx")`, 'x.onnx');
+  checkWritten(`model.to_onnx("x.onnx", x, export_params=True)`, 'x.onnx');
   checkWritten(`model.save("x.keras")`, 'x.onnx');
 });
 
