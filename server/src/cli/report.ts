@@ -170,7 +170,10 @@ export function outputLines(report: AnalysisReport): string {
       const basis = output.basis === undefined ? '' : `, ${output.basis}`;
       const head = `output ${scheme}: ${judged(output.sqnr)}${agreement} (${output.execution}${basis})`;
       const other = otherExecution(scheme, output);
-      const details = [...coverage(report.layers, scheme), ...detailLines(output)];
+      const details = [
+        ...coverage(report.layers, scheme, output.activations === 'float'),
+        ...detailLines(output),
+      ];
       return [head, ...other, ...details.map((text) => `  ${text}`)];
     })
     .join('\n');
@@ -191,16 +194,14 @@ function otherExecution(scheme: string, { deployed, simulated }: OutputReport): 
 }
 
 /** A good output means little where most layers stayed float: how many were quantized, of how many parameters. */
-function coverage(layers: AnalysisReport['layers'], scheme: string): readonly string[] {
+function coverage(layers: AnalysisReport['layers'], scheme: string, stays: boolean): readonly string[] {
   // A comparison has figures for what the file left in float, too.
   const known = layers.filter((layer) =>
     scheme === 'file'
       ? layer.quantized !== undefined
       : layer.local?.[scheme] !== undefined || layer.cumulative?.[scheme] !== undefined,
   );
-  const floats = staysFloat(known, scheme)
-    ? ['activations stay float: the figure is that of the weights']
-    : [];
+  const floats = stays ? ['activations stay float: the figure is that of the weights'] : [];
   if (known.length === layers.length || known.length === 0) return floats;
   const sum = (some: AnalysisReport['layers']) => some.reduce((total, { params }) => total + params, 0);
   const share = sum(known) / Math.max(1, sum(layers));
@@ -208,16 +209,6 @@ function coverage(layers: AnalysisReport['layers'], scheme: string): readonly st
     ...floats,
     `only ${known.length} of ${layers.length} layers are quantized, ${percent(share)} of their parameters; the others stay float`,
   ];
-}
-
-/** A scheme asks for integer activations, and no layer has any: the plan says why. */
-function staysFloat(known: AnalysisReport['layers'], scheme: string): boolean {
-  const compared = known.filter((layer) => !layer.lookup && layer.local?.[scheme] !== undefined);
-  return (
-    /^w\d+a\d+$/.test(scheme) &&
-    compared.length > 0 &&
-    compared.every((layer) => layer.localActivations?.[scheme] === undefined)
-  );
 }
 
 /** What else is known of a whole configuration: its parts, whether its layers' effects add up, its worst layers. */

@@ -216,6 +216,8 @@ export interface OutputReport {
   readonly execution: Execution;
   readonly basis?: Basis;
   readonly metrics?: ErrorMetrics;
+  /** The scheme asks for integer activations, and none could be had: the figures are those of the weights. */
+  readonly activations?: 'float';
   /** The same with only the weights, or only the activations, quantized. */
   readonly weightsOnly?: OutputPart;
   readonly activationsOnly?: OutputPart;

@@ -28,6 +28,7 @@ import { Figures } from './figures';
 import { findWorst } from './find-worst';
 import { type PreparedModel, withModel } from './open';
 import {
+  asksInVain,
   floatBeside,
   needsRanges,
   newIssues,
@@ -208,6 +209,7 @@ class Measurement {
     const result = await this.runTwin(scheme, feeds, { cumulative, output: true }, take);
     if (!result.value) return result.issues;
     take(result.value);
+    if (asksInVain(scheme)) this.figures.patchOutput(scheme.scheme, { activations: 'float' });
     return undefined;
   }
 
@@ -321,7 +323,9 @@ class Measurement {
     const noData = this.ranges?.data.noData ?? (source === 'none' ? ('noise' as const) : undefined);
     const report = this.figures.report({ source, ...(noData ? { noData } : {}) });
     const { activations } = this;
-    if (activations.size === 0) return report;
+    // What stays float clips nothing and wastes no levels.
+    const floats = this.schemes.length > 0 && this.schemes.every(asksInVain);
+    if (activations.size === 0 || floats) return report;
     const layers = report.layers.map((layer) => {
       const activation = activations.get(layer.name);
       return activation ? { ...layer, activation } : layer;

@@ -99,6 +99,13 @@ export function needsRanges(scheme: string): boolean {
   return parseScheme(scheme).value?.activations !== floatName;
 }
 
+/** True when a scheme names a format of activations and the plan has it nowhere. */
+export function asksInVain({ scheme, plan }: PreparedScheme): boolean {
+  const { value } = parseScheme(scheme);
+  const asked = value !== undefined && value.activations !== floatName;
+  return asked && plan.layers.every((layer) => layer.activations === floatName);
+}
+
 /** Issues that are not known yet. */
 export function newIssues(known: readonly Issue[], found: readonly Issue[]): readonly Issue[] {
   return found.filter((one) => !known.some((other) => other.code === one.code));
