@@ -2,7 +2,9 @@
 import * as fs from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { CancellationTokenSource } from 'vscode-languageserver/node';
-import type { CodeLens, Diagnostic, Hover, MarkupContent } from 'vscode-languageserver-types';
+import type { CodeLens, Diagnostic, Hover, MarkupContent, WorkspaceEdit } from 'vscode-languageserver-types';
+import { encodeNpy } from '../../server/src/engine/format/npy';
+import { parseRecipe } from '../../server/src/engine/format/recipe';
 import type { JobProgressParams, ServerStatusParams } from '../../server/src/protocol/lsp-ext';
 import type { CalibrationResult, ModelView, QuantizeResult } from '../../server/src/protocol/views';
 import { convNet } from '../fixtures/build';
@@ -83,6 +85,32 @@ describe('calibrate', () => {
     expect(text).toMatch(/\| w8a8 \| cumulative \| \d+\.\d dB/);
     expect(text).toMatch(/\| int4\.channel \| weight \| \d+\.\d dB/);
     expect(text).not.toContain('not measured yet');
+  });
+
+  it('is what a recipe that is made afterwards starts from', async () => {
+    const made = async () => {
+      const actions = [{ kind: 'quantize-int8', layer: 'conv1' }];
+      const reply = await client.request<{ readonly edit: WorkspaceEdit }>('quantlens/recipeEdit', {
+        modelUri: client.uri('net.onnx'),
+        actions,
+      });
+      const texts = (reply.edit.documentChanges ?? []).flatMap((change) =>
+        'edits' in change ? change.edits.map((edit) => ('newText' in edit ? edit.newText : '')) : [],
+      );
+      const { recipe, issues } = parseRecipe(texts.join(''));
+      expect(issues).toEqual([]);
+      return recipe;
+    };
+    expect(await made()).toMatchObject({ data: { source: 'none' }, default: { estimator: 'mse' } });
+    fs.mkdirSync(client.file('pics'));
+    const values = Float32Array.from({ length: 4 * 3 * 8 * 8 }, (_, index) => Math.sin(index));
+    client.write('pics/x.npy', encodeNpy([4, 3, 8, 8], 'float', values));
+    const source = client.file('pics/x.npy');
+    const result = await calibrate({ source, samples: 4, scale: '1/255', mean: '0.5', estimator: 'lp:2.4' });
+    expect(result).toMatchObject({ state: 'done', samples: 4 });
+    const recipe = await made();
+    expect(recipe?.data).toEqual({ source: 'pics/x.npy', samples: 4, scale: 1 / 255, mean: [0.5] });
+    expect(recipe?.default.estimator).toBe('lp:2.4');
   });
 
   it('without data says that figures are estimates', async () => {

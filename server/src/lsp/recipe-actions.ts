@@ -10,6 +10,8 @@ import { fail, type Outcome, ok } from '../engine/base/outcome';
 import { editRecipeAll, type RecipeEdit } from '../engine/format/recipe-edit';
 import { fixEdits } from '../engine/format/recipe-fix';
 import { newRecipe } from '../engine/format/recipe-new';
+import { dataSection } from '../engine/recipe-data';
+import type { DataSpec } from '../protocol/reports';
 import type { RecipeAction } from '../protocol/views';
 import type { ClientFacts } from './client-facts';
 import { pathOf, recipePathOf, uriOf } from './convert';
@@ -21,8 +23,18 @@ export interface RecipeText {
   readonly version: number | null;
 }
 
-/** The recipe as editor or disk have it; undefined when it does not exist. */
-export type ReadRecipe = (uri: string, file: string) => RecipeText | undefined;
+/** What a new recipe takes over from the last calibration of its model. */
+export interface LastCalibration {
+  readonly data: DataSpec;
+  readonly estimator: string;
+}
+
+export interface ReadRecipe {
+  /** The recipe as editor or disk have it; undefined when it does not exist. */
+  (uri: string, file: string): RecipeText | undefined;
+  /** The last calibration of a model, by its path; undefined when there was none. */
+  readonly calibrated?: (model: string) => LastCalibration | undefined;
+}
 
 export interface RecipeChange {
   readonly recipeUri: string;
@@ -56,7 +68,10 @@ export function recipeChange(input: RecipeChangeInput, read: ReadRecipe): Outcom
   const file = input.recipeUri === undefined ? recipePathOf(model) : pathOf(recipeUri);
   const changes = input.actions.flatMap(editsOf);
   const present = read(recipeUri, file);
-  const edited = editRecipeAll(present?.text ?? startOf(model), changes);
+  const edited = editRecipeAll(
+    present?.text ?? startOf(model, path.dirname(file), read.calibrated?.(model)),
+    changes,
+  );
   if (hasErrors(edited.issues)) return fail(...withPath(edited.issues, file));
   if (!present) {
     const start = { line: 0, character: 0 };
@@ -87,10 +102,16 @@ export function workspaceEdit(
   return { documentChanges: [{ kind: 'create', uri, options: { ignoreIfExists: true } }, change] };
 }
 
-function startOf(modelPath: string): string {
+/** What was calibrated on is what the figures beside the new recipe speak of. */
+function startOf(modelPath: string, folder: string, last: LastCalibration | undefined): string {
   const model = path.basename(modelPath);
-  // `none` needs no files and says so; synthesised data is not available in this version.
-  return newRecipe({ model, output: model.replace(/(\.[^.]+)?$/, '.int8.onnx'), data: { source: 'none' } });
+  return newRecipe({
+    model,
+    output: model.replace(/(\.[^.]+)?$/, '.int8.onnx'),
+    // `none` needs no files and says so.
+    data: last ? dataSection(last.data, folder) : { source: 'none' },
+    ...(last ? { estimator: last.estimator } : {}),
+  });
 }
 
 function editsOf(action: RecipeAction): readonly RecipeEdit[] {

@@ -211,7 +211,9 @@ class Server {
     this.services = {
       inspect: (file) => this.workspace.header(file),
       locate: (model, layer) => this.snapshots.locate(model, layer),
-      read: (uri, file) => this.recipeText(uri, file),
+      read: Object.assign((uri: string, file: string) => this.recipeText(uri, file), {
+        calibrated: (model: string) => this.jobs.calibrated(model),
+      }),
       inScripts: (model, layer) => this.scripts.locate(this.documents.all(), model, layer),
     };
   }

@@ -28,7 +28,7 @@ import { pathOf } from '../convert';
 import type { Workspace } from '../workspace';
 import { calibrateModel } from './calibrate';
 import { compareFiles, detailOfLayer } from './compare';
-import { OutputEffects } from './output-effect';
+import { type Calibrated, OutputEffects } from './output-effect';
 import { quantizeModel } from './quantize';
 import { calibrationRecord, compareRecord, quantizeRecord } from './records';
 
@@ -70,6 +70,11 @@ export class Jobs {
 
   get busy(): boolean {
     return this.running.size > 0;
+  }
+
+  /** The last calibration of a model, by its path. */
+  calibrated(model: string): Calibrated | undefined {
+    return this.effects.last(model);
   }
 
   cancel(jobId: string): void {

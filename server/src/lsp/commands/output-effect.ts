@@ -4,6 +4,7 @@
  */
 import * as path from 'node:path';
 import type { JobEnd } from '../../engine/index';
+import { defaultEstimator } from '../../engine/methods/plan';
 import { recipeData } from '../../engine/recipe-data';
 import type { OutputEffectReply } from '../../protocol/lsp-ext';
 import type { Progress } from '../../protocol/progress';
@@ -44,6 +45,11 @@ export class OutputEffects {
   keep(model: string, run: Calibrated): void {
     this.calibrated.set(model, run);
     if (this.host.workspace.measuresEffects) this.due = model;
+  }
+
+  /** The last calibration of a model. */
+  last(model: string): Calibrated | undefined {
+    return this.calibrated.get(model);
   }
 
   /** Measures the effects of a model now; after a cancel what was measured stays. */
@@ -133,10 +139,10 @@ export class OutputEffects {
   }
 }
 
-/** Where no calibration came before: both weights and activations at 8 bits, ranges made without data. */
+/** Where no calibration came before: what a new recipe and the panel begin with, on ranges made without data. */
 const withoutData: Calibrated = {
   data: { source: 'none', samples: 16, seed: 0, preprocessing: {}, dimensions: {} },
-  estimator: 'min-max',
+  estimator: defaultEstimator,
   scheme: 'w8a8',
   seed: 0,
 };
