@@ -7,8 +7,27 @@ const measuredFirst: readonly Effect[] = ['output', 'cumulative', 'local'];
 /** Weight figures shown before anything was measured on activations. */
 const weightFormats = ['int8.channel', 'int4.channel'] as const;
 
-/** The one measured figure that says most; before any, those of the weight at 8 and 4 bits. */
-export function bestKnown({ cells }: Pick<LayerRow, 'cells'>): readonly ErrorCell[] {
+/**
+ * The one measured figure that says most; before any, those of the weight at 8 and 4 bits. Where a recipe plans another
+ * format than these speak of, the weight's figure in the format planned.
+ */
+export function bestKnown({ cells, planned }: Pick<LayerRow, 'cells' | 'planned'>): readonly ErrorCell[] {
+  const best = mostSaid(cells);
+  if (planned === undefined || planned === 'float' || best.some((cell) => speaksOf(cell, planned)))
+    return best;
+  const own = cells.find(({ effect, format }) => effect === 'weight' && format === planned);
+  return own ? [own] : best;
+}
+
+/** Measured figures name a scheme: `w4a8` has weights of 4 bits, `recipe` those that are planned. */
+function speaksOf({ effect, format }: ErrorCell, planned: string): boolean {
+  if (effect === 'weight') return format === planned;
+  if (format === 'recipe') return true;
+  const type = format.replace(/^w(\d+)a\d+.*$/, 'int$1').split('.')[0];
+  return type === planned.split('.')[0];
+}
+
+function mostSaid(cells: readonly ErrorCell[]): readonly ErrorCell[] {
   for (const effect of measuredFirst) {
     const cell = cells.find((one) => one.effect === effect);
     if (cell) return [cell];

@@ -373,6 +373,7 @@ function dataWords(): PanelWords {
 function layerListWords(): PanelWords {
   return {
     layers: vscode.l10n.t('Layers'),
+    oneLayer: vscode.l10n.t('1 layer'),
     layerCount: vscode.l10n.t('{0} layers'),
     layerCountOf: vscode.l10n.t('{0} of {1} layers'),
     legend: vscode.l10n.t('SQNR: ✓ good from {0} dB, △ watch from {1} dB, ✗ bad below'),

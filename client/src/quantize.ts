@@ -168,11 +168,13 @@ function isBad({ output }: QuantizeResult): boolean {
   return typeof output?.sqnr === 'number' && output.sqnr < verdictScale.watchFrom;
 }
 
-/** One text of several, each once and beginning as a sentence does. */
+/** One text of several, each once and beginning as a sentence does; the name of a layer stays as it is. */
 function sentences(texts: readonly string[]): string {
   const different = [...new Set(texts)].filter((text) => text !== '');
   return different
-    .map((text, index) => (index === 0 ? text : text.charAt(0).toUpperCase() + text.slice(1)))
+    .map((text, index) =>
+      index === 0 ? text : text.replace(/^[a-z](?=[a-z]*,? )/, (letter) => letter.toUpperCase()),
+    )
     .join(' ');
 }
 

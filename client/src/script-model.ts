@@ -43,7 +43,7 @@ function itemOf(model: ScriptModel): vscode.QuickPickItem & { readonly model: Sc
   const how = by === 'shapes' ? vscode.l10n.t('by order and shape') : vscode.l10n.t('by names');
   return {
     label: model.shown ? `$(check) ${model.name}` : model.name,
-    description: vscode.l10n.t('{0} layers', model.layers),
+    description: model.layers === 1 ? vscode.l10n.t('1 layer') : vscode.l10n.t('{0} layers', model.layers),
     detail: tied === undefined ? vscode.l10n.t('fits no network of the script') : `${tied}, ${how}`,
     model,
   };

@@ -178,7 +178,7 @@ describe('quantize', () => {
     expect(result.state, result.summary).toBe('done');
     expect(result.outputUri).toBe(client.uri('net.int8.onnx'));
     expect(result.summary).toMatch(
-      /^net\.int8\.onnx: 2\.6 kB → [\d.]+ kB, output \d+\.\d dB.* against the float model on \d+ samples/,
+      /^net\.int8\.onnx: 2\.6 kB → [\d.]+ kB, output \d+\.\d dB.* against the original on \d+ samples/,
     );
     expect(result.bytesAfter).toBe(fs.statSync(client.file('net.int8.onnx')).size);
     const written = await client.openView('net.int8.onnx');

@@ -4,8 +4,9 @@ import { clientCommands } from '../protocol/lsp-ext';
 import type { Decibel, FixKind, LayerReport } from '../protocol/reports';
 import type { ErrorCell } from '../protocol/views';
 import { documentationUrl } from '../rules/docs';
-import { cells, isFloat, storedBytes } from '../rules/model-view';
+import { cells, storedBytes } from '../rules/model-view';
 import { decibels, shapeText, shortBytes, shortCount } from '../rules/numbers';
+import { isFloat, storedAs } from '../rules/stored-type';
 import { verdictOf } from '../rules/verdict';
 import { editorWords, effectWords, fixTitles, sentence, verdictMarks, verdictWords } from '../rules/words';
 import { commandLink, escapeMarkdown } from './convert';
@@ -82,7 +83,7 @@ export function shortLayerMarkdown(
 }
 
 function shortTable(layer: LayerReport, model: ModelState): readonly string[] {
-  if (!isFloat(layer)) return [`*${editorWords.storedAs(escapeMarkdown(layer.dataType))}*`];
+  if (!isFloat(layer)) return [`*${editorWords.storedAs(escapeMarkdown(storedAs(layer)))}*`];
   const figures = { ...layer.weightSqnr, ...model.figures(layer) };
   const scopes = ['tensor', ...usefulScopes(layer, figures)].filter((scope) =>
     shortBits.some((bits) => figures[`int${bits}.${scope}`] !== undefined),
@@ -151,7 +152,7 @@ function table(layer: LayerReport, model: ModelState, hasGrid: boolean): string 
     .flatMap((format) => all.filter((cell) => cell.effect === 'weight' && cell.format === format));
   const measured = all.filter((cell) => cell.effect !== 'weight');
   if (weights.length + measured.length === 0) {
-    if (!isFloat(layer)) return `*${editorWords.storedAs(escapeMarkdown(layer.dataType))}*`;
+    if (!isFloat(layer)) return `*${editorWords.storedAs(escapeMarkdown(storedAs(layer)))}*`;
     return `*${model.state === 'weights-running' ? editorWords.measuringNow : editorWords.notMeasured}*`;
   }
   const rows = [...measured, ...weights].map(row);

@@ -5,8 +5,8 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import type { AnalysisReport } from '../protocol/reports';
-import { isFloat } from '../rules/model-view';
 import type { AnalyzedScript } from '../rules/script/analyze';
+import { isFloat } from '../rules/stored-type';
 import { canonicalPath } from '../script/catalog';
 import type { ModuleTree } from '../script/module-tree';
 import { pathText } from '../script/paths';

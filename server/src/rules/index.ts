@@ -30,6 +30,7 @@ import { m27 } from './model/m27-not-additive';
 import { m28 } from './model/m28-block-format';
 import { offeredFixes } from './remedies';
 import type { ModelFacts, ModelRule } from './rule';
+import { isFloat } from './stored-type';
 import { limitsOf, type ThresholdSettings } from './thresholds';
 
 export const modelRules: readonly ModelRule[] = [
@@ -93,10 +94,16 @@ export function* findingsInSteps(
   for (const rule of modelRules) {
     if (severities[rule.code] === 'off') continue;
     for (const one of rule.check(facts, limitsOf(rule, thresholds)))
-      found.push({ ...one, fixes: offeredFixes(rule.fixes, one, facts) });
+      found.push({ ...one, fixes: canChange(facts, one) ? offeredFixes(rule.fixes, one, facts) : [] });
     yield;
   }
   return withSeverities(found, severities);
+}
+
+/** False where all weights that a finding is about are stored quantized: no recipe can change them. */
+function canChange({ report }: ModelFacts, { anchor }: Issue): boolean {
+  const own = report.layers.filter(({ name }) => name === anchor.layer);
+  return (own.length > 0 ? own : report.layers).some(isFloat);
 }
 
 /** The result of steps that are taken without a pause. */

@@ -1,5 +1,4 @@
 /** From a report and a recipe to what the editor shows: words, verdicts, columns. Pure; no I/O. */
-import { dataTypeByName } from '../engine/base/dtype';
 import type { Recipe } from '../engine/format/recipe';
 import { parseQuantScheme, type QuantScheme } from '../engine/numerics/scheme';
 import type { Issue } from '../protocol/issues';
@@ -18,6 +17,7 @@ import { decibels, percent, shapeText, shortBytes, shortCount } from './numbers'
 import { decisiveFirst } from './order';
 import { plannedFormats, plannedWeightFormat } from './planned';
 import { quantizedRow } from './quantized-row';
+import { isFloat, storedAs } from './stored-type';
 import type { ThresholdSettings } from './thresholds';
 import { verdictOf } from './verdict';
 import { editorWords, effectWords, factWords, line, reported } from './words';
@@ -288,15 +288,10 @@ function newRow(layer: LayerReport, codes: readonly string[], recipe: Recipe | u
     range: layer.weightRange,
     cells: cells(layer),
     dataType: layer.dataType,
-    ...(isFloat(layer) ? {} : { storedAs: layer.dataType }),
+    ...(isFloat(layer) ? {} : { storedAs: storedAs(layer) }),
     planned: recipe && plannedWeightFormat(layer, recipe),
     findings: codes,
   };
-}
-
-/** False for weights that are stored quantized: nothing is left to plan. Weight files have names of their own. */
-export function isFloat({ dataType }: LayerReport): boolean {
-  return dataTypeByName(dataType)?.kind === 'float' || /^B?F(8_.*|16|32|64)$/.test(dataType);
 }
 
 /** Every dB figure of a layer, weight errors first. */

@@ -220,7 +220,7 @@ const sentences: { readonly [C in IssueCode]: Sentence<C> } = {
 
 const slowReasons = {
   'weight-only':
-    'weights are dequantized at every run, so the file is smaller but not faster; quantize activations too (w8a8)',
+    'weights are dequantized at every run, so the file is smaller but not faster; integer kernels need quantized activations as well',
   unfused: 'these layers found no integer kernel',
   small: 'the network is so small that converting activations costs more than integer kernels save',
 } as const;
@@ -459,7 +459,7 @@ export const editorWords = {
   quantizing: (model: string) => `Quantize ${model}`,
   comparing: (float: string, quantized: string) => `Compare ${float} with ${quantized}`,
   written: (file: string, sizes: string, output: string, samples: number, noise: boolean) =>
-    `${file}: ${sizes}, ${output} against the float model on ${samples} samples${noise ? ' of noise' : ''}.`,
+    `${file}: ${sizes}, ${output} against the original on ${samples} samples${noise ? ' of noise' : ''}.`,
   /** Before everything else of a file that is not worth its size. */
   outputLost: (db: string, isDestroyed: boolean) =>
     `The output is ${isDestroyed ? 'destroyed' : 'badly distorted'} (${db}).`,

@@ -30,6 +30,20 @@ it.each([
 });
 
 it.each([
+  ['int8.channel', [...weights, cumulative], [26.9]],
+  ['int8.tensor', [...weights, cumulative], [26.9]],
+  ['int4.channel', [...weights, cumulative], [18]],
+  ['int4.channel', [...weights, cumulative, cell('w4a8', 'output', 12)], [12]],
+  ['int4.channel', [...weights, cell('recipe', 'cumulative', 11)], [11]],
+  ['int4.channel', weights, [41.2, 18]],
+  ['int8.tensor', weights, [35]],
+  ['int4.group32', [...weights, cumulative], [26.9]],
+  ['float', [...weights, cumulative], [26.9]],
+])('of a layer that is planned as %s', (planned, cells, expected) => {
+  expect(bestKnown({ cells, planned }).map(({ db }) => db)).toEqual(expected);
+});
+
+it.each([
   ['measured', [], true],
   ['measured', ['int8', 'int8'], true],
   ['measured', ['int8', undefined], false],

@@ -10,7 +10,7 @@ import { LayerChart } from '../shared/chart';
 import { copyMenu, copyTable } from '../shared/copy-menu';
 import type { DataValues } from '../shared/data-values';
 import { fill, make, renew } from '../shared/dom';
-import { verdictOf } from '../shared/figures';
+import { layersCounted, verdictOf } from '../shared/figures';
 import { Notice } from '../shared/notice';
 import { connect, say } from '../shared/rpc';
 import { type SortOrder, sortRows } from '../shared/sort';
@@ -241,8 +241,7 @@ function renderLayers(): void {
   const rows = wanted === '' ? all : all.filter((row) => matches(row, wanted));
   for (const part of [overviewHead, overview, tableHead, table.element]) part.hidden = all.length === 0;
   if (all.length === 0) return;
-  const counted =
-    rows.length === all.length ? say('layerCount', all.length) : say('layerCountOf', rows.length, all.length);
+  const counted = layersCounted(rows.length, all.length);
   if (count.textContent !== counted) count.textContent = counted;
   chart.setContent(
     (['local', 'cumulative'] as const).map((kind) => ({

@@ -4,6 +4,7 @@ import { type LayerRow, type ModelView, verdictScale } from '../../../server/src
 import { Announcer } from '../shared/announcer';
 import { copyMenu, copyTable } from '../shared/copy-menu';
 import { fill, make, renew } from '../shared/dom';
+import { layersCounted } from '../shared/figures';
 import { Notice } from '../shared/notice';
 import { connect, say } from '../shared/rpc';
 import type { SortOrder } from '../shared/sort';
@@ -281,8 +282,7 @@ function renderLayers(): void {
   chart.element.hidden = all.length === 0 || !isChart;
   for (const one of switches)
     one.setAttribute('aria-pressed', String(one.id === `show-${isChart ? 'chart' : 'table'}`));
-  const counted =
-    rows.length === all.length ? say('layerCount', all.length) : say('layerCountOf', rows.length, all.length);
+  const counted = layersCounted(rows.length, all.length);
   // The same text set again would be read aloud again.
   if (count.textContent !== counted) count.textContent = counted;
   if (!view) return;

@@ -75,3 +75,9 @@ export function shortBytes(bytes: number): string {
   const value = bytes / 1000 ** power;
   return `${power === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${units[power]}`;
 }
+
+/** `21 layers`, `1 layer`, `3 of 21 layers`. */
+export function layersCounted(shown: number, all: number): string {
+  if (shown !== all) return say('layerCountOf', shown, all);
+  return all === 1 ? say('oneLayer') : say('layerCount', all);
+}

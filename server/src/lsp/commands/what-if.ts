@@ -5,7 +5,8 @@ import type { Engine } from '../../engine/index';
 import { formatName, parseWeightFormat, weightSchemeFor } from '../../engine/numerics/scheme';
 import type { LayerReport } from '../../protocol/reports';
 import type { WhatIfAnswer, WhatIfQuestion } from '../../protocol/views';
-import { isFloat, storedBytes } from '../../rules/model-view';
+import { storedBytes } from '../../rules/model-view';
+import { isFloat, storedAs } from '../../rules/stored-type';
 import { verdictOf } from '../../rules/verdict';
 import { editorWords, line } from '../../rules/words';
 import { pathOf } from '../convert';
@@ -28,7 +29,7 @@ export async function whatIf(
   const model = workspace.model(pathOf(question.modelUri));
   const layer = model.report?.layers.find(({ name }) => name === question.layer);
   if (!layer) return refused([...model.problems.map(line), editorWords.noSuchLayer(question.layer)]);
-  if (!isFloat(layer)) return refused([editorWords.storedAs(layer.dataType)]);
+  if (!isFloat(layer)) return refused([editorWords.storedAs(storedAs(layer))]);
   const asked = question.formats.slice(0, MAX_FORMATS).map((name) => ({ name, full: fullName(name, layer) }));
   const unknown = asked.filter(({ full }) => full === undefined);
   const problems = unknown.map(({ name }) =>

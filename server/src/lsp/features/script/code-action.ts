@@ -10,9 +10,9 @@ import {
 } from 'vscode-languageserver-types';
 import { clientCommands } from '../../../protocol/lsp-ext';
 import type { FixKind } from '../../../protocol/reports';
-import { isFloat } from '../../../rules/model-view';
 import type { RuledFinding } from '../../../rules/script/index';
 import type { ScriptEdit } from '../../../rules/script/script-rule';
+import { isFloat } from '../../../rules/stored-type';
 import { editorWords, fixTitles } from '../../../rules/words';
 import { scriptWords } from '../../../rules/words-script-editor';
 import { label } from '../../convert';

@@ -2,8 +2,8 @@
 import * as path from 'node:path';
 import { type InlayHint, InlayHintKind, type Range } from 'vscode-languageserver-types';
 import type { LayerReport } from '../../../protocol/reports';
-import { isFloat } from '../../../rules/model-view';
 import { decibels } from '../../../rules/numbers';
+import { isFloat } from '../../../rules/stored-type';
 import { verdictOf } from '../../../rules/verdict';
 import { scriptWords } from '../../../rules/words-script-editor';
 import { type TiedLayers, tiedCalls } from '../../script-layers';

@@ -1,0 +1,19 @@
+/** How a file stores the weight of a layer: as float, which can become something else, or as codes already. */
+import { dataTypeByName } from '../engine/base/dtype';
+import type { QuantizedLayerFacts } from '../protocol/quantized';
+import type { LayerReport } from '../protocol/reports';
+
+type Stored = Pick<LayerReport, 'dataType'> & {
+  readonly quantized?: Pick<QuantizedLayerFacts, 'weightBits' | 'weightSigned'>;
+};
+
+/** Codes of few bits are packed into bytes: their own type says more than that of the bytes. */
+export function storedAs({ dataType, quantized }: Stored): string {
+  if (!quantized || quantized.weightBits === 8) return dataType;
+  return `${quantized.weightSigned ? '' : 'u'}int${quantized.weightBits}`;
+}
+
+/** False for weights that are stored quantized: nothing is left to plan. Weight files have names of their own. */
+export function isFloat({ dataType }: LayerReport): boolean {
+  return dataTypeByName(dataType)?.kind === 'float' || /^B?F(8_.*|16|32|64)$/.test(dataType);
+}
