@@ -76,16 +76,26 @@ export class Table<R> {
       if (row !== undefined) this.options.onFocused?.(row);
     });
     let waiting = false;
-    const scrolled = () => {
+    let isResized = false;
+    const moved = () => {
       if (waiting) return;
       waiting = true;
       requestAnimationFrame(() => {
         waiting = false;
+        if (isResized) this.fixWidths();
+        isResized = false;
         this.renderRows(false);
       });
     };
-    window.addEventListener('scroll', scrolled, { passive: true });
-    window.addEventListener('resize', scrolled, { passive: true });
+    window.addEventListener('scroll', moved, { passive: true });
+    window.addEventListener(
+      'resize',
+      () => {
+        isResized = true;
+        moved();
+      },
+      { passive: true },
+    );
   }
 
   setContent(columns: readonly Column<R>[], rows: readonly R[]): void {
