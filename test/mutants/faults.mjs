@@ -124,8 +124,8 @@ export const faults = [
   {
     name: 'a histogram that grows forgets to merge bins',
     file: `${numerics}/stats.ts`,
-    from: 'const perRatio = 2 ** (this.exponent - exponent);',
-    to: 'const perRatio = 1;',
+    from: 'const shift = exponent - this.exponent;',
+    to: 'const shift = 0;',
     tests: [`${unit}/stats.test.ts`],
   },
   {
@@ -140,7 +140,7 @@ export const faults = [
     file: `${numerics}/ranges/histogram-error.ts`,
     from: 'if (power === 2) return count * distance * distance;',
     to: 'if (power === 2) return 0;',
-    tests: [`${unit}/ranges.test.ts`],
+    tests: [`${unit}/range-error-kernel.test.ts`],
   },
   {
     name: 'the divergence leaves out what a threshold clips',

@@ -86,7 +86,7 @@ describe('history of runs', () => {
     await workbench.tab('fashion_mobile.int8.onnx').waitFor();
     const page = await workbench.webview('#layers th[data-column="quantized:execution"]');
     const row = page.locator('#layers tbody tr[data-key]').first();
-    assert.match(await row.innerText(), /int8\.channel.*float △\s+another operator/s);
+    assert.match(await row.innerText(), /int8\.channel.*float △\s+only its weight/s);
     const reason = await row.locator('td span[title]').last().getAttribute('title');
     assert.match(reason ?? '', /\w+ \w+ \w+/, 'the reason is told in words');
     assert.ok(

@@ -76,9 +76,15 @@ export function unfusedLine(report: AnalysisReport): string {
   const { unfused, conversions } = report.quantization ?? {};
   if (!unfused || conversions === undefined) return '';
   const inBlocks = report.layers.some(({ quantized }) => quantized && executionOf(quantized) === 'blocks');
+  const alone = unfused.filter(({ reason }) => reason === 'weight-only').length;
+  const between = unfused.length - alone;
+  const parts = [
+    ...(between > 0 ? [`keeps ${between} operators in float between quantizers`] : []),
+    ...(alone > 0 ? [`computes ${alone} operators in float: only their weights are quantized`] : []),
+  ];
   const head =
-    unfused.length === 0
+    parts.length === 0
       ? `onnxruntime runs every quantized operator ${inBlocks ? 'in integers, or in blocks with a kernel of their own' : 'in integers'}`
-      : `onnxruntime keeps ${unfused.length} operators in float between quantizers`;
+      : `onnxruntime ${parts.join(' and ')}`;
   return `${head}; ${conversions} conversions of activations stay in its graph`;
 }

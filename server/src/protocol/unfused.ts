@@ -2,6 +2,8 @@
 export type UnfusedReason =
   | 'output-not-quantized'
   | 'input-not-quantized'
+  /** Neither input nor output is quantized: the file asks for the weight alone, and nothing failed. */
+  | 'weight-only'
   | 'weight-not-quantized'
   | 'bias-not-integer'
   | 'bias-scale'

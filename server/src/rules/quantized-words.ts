@@ -8,6 +8,7 @@ import { quote } from './quote';
 export const unfusedWords: Readonly<Record<UnfusedReason, string>> = {
   'output-not-quantized': 'its output is not quantized',
   'input-not-quantized': 'another operator stands between its input and the DequantizeLinear',
+  'weight-only': 'only its weight is quantized, as the file says',
   'weight-not-quantized': 'its weight is not quantized',
   'bias-not-integer': 'its bias is not int32 behind DequantizeLinear',
   'bias-scale': 'the scale of its bias is not input scale times weight scale',

@@ -291,6 +291,16 @@ describe('findings that depend on a runtime', () => {
   });
 });
 
+it('a layer whose weight alone is quantized, as the file says, is no fault', () => {
+  const told = (reason: 'weight-only' | 'input-not-quantized') =>
+    found(
+      'M23',
+      file([stored('a')], { unfused: [{ node: 'n', op: 'Conv', layer: 'a', reason }], conversions: 0 }),
+    );
+  expect(told('weight-only')).toEqual([]);
+  expect(told('input-not-quantized')).toHaveLength(1);
+});
+
 it('a file without faults has no findings of its own', () => {
   const own = new Set(cases.map(([code]) => code));
   const one = file([stored('a'), stored('b')], { target: 'ort-cpu', unfused: [], conversions: 2 });

@@ -45,8 +45,6 @@ export function fusionOf(
     const left = there.find((node) => !INTEGER_OPS.test(node.opType) && node.opType !== 'DequantizeLinear');
     if (integer || !left) continue;
     const reason = reasonOf(left, layer.weightInput);
-    // Neither its input nor its output is quantized: the file asks for the weight alone, and nothing failed to fuse.
-    if (reason === 'input-not-quantized' && outputOf(left).reason === 'output-not-quantized') continue;
     unfused.push({ node: layer.node.label, op: layer.node.opType, layer: layer.name, reason });
   }
   for (const node of model.graph.nodes) {
@@ -76,7 +74,10 @@ function reasonOf(node: Node, weightInput: number | undefined): UnfusedReason {
     value && index < 2 && index !== weightInput ? [value] : [],
   );
   const inputs = data.map((value) => codesType(value));
-  if (inputs.some((type) => type === undefined)) return 'input-not-quantized';
+  if (inputs.some((type) => type === undefined)) {
+    const isAlone = weightInput !== undefined && outputOf(node).reason === 'output-not-quantized';
+    return isAlone ? 'weight-only' : 'input-not-quantized';
+  }
   if (weightInput !== undefined) {
     const weight = dequantizerOf(node.input(weightInput));
     if (!weight) return 'weight-not-quantized';

@@ -21,6 +21,7 @@ export const m23: ModelRule<'M23'> = {
     const { unfused = [], conversions } = facts.report.quantization ?? {};
     const groups = new Map<string, UnfusedNode[]>();
     for (const one of unfused) {
+      if (one.reason === 'weight-only') continue;
       const key = `${one.op} ${one.reason}`;
       groups.set(key, [...(groups.get(key) ?? []), one]);
     }

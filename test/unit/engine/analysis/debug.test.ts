@@ -113,7 +113,7 @@ describe('fusion, as onnxruntime does it', () => {
       'one whose weight alone is quantized, as asked for',
       qdqConv({ floatInput: true, tail: [node('Identity', ['y'], ['z'])] }),
       false,
-      [],
+      ['weight-only'],
     ],
     [
       'one with a float input between quantizers',
