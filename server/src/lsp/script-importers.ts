@@ -3,6 +3,7 @@
  * layers whose lines stand here. Only texts are looked at, in the background; what an import means, the resolver tells.
  */
 import * as path from 'node:path';
+import { isInside } from './script-ties';
 import { pythonFiles } from './workspace-files';
 
 export interface ImportersHost {
@@ -38,15 +39,18 @@ export class Importers {
   async of(file: string, goOn: () => Promise<boolean>): Promise<readonly string[]> {
     const files = await this.files(file);
     const found = new Set<string>();
+    // Asking for the words looks at the disk: once, however many steps follow.
+    const words = new Map<string, ReadonlySet<string>>();
+    for (const one of files) {
+      if (!(await goOn())) return [];
+      if (one !== file) words.set(one, this.host.importWords(one));
+    }
     let targets: readonly string[] = [file];
     for (let step = 0; step < MAX_STEPS && targets.length > 0; step++) {
       const names = new Set(targets.map(moduleName));
       const importing: string[] = [];
-      for (const one of files) {
-        if (one === file || found.has(one)) continue;
-        if (!(await goOn())) return [];
-        const words = this.host.importWords(one);
-        if (![...names].some((name) => words.has(name))) continue;
+      for (const [one, imported] of words) {
+        if (found.has(one) || ![...names].some((name) => imported.has(name))) continue;
         found.add(one);
         importing.push(one);
         if (found.size >= MAX_IMPORTERS) return [...found];
@@ -62,7 +66,7 @@ export class Importers {
   }
 
   private async files(file: string): Promise<readonly string[]> {
-    const root = this.host.folders().find((folder) => isBelow(file, folder)) ?? path.dirname(file);
+    const root = this.host.folders().find((folder) => isInside(file, folder)) ?? path.dirname(file);
     if (this.listed?.root === root && performance.now() - this.listed.at < AGE) return this.listed.files;
     const files: string[] = [];
     for await (const one of pythonFiles([root], [], () => files.length < MAX_FILES)) files.push(one);
@@ -75,9 +79,4 @@ export class Importers {
 function moduleName(file: string): string {
   const name = path.basename(file, '.py');
   return name === '__init__' ? path.basename(path.dirname(file)) : name;
-}
-
-function isBelow(file: string, folder: string): boolean {
-  const way = path.relative(folder, file);
-  return way !== '' && !way.startsWith('..') && !path.isAbsolute(way);
 }

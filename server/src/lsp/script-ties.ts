@@ -152,7 +152,8 @@ export function modelsAround(
   return [...found].slice(0, MAX_FILES).filter((file) => sizeOf(file) <= maximumBytes);
 }
 
-function isInside(file: string, folder: string): boolean {
+/** True for a file in a folder or in one below it. */
+export function isInside(file: string, folder: string): boolean {
   const way = path.relative(folder, file);
   return way !== '' && !way.startsWith('..') && !path.isAbsolute(way);
 }
