@@ -259,6 +259,7 @@ describe('a script with its model', () => {
       expect(text).toContain('**head**');
       expect(text).toMatch(new RegExp(`^\\| int8 \\| .*${decibels(figure?.db)} [✓△✗]`, 'm'));
       expect(text).toMatch(/^\| weight \| tensor \| channel \|/m);
+      expect(text).not.toMatch(/\| *\|/);
       expect(text).toContain('Weights of small.onnx');
     }
   });

@@ -97,7 +97,7 @@ function shortTable(layer: LayerReport, model: ModelState): readonly string[] {
     [
       `| ${effectWords.weight} | ${scopes.join(' | ')} |`,
       `|---|${scopes.map(() => '--:|').join('')}`,
-      ...rows.map(({ bits, cells: all }) => `| int${bits} | ${all.map((cell) => cell ?? '').join(' | ')} |`),
+      ...rows.map(({ bits, cells: all }) => `| int${bits} | ${all.map((cell) => cell ?? '–').join(' | ')} |`),
     ].join('\n'),
   ];
 }
