@@ -3,9 +3,11 @@
  * missing; thresholds move it; comments silence it; a gain is stated only where it was measured.
  */
 import { describe, expect, it } from 'vitest';
+import { issue } from '../../../server/src/engine/base/issue';
 import { parseRecipe } from '../../../server/src/engine/format/recipe';
 import { findingFamilies, findingUrl } from '../../../server/src/protocol/families';
 import type { RemedyGain } from '../../../server/src/protocol/remedies';
+import type { AnalysisReport } from '../../../server/src/protocol/reports';
 import { examples } from '../../../server/src/rules/examples';
 import { modelRules } from '../../../server/src/rules/index';
 import { findingsOf } from '../../../server/src/rules/model-view';
@@ -88,6 +90,27 @@ describe('figures that are no measure', () => {
     const additivity = { ...w4a4.additivity, measured };
     const one = { ...rest, output: { w4a4: { ...w4a4, additivity } } };
     expect(ofCode('M27', { report: one })).toHaveLength(expected);
+  });
+});
+
+describe('M24', () => {
+  const { M24 } = cases;
+  const moved = (sqnr: number, issues: AnalysisReport['issues'] = []) => {
+    const { report: one = report(), recipe } = M24?.speaks ?? {};
+    const layers = one.layers.map((each) => ({ ...each, local: { w8a8: sqnr } }));
+    return ofCode('M24', { report: { ...one, layers, issues }, recipe });
+  };
+  it.each([
+    [19.9, 1],
+    [20, 0],
+    [54, 0],
+  ])('at a layer of %d dB: %d findings', (sqnr, expected) => expect(moved(sqnr)).toHaveLength(expected));
+  it.each([
+    ['this layer', 'a', 0],
+    ['another', 'b', 1],
+  ])('where the file has another weight in %s', (_, name, expected) => {
+    const differs = issue('weight-differs', { layer: name, sqnr: -3, transposed: true }, { layer: name });
+    expect(moved(12, [differs])).toHaveLength(expected);
   });
 });
 

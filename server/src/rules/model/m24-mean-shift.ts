@@ -2,6 +2,7 @@
 import { issue } from '../../engine/base/issue';
 import type { Gain } from '../../protocol/issues';
 import { type ModelRule, severityOf } from '../rule';
+import { goodFrom } from '../verdict';
 
 const thresholds = {
   shift: {
@@ -16,6 +17,12 @@ const thresholds = {
     maximum: 120,
     description: 'dB that the correction must gain at the layer, where that was measured',
   },
+  sqnr: {
+    default: goodFrom,
+    minimum: -120,
+    maximum: 120,
+    description: 'dB of the layer from which nothing needs to be corrected',
+  },
 } as const;
 
 export const m24: ModelRule<'M24', keyof typeof thresholds> = {
@@ -23,7 +30,7 @@ export const m24: ModelRule<'M24', keyof typeof thresholds> = {
   severity: 'warning',
   title: 'Quantization shifts the mean of a channel',
   documentation: {
-    trigger: `|E(ŷ − y)| of an output channel is more than ${thresholds.shift.default} times the standard deviation of y, at the layer's own output (local error), and correcting it gains at least ${thresholds.gain.default} dB there. Measured on data.`,
+    trigger: `|E(ŷ − y)| of an output channel is more than ${thresholds.shift.default} times the standard deviation of y, at the layer's own output (local error), and correcting it gains at least ${thresholds.gain.default} dB there. Measured on data. Silent at layers that keep ${thresholds.sqnr.default} dB, which is good without, and where a file multiplies with another weight.`,
     why: 'An error with a mean is not noise: it does not average out in the next layer, it moves every sample the same way. Layers with few weights per channel (depthwise) show it most.',
     remedy:
       'Bias correction: subtract the mean error from the bias. Exact, and free at inference; this program does not do it. What it offers is to keep the layer in float.',
@@ -35,13 +42,19 @@ export const m24: ModelRule<'M24', keyof typeof thresholds> = {
   fixes: ['keep-float'],
   check(facts, limits) {
     const { report } = facts;
+    const replaced = new Set(
+      report.issues.flatMap(({ code, anchor }) => (code === 'weight-differs' ? [anchor.layer] : [])),
+    );
     return report.layers.flatMap((layer) => {
+      // Another weight moves the mean, too; no bias is to blame.
+      if (replaced.has(layer.name)) return [];
       for (const [scheme, figures] of Object.entries(layer.metrics ?? {})) {
         const shift = figures.channelShift?.shift ?? Math.abs(figures.meanShift ?? 0);
         if (!(shift > limits.shift)) continue;
         const before = layer.local?.[scheme];
         const gain = figures.biasCorrectionGain;
         if (gain !== undefined && gain < limits.gain) continue;
+        if (typeof before === 'number' && before >= limits.sqnr) continue;
         const gains: readonly Gain[] =
           typeof before === 'number' && gain !== undefined
             ? [{ of: 'local', before, after: before + gain, data: report.data ?? undefined }]
