@@ -5,7 +5,7 @@ const families = {
   activations: ['M07', 'M14', 'M15', 'M18', 'M19', 'M20', 'M22', 'M24', 'M25', 'M26', 'M27'],
   graph: ['M03', 'M04', 'M05', 'M06', 'M12', 'M21'],
   execution: ['M08', 'M09', 'M10', 'M11', 'M23'],
-  recipe: ['R01', 'R02', 'R03', 'R04'],
+  recipe: ['R01', 'R02', 'R03', 'R04', 'R05'],
   'script-torch': [...numbered(1, 26), ...numbered(59, 67), ...numbered(79, 84)],
   'script-weight-only': [...numbered(27, 39), ...numbered(85, 90)],
   'script-export': [...numbered(40, 58), ...numbered(68, 78)],

@@ -257,6 +257,8 @@ export interface IssueFacts extends Readonly<Record<ScriptCode, ScriptFindingFac
   R02: { readonly match: string; readonly format: string; readonly reason: string };
   R03: { readonly match: string; readonly by: string };
   R04: { readonly model: string };
+  /** `match` is missing for the default: then no layer of the model is float. */
+  R05: { readonly match?: string; readonly layers: number; readonly storedAs: readonly string[] };
   // --- inference ---------------------------------------------------------------------------------------
   /** onnxruntime refuses the file as it was given. */
   'model-refused': { readonly reason: string };
@@ -400,6 +402,8 @@ export interface IssueFacts extends Readonly<Record<ScriptCode, ScriptFindingFac
     readonly bitsLost: number;
     /** The range stands in a file that is quantized already. */
     readonly inFile: boolean;
+    /** All layers of a plan that this holds for, the worst first, where there are several. */
+    readonly names?: readonly string[];
   };
   M16: Judged & {
     readonly depthwise: number;

@@ -94,4 +94,5 @@ export const examples: { readonly [C in keyof IssueFacts]?: IssueFacts[C] } = {
   R02: { match: 'fc', format: 'nf4', reason: 'analysis only in this version' },
   R03: { match: 'layer1.*', by: '*' },
   R04: { model: '../resnet20.onnx' },
+  R05: { match: 'layer3.*', layers: 6, storedAs: ['int8'] },
 };

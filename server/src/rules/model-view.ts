@@ -71,10 +71,10 @@ export function modelView(input: ViewInput): ModelView {
   const layers = report?.layers ?? [];
   const byLayer = new Map<string, string[]>();
   for (const one of found) {
-    if (one.anchor.layer === undefined) continue;
-    const codes = byLayer.get(one.anchor.layer) ?? [];
-    codes.push(one.code);
-    byLayer.set(one.anchor.layer, codes);
+    for (const name of layersOf(one)) {
+      const codes = byLayer.get(name) ?? [];
+      if (!codes.includes(one.code)) byLayer.set(name, [...codes, one.code]);
+    }
   }
   return {
     uri: input.uri,
@@ -95,6 +95,12 @@ export function modelView(input: ViewInput): ModelView {
     plannedBytes: recipe && report ? plannedBytes(report, recipe) : undefined,
     worstLayer: worstLayer(layers)?.name,
   };
+}
+
+/** The layer a finding stands at, and those it names beside that one. */
+function layersOf({ anchor, facts }: Issue): readonly string[] {
+  const own = anchor.layer === undefined ? [] : [anchor.layer];
+  return 'names' in facts && facts.names ? [...own, ...facts.names] : own;
 }
 
 /** The lowest figure of some layers, and what it is a figure of. */

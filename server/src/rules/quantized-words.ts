@@ -2,7 +2,7 @@
 import type { IssueFacts } from '../protocol/issues';
 import type { UnfusedReason } from '../protocol/unfused';
 import { decibels, percent, times } from './numbers';
-import { quote } from './quote';
+import { fewOf, quote } from './quote';
 
 /** Why an operator gets no integer kernel, as a noun clause. */
 export const unfusedWords: Readonly<Record<UnfusedReason, string>> = {
@@ -46,7 +46,7 @@ export const quantizedSentences: { readonly [C in Code]: (facts: IssueFacts[C]) 
     return `${parts.join(' and ')}. Requantize the bias with input scale × weight scale.`;
   },
   M23: (f) =>
-    `${f.names.length === 1 ? `this ${f.op} runs` : `${f.names.length} ${f.op} run`} in float between quantizers: ${unfusedWords[f.reason]}${f.names.length === 1 ? '' : ` (${f.names.slice(0, 4).join(', ')}${f.names.length > 4 ? ', …' : ''})`}.${f.conversions === undefined ? ' Keep it in float altogether.' : ` ${f.conversions} conversions stay in the graph.`}`,
+    `${f.names.length === 1 ? `this ${f.op} runs` : `${f.names.length} ${f.op} run`} in float between quantizers: ${unfusedWords[f.reason]}${f.names.length === 1 ? '' : ` (${fewOf(f.names)})`}.${f.conversions === undefined ? ' Keep it in float altogether.' : ` ${f.conversions} conversions stay in the graph.`}`,
   M28: (f) => blockWords(f),
 };
 
@@ -81,17 +81,27 @@ export function storedSpread(bitsLost: number, f: NonNullable<IssueFacts['M01'][
   const more = f.layers.length - 1;
   const others =
     more > 0
-      ? `; so in ${f.layers.length} of ${f.total} layers with one scale for the tensor (${f.layers.slice(0, 4).join(', ')}${f.layers.length > 4 ? ', …' : ''})`
+      ? `; so in ${f.layers.length} of ${f.total} layers with one scale for the tensor (${fewOf(f.layers)})`
       : '';
   return `under one scale for the tensor, ${f.narrow} of ${f.channels} channels use less than an eighth of the codes, and the median channel loses ${bitsLost.toFixed(1)} bits${others}. Use per-channel weights.`;
 }
 
 /** M13 of weights that hold one number. */
 export function placeholderWords({ value, layers }: NonNullable<IssueFacts['M13']['placeholder']>): string {
-  const more = layers.length - 1;
-  const others =
-    more > 0
-      ? `; so in ${layers.length} layers (${layers.slice(0, 4).join(', ')}${layers.length > 4 ? ', …' : ''})`
-      : '';
-  return `all weights are ${value === 0 ? 'zero' : `the same number (${value.toPrecision(3)})`}, a placeholder or a fixed filter${others}: errors of such weights say nothing. Put the trained weights into the file.`;
+  return `all weights are ${value === 0 ? 'zero' : `the same number (${value.toPrecision(3)})`}, a placeholder or a fixed filter${alike(layers)}: errors of such weights say nothing. Put the trained weights into the file.`;
+}
+
+/** The layers that the same holds for, this one among them. */
+export function alike(layers: readonly string[] = []): string {
+  return layers.length > 1 ? `; so in ${layers.length} layers (${fewOf(layers)})` : '';
+}
+
+/** A recipe that plans what the file holds already. */
+export function storedAlready({ match, layers, storedAs }: IssueFacts['R05']): string {
+  const how = `stored quantized already (${fewOf(storedAs)})`;
+  const next = 'Write the recipe for the float original.';
+  if (match === undefined)
+    return `${layers === 1 ? 'the only layer' : `all ${layers} layers`} of the model ${layers === 1 ? 'is' : 'are'} ${how}: nothing is left to plan. ${next}`;
+  const what = layers === 1 ? 'a layer that is' : `${layers} layers that are`;
+  return `${quote(match)} is about ${what} ${how}: the rule has no effect. ${next}`;
 }

@@ -14,3 +14,8 @@ export function oneLine(text: string): string {
     (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`,
   );
 }
+
+/** The first few names of many. */
+export function fewOf(names: readonly string[]): string {
+  return `${names.slice(0, 4).join(', ')}${names.length > 4 ? ', …' : ''}`;
+}

@@ -3,7 +3,7 @@ import type { Severity } from '../protocol/issues';
 import type { ModelRule } from './rule';
 
 export interface RecipeFinding {
-  readonly code: 'R01' | 'R02' | 'R03' | 'R04';
+  readonly code: 'R01' | 'R02' | 'R03' | 'R04' | 'R05';
   readonly severity: Severity;
   readonly title: string;
   readonly documentation: ModelRule['documentation'];
@@ -57,6 +57,19 @@ export const recipeFindings: readonly RecipeFinding[] = [
       why: 'Nothing can be checked, measured or quantized.',
       remedy: 'Correct the path; it is relative to the recipe, not to the working directory.',
       source: 'Recipe reference.',
+    },
+  },
+  {
+    code: 'R05',
+    severity: 'warning',
+    title: 'A rule is about layers that are quantized already',
+    documentation: {
+      trigger:
+        'Every layer that a rule decides about is stored quantized in the file, or every layer of the model is, which is told at the default.',
+      why: 'Codes and scales of the file stay as they are: nothing can be planned for such weights. `quantize` refuses a format for them, and keeping them in float does not bring the float weights back.',
+      remedy:
+        'Write the recipe for the float original. To see what the quantized file costs, compare it with its original.',
+      source: 'QuantizeLinear, DequantizeLinear and MatMulNBits store codes in place of weights.',
     },
   },
 ];

@@ -2,13 +2,14 @@
 import { issue } from '../engine/base/issue';
 import type { Outcome } from '../engine/base/outcome';
 import type { ParsedRecipe, Recipe, RecipeSpans, Span } from '../engine/format/recipe';
-import { shadowedRules, unmatchedRules } from '../engine/format/recipe-match';
+import { matchLayer, shadowedRules, unmatchedRules } from '../engine/format/recipe-match';
 import { isAvailable, methodIssue } from '../engine/methods/available';
 import { createEstimator } from '../engine/numerics/ranges';
 import { parseWeightFormat } from '../engine/numerics/scheme';
 import type { Issue } from '../protocol/issues';
-import type { AnalysisReport } from '../protocol/reports';
+import type { AnalysisReport, LayerReport } from '../protocol/reports';
 import { withoutIgnored } from './ignored';
+import { isFloat, storedAs } from './stored-type';
 
 /**
  * @param inspect headers of the model the recipe names, by the path written there.
@@ -65,7 +66,27 @@ function allIssues(
     const span = spans.rules[index]?.properties.weights?.value;
     issues.push(...formatIssues(rule.match, rule.weights, span));
   });
+  issues.push(...storedIssues(recipe, spans, model.value.layers));
   return issues;
+}
+
+/** R05 for rules that decide about stored codes only; once at the default where the model holds nothing else. */
+function storedIssues(recipe: Recipe, spans: RecipeSpans, layers: readonly LayerReport[]): readonly Issue[] {
+  const stored = layers.filter((layer) => !isFloat(layer));
+  const facts = (of: readonly LayerReport[]) => ({
+    layers: of.length,
+    storedAs: [...new Set(of.map(storedAs))],
+  });
+  if (stored.length > 0 && stored.length === layers.length) {
+    const span = (spans.values.get('default.weights') ?? spans.values.get('model'))?.value;
+    return [issue('R05', facts(stored), { span }, 'warning')];
+  }
+  const decisive = layers.map(({ name }) => matchLayer(recipe, name));
+  return recipe.layers.flatMap(({ match }, index) => {
+    const own = layers.filter((_, at) => decisive[at] === index);
+    if (own.length === 0 || own.some(isFloat)) return [];
+    return [issue('R05', { match, ...facts(own) }, { span: spans.rules[index]?.match }, 'warning')];
+  });
 }
 
 /** What the default and the data ask for and this version cannot do: `quantize` would refuse it. */

@@ -9,7 +9,14 @@ import type { Effect, Verdict } from '../protocol/views';
 import { fileSentences } from './file-words';
 import { ruleOf } from './index';
 import { decibels, percent, times } from './numbers';
-import { executionWords, placeholderWords, quantizedSentences, storedSpread } from './quantized-words';
+import {
+  alike,
+  executionWords,
+  placeholderWords,
+  quantizedSentences,
+  storedAlready,
+  storedSpread,
+} from './quantized-words';
 import { oneLine, quote } from './quote';
 import { helps, WORTHWHILE } from './remedies';
 
@@ -108,6 +115,7 @@ const sentences: { readonly [C in IssueCode]: Sentence<C> } = {
     `${quote(match)}: ${format} cannot be exported (${reason}).${reason.endsWith('not in float32') ? ' Convert the model to float32 first, or quantize weights only (int4.group32).' : ''}`,
   R03: ({ match, by }) =>
     `${quote(match)} has no effect: every layer it matches is decided by the later rule ${quote(by)}.`,
+  R05: (f) => storedAlready(f),
   R04: ({ model }) => `the recipe's model ${quote(model)} does not exist. Paths are relative to the recipe.`,
 
   'model-refused': ({ reason }) =>
@@ -177,7 +185,7 @@ const sentences: { readonly [C in IssueCode]: Sentence<C> } = {
       : `${cause} ${advice('Estimate ranges by mse', f.gains)}`;
   },
   M15: (f) =>
-    `${f.inFile ? 'only ' : ''}${Math.round(f.effectiveLevels)} of ${f.levels} levels ${f.inFile ? 'of its activation occur' : 'do the work'}: ${bits(f.bitsLost)} wasted. ` +
+    `${f.inFile ? 'only ' : ''}${Math.round(f.effectiveLevels)} of ${f.levels} levels ${f.inFile ? 'of its activation occur' : 'do the work'}: ${bits(f.bitsLost)} wasted${alike(f.names)}. ` +
     advice(
       f.inFile
         ? 'The range fits other data or other preprocessing; calibrate again'
@@ -338,6 +346,7 @@ export const fixTitles: Readonly<Record<FixKind, string>> = {
   'fold-batchnorm': 'Fold BatchNormalization',
   'weights-8-bit': 'Use 8-bit weights',
   'activations-8-bit': 'Use 8-bit activations',
+  'activations-16-bit': 'Use 16-bit activations',
   'asymmetric-activations': 'Use asymmetric activations',
   'estimator-mse': 'Estimate ranges by mse',
 };

@@ -284,6 +284,14 @@ describe('what a finding offers', () => {
     expect(questionsFor(found({ report: poor }), 'mse')).toEqual([]);
     expect(questionsFor(found({ report: poor }), 'min-max')).toEqual([{ fix: 'estimator-mse' }]);
   });
+  it('is one finding for all layers that use few levels, told at the one that loses most', () => {
+    const few = (name: string, effectiveLevels: number) =>
+      layer(name, { activation: { ...activation, effectiveLevels } });
+    const layers = report(few('a', 30), few('b', 16), few('c', 20), layer('d'));
+    expect(ofCode('M15', { report: layers, recipe: planned('min-max') }).map(line)).toEqual([
+      'b: 16 of 256 levels do the work: 4.0 bits wasted; so in 3 layers (b, c, a). Estimate ranges by mse.',
+    ]);
+  });
   it('is said: ranges are estimated by error already', () => {
     const said = found({ report: poor, recipe: planned('mse') }).map(line);
     expect(said).toEqual([

@@ -59,6 +59,26 @@ describe('a weight that is stored quantized', () => {
   });
 });
 
+describe('a finding about several layers', () => {
+  it('is marked at each of them, once', () => {
+    const activation = {
+      tensor: 'x',
+      min: 0,
+      max: 4,
+      mean: 1,
+      std: 1,
+      p9999: 4,
+      clippedShare: 0,
+      levels: 256,
+      rangeVariation: 0,
+    };
+    const few = (name: string, effectiveLevels: number) =>
+      layer(name, { activation: { ...activation, effectiveLevels } });
+    const { layers } = view(few('a', 20), layer('b'), few('c', 16));
+    expect(layers.map(({ findings }) => findings)).toEqual([['M15'], [], ['M15']]);
+  });
+});
+
 describe('the worst figure', () => {
   const weight = (db: number): Partial<LayerReport> => ({ weightSqnr: { 'int8.channel': db } });
   const check = (layers: readonly LayerReport[], isRunning: boolean, expected: string | undefined) => {

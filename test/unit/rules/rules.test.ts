@@ -190,6 +190,31 @@ describe('what a recipe asks for and this version cannot do', () => {
   ])('%s', (text, expected) => expect(known(text)).toEqual(expected));
 });
 
+describe('a recipe on layers that are quantized already', () => {
+  const codes = (name: string) => layer(name, { dataType: 'int8' });
+  const told = (text: string, ...layers: readonly LayerReport[]) =>
+    recipeIssues(parseRecipe(text), () => ({ value: report(...layers), issues: [] })).map(
+      (one) =>
+        `${one.severity} ${one.code} ${one.anchor.span === undefined ? 'nowhere' : text.slice(...one.anchor.span)}: ${line(one)}`,
+    );
+  const rules =
+    '{"model": "m.onnx", "layers": [{"match": "a*", "weights": "int4"}, {"match": "a2", "keep": "float"}]}';
+
+  it('is told of each rule that has nothing else to decide about', () =>
+    expect(told(rules, codes('a1'), codes('a2'), layer('b'))).toEqual([
+      'warning R05 "a*": "a*" is about a layer that is stored quantized already (int8): the rule has no effect. Write the recipe for the float original.',
+      'warning R05 "a2": "a2" is about a layer that is stored quantized already (int8): the rule has no effect. Write the recipe for the float original.',
+    ]));
+  it('is fine where a rule decides about a float layer too', () =>
+    expect(told(rules, codes('a1'), layer('a2'), layer('a3'))).toEqual([]));
+  it('is told once, at the default, of a model that holds nothing else', () =>
+    expect(
+      told('{"model": "m.onnx", "default": {"weights": "int8.channel"}}', codes('a'), codes('b')),
+    ).toEqual([
+      'warning R05 "int8.channel": all 2 layers of the model are stored quantized already (int8): nothing is left to plan. Write the recipe for the float original.',
+    ]));
+});
+
 describe('predicted bytes', () => {
   const plan = (text: string) => parseRecipe(text).recipe ?? { default: {}, layers: [], methods: [] };
 
