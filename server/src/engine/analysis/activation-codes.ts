@@ -163,12 +163,9 @@ class CodeCounter {
     // An operator that quantizes inside shows the real numbers it reads, which are no codes.
     if (!ArrayBuffer.isView(data) || (real && quantizer.bits >= 8)) return;
     if (data instanceof BigInt64Array || data instanceof BigUint64Array) return;
-    const codes: ArrayLike<number> = data as ArrayLike<number>;
-    for (let index = 0; index < codes.length; index++) {
-      const at = (codes[index] ?? 0) - lowest;
-      counts[at] = (counts[at] ?? 0) + 1;
-    }
-    this.total += codes.length;
+    if (data instanceof Uint8Array || data instanceof Int8Array) countBytes(data, lowest, counts);
+    else countCodesOf(data as ArrayLike<number>, lowest, counts);
+    this.total += data.length;
     if (outside !== undefined) this.outside = (this.outside ?? 0) + outside;
   }
 
@@ -213,6 +210,30 @@ class CodeCounter {
     const { producer } = this.value;
     const real = producer?.opType === 'QuantizeLinear' ? producer.input(0) : undefined;
     return real?.name ?? this.value.name;
+  }
+}
+
+function countCodesOf(codes: ArrayLike<number>, lowest: number, counts: Float64Array): void {
+  for (let index = 0; index < codes.length; index++) {
+    const at = (codes[index] ?? 0) - lowest;
+    counts[at] = (counts[at] ?? 0) + 1;
+  }
+}
+
+/**
+ * The same for whole bytes, most of what there is. Neighbours are often equal, and a count that was just written cannot
+ * be read at once: two tables in turn.
+ */
+function countBytes(codes: Uint8Array | Int8Array, lowest: number, counts: Float64Array): void {
+  const bytes = new Uint8Array(codes.buffer, codes.byteOffset, codes.length);
+  const tables = new Uint32Array(512);
+  for (let index = 0; index < bytes.length; index++) {
+    const at = ((index & 1) << 8) | (bytes[index] ?? 0);
+    tables[at] = (tables[at] ?? 0) + 1;
+  }
+  for (let byte = 0; byte < 256; byte++) {
+    const at = (lowest < 0 ? (byte << 24) >> 24 : byte) - lowest;
+    if (at < counts.length) counts[at] = (counts[at] ?? 0) + (tables[byte] ?? 0) + (tables[byte | 256] ?? 0);
   }
 }
 

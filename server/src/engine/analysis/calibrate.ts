@@ -57,6 +57,8 @@ export interface CalibrateInput {
   readonly untilStable?: boolean;
   /** Where an earlier calibration stopped; of another model, other data or options it is refused: `ranges-stale`. */
   readonly resume?: CalibrationState;
+  /** False leaves fingerprints empty: ranges that nobody keeps need none, and hashing a large model takes a while. */
+  readonly fingerprints?: boolean;
   /** Gets the state from time to time, and when cancelled; made only when it is called. */
   readonly keep?: (state: () => CalibrationState) => void;
 }
@@ -232,7 +234,7 @@ class Calibration {
       this.keepState();
       if (this.stable) break;
     }
-    if (this.stable && this.header) {
+    if (this.stable && this.header?.data.fingerprint) {
       const fingerprint = await this.feeds.fingerprint(signal, this.samples);
       this.header = { ...this.header, data: { ...this.header.data, fingerprint } };
     }
@@ -430,10 +432,11 @@ class Calibration {
   private async fingerprints(
     noData: 'batch-norm' | 'noise' | undefined,
   ): Promise<Pick<RangesFile, 'model' | 'data'>> {
-    const { open, data, signal } = this.input;
-    const fingerprint = await this.feeds.fingerprint(signal);
+    const { open, data, signal, fingerprints = true } = this.input;
+    const fingerprint = fingerprints ? await this.feeds.fingerprint(signal) : '';
+    const model = fingerprints ? await modelFileFingerprint(open, signal) : '';
     return {
-      model: { path: open.path, fingerprint: await modelFileFingerprint(open, signal) },
+      model: { path: open.path, fingerprint: model },
       data: { source: data.source, fingerprint, samples: 0, ...(noData ? { noData } : {}) },
     };
   }

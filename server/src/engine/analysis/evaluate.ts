@@ -5,7 +5,8 @@ import { issue } from '../base/issue';
 import { fail, type Outcome, ok } from '../base/outcome';
 import type { ProgressSink } from '../base/progress';
 import type { Feeds } from '../runtime/feeds';
-import type { RuntimeTensor, Session } from '../runtime/ort';
+import type { Session } from '../runtime/ort';
+import { ordered } from './agreement';
 import { AccuracyScorer, AgreementScorer } from './scorers';
 
 export interface EvaluateInput {
@@ -63,12 +64,4 @@ export async function evaluate(input: EvaluateInput): Promise<Outcome<Evaluation
     input.partial?.(report());
   }
   return ok(report());
-}
-
-/** Outputs in the session's order. */
-function ordered(
-  session: Session,
-  outputs: Readonly<Record<string, RuntimeTensor>>,
-): readonly (RuntimeTensor | undefined)[] {
-  return session.outputs.map(({ name }) => outputs[name]);
 }

@@ -3,12 +3,12 @@ import { checkpoint } from '../base/cancel';
 import type { Feeds } from '../runtime/feeds';
 import type { Session } from '../runtime/ort';
 
-const WARM_UP = 3;
+const WARM_UP = 2;
 const FEWEST_RUNS = 5;
 /** The median of more says nothing new: of quick networks thousands would fit into the budget. */
-const MOST_RUNS = 41;
+const MOST_RUNS = 21;
 /** Milliseconds spent on one model. */
-const BUDGET = 400;
+const BUDGET = 150;
 
 export interface Latency {
   /** Milliseconds, median of the runs. */

@@ -2,8 +2,9 @@
 import type { Decibel } from '../../protocol/reports';
 import { DataTypeCode, dataTypeByCode } from '../base/dtype';
 import type { Model, Node, Value } from '../graph/ir';
-import { type Layer, listLayers } from '../graph/layers';
+import { inputChannels, type Layer, listLayers } from '../graph/layers';
 import { opFacts } from '../graph/ops';
+import type { ChannelPlace } from './comparisons';
 import { expandQOperators } from './expand-qoperator';
 import { integerSums, rescalingOf } from './integer-scales';
 import { type MatchLayer, matchByPlace, matchLayers } from './match-layers';
@@ -52,14 +53,31 @@ export interface LayerTwins {
   readonly quantized: Layer;
 }
 
-/** Pairs of two models that only share their origin, found by graph and weights. */
-export function matchedPairs(float: Model, quantized: Model): FoundPairs {
+/** Positions of layers that belong together: those with the same weight, and those in the same place with another one. */
+export interface Matching {
+  readonly matched: readonly Positions[];
+  readonly placed: readonly Positions[];
+}
+
+interface Positions {
+  readonly float: number;
+  readonly quantized: number;
+}
+
+/**
+ * Pairs of two models that only share their origin, found by graph and weights.
+ * @param known what was found for other copies of the same two models: it takes reading all of their weights.
+ */
+export function matchedPairs(
+  float: Model,
+  quantized: Model,
+  known?: Matching,
+): FoundPairs & { readonly matching: Matching } {
   const dequantizers = expandQOperators(quantized);
   const ours = listLayers(float).filter((layer) => layer.node.graph === float.graph);
   const theirs = listLayers(quantized).filter((layer) => layer.node.graph === quantized.graph);
-  const [ourFacts, theirFacts] = [ours.map(describe), theirs.map(describe)];
-  const matched = matchLayers(ourFacts, theirFacts);
-  const placed = matchByPlace(ourFacts, theirFacts, matched);
+  const matching = known ?? matchingOf(ours, theirs);
+  const { matched, placed } = matching;
   const found = [...matched, ...placed].sort((left, right) => left.float - right.float);
   const strangers = new Set(placed.map(({ float: at }) => ours[at]));
   const pairs: LayerPair[] = [];
@@ -81,11 +99,18 @@ export function matchedPairs(float: Model, quantized: Model): FoundPairs {
   }
   const names = new Set(pairs.map((pair) => pair.name));
   return {
+    matching,
     pairs,
     twins,
     unmatched: ours.map((layer) => layer.name).filter((name) => !names.has(name)),
     differing: twins.filter((twin) => strangers.has(twin.float)).map(differentWeight),
   };
+}
+
+function matchingOf(ours: readonly Layer[], theirs: readonly Layer[]): Matching {
+  const [ourFacts, theirFacts] = [ours.map(describe), theirs.map(describe)];
+  const matched = matchLayers(ourFacts, theirFacts);
+  return { matched, placed: matchByPlace(ourFacts, theirFacts, matched) };
 }
 
 function differentWeight({ name, float, quantized }: LayerTwins): DifferentWeight {
@@ -174,16 +199,25 @@ function chainPair(
 }
 
 /** Name, channels and type of a float layer. */
-function pairFacts(layer: Layer): Pick<LayerPair, 'name' | 'channels' | 'single'> {
-  const { name, op, shape, channelAxis, weightInput, tensor } = layer;
+function pairFacts(layer: Layer): Pick<LayerPair, 'name' | 'channels' | 'inputs' | 'single'> {
+  const { shape, channelAxis, tensor } = layer;
   const casts = layer.through.some((node) => node.opType === 'Cast');
-  const facts = { name, single: tensor.dataType === DataTypeCode.float && !casts };
   const count = shape[channelAxis];
-  // A constant on the left has its channels before the last axis.
-  const place = convolutions.has(op) ? 'second' : products.has(op) && weightInput === 1 ? 'last' : undefined;
+  const place = placeOf(layer);
+  const facts = {
+    name: layer.name,
+    single: tensor.dataType === DataTypeCode.float && !casts,
+    ...(place === undefined ? {} : { inputs: { place, count: inputChannels(layer) } }),
+  };
   return place === undefined || !count || (place === 'last' && channelAxis !== lastOf(layer))
     ? facts
     : { ...facts, channels: { place, count } };
+}
+
+/** A constant on the left has its channels before the last axis. */
+function placeOf({ op, weightInput }: Layer): ChannelPlace | undefined {
+  if (convolutions.has(op)) return 'second';
+  return products.has(op) && weightInput === 1 ? 'last' : undefined;
 }
 
 /** Types of both where they differ; the indices of a lookup have none. */

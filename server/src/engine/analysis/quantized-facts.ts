@@ -97,7 +97,7 @@ type CodeFacts = Pick<
 
 function codeFacts(weight: QuantizedWeight, layer: Layer, input: ActivationQuantizer | undefined): CodeFacts {
   const peak = activationPeak(input);
-  const { channels, perChannel, bits, signed, zeroPoints, defaultZero } = weight;
+  const { channels, perChannel, bits, signed } = weight;
   const lowest = signed ? -(2 ** (bits - 1)) : 0;
   const counts = new Float64Array(2 ** bits);
   const reaches = new Float64Array(channels);
@@ -108,25 +108,11 @@ function codeFacts(weight: QuantizedWeight, layer: Layer, input: ActivationQuant
   let pairSumPeak = 0;
   for (let channel = 0; channel < channels; channel++) {
     weight.read(channel, codes, parameters);
-    let sum = 0;
-    let reach = 0;
-    for (let k = 0; k < perChannel; k++) {
-      const code = codes[k] ?? 0;
-      const at = code - lowest;
-      counts[at] = (counts[at] ?? 0) + 1;
-      const parameter = parameters[k] ?? 0;
-      const zero = zeroPoints ? (zeroPoints[parameter] ?? zeroPoints[0] ?? 0) : defaultZero;
-      const distance = Math.abs(code - zero);
-      sum += distance;
-      if (distance > reach) reach = distance;
-    }
+    count(codes, lowest, counts);
+    const { sum, reach } = distancesFromZero(weight, channel, codes, parameters);
     if (sum * peak > accumulatorPeak) accumulatorPeak = sum * peak;
     reaches[channel] = reach;
-    if (!order) continue;
-    for (let k = 0; k + 1 < perChannel; k++) {
-      const both = pairSum(codes[order[k] ?? 0] ?? 0, codes[order[k + 1] ?? 0] ?? 0);
-      if (both > pairSumPeak) pairSumPeak = both;
-    }
+    if (order) pairSumPeak = Math.max(pairSumPeak, largestPairSum(codes, order));
   }
   const { used, levels, low, high } = occupation(counts, lowest);
   const total = channels * perChannel;
@@ -143,6 +129,54 @@ function codeFacts(weight: QuantizedWeight, layer: Layer, input: ActivationQuant
     ...(order ? { pairSumPeak } : {}),
     reach: reachOf(reaches, 2 ** (bits - 1)),
   };
+}
+
+function count(codes: Int32Array, lowest: number, counts: Float64Array): void {
+  for (let k = 0; k < codes.length; k++) {
+    const at = (codes[k] ?? 0) - lowest;
+    counts[at] = (counts[at] ?? 0) + 1;
+  }
+}
+
+/** Sum and maximum of |code − zero point| in a channel. */
+function distancesFromZero(
+  { scaleOf, zeroPoints, defaultZero }: QuantizedWeight,
+  channel: number,
+  codes: Int32Array,
+  parameters: Int32Array,
+): { readonly sum: number; readonly reach: number } {
+  const zeroAt = (parameter: number) =>
+    zeroPoints ? (zeroPoints[parameter] ?? zeroPoints[0] ?? 0) : defaultZero;
+  if (scaleOf) return distancesFrom(zeroAt(scaleOf(channel)), codes);
+  let sum = 0;
+  let reach = 0;
+  for (let k = 0; k < codes.length; k++) {
+    const distance = Math.abs((codes[k] ?? 0) - zeroAt(parameters[k] ?? 0));
+    sum += distance;
+    if (distance > reach) reach = distance;
+  }
+  return { sum, reach };
+}
+
+function distancesFrom(zero: number, codes: Int32Array): { readonly sum: number; readonly reach: number } {
+  let sum = 0;
+  let reach = 0;
+  for (let k = 0; k < codes.length; k++) {
+    const distance = Math.abs((codes[k] ?? 0) - zero);
+    sum += distance;
+    if (distance > reach) reach = distance;
+  }
+  return { sum, reach };
+}
+
+/** Largest sum of two products that a kernel adds in 16 bits, over neighbours in this order. */
+function largestPairSum(codes: Int32Array, order: Int32Array): number {
+  let largest = 0;
+  for (let k = 0; k + 1 < order.length; k++) {
+    const both = pairSum(codes[order[k] ?? 0] ?? 0, codes[order[k + 1] ?? 0] ?? 0);
+    if (both > largest) largest = both;
+  }
+  return largest;
 }
 
 /** Codes that occur, exp of their entropy, and the outermost ones. */

@@ -30,6 +30,8 @@ export interface QuantizedWeight {
   readonly zeroPoints: ArrayLike<number> | undefined;
   /** Zero point where none is stored: 0, or the middle of MatMulNBits codes. */
   readonly defaultZero: number;
+  /** Position of the scale that a whole channel shares; missing where scales may differ within one. */
+  readonly scaleOf?: (channel: number) => number;
   /** Writes the codes of a channel into `codes` and the positions of their scales into `parameters`. */
   read(channel: number, codes: Int32Array, parameters: Int32Array): void;
 }
@@ -66,14 +68,14 @@ export function quantizedWeight(layer: Layer): QuantizedWeight | undefined {
   const scales = scaleAt === undefined ? weightScale(layer.node) : floats(layer.node.input(scaleAt)?.tensor);
   if (!scales || (scaleAt !== undefined && scales.length === 0)) return undefined;
   const zeros = layer.node.input(zeroAt)?.tensor;
+  const scaleOf = (channel: number) => (scales.length > 1 ? channel : 0);
   return {
     ...common(layer, type, own.form, scales.length > 1 ? 'channel' : 'tensor'),
     groupSize: undefined,
     scales,
     zeroPoints: floats(zeros),
-    read: reader(made.toStored(codes), channelView(layer.shape, layer.channelAxis), (channel) =>
-      scales.length > 1 ? channel : 0,
-    ),
+    scaleOf,
+    read: reader(made.toStored(codes), channelView(layer.shape, layer.channelAxis), scaleOf),
   };
 }
 
@@ -107,6 +109,16 @@ function dequantizedWeight(layer: Layer, made: MadeCodes, node: Node): Quantized
     const view = channelView(layer.shape, layer.channelAxis);
     const granularity = scales.length === 1 ? 'tensor' : block > 0 ? 'group' : 'channel';
     const stored = made.toStored(codes);
+    const scaleOf = sharedScale(layer, node, made, scales.length);
+    if (scaleOf) {
+      return {
+        ...common(layer, type, 'qdq', granularity),
+        ...rest,
+        groupSize: undefined,
+        scaleOf,
+        read: reader(stored, view, scaleOf),
+      };
+    }
     const moved =
       scales.length > 1 && stored !== codes
         ? made.toStored(Float64Array.from({ length: codes.length }, (_, at) => parameter(at)))
@@ -118,10 +130,7 @@ function dequantizedWeight(layer: Layer, made: MadeCodes, node: Node): Quantized
       groupSize: granularity === 'group' ? block : undefined,
       read: (channel, into, parameters) => {
         copyChannel(stored, view, channel, into);
-        if (scales.length === 1) parameters.fill(0);
-        else
-          for (let k = 0; k < view.perChannel; k++)
-            parameters[k] = parameterAt(elementIndex(view, channel, k));
+        for (let k = 0; k < view.perChannel; k++) parameters[k] = parameterAt(elementIndex(view, channel, k));
       },
     };
   }
@@ -154,22 +163,49 @@ function dequantizedWeight(layer: Layer, made: MadeCodes, node: Node): Quantized
   };
 }
 
+/**
+ * One scale for all, or one per output channel of codes that lie as the layer reads them: known without asking every
+ * element. `undefined` for blocks, scales along other axes and codes that are moved.
+ */
+function sharedScale(
+  layer: Layer,
+  node: Node,
+  { codes, shape, toStored }: MadeCodes,
+  count: number,
+): QuantizedWeight['scaleOf'] {
+  if (node.int('block_size', 0) > 0) return undefined;
+  if (count === 1) return () => 0;
+  const axis = node.int('axis', 1);
+  const along = axis < 0 ? axis + shape.length : axis;
+  const asRead = toStored(codes) === codes && shape.every((size, at) => size === layer.shape[at]);
+  return asRead && along === layer.channelAxis && count === shape[along] ? (channel) => channel : undefined;
+}
+
 /** (code − zero point) · scale of every element, output channel first. A weight without known scale keeps scale 1. */
 export function dequantized(weight: QuantizedWeight): Float32Array {
   const { channels, perChannel, scales, zeroPoints, defaultZero } = weight;
   const values = new Float32Array(channels * perChannel);
   const codes = new Int32Array(perChannel);
   const parameters = new Int32Array(perChannel);
-  for (let channel = 0, at = 0; channel < channels; channel++) {
+  const zeroAt = (parameter: number) =>
+    zeroPoints ? (zeroPoints[parameter] ?? zeroPoints[0] ?? 0) : defaultZero;
+  const scaleAt = (parameter: number) => (scales.length === 0 ? 1 : (scales[parameter] ?? 0));
+  for (let channel = 0; channel < channels; channel++) {
     weight.read(channel, codes, parameters);
-    for (let k = 0; k < perChannel; k++, at++) {
-      const parameter = parameters[k] ?? 0;
-      const zero = zeroPoints ? (zeroPoints[parameter] ?? zeroPoints[0] ?? 0) : defaultZero;
-      const scale = scales.length === 0 ? 1 : (scales[parameter] ?? 0);
-      values[at] = ((codes[k] ?? 0) - zero) * scale;
-    }
+    const target = values.subarray(channel * perChannel, (channel + 1) * perChannel);
+    const shared = weight.scaleOf?.(channel);
+    if (shared !== undefined) scaled(codes, zeroAt(shared), scaleAt(shared), target);
+    else
+      for (let k = 0; k < perChannel; k++) {
+        const parameter = parameters[k] ?? 0;
+        target[k] = ((codes[k] ?? 0) - zeroAt(parameter)) * scaleAt(parameter);
+      }
   }
   return values;
+}
+
+function scaled(codes: Int32Array, zero: number, scale: number, target: Float32Array): void {
+  for (let k = 0; k < target.length; k++) target[k] = ((codes[k] ?? 0) - zero) * scale;
 }
 
 /** Reads whole channels of codes whose scale is one for the tensor or one per channel. */

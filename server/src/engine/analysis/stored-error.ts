@@ -24,15 +24,10 @@ export function storedError(float: Layer, stored: Layer): StoredError | undefine
   const channels = float.shape[float.channelAxis] ?? 0;
   if (!exact || !real || exact.length !== real.length || channels === 0) return undefined;
   const size = exact.length / channels;
-  const sums = Array.from({ length: channels }, () => ({ signal: 0, noise: 0, peak: 0 }));
-  for (const [channel, sum] of sums.entries()) {
-    for (let at = channel * size; at < (channel + 1) * size; at++) {
-      const x = exact[at] ?? 0;
-      sum.signal += x * x;
-      sum.noise += (x - (real[at] ?? 0)) ** 2;
-      sum.peak = Math.max(sum.peak, Math.abs(x));
-    }
-  }
+  const sums = Array.from({ length: channels }, (_, channel) => {
+    const [from, to] = [channel * size, (channel + 1) * size];
+    return channelSums(exact.subarray(from, to), real.subarray(from, to));
+  });
   const peaks = sums.map(({ peak }) => peak).sort((one, other) => one - other);
   const least = (peaks[channels >> 1] ?? 0) / INACTIVE_RATIO;
   let worst: { channel: number; sqnr: number } | undefined;
@@ -43,4 +38,18 @@ export function storedError(float: Layer, stored: Layer): StoredError | undefine
   const signal = sums.reduce((all, sum) => all + sum.signal, 0);
   const noise = sums.reduce((all, sum) => all + sum.noise, 0);
   return { weightSqnr: sqnr({ signal, noise }), ...(worst ? { worstChannel: worst } : {}) };
+}
+
+function channelSums(exact: Float32Array, real: Float32Array) {
+  let signal = 0;
+  let noise = 0;
+  let peak = 0;
+  for (let at = 0; at < exact.length; at++) {
+    const x = exact[at] ?? 0;
+    const difference = x - (real[at] ?? 0);
+    signal += x * x;
+    noise += difference * difference;
+    peak = Math.max(peak, Math.abs(x));
+  }
+  return { signal, noise, peak };
 }

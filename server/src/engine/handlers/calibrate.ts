@@ -10,7 +10,7 @@ import { readState, removeState, writeState } from '../runtime/state-file';
 import { type PreparedModel, withModel } from './open';
 import { spaced } from './spaced';
 
-type Further = Pick<CalibrateInput, 'partial' | 'untilStable' | 'resume' | 'keep'>;
+type Further = Pick<CalibrateInput, 'partial' | 'untilStable' | 'resume' | 'keep' | 'fingerprints'>;
 
 export function calibrateHandler(job: CalibrateJob, context: ServedContext): Promise<Outcome<RangesFile>> {
   const partial = spaced(context.partial);

@@ -57,7 +57,8 @@ export async function neededRanges(
     const stale = checkRanges(job.ranges, fingerprint.value, job.rangesPath ?? '', data);
     return hasErrors(stale) ? fail(...stale) : ok(job.ranges, stale);
   }
-  const ranges = await rangesOf(prepared, job.data ?? noData(job), plan.estimator, job, context);
+  const data = job.data ?? noData(job);
+  const ranges = await rangesOf(prepared, data, plan.estimator, job, context, { fingerprints: false });
   if (!ranges.value) return fail(...ranges.issues);
   const from = ranges.value.data.noData;
   if (encodings) {

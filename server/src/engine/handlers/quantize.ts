@@ -3,8 +3,8 @@
  * model → only then give it its name.
  */
 import type { DataSpec, OutputPart, PlannedLayer, QuantizeReport, RangesFile } from '../../protocol/reports';
+import { agreements } from '../analysis/agreement';
 import { batchSizeFor } from '../analysis/batch-size';
-import { evaluate } from '../analysis/evaluate';
 import { latencyOf } from '../analysis/latency';
 import { openLikelyFeeds } from '../analysis/likely-noise';
 import { AgreementScorer } from '../analysis/scorers';
@@ -17,7 +17,6 @@ import type { QuantizeJob } from '../jobs';
 import type { PlanLayer, QuantPlan } from '../methods/plan';
 import { weightErrors } from '../numerics/weight-error';
 import type { ServedContext } from '../runtime/child';
-import type { Feeds } from '../runtime/feeds';
 import { openModelFile } from '../runtime/model-file';
 import type { Session } from '../runtime/ort';
 import { openSession } from '../runtime/session-model';
@@ -111,33 +110,29 @@ async function verify(
   const plain = prepared.plain();
   const feeds = await openLikelyFeeds(data, plain, prepared.open.model);
   if (!feeds.value) return fail(...feeds.issues);
-  const sessions: Session[] = [];
-  const options = { threads: job.threads, optimization: 'all' } as const;
+  const opened = await openExecutions(job, prepared, plain, file);
   try {
-    const float = await openSession(plain, prepared.open, options);
-    if (!float.value) return fail(...float.issues);
-    sessions.push(float.value);
-    const quantized = await openModelFile(file, options);
-    if (!quantized.value) return fail(...quantized.issues);
-    sessions.push(quantized.value);
-    const scorer = new AgreementScorer();
-    const compared = await evaluate({
-      session: quantized.value,
-      reference: float.value,
-      agreement: scorer,
+    if (!opened.value) return fail(...opened.issues);
+    const { float, deployed, simulated } = opened.value;
+    const compared = await agreements({
+      reference: float,
+      others: simulated ? [deployed, simulated] : [deployed],
       feeds: feeds.value,
-      task: 'classify',
-      batchSize: batchSizeFor(prepared.plain(), job.dimensions),
+      batchSize: batchSizeFor(plain, job.dimensions),
       signal: context.signal,
-      progress: (progress) => context.progress({ ...progress, stage: 'verify' }),
+      progress: context.progress,
     });
     if (!compared.value) return fail(...compared.issues);
-    const { sqnr, agreement, samples } = compared.value;
+    const { samples } = compared.value;
+    const [asDeployed, asSimulated] = compared.value.found;
+    if (!(asDeployed instanceof AgreementScorer)) return fail(...(asDeployed ?? []));
+    const { sqnr, agreement } = asDeployed.figures();
     // Undefined alone is no failure: outputs of zeros that stay zeros have no ratio.
-    if (scorer.losesNumbers)
+    if (asDeployed.losesNumbers)
       return fail(issue('verify-failed', { path: job.output, sqnr }, { path: job.output }));
-    const simulated = await simulatedOf(job, context, plain, feeds.value, float.value, file);
-    const latency = await latencyOf(float.value, quantized.value, feeds.value, context.signal);
+    // What only the simulation needed does not slow down what is timed.
+    await simulated?.release();
+    const latency = await latencyOf(float, deployed, feeds.value, context.signal);
     return ok({
       verification: {
         sqnr,
@@ -146,42 +141,44 @@ async function verify(
         basis: 'measured',
         samples,
         data: data.source === 'none' ? 'noise' : data.source,
-        ...(simulated ? { simulated } : {}),
+        ...(asSimulated instanceof AgreementScorer ? { simulated: outputOf(asSimulated) } : {}),
       },
       latency,
     });
   } finally {
-    for (const session of sessions) await session.release();
+    for (const session of Object.values(opened.value ?? {})) await session?.release();
     feeds.value.close();
   }
 }
 
-/** The written file operator by operator, nothing fused, on the same samples; nothing where it cannot be run so. */
-async function simulatedOf(
-  job: QuantizeJob,
-  context: ServedContext,
+interface Executions {
+  readonly float: Session;
+  /** The written file as onnxruntime runs it here. */
+  readonly deployed: Session;
+  /** The same operator by operator, nothing fused; missing where it cannot be run so. */
+  readonly simulated: Session | undefined;
+}
+
+async function openExecutions(
+  { threads }: QuantizeJob,
+  prepared: PreparedModel,
   plain: Model,
-  feeds: Feeds,
-  float: Session,
   file: string,
-): Promise<OutputPart | undefined> {
-  const session = await openModelFile(file, { threads: job.threads, optimization: 'disabled' });
-  if (!session.value) return undefined;
-  try {
-    const compared = await evaluate({
-      session: session.value,
-      reference: float,
-      feeds,
-      task: 'classify',
-      batchSize: batchSizeFor(plain, job.dimensions),
-      signal: context.signal,
-      progress: (progress) => context.progress({ ...progress, stage: 'verify' }),
-    });
-    const { sqnr, agreement } = compared.value ?? {};
-    return sqnr === undefined ? undefined : { sqnr, topOneAgreement: agreement ?? null };
-  } finally {
-    await session.value.release();
+): Promise<Outcome<Executions>> {
+  const float = await openSession(plain, prepared.open, { threads, optimization: 'all' });
+  if (!float.value) return fail(...float.issues);
+  const deployed = await openModelFile(file, { threads, optimization: 'all' });
+  if (!deployed.value) {
+    await float.value.release();
+    return fail(...deployed.issues);
   }
+  const simulated = await openModelFile(file, { threads, optimization: 'disabled' });
+  return ok({ float: float.value, deployed: deployed.value, simulated: simulated.value });
+}
+
+function outputOf(scorer: AgreementScorer): OutputPart {
+  const { sqnr, agreement } = scorer.figures();
+  return { sqnr, topOneAgreement: agreement };
 }
 
 /** The calibration data where there is some, else noise. */

@@ -1,5 +1,5 @@
 /** A float model and a quantized one, made ready to run in one session, with their layers paired. */
-import { type FoundPairs, matchedPairs } from '../analysis/layer-pairs';
+import { type FoundPairs, type Matching, matchedPairs } from '../analysis/layer-pairs';
 import { issue } from '../base/issue';
 import { fail, type Outcome, ok } from '../base/outcome';
 import type { Dimension } from '../format/onnx-types';
@@ -24,13 +24,18 @@ export function openTwins(floatFile: PreparedModel, quantizedFile: PreparedModel
   const float = keepsBatchNorm(quantized) ? floatFile.plain() : floatFile.folded();
   const different = differentInputs(float, quantized) ?? differentOpsets(float, quantized);
   if (different !== undefined) return fail(issue('models-differ', { reason: different }));
-  const found = matchedPairs(float, quantized);
+  const known = matchings.get(floatFile)?.get(quantizedFile);
+  const found = matchedPairs(float, quantized, known);
+  if (!known) matchings.set(floatFile, new WeakMap([[quantizedFile, found.matching]]));
   if (found.pairs.length === 0 && found.unmatched.length > 0)
     return fail(
       issue('models-differ', { reason: 'no layer of one holds the weight of a layer of the other' }),
     );
   return ok({ float, quantized, ...found });
 }
+
+/** What was found of two open files: every copy of them has its layers in the same order. */
+const matchings = new WeakMap<PreparedModel, WeakMap<PreparedModel, Matching>>();
 
 /** A BatchNormalization reads what a layer makes, or what a quantizer made of it. */
 function keepsBatchNorm(model: Model): boolean {
