@@ -94,15 +94,21 @@ describe('blocks for a script', () => {
     expect(actions.map(({ title, disabled }) => [title, disabled?.reason])).toEqual([
       ['Insert static quantization (PT2E)', undefined],
       ['Insert quantization-aware training (PT2E)', undefined],
+      ['Insert quantize_static after export (onnxruntime)', undefined],
       [
-        'Insert quantize_static after export (onnxruntime)',
-        'Needs a loader that a calibration reader can be made from in front of the export: loader is none.',
+        'Insert quantize_dynamic after export (onnxruntime)',
+        'Is for Linear layers, LSTM and attention: static quantization fits convolutions better.',
+      ],
+      [
+        'Insert quantize_ (torchao)',
+        'Needs a Linear layer besides the last, which stays float as the output: none found.',
       ],
     ]);
+    expect(inserted(actions[2])).toContain('CalibrationReader(loader, input_name=InferenceSession(');
     expect(inserted(actions[0])).toContain('set_global(get_default_x86_inductor_quantization_config');
   });
 
-  it('that the data does not allow are told with the reason', async () => {
+  it('that cannot be inserted are told with the reason', async () => {
     const { actions, blocks } = await told(residualScript, 'torch.onnx.export');
     expect(actions.map(({ title, disabled }) => [title, disabled?.reason])).toEqual([
       [
@@ -111,6 +117,14 @@ describe('blocks for a script', () => {
       ],
       ['Insert quantization-aware training (PT2E)', expect.stringMatching(/^Needs a DataLoader/)],
       ['Insert quantize_static after export (onnxruntime)', expect.stringMatching(/^Needs a DataLoader/)],
+      [
+        'Insert quantize_dynamic after export (onnxruntime)',
+        'Is for Linear layers, LSTM and attention: static quantization fits convolutions better.',
+      ],
+      [
+        'Insert quantize_ (torchao)',
+        'Needs a Linear layer besides the last, which stays float as the output: none found.',
+      ],
     ]);
     expect(blocks.map(({ reason }) => reason?.slice(0, 18))).toEqual([
       'needs a DataLoader',
@@ -128,6 +142,7 @@ describe('blocks for a script', () => {
       expect(able.map(({ title }) => title)).toEqual([
         'Insert static quantization (PT2E)',
         'Insert quantization-aware training (PT2E)',
+        'Insert quantize_static after export (onnxruntime)',
       ]);
       if (mark === 'torch.onnx.export')
         expect(able.map(({ edit }) => edit)).toEqual(

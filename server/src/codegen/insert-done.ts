@@ -4,11 +4,13 @@
  */
 import { canonicalPath } from '../script/catalog';
 import { definitionOf, lookUp, pathOf, type Scope } from '../script/names';
-import { argument, type Call, type Program } from '../script/program';
+import type { Call, Program } from '../script/program';
 import { type Expression, parts } from '../script/syntax';
 import { evaluate, stringOf } from '../script/values';
 import type { InsertionKind } from './insert-block';
-import { isExport, madeName, type Place } from './insert-place';
+import { type ExportUse, exportsOf } from './insert-exports';
+import { type InsertScript, networkMakers } from './insert-networks';
+import type { Place } from './insert-place';
 
 /** Calls of which one is enough to say that it is done. */
 const done: Readonly<Record<InsertionKind, RegExp>> = {
@@ -23,15 +25,17 @@ const done: Readonly<Record<InsertionKind, RegExp>> = {
 const ofFiles: ReadonlySet<InsertionKind> = new Set(['onnxruntime', 'dynamic']);
 
 /** True when the script does for the network of a place what an insertion would add. */
-export function stands(program: Program, place: Place, kind: InsertionKind): boolean {
+export function stands(script: InsertScript, place: Place, kind: InsertionKind): boolean {
+  const { program } = script;
   const calls = program.calls.filter(
     ({ path }) => path !== undefined && done[kind].test(canonicalPath(path)),
   );
   if (calls.length === 0) return false;
   const byFile = ofFiles.has(kind);
-  const flow = flowOf(program);
+  const exports = exportsOf(script);
+  const flow = flowOf(program, exports);
   const own = reached(flow, seedsOf(place, byFile));
-  const others = networks(program, byFile)
+  const others = networks(script, exports, byFile)
     .filter((seeds) => !seeds.some((token) => own.has(token)))
     .map((seeds) => reached(flow, seeds));
   return calls.some((call) => {
@@ -43,28 +47,28 @@ export function stands(program: Program, place: Place, kind: InsertionKind): boo
 }
 
 function seedsOf({ exported, model, scope }: Place, byFile: boolean): readonly string[] {
-  return (
-    (byFile && exported && fileTokens(exported)) || [nameToken(model, scope)].flatMap((one) => one ?? [])
-  );
+  return (byFile && exported && fileTokens(exported)) || toList(nameToken(model, scope));
 }
 
-function networks({ calls }: Program, byFile: boolean): readonly (readonly string[])[] {
-  const exports = calls.filter(isExport);
+function networks(
+  script: InsertScript,
+  exports: readonly ExportUse[],
+  byFile: boolean,
+): readonly (readonly string[])[] {
   if (byFile) return exports.map(fileTokens);
-  const makers = calls.flatMap((call) => {
-    const token = nameToken(madeName(call) ?? '', call.scope);
+  const makers = networkMakers(script).flatMap(({ call, name }) => {
+    const token = nameToken(name, call.scope);
     return token === undefined ? [] : [[token]];
   });
-  return [...makers, ...exports.map((call) => argumentTokens(call, 'model', 0))];
+  return [...makers, ...exports.map(modelTokens)];
 }
 
-function fileTokens(call: Call): readonly string[] {
-  return argumentTokens(call, 'f', 2);
+function fileTokens({ file }: ExportUse): readonly string[] {
+  return file ? tokensOf(file.expression, file.scope) : [];
 }
 
-function argumentTokens(call: Call, name: string, position: number): readonly string[] {
-  const given = argument(call, name, position);
-  return given && given !== 'hidden' ? tokensOf(given.value, call.scope) : [];
+function modelTokens({ model, call }: ExportUse): readonly string[] {
+  return toList(model === undefined ? undefined : nameToken(model, call.scope));
 }
 
 /** What comes from what: with one token of `from`, all of `to`. */
@@ -75,10 +79,11 @@ interface Step {
 
 const flows = new WeakMap<Program, readonly Step[]>();
 
-function flowOf(program: Program): readonly Step[] {
+function flowOf(program: Program, exports: readonly ExportUse[]): readonly Step[] {
   const known = flows.get(program);
   if (known) return known;
-  const steps = [...assigned(program.scope), ...program.calls.flatMap(stepsOf)].filter(
+  const filed = exports.map((use) => ({ from: modelTokens(use), to: fileTokens(use) }));
+  const steps = [...assigned(program.scope), ...program.calls.flatMap(stepsOf), ...filed].filter(
     ({ from, to }) => from.length > 0 && to.length > 0,
   );
   flows.set(program, steps);
@@ -109,9 +114,8 @@ function stepsOf(call: Call): readonly Step[] {
           return [{ from: tokensOf(value, scope), to: toList(to) }];
         })
       : [];
-  const filed = isExport(call)
-    ? [{ from: argumentTokens(call, 'model', 0), to: fileTokens(call) }]
-    : path !== undefined && /^onnx(runtime|sim)?\./.test(canonicalPath(path))
+  const filed =
+    path !== undefined && /^onnx(runtime|sim)?\./.test(canonicalPath(path))
       ? [{ from: all.slice(0, 1), to: all }]
       : [];
   return [

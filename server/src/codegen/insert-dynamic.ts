@@ -4,15 +4,7 @@
  * convolutions gain more from ranges known before (rule S41). Checked with 1.30.
  */
 import { Notes } from './code-plan';
-import {
-  type Block,
-  exportedFile,
-  fileName,
-  heading,
-  type InsertionInput,
-  type Refusal,
-  refusal,
-} from './insert-block';
+import { type Block, fileName, heading, type InsertionInput, type Refusal, refusal } from './insert-block';
 import type { Place } from './insert-place';
 import { commonSettings, ortRole, type StaticRole, sameSetting } from './onnxruntime-roles';
 import { boolean, call, comment, noteLines, strings } from './python';
@@ -28,7 +20,7 @@ const operators: readonly (readonly [type: RegExp, operator: string])[] = [
 
 export function dynamicBlock(input: InsertionInput, place: Place): Block | Refusal {
   if (!place.exported) return refusal('no-export');
-  const file = exportedFile(input, place);
+  const { file } = place.exported;
   if (!file) return refusal('no-file');
   const { plan } = input;
   const notes = new Notes();

@@ -14,15 +14,18 @@ import {
 } from './insert-block';
 import { stands } from './insert-done';
 import { dynamicBlock } from './insert-dynamic';
+import { exportedBlock } from './insert-exported';
 import { quantizeStaticBlock } from './insert-onnx';
-import { type Place, placeAt } from './insert-place';
-import { exportedBlock, tensorBlock } from './insert-torch';
+import { type Place, placesAt } from './insert-place';
+import { tensorBlock } from './insert-tensor';
 
 export { type InsertionInput, type InsertionKind, insertionKinds, type Refusal } from './insert-block';
 
 export interface Insertion {
   readonly kind: InsertionKind;
   readonly edits: readonly { readonly start: number; readonly end: number; readonly text: string }[];
+  /** Types of the layers that it leaves in float without being asked to: `Conv2d`, once for each. */
+  readonly floats: readonly string[];
 }
 
 /** A kind of block: its edits, or why there is none. */
@@ -31,19 +34,33 @@ export type Offer = Insertion | (Refusal & { readonly kind: InsertionKind });
 /** Every kind of block for the network that an offset speaks of; empty where it speaks of none, or the code is broken. */
 export function offersAt(input: InsertionInput, offset: number): readonly Offer[] {
   if (!input.module.complete) return [];
-  const place = placeAt(input, offset);
-  if (!place) return [];
-  return insertionKinds.map((kind): Offer => {
-    if (stands(input.program, place, kind)) return { kind, ...refusal('done', place.model) };
+  const places = placesAt(input, offset);
+  return places.length === 0 ? [] : insertionKinds.map((kind) => offerOf(input, kind, places));
+}
+
+/** The block at the first place that has all it needs; else what is missing where the network is exported or made. */
+function offerOf(input: InsertionInput, kind: InsertionKind, places: readonly Place[]): Offer {
+  let lacking: Refusal | undefined;
+  for (const place of places) {
+    if (stands(input, place, kind)) return { kind, ...refusal('done', place.model) };
     const block = blockOf(kind, input, place);
-    if ('lack' in block) return { kind, ...block };
-    const edits = [
-      ...(block.edits ?? []),
-      ...importEdits(input, block.imports, place.at),
-      blockEdit(input.text, place, block),
-    ];
-    return { kind, edits: edits.sort((one, other) => one.start - other.start) };
-  });
+    if ('lines' in block) return insertion(input, kind, place, block);
+    if (!lacking || lacking.lack === 'no-export') lacking = block;
+  }
+  return { kind, ...(lacking ?? refusal('no-export')) };
+}
+
+function insertion(input: InsertionInput, kind: InsertionKind, place: Place, block: Block): Insertion {
+  const edits = [
+    ...(block.edits ?? []),
+    ...importEdits(input, block.imports, place.at),
+    blockEdit(input.text, place, block),
+  ];
+  return {
+    kind,
+    edits: edits.sort((one, other) => one.start - other.start),
+    floats: block.floats ?? [],
+  };
 }
 
 /** What can be inserted for the network that an offset speaks of; nothing that is done for it already. */

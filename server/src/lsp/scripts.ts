@@ -177,6 +177,7 @@ export class Scripts {
         held.data ??= dataPipelines(held.script);
         return held.data;
       },
+      imported: () => this.modules.current(),
       exports: () => {
         held.exports ??= exportCalls(held.script);
         return held.exports;

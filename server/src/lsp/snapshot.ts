@@ -11,6 +11,7 @@ import type { Settings } from '../protocol/lsp-ext';
 import type { LayerReport } from '../protocol/reports';
 import type { AnalyzedScript } from '../rules/script/analyze';
 import type { DataPipeline } from '../script/data-pipeline';
+import type { Resolver } from '../script/interpret';
 import type { ClientFacts } from './client-facts';
 import type { Span } from './convert';
 import type { ExportCall, ScriptTie } from './script-ties';
@@ -61,6 +62,8 @@ export interface ScriptSnapshot extends Surroundings {
   isData(file: string): boolean;
   /** Where the samples of the script come from and how they become inputs, most fit for calibration first. */
   data(): readonly DataPipeline[];
+  /** Finds classes and functions that the script imports from its workspace. */
+  imported(): Resolver;
   /** Model files that the script names in a call: of its exports. */
   exports(): readonly ExportCall[];
 }

@@ -26,6 +26,8 @@ export const scriptWords = {
   insertQuantizeStatic: 'Insert quantize_static after export (onnxruntime)',
   insertDynamic: 'Insert quantize_dynamic after export (onnxruntime)',
   insertQuantize: 'Insert quantize_ (torchao)',
+  /** @param floats what it leaves as it is: `17 Conv2d`. */
+  insertQuantizeLinear: (floats: string) => `Insert quantize_ (torchao): Linear alone, ${floats} stay float`,
   insertLens: 'Insert quantization…',
   fixAll: 'Fix all safe findings of Quantlens',
   andMoreLayers: (count: number) => `and ${count} more ${count === 1 ? 'layer' : 'layers'} made here`,
@@ -72,7 +74,8 @@ export const insertionWords = {
   },
   lacks: {
     done: (network) => `stands in the script already for ${network}`,
-    'no-loader': () => 'needs a DataLoader for calibration: none found that is known here',
+    'no-loader': () =>
+      'needs a DataLoader for calibration: none is known where the network is, and no function of the script makes one from constants',
     'only-held-out': (loader) => `needs a DataLoader with training data: only ${loader} found`,
     dictionaries: (loader) => `needs batches as tensors: those of ${loader} are dictionaries`,
     'no-labels': (loader) => `needs batches with labels: those of ${loader} have none`,
@@ -81,7 +84,7 @@ export const insertionWords = {
       loader === ''
         ? 'needs a calibration reader that can be made without arguments in front of the export'
         : `needs a loader that a calibration reader can be made from in front of the export: ${loader} is none`,
-    'no-export': () => 'needs torch.onnx.export of this network in the same function',
+    'no-export': () => 'needs torch.onnx.export or to_onnx of this network',
     'no-file': () => 'needs a file that torch.onnx.export writes: its name is not given',
     'no-matrices': () => 'needs Linear layers: none found in this network',
     'only-output': () => 'needs a Linear layer besides the last, which stays float as the output: none found',

@@ -62,17 +62,58 @@ export function readerEdits(
   const isReachable = place.isBehind && source.name !== undefined;
   if (source.kind === 'transform' && !isReachable) return undefined;
   if (source.kind === 'transform' && (input?.batch ?? 1) !== 1) return undefined;
+  return written(script, place, {
+    kind: source.kind,
+    source: isReachable ? source.name : undefined,
+    input: input ?? exportedInput(program),
+    processor: source.processor,
+    isTorch: pipeline.isTorch,
+  });
+}
+
+/**
+ * Edits that add a reader which is given its loader, in front of the definition or statement around an offset;
+ * undefined where a reader is there.
+ */
+export function loaderReaderEdits(
+  script: ReaderScript,
+  offset: number,
+  { input, isTorch }: { readonly input: ReaderInput | undefined; readonly isTorch: boolean },
+): readonly OffsetEdit[] | undefined {
+  const { parsed } = script;
+  if (!parsed.module.complete || hasReader(script)) return undefined;
+  const around = parsed.module.statements.find(
+    ({ span: [start, end] }) => start < offset && offset <= end + 1,
+  );
+  const before = parsed.module.statements.findLast(({ span }) => span[0] < offset);
+  const host = around ?? before;
+  if (!host) return undefined;
+  return written(
+    script,
+    { at: startOf(parsed.text, host), isBehind: false },
+    // The name of the input comes with the use where it is not known here.
+    { kind: 'loader', source: undefined, input: input ?? asked, processor: 'call', isTorch },
+  );
+}
+
+const asked: ReaderInput = { name: '', anyBatch: false, type: 'float32' };
+
+type Wanted = Pick<Parts, 'source' | 'input' | 'processor' | 'isTorch'> & Pick<Source, 'kind'>;
+
+/** Edits with the class and its imports; undefined where a name that it needs means something else. */
+function written(
+  { parsed, program }: ReaderScript,
+  place: Placing,
+  { kind, ...wanted }: Wanted,
+): readonly OffsetEdit[] | undefined {
   const known = (name: string) => program.scope.names.has(name);
   const free = (name: string): string => (known(name) ? free(`${name}_`) : name);
   const parts: Parts = {
+    ...wanted,
     className: free('CalibrationReader'),
     base: importedAs(parsed, quantization, 'CalibrationDataReader', place.at) ?? 'CalibrationDataReader',
     numpy: importedAs(parsed, 'numpy', undefined, place.at) ?? 'np',
-    source: isReachable ? source.name : undefined,
-    input: input ?? exportedInput(program),
     constant: free('INPUT_NAME'),
-    processor: source.processor,
-    isTorch: pipeline.isTorch,
   };
   if (
     parts.base === 'CalibrationDataReader' &&
@@ -80,24 +121,23 @@ export function readerEdits(
     !importedAs(parsed, quantization, 'CalibrationDataReader')
   )
     return undefined;
-  const lines = source.kind === 'loader' ? loaderReader(parts) : pictureReader(parts);
-  const needed: NeededImport[] = [
-    { module: 'numpy', as: parts.numpy },
-    {
-      module: quantization,
-      names: [
-        { name: 'CalibrationDataReader', ...(parts.base !== 'CalibrationDataReader' && { as: parts.base }) },
-      ],
-    },
-    ...(source.kind === 'transform'
+  const lines = kind === 'loader' ? loaderReader(parts) : pictureReader(parts);
+  const imports = importEdits(parsed, neededFor(parts, kind).map(asImported(parsed, place.at)), place.at);
+  return withClass(imports, { ...place, lines }, parsed.text);
+}
+
+function neededFor({ numpy, base }: Parts, kind: Source['kind']): readonly NeededImport[] {
+  const alias = base === 'CalibrationDataReader' ? {} : { as: base };
+  return [
+    { module: 'numpy', as: numpy },
+    { module: quantization, names: [{ name: 'CalibrationDataReader', ...alias }] },
+    ...(kind === 'transform'
       ? [
           { module: 'pathlib', names: [{ name: 'Path' }] },
           { module: 'PIL', names: [{ name: 'Image' }] },
         ]
       : []),
   ];
-  const imports = importEdits(parsed, needed.map(asImported(parsed, place.at)), place.at);
-  return withClass(imports, { ...place, lines }, parsed.text);
 }
 
 const quantization = 'onnxruntime.quantization';
@@ -242,7 +282,7 @@ function head(
   purpose: string,
   parameter: string,
 ): readonly string[] {
-  const name = input ? JSON.stringify(input.name) : constant;
+  const name = input ? (input === asked ? undefined : JSON.stringify(input.name)) : constant;
   const unknown = [
     "# Name of the model's input: onnxruntime.InferenceSession(path).get_inputs()[0].name",
     `${constant} = "input"`,
@@ -254,7 +294,7 @@ function head(
     `class ${className}(${base}):`,
     `    """${purpose}"""`,
     '',
-    `    def __init__(self, ${parameter}, input_name=${name}, samples=${SAMPLES}):`,
+    `    def __init__(self, ${parameter}, input_name${name === undefined ? '' : `=${name}`}, samples=${SAMPLES}):`,
   ];
 }
 

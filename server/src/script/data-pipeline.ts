@@ -34,6 +34,8 @@ import type { Span } from './syntax';
 export interface PipelinePart {
   /** The call that makes it. */
   readonly span: Span;
+  /** File of the workspace that the call is in; missing in the script itself. */
+  readonly file?: string;
   /** How code at the end of the module names it: `val_loader`, `loaders['val']`. */
   readonly name?: string;
 }

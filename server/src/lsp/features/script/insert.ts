@@ -12,10 +12,12 @@ import {
   type WorkspaceEdit,
 } from 'vscode-languageserver-types';
 import { type InsertionKind, type Offer, offersAt } from '../../../codegen/insert';
-import type { Lack } from '../../../codegen/insert-block';
+import type { InsertScript } from '../../../codegen/insert-networks';
 import { networkSpans, placeAt } from '../../../codegen/insert-place';
+import { counted } from '../../../codegen/insert-tensor';
 import { clientCommands, type InsertionBlock, type InsertionsReply } from '../../../protocol/lsp-ext';
 import { insertionWords, scriptWords } from '../../../rules/words-script-editor';
+import { moduleTrees } from '../../../script/module-tree';
 import { label } from '../../convert';
 import { previewedEdit } from '../../previewed-edit';
 import { scriptPlan } from '../../script-plan';
@@ -27,31 +29,21 @@ export const insertKind = `${CodeActionKind.RefactorRewrite}.insert`;
 export function insertActions(snapshot: ScriptSnapshot, range: Range): CodeAction[] {
   const offset = snapshot.places.offset(snapshot.document.offsetAt(range.start));
   return offers(snapshot, offset).flatMap((offer): CodeAction[] => {
-    const title = titles[offer.kind];
+    const title = titleOf(offer);
     if ('edits' in offer) {
       const edit = editOf(snapshot, offer.edits, title);
       return edit ? [{ title, kind: insertKind, edit }] : [];
     }
-    if (!snapshot.client.disabledActions || !aboutData.has(offer.lack)) return [];
+    if (!snapshot.client.disabledActions) return [];
     return [{ title, kind: insertKind, disabled: { reason: sentence(reasonOf(offer)) } }];
   });
 }
-
-/** What the user would have to change in the data to get the block; other reasons only the list tells. */
-const aboutData: ReadonlySet<Lack> = new Set([
-  'no-loader',
-  'only-held-out',
-  'dictionaries',
-  'no-labels',
-  'random',
-  'no-reader',
-]);
 
 /** One on every class of a network, export call, and network that has neither. */
 export function insertLenses(snapshot: ScriptSnapshot): CodeLens[] {
   const { settings, client, script, places, document } = snapshot;
   if (!settings.codeLens.insert || !client.own || !script.parsed.module.complete) return [];
-  return networkSpans(script).flatMap((span): CodeLens[] => {
+  return networkSpans(insertScript(snapshot)).flatMap((span): CodeLens[] => {
     const range = places.range(span);
     if (!range) return [];
     const command = {
@@ -68,12 +60,12 @@ export function insertions(snapshot: ScriptSnapshot, position: Position): Insert
   const { script, places, document } = snapshot;
   if (!script.parsed.module.complete) return { blocks: [], trouble: 'broken' };
   const asked = places.offset(document.offsetAt(position));
-  const here = placeAt(script, asked) ? asked : onlyNetwork(snapshot);
+  const here = placeAt(insertScript(snapshot), asked) ? asked : onlyNetwork(snapshot);
   if (here === undefined) return { blocks: [], trouble: 'no-network' };
   return {
     blocks: offers(snapshot, here).flatMap((offer): readonly InsertionBlock[] => {
       const { kind } = offer;
-      const told = { title: titles[kind], detail: insertionWords.does[kind] };
+      const told = { title: titleOf(offer), detail: insertionWords.does[kind] };
       if (!('edits' in offer)) return [{ ...told, reason: reasonOf(offer) }];
       const edit = editOf(snapshot, offer.edits, told.title);
       return edit ? [{ ...told, edit }] : [];
@@ -81,21 +73,26 @@ export function insertions(snapshot: ScriptSnapshot, position: Position): Insert
   };
 }
 
-function onlyNetwork({ script }: ScriptSnapshot): number | undefined {
+/** What blocks are made from, imports of the workspace included. */
+function insertScript({ script: { text, program, file }, imported }: ScriptSnapshot): InsertScript {
+  return { text, program, file, resolve: imported() };
+}
+
+function onlyNetwork(snapshot: ScriptSnapshot): number | undefined {
+  const script = insertScript(snapshot);
   const spans = networkSpans(script);
   const models = new Set(spans.map(([start]) => placeAt(script, start)?.model));
   return models.size === 1 ? spans[0]?.[0] : undefined;
 }
 
 function offers(snapshot: ScriptSnapshot, offset: number): readonly Offer[] {
-  const { program, parsed, text } = snapshot.script;
-  const place = placeAt({ text, program }, offset);
+  const script = insertScript(snapshot);
+  const place = placeAt(script, offset);
   if (!place) return [];
   const input = {
-    text,
-    module: parsed.module,
-    program,
-    trees: snapshot.script.trees(),
+    ...script,
+    module: snapshot.script.parsed.module,
+    trees: moduleTrees({ file: snapshot.script.file, program: script.program }, script.resolve),
     pipelines: snapshot.data(),
     plan: scriptPlan(snapshot, place.className),
   };
@@ -125,6 +122,11 @@ function reasonOf({ lack, name }: Extract<Offer, { readonly lack: unknown }>): s
 
 function sentence(text: string): string {
   return `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
+}
+
+function titleOf(offer: Offer): string {
+  const left = 'floats' in offer ? offer.floats : [];
+  return left.length > 0 ? scriptWords.insertQuantizeLinear(counted(left)) : titles[offer.kind];
 }
 
 const titles: Readonly<Record<InsertionKind, string>> = {
