@@ -39,10 +39,15 @@ const convRow = [
   readOnly('dynamic', 'ConvInteger', [8]),
   dequantized,
 ];
-const attentionRow = [readOnly('qoperator', 'com.microsoft.QAttention', [8])];
-const recurrentRow = [readOnly('dynamic', 'com.microsoft.DynamicQuantizeLSTM', [8])];
+const lookup: Becoming = {
+  ...blocks,
+  operator: 'com.microsoft.GatherBlockQuantized',
+  weightBits: [4, 8],
+};
+const attentionRow = [readOnly('qoperator', 'com.microsoft.QAttention', [8]), dequantized];
+const recurrentRow = [readOnly('dynamic', 'com.microsoft.DynamicQuantizeLSTM', [8]), dequantized];
 
-/** Rows of operators with a constant in its usual place; operators without a row stay float. */
+/** Rows of operators with a constant in its usual place; the weight of all others is dequantized in front of them. */
 const rows = {
   'ort-cpu': {
     Conv: convRow,
@@ -66,13 +71,14 @@ const rows = {
     ],
     'com.microsoft.FusedMatMul': [dequantized],
     'com.microsoft.TransposeMatMul': [dequantized],
-    Gather: [{ ...blocks, operator: 'com.microsoft.GatherBlockQuantized', weightBits: [4, 8] }],
+    Gather: [lookup, dequantized],
     'com.microsoft.EmbedLayerNormalization': [
       readOnly('qoperator', 'com.microsoft.QEmbedLayerNormalization', [8]),
+      dequantized,
     ],
     'com.microsoft.Attention': attentionRow,
     LSTM: recurrentRow,
-    'com.microsoft.MoE': [readOnly('blocks', 'com.microsoft.QMoE', [4, 8])],
+    'com.microsoft.MoE': [readOnly('blocks', 'com.microsoft.QMoE', [4, 8]), dequantized],
   },
 } as const satisfies Record<TargetName, Partial<Record<OpType, readonly Becoming[]>>>;
 
@@ -80,47 +86,46 @@ const byOp: ReadonlyMap<TargetName, ReadonlyMap<string, readonly Becoming[]>> = 
   (Object.keys(rows) as TargetName[]).map((target) => [target, new Map(Object.entries(rows[target]))]),
 );
 
-/** What the layer may become per target; an empty list says that it stays float. */
+/** What the layer may become per target; an empty list says that it stays as it is. */
 export function becomesOf(layer: Layer): Readonly<Record<TargetName, readonly Becoming[]>> {
-  const found = [...byOp].map(([target, ops]) => [target, becomesOn(layer, ops.get(layer.op) ?? [])]);
+  const found = [...byOp].map(([target, ops]) => [
+    target,
+    becomesOn(layer, ops.get(layer.op) ?? [dequantized]),
+  ]);
   return Object.fromEntries(found) as Record<TargetName, readonly Becoming[]>;
 }
 
 /** Why this program writes no codes for the layer, `undefined` when it can. Read by the plan. */
-export function unwritableReason(layer: Layer, target: TargetName): string | undefined {
-  if (isUnusualPlace(layer)) return `the constant of ${layer.node.opType} is its left operand`;
-  if (layer.computed) return 'the graph computes the weight from constants';
-  if (layer.lookup) return tableObstacle(layer);
-  const row = byOp.get(target)?.get(layer.op) ?? [];
-  if (row.some((one) => one.written)) return undefined;
-  const other = row[0]?.operator?.split('.').pop();
-  return other === undefined
-    ? `${target} has no quantized form of ${layer.node.opType}`
-    : `${layer.node.opType} would have to become ${other}, which is not written`;
+export function unwritableReason(layer: Layer): string | undefined {
+  // A constant that the graph repeats takes more room as codes than as it is stored.
+  return layer.computed && layer.params >= REPEATED * layer.sourceElements
+    ? 'the graph makes the weight by repeating a smaller constant'
+    : undefined;
+}
+
+/** Codes of 8 bits for so many times the stored elements are no smaller than the float32 they replace. */
+const REPEATED = 4;
+
+/** Kernels and fusions expect the weight on the right; a constant on the left is dequantized in front of them. */
+export function isUnusualPlace({ op, weightInput }: Layer): boolean {
+  return weightInput === 0 && op !== 'Gather';
+}
+
+/** Rows of a table that com.microsoft GatherBlockQuantized looks up in codes, whatever their width. */
+export function isLookupTable({ shape, channelAxis, through, computed, tensor, op }: Layer): boolean {
+  if (op !== 'Gather' || shape.length !== 2 || channelAxis !== 0) return false;
+  if (!computed && through.some((one) => one.op !== 'Identity')) return false;
+  return dataTypeByCode(tensor.dataType)?.name === 'float';
 }
 
 function becomesOn(layer: Layer, row: readonly Becoming[]): readonly Becoming[] {
-  if (layer.quantized || isUnusualPlace(layer)) return [];
+  if (layer.quantized || unwritableReason(layer) !== undefined) return [];
+  if (isUnusualPlace(layer)) return [dequantized];
   const single = dataTypeByCode(layer.tensor.dataType)?.name === 'float';
-  const unwritable = layer.computed || (layer.lookup && tableObstacle(layer) !== undefined);
   // Integer and block kernels of this runtime compute in float32, those of blocks on matrices.
   return row.filter((one) => {
-    if (one.written && unwritable) return false;
     if (one.form === 'dequantized') return true;
+    if (one === lookup) return isLookupTable(layer);
     return single && (one !== blocks || layer.shape.length === 2);
   });
-}
-
-/** Why a table cannot be looked up in codes, whatever their width. */
-function tableObstacle({ shape, channelAxis, through, tensor, op }: Layer): string | undefined {
-  if (op !== 'Gather') return `${op.split('.').pop()} has no lookup in codes that is written`;
-  if (shape.length !== 2 || channelAxis !== 0 || through.some((one) => one.op !== 'Identity'))
-    return 'only tables of rows are looked up in codes';
-  const type = dataTypeByCode(tensor.dataType)?.name;
-  return type === 'float' ? undefined : `the table is ${type ?? 'of an unknown type'}, not float32`;
-}
-
-/** Kernels and fusions expect the weight on the right. */
-function isUnusualPlace({ op, weightInput }: Layer): boolean {
-  return weightInput === 0 && op !== 'Gather';
 }

@@ -19,13 +19,52 @@ import { storedError } from './stored-error';
  */
 export function exportedPairs(float: Model, exported: Model): readonly LayerPair[] {
   const others = listLayers(exported);
-  return listLayers(float).flatMap((layer, index) => {
+  const twins: LayerTwins[] = [];
+  const pairs = listLayers(float).flatMap((layer, index) => {
     const twin = others[index];
-    const output = layer.node.output();
+    const output = usedOutput(layer.node);
     if (!twin || !output || layer.node.graph !== float.graph || twin.node.graph !== exported.graph) return [];
     const ends = endsOf(twin, output.name);
-    return ends ? [{ ...pairFacts(layer), float: floatEnds(layer, output), quantized: ends }] : [];
+    if (!ends) return [];
+    twins.push({ name: layer.name, float: layer, quantized: twin });
+    return [{ ...pairFacts(layer), float: floatEnds(layer, output), quantized: ends }];
   });
+  return alone(pairs, twins);
+}
+
+/** Pairs in which the other weights of one operator are exact; `twins` in the order of the pairs. */
+function alone(pairs: readonly LayerPair[], twins: readonly LayerTwins[]): readonly LayerPair[] {
+  const byNode = new Map<Node, LayerTwins[]>();
+  for (const one of twins) {
+    const { node } = one.quantized;
+    byNode.set(node, [...(byNode.get(node) ?? []), one]);
+  }
+  return pairs.map((pair, index) => {
+    const own = twins[index];
+    const others = (own && byNode.get(own.quantized.node))?.filter((one) => one !== own) ?? [];
+    const exact = new Map<Value, Value>();
+    // The activation is another weight's.
+    const [real, codes] = [activationOf(own?.float), activationOf(own?.quantized)];
+    if (own?.float.inner && real && codes) exact.set(codes, real);
+    for (const { float, quantized } of others) {
+      const [real, codes] = [
+        float.node.input(float.weightInput),
+        quantized.node.input(quantized.weightInput),
+      ];
+      if (real && codes && float.node.op === quantized.node.op) exact.set(codes, real);
+    }
+    return exact.size === 0 ? pair : { ...pair, quantized: { ...pair.quantized, exact } };
+  });
+}
+
+function activationOf(layer: Layer | undefined): Value | undefined {
+  return layer?.node.input(layer.activationInput);
+}
+
+/** The first output that anything reads: of a recurrent layer often the last state alone. */
+function usedOutput(node: Node): Value | undefined {
+  const read = (value: Value) => value.uses.length > 0 || node.graph?.isOutput(value) === true;
+  return node.outputs.find(read) ?? node.output();
 }
 
 export interface FoundPairs {
@@ -85,7 +124,7 @@ export function matchedPairs(
   for (const { float: at, quantized: other } of found) {
     const layer = ours[at];
     const twin = theirs[other];
-    const output = layer?.node.output();
+    const output = layer && usedOutput(layer.node);
     if (!layer || !twin || !output) continue;
     const dequantize = dequantizers.get(twin.node) ?? lookupDequantize(twin);
     const pair = dequantize
@@ -100,7 +139,7 @@ export function matchedPairs(
   const names = new Set(pairs.map((pair) => pair.name));
   return {
     matching,
-    pairs,
+    pairs: alone(pairs, twins),
     twins,
     unmatched: ours.map((layer) => layer.name).filter((name) => !names.has(name)),
     differing: twins.filter((twin) => strangers.has(twin.float)).map(differentWeight),
@@ -264,7 +303,7 @@ function floatEnds(layer: Layer, output: Value): LayerEnds {
 /** The chain that ends at the value called `name`, or at the layer itself (with its bias when that is an own Add). */
 function endsOf(layer: Layer, name: string | undefined, withBias = false): LayerEnds | undefined {
   const { node, activationInput } = layer;
-  const output = node.output();
+  const output = node.outputs.find((one) => one.name === name) ?? usedOutput(node);
   if (!output) return undefined;
   const ends = { chain: [node], activationInput, output };
   if (name === undefined ? !withBias || layer.bias !== undefined : output.name === name) return ends;

@@ -140,7 +140,7 @@ class SchemeSweep {
     const difference = (value: Value | undefined, tag: string) =>
       value && this.builder.node('Sub', `${scheme}/${tag}/${pair.name}`, [value, pair.float.output]);
     const quantized = (value: Value, tag: string) =>
-      difference(rerunQuantized(graph, pair.quantized, value, constants, `${scheme}/${tag}/`), tag);
+      difference(rerunQuantized(graph, pair, value, constants, `${scheme}/${tag}/${pair.name}/`), tag);
     if (!input) return { weights: quantized(exact, 'weights') };
     const both = quantized(input.forLayer, 'both');
     // Integer operators cannot run on a float input, so their weights' share is not separated.
@@ -148,7 +148,13 @@ class SchemeSweep {
     const single = pair.float.chain.length === 1;
     const activations = single
       ? difference(
-          rerunNode(graph, node, { [pair.float.activationInput]: input.real }, `${scheme}/activations/`),
+          rerunNode(
+            graph,
+            node,
+            { [pair.float.activationInput]: input.real },
+            `${scheme}/activations/${pair.name}/`,
+            pair.float.output,
+          ),
           'activations_error',
         )
       : undefined;

@@ -132,7 +132,7 @@ function pairedSegments(input: OutputEffectInput, float: Model, target: Value): 
   const { graph } = float;
   const byName = new Map(input.pairs.map((pair) => [pair.name, pair]));
   const layers = input.layers.flatMap((layer) => {
-    const output = layer.node.output();
+    const output = layer.node.outputs.find(({ name }) => name !== '');
     const node = output && graph.values.get(output.name)?.producer;
     return node && byName.has(layer.name) ? [{ ...layer, node }] : [];
   });

@@ -36,6 +36,11 @@ export interface LayerEnds {
   /** Position of the activation on the first node. */
   readonly activationInput: number;
   readonly output: Value;
+  /**
+   * Weights of other layers that the same operator holds (W and R of an LSTM), as the quantized network reads them,
+   * each with the float network's: a layer's own error has the others exact.
+   */
+  readonly exact?: ReadonlyMap<Value, Value>;
 }
 
 /** What is compared; figures are grouped by it. */
@@ -166,7 +171,8 @@ function addLocal(
   const exactInput = types
     ? builder.cast(`local/${pair.name}/cast`, floatInput, types.quantized)
     : floatInput;
-  const input = requantize(graph, pair, exactInput, twinInput, copies);
+  const isExact = pair.quantized.exact?.has(twinInput);
+  const input = isExact ? undefined : requantize(graph, pair, exactInput, twinInput, copies);
   const [reader] = pair.quantized.chain;
   // Operators on codes cannot run on real numbers; what the codes mean is not known.
   if (!input && reader && activationParameters(reader)) return;
@@ -205,6 +211,8 @@ function rerun(
   const map = new Map(copies);
   if (!copies)
     for (const node of ends.chain) for (const value of node.inputs) if (value) map.set(value, value);
+  // Of a file that is compared, every weight of the float network lies in this graph.
+  for (const [quantized, exact] of ends.exact ?? []) map.set(quantized, exact);
   map.set(defined(activationOf(ends), 'activation input'), input);
   for (const node of ends.chain) cloneNode(graph, node, `${tag}/`, map);
   return defined(map.get(ends.output), 'layer output is made by its chain');

@@ -36,7 +36,7 @@ export function switchedModel(float: Model, pairs: readonly LayerPair[]): Switch
     const input = quantizeActivation(quantizedBody, pair, exact, constants, prefix);
     const quantized = rerunQuantized(
       quantizedBody,
-      pair.quantized,
+      { quantized: pair.quantized, float: { ...pair.float, chain: [node] } },
       input?.forLayer ?? exact,
       constants,
       prefix,

@@ -48,12 +48,13 @@ export function activationOf(ends: LayerEnds): Value | undefined {
 }
 
 /**
- * A quantized layer's chain on another activation.
- * @returns its output; `undefined` when it needs more than that activation and constants.
+ * A quantized layer's chain on another activation. What else it reads of the network (states, masks) is read from the
+ * float layer's place in `graph`.
+ * @returns its output; `undefined` when the float layer reads something else there.
  */
 export function rerunQuantized(
   graph: Graph,
-  ends: LayerEnds,
+  { quantized: ends, float }: Pick<LayerPair, 'quantized' | 'float'>,
   input: Value,
   constants: ConstantCopies,
   prefix: string,
@@ -62,9 +63,12 @@ export function rerunQuantized(
   if (!activation) return undefined;
   const map = new Map<Value, Value>([[activation, input]]);
   const made = new Set(ends.chain.flatMap((node) => node.outputs));
+  const [reader] = ends.chain;
+  const [place] = float.chain;
   for (const value of ends.chain.flatMap((node) => node.inputs)) {
     if (!value || map.has(value) || made.has(value)) continue;
-    const copy = constants.of(value);
+    const beside = reader?.op === place?.op ? place?.input(reader?.inputs.indexOf(value) ?? -1) : undefined;
+    const copy = constants.of(ends.exact?.get(value) ?? value) ?? beside;
     if (!copy) return undefined;
     map.set(value, copy);
   }
@@ -72,12 +76,16 @@ export function rerunQuantized(
   return map.get(ends.output);
 }
 
-/** One node of the graph itself with other inputs at some positions (`undefined` = left out). */
+/**
+ * One node of the graph itself with other inputs at some positions (`undefined` = left out).
+ * @returns what it makes in place of `output`, by default of its first.
+ */
 export function rerunNode(
   graph: Graph,
   node: Node,
   inputs: Readonly<Record<number, Value | undefined>>,
   prefix: string,
+  output = node.output(),
 ): Value {
   const positions = Math.max(node.inputs.length, ...Object.keys(inputs).map((index) => Number(index) + 1));
   const changed = Array.from({ length: positions }, (_, index) =>
@@ -89,10 +97,10 @@ export function rerunNode(
     opType: node.opType,
     domain: node.domain,
     inputs: changed,
-    outputs: node.outputs.map((output) => addValue(graph, prefix + output.name)),
+    outputs: node.outputs.map(({ name }) => (name === '' ? '' : addValue(graph, prefix + name))),
     attributes: node.attributes,
   });
-  return defined(copy.output(), 'output of a copy');
+  return defined(copy.output(output ? node.outputs.indexOf(output) : 0), 'output of a copy');
 }
 
 /** A float activation after quantization: as the quantized layer reads it, and as real numbers. */
@@ -114,6 +122,7 @@ export function quantizeActivation(
 ): QuantizedActivation | undefined {
   const [reader] = pair.quantized.chain;
   const twin = activationOf(pair.quantized);
+  if (twin && pair.quantized.exact?.has(twin)) return undefined;
   const own = reader && activationParameters(reader);
   if (own) return quantizeForInteger(graph, own, exact, constants, prefix);
   const dequantize = twin?.producer;

@@ -5,7 +5,7 @@
 import { defined } from '../base/invariant';
 import { cloneNode } from '../graph/clone';
 import { removeDead } from '../graph/edit';
-import type { Model, Value } from '../graph/ir';
+import type { Model, Node, Value } from '../graph/ir';
 import { extract, nodesReachedFrom } from '../graph/walk';
 import type { LayerPair } from './shadow';
 import { activationOf, ConstantCopies, quantizeActivation, rerunQuantized } from './twin-parts';
@@ -42,11 +42,11 @@ export function variantsOf(
     const here = { ...pair, float: { ...pair.float, chain: [node], output } };
     const prefix = `${pair.name}/`;
     const input = quantizeActivation(graph, here, exact, constants, `${prefix}input/`);
-    const quantized = rerunQuantized(graph, pair.quantized, input?.forLayer ?? exact, constants, prefix);
+    const quantized = rerunQuantized(graph, here, input?.forLayer ?? exact, constants, prefix);
     if (!quantized) continue;
     const map = new Map<Value, Value>([...graph.values.values()].map((value) => [value, value]));
-    map.set(output, quantized);
-    for (const later of nodesReachedFrom(graph, [output])) {
+    for (const [exactOutput, changed] of outputsOf(node, output, quantized)) map.set(exactOutput, changed);
+    for (const later of nodesReachedFrom(graph, node.outputs)) {
       if (own.has(later)) cloneNode(graph, later, prefix, map);
     }
     const ended = ends.map((end) => defined(map.get(end), 'an output is a value of its graph'));
@@ -59,4 +59,12 @@ export function variantsOf(
   graph.outputs.splice(0, graph.outputs.length, ...new Set(made));
   removeDead(graph);
   return { model, outputs: names };
+}
+
+/** What the layer makes, and what its quantized form makes in its place. */
+function outputsOf(node: Node, output: Value, quantized: Value): readonly (readonly [Value, Value])[] {
+  const { producer } = quantized;
+  // Recurrent layers give all states and the last ones; other forms of a layer have one output.
+  if (producer?.op !== node.op || node.outputs.length === 1) return [[output, quantized]];
+  return node.outputs.map((one, index) => [one, producer.output(index) ?? one]);
 }

@@ -10,7 +10,7 @@ import { removeDead } from '../graph/edit';
 import type { Model, Node } from '../graph/ir';
 import { type Layer, listLayers } from '../graph/layers';
 import { type OpType, opTable } from '../graph/ops';
-import { allNodes } from '../graph/walk';
+import { allGraphs, allNodes } from '../graph/walk';
 import { raiseIrVersion, raiseOpset } from '../methods/opset';
 import type { PlanLayer, QuantPlan } from '../methods/plan';
 import { hasIntegerKernel } from '../methods/plan-form';
@@ -211,7 +211,8 @@ function inputChannels({ shape, channelAxis, groups }: Layer): number {
 function removeLeftovers(model: Model, planned: readonly Planned[]): void {
   const { graph } = model;
   for (let pass = 0; pass < 2; pass++) {
-    removeDead(graph);
+    // Bodies first: what they leave alone may be unused outside.
+    for (const one of [...allGraphs(graph)].reverse()) removeDead(one);
     for (const { layer } of planned) {
       for (const value of [layer.weight, layer.bias]) {
         if (!value || value.uses.length > 0 || graph.isOutput(value)) continue;

@@ -11,11 +11,27 @@ import type { StorageType } from '../methods/targets';
 import { type ChannelView, channelView, elementIndex } from '../numerics/layout';
 import { blockedLayout } from '../numerics/pack';
 import type { QuantizedWeight } from '../numerics/quantize-weight';
-import { addDequantize, addQuantizer, addSimple, codeTensor, integer, integers } from './emit';
+import {
+  addDequantize,
+  addQuantizer,
+  addSimple,
+  codeTensor,
+  integer,
+  integers,
+  type QuantizerValues,
+} from './emit';
 import type { LayerWeight } from './weights';
 
+/** Codes as constants, and the constants that say what they stand for. */
+export interface StoredCodes {
+  readonly codes: Value;
+  readonly quantizer: QuantizerValues;
+  /** The graph that holds them. */
+  readonly graph: Graph;
+}
+
 /** Where new nodes go and what they are called. */
-interface Place {
+export interface Place {
   readonly graph: Graph;
   readonly before: Node;
   readonly opset: number;
@@ -23,7 +39,9 @@ interface Place {
   readonly name: string;
   readonly type: StorageType;
   /** Type to which narrow codes are cast before DequantizeLinear. */
-  readonly widened?: StorageType;
+  readonly widened: StorageType | undefined;
+  /** The constants of this weight: those that are there already, or those that `make` adds to a graph. */
+  readonly stored: (make: (home: Graph) => Omit<StoredCodes, 'graph'>) => StoredCodes;
 }
 
 /** Adds codes, scales, zero points and the nodes that turn them into the weight. */
@@ -33,8 +51,14 @@ export function storeWeight(
   weight: LayerWeight,
   quantized: QuantizedWeight,
 ): Value {
-  if (form === 'blocks') return storeBlocks(place, weight, quantized);
-  return form === 'rows' ? storeRows(place, weight, quantized) : storeDirect(place, weight, quantized);
+  const value =
+    form === 'blocks'
+      ? storeBlocks(place, weight, quantized)
+      : form === 'rows'
+        ? storeRows(place, weight, quantized)
+        : storeDirect(place, weight, quantized);
+  const { shape, statedShape } = weight;
+  return shape.length === statedShape.length ? value : reshape(place, value, statedShape, 'stated');
 }
 
 /** Codes in the weight's shape; one scale, or one per output channel. */
@@ -119,19 +143,22 @@ function toWeightShape(place: Place, matrix: Value, weight: LayerWeight, view: C
 }
 
 function dequantized(
-  { graph, before, opset, name, type, widened }: Place,
+  { graph, before, opset, name, type, widened, stored }: Place,
   shape: readonly number[],
   codes: ArrayLike<number>,
   scales: Float32Array,
   zeroPoints: ArrayLike<number>,
   layout: { readonly axis?: number; readonly block?: number; readonly shape: readonly number[] },
 ): Value {
-  const stored = addInitializer(graph, `${name}_quantized`, codeTensor(type, shape, codes));
-  const quantizer = addQuantizer(graph, name, widened ?? type, scales, zeroPoints, layout);
-  if (widened === undefined) return addDequantize(graph, name, stored, quantizer, opset, before);
+  const constants = stored((home) => ({
+    codes: addInitializer(home, `${name}_quantized`, codeTensor(type, shape, codes)),
+    quantizer: addQuantizer(home, name, widened ?? type, scales, zeroPoints, layout),
+  }));
+  if (widened === undefined)
+    return addDequantize(graph, name, constants.codes, constants.quantizer, opset, before);
   const attributes = [['to', integer(DataTypeCode[widened])]] as const;
-  const wide = addSimple(graph, 'Cast', `${name}_widened`, [stored], before, attributes);
-  return addDequantize(graph, name, wide, quantizer, opset, before);
+  const wide = addSimple(graph, 'Cast', `${name}_widened`, [constants.codes], before, attributes);
+  return addDequantize(graph, name, wide, constants.quantizer, opset, before);
 }
 
 function reshape(

@@ -37,7 +37,7 @@ export function cloneNode(target: Graph, node: Node, prefix: string, copies: Map
     copies.set(output, copy);
     return copy;
   });
-  return addNode(target, {
+  const made = addNode(target, {
     name: node.name === '' ? '' : prefix + node.name,
     opType: node.opType,
     domain: node.domain,
@@ -46,6 +46,8 @@ export function cloneNode(target: Graph, node: Node, prefix: string, copies: Map
     outputs,
     attributes: cloneAttributes(target, node, copies),
   });
+  for (const body of made.subgraphs) body.owner = made;
+  return made;
 }
 
 function copyOf(value: Value, copies: ReadonlyMap<Value, Value>): Value {

@@ -1,12 +1,13 @@
 /**
  * Weights that the graph computes from constants: reshaped, cut, joined (PyTorch's gates in ONNX order), repeated or
- * filled. Shape and type follow from headers; elements are computed when they are asked for. Semantics after
+ * filled, normalised. Shape and type follow from headers; elements are computed when they are asked for. Semantics after
  * onnx/docs/Operators.md.
  */
 import { DataTypeCode, dataTypeByCode, elementCount } from '../base/dtype';
 import { issue } from '../base/issue';
 import { fail, type Outcome, ok } from '../base/outcome';
 import type { TensorProto } from '../format/onnx-types';
+import { functions, reduced, reducedShape, reductions } from './constant-reductions';
 import { permutation, reshapedTo, squeezed, unsqueezed } from './constant-source';
 import { axesOf, evaluate, type Known, normalise, sliceBounds, slicePositions } from './evaluate';
 import type { Node, Value } from './ir';
@@ -22,6 +23,8 @@ export interface ConstantExpression {
   readonly nodes: readonly Node[];
   /** Integer codes take part: the weight is stored quantized. */
   readonly fromCodes: boolean;
+  /** Elements of all constants that it comes from but for scales and offsets. */
+  readonly sourceElements: number;
 }
 
 /** More nodes than this compute no weight; more elements were never stored anywhere. */
@@ -39,6 +42,7 @@ export function constantExpression(value: Value | undefined): ConstantExpression
     tensor: new ExpressionTensor(value.name, built),
     nodes: builder.nodes,
     fromCodes: builder.fromCodes,
+    sourceElements: [...built.from].reduce((sum, { tensor }) => sum + (tensor?.size ?? 0), 0),
   };
 }
 
@@ -75,6 +79,8 @@ const rules: Readonly<Record<string, Rule>> = {
   Slice: slice,
   Gather: pick,
   Expand: expand,
+  ...Object.fromEntries(Object.keys(reductions).map((op) => [op, reduce])),
+  ...Object.fromEntries(Object.keys(functions).map((op) => [op, applied])),
 };
 
 /** Scales of normalised weights, codes that are dequantized step by step. */
@@ -83,6 +89,7 @@ const arithmetic: Readonly<Record<string, (left: number, right: number) => numbe
   Div: (left, right) => left / right,
   Add: (left, right) => left + right,
   Sub: (left, right) => left - right,
+  Pow: (left, right) => left ** right,
 };
 
 class Builder {
@@ -245,6 +252,32 @@ function split(node: Node, input: Built, known: Known, output: number): Built | 
     axis,
     Array.from({ length }, (_, at) => start + at),
   );
+}
+
+/** Over the stated axes, else over all of them. */
+function reduce(node: Node, input: Built, known: Known): Built | undefined {
+  const stated = axesOf(node, known);
+  if (!stated && node.input(1)) return undefined;
+  if (!stated?.length && node.int('noop_with_empty_axes', 0) !== 0) return input;
+  const axes = stated?.length
+    ? stated.map((axis) => normalise(axis, input.shape.length))
+    : [...input.shape.keys()];
+  if (input.dataType !== DataTypeCode.float || axes.includes(undefined)) return undefined;
+  const along = axes.filter((axis) => axis !== undefined);
+  const rule = reductions[node.op];
+  return (
+    rule &&
+    mapped(input, reducedShape(node, input.shape, along), (values) =>
+      reduced(rule, values, input.shape, along),
+    )
+  );
+}
+
+/** In float32, element by element. */
+function applied(node: Node, input: Built): Built | undefined {
+  const calculate = functions[node.op];
+  if (!calculate || input.dataType !== DataTypeCode.float) return undefined;
+  return mapped(input, input.shape, (values) => values.map(calculate));
 }
 
 function expand(_node: Node, input: Built, known: Known): Built | undefined {

@@ -58,8 +58,12 @@ export interface Layer {
   readonly through: readonly Node[];
   /** The graph computes the weight from constants; `tensor` holds what the layer reads, behind all of `through`. */
   readonly computed: boolean;
+  /** Elements of the constants that a computed weight comes from, without scales and offsets. */
+  readonly sourceElements: number;
   /** Rows are picked by indices: nothing is multiplied, and the activation input holds integers. */
   readonly lookup: boolean;
+  /** The weight multiplies with a state inside the operator; `activationInput` feeds another of its weights. */
+  readonly inner: boolean;
 }
 
 /**
@@ -97,7 +101,9 @@ export function listLayers(model: Model): readonly Layer[] {
         quantized: found.quantized,
         through: found.through,
         computed: found.computed,
+        sourceElements: found.sourceElements,
         lookup: facts.lookup === true,
+        inner: facts.inner === true,
       });
     }
   }
@@ -127,6 +133,7 @@ interface FoundWeight extends ConstantSource {
   readonly channelAxis: number;
   readonly quantized: boolean;
   readonly computed: boolean;
+  readonly sourceElements: number;
 }
 
 function weightOf(node: Node, facts: WeightFacts): FoundWeight | undefined {
@@ -146,7 +153,8 @@ function weightOf(node: Node, facts: WeightFacts): FoundWeight | undefined {
   const shape = facts.merged?.(node, statedShape) ?? statedShape;
   const channelAxis = facts.channelAxis(node, shape.length);
   const computed = expression !== undefined;
-  const whole = { ...found, shape, statedShape, quantized, computed };
+  const sourceElements = expression?.sourceElements ?? found.tensor.size;
+  const whole = { ...found, shape, statedShape, quantized, computed, sourceElements };
   if (!source || isReshaped(source.through)) return { ...whole, channelAxis };
   const transposed = source.through.some((one) => one.opType === 'Transpose');
   // Axes are made one in the weight as the layer reads it; a transposition in front keeps them apart.

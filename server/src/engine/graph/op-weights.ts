@@ -20,6 +20,8 @@ export interface WeightFacts {
   readonly grouped?: true;
   /** Rows are picked, not multiplied: the activation is integer indices. */
   readonly lookup?: true;
+  /** The weight multiplies with a state inside the operator; the activation feeds another of its weights. */
+  readonly inner?: true;
   /**
    * The weight in fewer axes with the same elements in the same order, where its channels span several axes
    * (directions × gates, experts × outputs); `undefined` = as it is.
@@ -103,17 +105,22 @@ function stacked(input: number): WeightFacts {
 }
 
 /** W and R of LSTM, GRU and RNN: [directions, gates · hidden, inputs]. */
-export const recurrent: readonly WeightFacts[] = [stacked(1), stacked(2)];
+export const recurrent: readonly WeightFacts[] = [stacked(1), { ...stacked(2), inner: true }];
 /** W and R of DynamicQuantizeLSTM are stored transposed: [directions, inputs, gates · hidden]. */
 export const transposedRecurrent: readonly WeightFacts[] = [1, 2].map((input) => ({
   input,
   activation: 0,
   channelAxis: last,
   minimumRank: 3,
+  ...(input === 2 ? { inner: true } : {}),
 }));
 /** fc1, fc2, fc3 of mixtures of experts: [experts, out, in]. */
-export const experts: readonly WeightFacts[] = [stacked(2), stacked(4), stacked(6)];
-export const quantizedExperts: readonly WeightFacts[] = [stacked(2), stacked(5), stacked(8)];
+export const experts: readonly WeightFacts[] = [stacked(2), { ...stacked(4), inner: true }, stacked(6)];
+export const quantizedExperts: readonly WeightFacts[] = [
+  stacked(2),
+  { ...stacked(5), inner: true },
+  stacked(8),
+];
 
 /** Both operands of Einsum: channels are the labels that only the weight gives to the output. */
 export const einsum: readonly WeightFacts[] = [einsumOperand(1, 0), einsumOperand(0, 1)];

@@ -3,7 +3,7 @@
  * set, and how many bytes that takes.
  */
 
-import { unwritableReason } from '../analysis/becomes';
+import { isLookupTable, isUnusualPlace, unwritableReason } from '../analysis/becomes';
 import { dataTypeByCode } from '../base/dtype';
 import { floatName } from '../base/format-names';
 import type { Issue, Severity } from '../base/issue';
@@ -64,7 +64,7 @@ export function chooseForm(
       draft.keep('layer', choice.weights, 'the weight is quantized already', 'warning');
     return draft.finish(layer, undefined, undefined, opset);
   }
-  const unwritable = unwritableReason(layer, target.name);
+  const unwritable = unwritableReason(layer);
   if (unwritable !== undefined) {
     if (choice.weights !== floatName) draft.keep('layer', choice.weights, unwritable, 'warning');
     return draft.finish(layer, undefined, undefined, opset);
@@ -105,6 +105,7 @@ export function hasIntegerKernel(
 ): boolean {
   const kernel = Object.hasOwn(opTable, layer.op) ? target.layerKernels[layer.op as OpType] : undefined;
   if (kernel === undefined || weights === undefined || activations === undefined) return false;
+  if (isUnusualPlace(layer)) return false;
   if (layer.op === 'Gemm' && !isPlainGemm(layer)) return false;
   if (activations.bits > 8 || activations.signed) return false;
   const type = storageType(weights.bits, weights.signed, opset);
@@ -213,14 +214,13 @@ function chooseWeights(
   if (format === floatName) return undefined;
   const parsed = parseWeightFormat(format);
   if (parsed.value === undefined) return draft.keep('weights', format, refusalText(parsed.issues));
-  const obstacle = layer.lookup ? lookupObstacle(layer, parsed.value.other.bits, target) : undefined;
-  if (obstacle !== undefined) return draft.keep('weights', format, obstacle, 'warning');
   const nbits = fitsMatMulNBits(layer) && target.matMulNBits !== undefined;
   const scheme = weightSchemeFor(parsed.value, nbits ? 'matmul' : 'other');
   const name = formatName(scheme);
   if (name !== format && !name.startsWith(`${format}.sym`))
     draft.changes.push({ kind: 'completed', from: format, to: name });
-  const form = weightForm(layer, scheme, nbits ? target : undefined);
+  const looksUp = isLookupTable(layer) && target.gatherBlocks && fitsLookup(layer, scheme);
+  const form = looksUp ? 'gather-blocks' : weightForm(layer, scheme, nbits ? target : undefined);
   if (form === 'blocks' && lowest < sliceWithInputs)
     return draft.keep('weights', format, `opset ${lowest} is too old for groups`);
   if (form === 'matmul-nbits' && layer.op === 'Gemm') draft.changes.push({ kind: 'gemm-split' });
@@ -237,8 +237,17 @@ function chooseActivations(
   const parsed = parseActivationFormat(format);
   if (parsed.value === undefined) return draft.keep('activations', format, refusalText(parsed.issues));
   if (parsed.value === 'float') return undefined;
+  if (layer.inner) {
+    const reason = `it multiplies with a state inside ${layer.node.opType}`;
+    draft.changes.push({ kind: 'kept-float', part: 'activations', reason });
+    return undefined;
+  }
   if (layer.node.graph?.parent !== undefined) {
     return draft.keep('activations', format, 'ranges inside a subgraph cannot be calibrated', 'warning');
+  }
+  if (isUnusualPlace(layer)) {
+    const reason = `the constant of ${layer.node.opType} is its left operand`;
+    return draft.keep('activations', format, reason, 'warning');
   }
   const type = dataTypeByCode(layer.tensor.dataType);
   if (type?.name !== 'float') {
@@ -261,19 +270,16 @@ function chooseActivations(
   return parsed.value;
 }
 
-/** Why a table of rows cannot become GatherBlockQuantized. */
-function lookupObstacle(layer: Layer, bits: number, target: TargetFacts): string | undefined {
-  if (!target.gatherBlocks) return `${target.name} has no lookup in quantized tables`;
-  if (bits > 8) return 'tables are looked up in codes of up to 8 bits';
+/** Codes that GatherBlockQuantized looks up. */
+function fitsLookup(layer: Layer, { bits }: QuantScheme): boolean {
   // The kernel returns one number too many for every row that ends within a byte.
-  if (bits <= 4 && (layer.shape[1] ?? 0) % 2 !== 0)
-    return 'rows of odd length do not fill bytes of two codes';
-  return undefined;
+  return bits <= 8 && (bits > 4 || (layer.shape[1] ?? 0) % 2 === 0);
 }
 
 /** MatMul, or a Gemm that is one, with a 2-D float32 weight. */
 function fitsMatMulNBits(layer: Layer): boolean {
-  if (layer.shape.length !== 2 || dataTypeByCode(layer.tensor.dataType)?.name !== 'float') return false;
+  if (layer.shape.length !== 2 || isUnusualPlace(layer)) return false;
+  if (dataTypeByCode(layer.tensor.dataType)?.name !== 'float') return false;
   return layer.op === 'MatMul' || isPlainGemm(layer);
 }
 
@@ -283,7 +289,6 @@ function weightForm(
   target: TargetFacts | undefined,
 ): ChosenWeights['form'] {
   const { granularity } = scheme;
-  if (layer.lookup) return 'gather-blocks';
   if (typeof granularity === 'string') return 'dequantize';
   const block = granularity.group;
   const limits = target?.matMulNBits;

@@ -87,18 +87,15 @@ describe('a table', () => {
     expect(Array.from(known ?? [])).toEqual(Array.from(expected));
   });
 
-  const kept: readonly (readonly [string, ReturnType<typeof embedding>, string, RegExp])[] = [
-    ['16 bits', embedding(40), 'int16.channel', /up to 8 bits/],
-    ['4 bits in rows of odd length', embedding(7), 'int4.channel', /odd length/],
-    ['half precision', embedding(40, 'float16'), 'int8', /float16, not float32/],
-    ['columns', embedding(40, 'float', 1), 'int8', /only tables of rows/],
+  const dequantized: readonly (readonly [string, ReturnType<typeof embedding>, string])[] = [
+    ['16 bits', embedding(40), 'int16.channel'],
+    ['4 bits in rows of odd length', embedding(7), 'int4.channel'],
+    ['half precision', embedding(40, 'float16'), 'int8'],
+    ['columns', embedding(40, 'float', 1), 'int8'],
   ];
-  it.each(kept)('stays float: %s', (_, proto, format, reason) => {
+  it.each(dequantized)('is dequantized in front of the lookup: %s', (_, proto, format) => {
     const plan = planOf(folded(proto), format);
-    expect(plan.layers[0]).toMatchObject({
-      form: 'float',
-      changes: [{ kind: 'kept-float', reason: expect.stringMatching(reason) }],
-    });
+    expect(plan.layers[0]).toMatchObject({ form: 'dequantize' });
   });
 
   it('that a product shares is stored for both', async () => {
@@ -143,64 +140,4 @@ it('of codes that are dequantized behind the lookup is read', () => {
   });
   const [layer] = listLayers(graphOf(proto));
   expect(layer && Array.from(realWeight(layer).value ?? [])).toEqual([-64, 0, 63.5, -0.5, 0.5, -62.5]);
-});
-
-describe('layers that no target form exists for', () => {
-  it('stay float with a reason, and the others are quantized', () => {
-    const proto = model({
-      inputs: [valueInfo('x', [5, 1, 4])],
-      outputs: [valueInfo('y', undefined)],
-      initializers: [
-        tensor('W', [1, 12, 4], normalValues(48, 1)),
-        tensor('R', [1, 12, 3], normalValues(36, 2)),
-        tensor('left.weight', [6, 5], normalValues(30, 3)),
-        tensor('part', [2, 1, 3], normalValues(6, 4)),
-        tensor('shape', [2], [3, 2], 'int64'),
-        tensor('flat', [2], [5, 3], 'int64'),
-        tensor('head.weight', [2, 4], normalValues(8, 5)),
-      ],
-      nodes: [
-        node('LSTM', ['x', 'W', 'R'], ['h'], { hidden_size: 3 }),
-        node('Reshape', ['h', 'flat'], ['f']),
-        node('MatMul', ['left.weight', 'f'], ['l']),
-        node('Reshape', ['part', 'shape'], ['p']),
-        node('MatMul', ['l', 'p'], ['m']),
-        node('MatMul', ['m', 'head.weight'], ['y']),
-      ],
-    });
-    const float = folded(proto);
-    const plan = planOf(float, 'int8.channel');
-    expect(plan.layers.map(({ name, form, changes }) => [name, form, changes[0]])).toEqual([
-      [
-        'W',
-        'float',
-        { kind: 'kept-float', part: 'layer', reason: expect.stringContaining('DynamicQuantizeLSTM') },
-      ],
-      [
-        'R',
-        'float',
-        { kind: 'kept-float', part: 'layer', reason: expect.stringContaining('DynamicQuantizeLSTM') },
-      ],
-      [
-        'left',
-        'float',
-        { kind: 'kept-float', part: 'layer', reason: expect.stringContaining('left operand') },
-      ],
-      [
-        'part',
-        'float',
-        { kind: 'kept-float', part: 'layer', reason: expect.stringContaining('from constants') },
-      ],
-      ['head', 'dequantize', undefined],
-    ]);
-    const { value, issues } = exportQdq({ model: cloneModel(float), plan });
-    expect(issues).toEqual([]);
-    expect(value && listLayers(value).map((layer) => [layer.name, layer.quantized])).toEqual([
-      ['W', false],
-      ['R', false],
-      ['left', false],
-      ['part', false],
-      ['head.weight_quantized', true],
-    ]);
-  });
 });
