@@ -1,5 +1,11 @@
 /** Which figures of a layer come first where there is room for few. Pure. */
-import type { Effect, ErrorCell, LayerRow, ModelView } from '../../server/src/protocol/views';
+import {
+  type Effect,
+  type ErrorCell,
+  isQuantizedAlready,
+  type LayerRow,
+  type ModelView,
+} from '../../server/src/protocol/views';
 
 /** What says most first: effect on the output, then cumulative, then local error. */
 const measuredFirst: readonly Effect[] = ['output', 'cumulative', 'local'];
@@ -37,7 +43,7 @@ function mostSaid(cells: readonly ErrorCell[]): readonly ErrorCell[] {
   );
 }
 
-/** True once a model was read that has no float weight: menus offer no calibration and no quantization then. */
-export function hasNothingToQuantize({ state, layers }: Pick<ModelView, 'state' | 'layers'>): boolean {
-  return state !== 'failed' && layers.every(({ storedAs }) => storedAs !== undefined);
+/** True once a model was read that is quantized already or has no weights: menus offer neither calibration nor quantization. */
+export function hasNothingToQuantize(view: Pick<ModelView, 'state' | 'layers'>): boolean {
+  return view.state !== 'failed' && (view.layers.length === 0 || isQuantizedAlready(view));
 }

@@ -3,8 +3,9 @@ import * as vscode from 'vscode';
 import type { FromModelPanel, ToModelPanel } from '../../server/src/protocol/panel';
 import type { ModelView, WhatIfAnswer } from '../../server/src/protocol/views';
 import type { Server } from './client';
+import { modelPanelWords } from './model-words';
 import { type Models, modelEditorType } from './models';
-import { modelPanelWords } from './panel-words';
+
 import { runNotices } from './run-notices';
 import { baseName, onlyLocal } from './text-view';
 import { manageTrust } from './trust';

@@ -1,140 +1,10 @@
 /**
- * All texts of the webviews, translated here because pages cannot ask for translations. A test compares the keys
+ * Texts of the webviews, translated here because pages cannot ask for translations; those of the model's page: `model-words.ts`. A test compares the keys
  * with those that the pages use. `{0}` and so on are replaced by the page.
  */
 import * as vscode from 'vscode';
 import type { PanelWords } from '../../server/src/protocol/panel';
 import { stageText, unitText } from './progress-text';
-
-/** Words of the model's page. */
-export function modelPanelWords(): PanelWords {
-  return {
-    ...sharedWords(),
-    ...layerListWords(),
-    ...stageWords(),
-    opening: vscode.l10n.t('Opening the model…'),
-    filter: vscode.l10n.t('Filter by name, operator or finding'),
-    calibrate: vscode.l10n.t('Calibrate…'),
-    calibrateTitle: vscode.l10n.t(
-      'Measure what quantization does to the activations, with your data or without',
-    ),
-    quantizeInt8: vscode.l10n.t('Quantize to int8'),
-    quantizeInt8Title: vscode.l10n.t('Writes NAME.w8a8.onnx: int8 weights, uint8 activations'),
-    quantizeInt4: vscode.l10n.t('Quantize to int4'),
-    quantizeInt4Title: vscode.l10n.t('Writes NAME.int4.onnx: int4 weights, float activations'),
-    openAsText: vscode.l10n.t('Open as Text'),
-    openRecipe: vscode.l10n.t('Open Recipe'),
-    createRecipe: vscode.l10n.t('Create Recipe'),
-    measure: vscode.l10n.t('Measure'),
-    outputEffect: vscode.l10n.t('Output Effect'),
-    outputEffectTitle: vscode.l10n.t(
-      'Measure what each layer alone does to the model output; estimates appear first',
-    ),
-    noGraph: vscode.l10n.t(
-      'This file holds weights without a graph: their error is measured, yet nothing can be run. Calibrating and quantizing need an ONNX model.',
-    ),
-    noGraphRecipe: vscode.l10n.t('Without a graph there is no recipe.'),
-    needsTrust: vscode.l10n.t('Restricted Mode: trust the workspace first'),
-    manageTrust: vscode.l10n.t('Manage Workspace Trust'),
-    ...whatIfWords(),
-    compare: vscode.l10n.t('Compare…'),
-    compareTitle: vscode.l10n.t('Measure a quantized file of this model against it, layer by layer'),
-    'show.table': vscode.l10n.t('Table'),
-    'show.chart': vscode.l10n.t('Chart'),
-    showAs: vscode.l10n.t('Show the layers as'),
-    chartLabel: vscode.l10n.t('Error by layer, as a chart'),
-    chartColumns: vscode.l10n.t('Figures in the chart'),
-    'chart.order.graph': vscode.l10n.t('Network order'),
-    'chart.order.worst': vscode.l10n.t('Worst first'),
-    chartEmpty: vscode.l10n.t('Choose at least one figure above.'),
-    'copy.bytes': vscode.l10n.t('Stored size (bytes)'),
-    'copy.macs': vscode.l10n.t('Multiply-accumulates per sample'),
-    'copy.error': vscode.l10n.t('{0} (dB)'),
-    'copy.basis': vscode.l10n.t('{0}, basis'),
-    planned: vscode.l10n.t('Size after the recipe'),
-    plannedTitle: vscode.l10n.t('Estimated from the formats that the recipe plans; {0} now'),
-    data: vscode.l10n.t('Calibration data'),
-    output: vscode.l10n.t('Output at {0}'),
-    outputAsRecipe: vscode.l10n.t('Output, as in the recipe'),
-    outputAgreement: vscode.l10n.t(', top-1 agreement {0}'),
-    deployed: vscode.l10n.t('Measured with integer kernels, as deployed'),
-    simulated: vscode.l10n.t('Measured with simulated quantization'),
-    failed: vscode.l10n.t('The model cannot be read.'),
-    weightsRunning: vscode.l10n.t('Analysing the weights; figures appear layer by layer.'),
-    measuring: vscode.l10n.t('Measuring with the model running; figures appear layer by layer.'),
-    noLayers: vscode.l10n.t('No layer with constant weights was found; there is nothing to quantize.'),
-    noFloatWeights: vscode.l10n.t(
-      'The weights are not stored as float, most likely because the model is quantized already; there is no error to compute on them.',
-    ),
-    'run.started': vscode.l10n.t('A run has started; figures appear as they are measured.'),
-    'run.soFar': vscode.l10n.t('Figures so far – {0}: {1} of {2} {3}'),
-    'run.cancelledAt': vscode.l10n.t('Cancelled: the figures stand on {0} samples.'),
-    'run.cancelled': vscode.l10n.t('Cancelled: figures that were measured until then are kept.'),
-    'run.failed': vscode.l10n.t('The run failed: {0}'),
-    quantizedAlready: vscode.l10n.t(
-      'The model is quantized already: the table tells what its codes and scales are. Compare it with its float original to see errors.',
-    ),
-    figuresAgainstStored: vscode.l10n.t(
-      'Weights stored as {0} are quantized already: their figures are the error added to the stored values after dequantization, not the error against the float original.',
-    ),
-    againstStored: vscode.l10n.t('against the values stored as {0}'),
-    noMenu: vscode.l10n.t(
-      '{0} is stored as {1} in a file without a graph: there is nothing to plan or to reveal.',
-    ),
-    'column.stored': vscode.l10n.t('Stored as'),
-    'column.storedTitle': vscode.l10n.t('Type of the weight in the file'),
-    codesOf: vscode.l10n.t('{0} of {1}'),
-    badScales: vscode.l10n.t('{0} bad'),
-    'quantized.form': vscode.l10n.t('Form'),
-    'quantizedTitle.form': vscode.l10n.t('How the layer is written in the file'),
-    'quantized.weights': vscode.l10n.t('Weight format'),
-    'quantizedTitle.weights': vscode.l10n.t(
-      'Type of the codes and what shares one scale; asym: with zero points',
-    ),
-    'quantized.codes': vscode.l10n.t('Codes used'),
-    'quantizedTitle.codes': vscode.l10n.t('Distinct weight codes that occur, of those the width has'),
-    'quantized.effectiveLevels': vscode.l10n.t('Effective levels'),
-    'quantizedTitle.effectiveLevels': vscode.l10n.t(
-      'Levels that do work: exponential of the entropy of the codes',
-    ),
-    'quantized.ends': vscode.l10n.t('At the ends'),
-    'quantizedTitle.ends': vscode.l10n.t('Share of weight codes at the two ends of the range'),
-    'quantized.scales': vscode.l10n.t('Scale spread'),
-    'quantizedTitle.scales': vscode.l10n.t(
-      'Largest scale divided by the smallest; bad: 0, subnormal or not finite',
-    ),
-    'quantized.execution': vscode.l10n.t('Runs in'),
-    'quantizedTitle.execution': vscode.l10n.t(
-      'How onnxruntime computes it at its full optimisation level: in integers, by a kernel that reads codes in blocks, or in float',
-    ),
-    'execution.integer': vscode.l10n.t('integer'),
-    'execution.blocks': vscode.l10n.t('blocks'),
-    'execution.float': vscode.l10n.t('float'),
-    notFloat: vscode.l10n.t('No figure: the weight is not stored as float'),
-    headerOnly: vscode.l10n.t('Read from the header; the weights have not been analysed.'),
-    tooLarge: vscode.l10n.t('The weights ({0}) are above the size that is analysed on opening.'),
-    'modelData.noise': vscode.l10n.t(
-      'No data: activation ranges were made from random noise. Read the figures as rough.',
-    ),
-    'modelData.random': vscode.l10n.t(
-      'No data: inputs are random numbers, which no real input resembles. Read the figures as rough.',
-    ),
-    'modelData.batch-norm': vscode.l10n.t(
-      'No data: activation ranges were derived from BatchNormalization statistics. Read the figures as rough.',
-    ),
-    'column.shape': vscode.l10n.t('Weight shape'),
-    'column.params': vscode.l10n.t('Parameters'),
-    'column.planned': vscode.l10n.t('Recipe'),
-    'column.plannedTitle': vscode.l10n.t('Weight format that the recipe plans'),
-    depthwise: vscode.l10n.t('{0} (depthwise)'),
-    paramsTitle: vscode.l10n.t('{0} as stored, {1} multiply-accumulates per sample'),
-    float: vscode.l10n.t('float'),
-    undefinedError: vscode.l10n.t('Undefined: the weight is all zero or not finite'),
-    'effect.weight': vscode.l10n.t('SQNR of the weight itself at {0}'),
-    'effect.output': vscode.l10n.t('SQNR at the model output when only this layer is {0}'),
-    'basis.measured': vscode.l10n.t('measured'),
-  };
-}
 
 /** Words of the compare view. */
 export function comparePanelWords(): PanelWords {
@@ -253,30 +123,6 @@ export function comparePanelWords(): PanelWords {
   };
 }
 
-/** Words of the block that asks what a weight costs in another format. */
-function whatIfWords(): PanelWords {
-  return {
-    whatIf: vscode.l10n.t('What If…'),
-    'whatIf.title': vscode.l10n.t('What if: {0}'),
-    'whatIf.now': vscode.l10n.t('{0} now'),
-    'whatIf.kind': vscode.l10n.t('Format'),
-    'whatIf.integer': vscode.l10n.t('integer'),
-    'whatIf.bits': vscode.l10n.t('Bit width'),
-    'whatIf.bitsValue': vscode.l10n.t('{0} bits'),
-    'whatIf.granularity': vscode.l10n.t('One scale per'),
-    'granularity.tensor': vscode.l10n.t('tensor'),
-    'granularity.channel': vscode.l10n.t('channel'),
-    'granularity.group': vscode.l10n.t('group'),
-    'whatIf.group': vscode.l10n.t('Group size'),
-    'whatIf.asymmetric': vscode.l10n.t('Zero points (asymmetric)'),
-    'whatIf.measuring': vscode.l10n.t('measuring…'),
-    'whatIf.size': vscode.l10n.t('{0}, {1} of the float weight'),
-    'whatIf.noSize': vscode.l10n.t('size unknown: ONNX does not store it'),
-    'whatIf.apply': vscode.l10n.t('Put into the Recipe'),
-    'whatIf.close': vscode.l10n.t('Close'),
-  };
-}
-
 /** Words of the calibration panel. */
 export function calibrationPanelWords(): PanelWords {
   return {
@@ -370,7 +216,7 @@ function dataWords(): PanelWords {
 }
 
 /** Words of the pages that list a model's layers and findings. */
-function layerListWords(): PanelWords {
+export function layerListWords(): PanelWords {
   return {
     layers: vscode.l10n.t('Layers'),
     oneLayer: vscode.l10n.t('1 layer'),
@@ -404,6 +250,7 @@ function layerListWords(): PanelWords {
     'fix.fold-batchnorm': vscode.l10n.t('Fold BatchNormalization'),
     'fix.weights-8-bit': vscode.l10n.t('Use 8-bit weights'),
     'fix.activations-8-bit': vscode.l10n.t('Use 8-bit activations'),
+    'fix.activations-16-bit': vscode.l10n.t('Use 16-bit activations'),
     'fix.asymmetric-activations': vscode.l10n.t('Use asymmetric activations'),
     'fix.estimator-mse': vscode.l10n.t('Estimate ranges by mse'),
     order: vscode.l10n.t('Order'),
@@ -413,7 +260,7 @@ function layerListWords(): PanelWords {
 }
 
 /** Words that all pages use. */
-function sharedWords(): PanelWords {
+export function sharedWords(): PanelWords {
   return {
     restricted: vscode.l10n.t(
       'Restricted Mode: no native inference. Weight errors are shown; trust the workspace to calibrate or quantize.',
@@ -437,7 +284,7 @@ function sharedWords(): PanelWords {
   };
 }
 
-function stageWords(): PanelWords {
+export function stageWords(): PanelWords {
   const stages = [
     'read',
     'weights',

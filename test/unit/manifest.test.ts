@@ -149,7 +149,7 @@ describe('words of the client', () => {
 
 describe('words of the webviews', () => {
   const provided = new Set(
-    ['client/src/panel-words.ts', 'client/src/progress-text.ts'].flatMap((file) =>
+    ['client/src/panel-words.ts', 'client/src/model-words.ts', 'client/src/progress-text.ts'].flatMap((file) =>
       propertyNames(parse(file)),
     ),
   );

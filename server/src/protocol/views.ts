@@ -119,6 +119,11 @@ export interface ModelView {
   readonly worstLayer?: string;
 }
 
+/** Most layers hold codes in place of weights: there is nothing left to calibrate or to quantize as a whole. */
+export function isQuantizedAlready({ layers }: Pick<ModelView, 'layers'>): boolean {
+  return 2 * layers.filter(({ storedAs }) => storedAs !== undefined).length > layers.length;
+}
+
 /** How pixels become inputs, as fields of a form. */
 export interface Preprocessing {
   readonly scale?: string;

@@ -47,6 +47,8 @@ it.each([
   ['measured', [], true],
   ['measured', ['int8', 'int8'], true],
   ['measured', ['int8', undefined], false],
+  ['measured', ['int8', undefined, 'int8'], true],
+  ['measured', [undefined], false],
   ['failed', [], false],
 ] as const)('a model that is %s with weights stored as %j', (state, stored, expected) => {
   const layers = stored.map((storedAs) => ({ storedAs }) as LayerRow);

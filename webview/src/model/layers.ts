@@ -1,14 +1,21 @@
 /** Columns and menu of the layer table. */
 import type { FromModelPanel } from '../../../server/src/protocol/panel';
 import type { FixKind } from '../../../server/src/protocol/reports';
-import type { Effect, ErrorCell, LayerRow, ModelView } from '../../../server/src/protocol/views';
+import {
+  type Effect,
+  type ErrorCell,
+  isQuantizedAlready,
+  type LayerRow,
+  type ModelView,
+} from '../../../server/src/protocol/views';
 import { nameParts } from '../shared/chart-row';
 import { make } from '../shared/dom';
 import { figure, shortBytes } from '../shared/figures';
 import { openMenu } from '../shared/menu';
 import { say } from '../shared/rpc';
 import type { Column } from '../shared/table';
-import { leftOut, type SizedColumn } from './fit-columns';
+import { cellFinder, columnId, type ErrorColumn } from './error-columns';
+import { type ChosenColumns, leftOut, rankOf, type SizedColumn } from './fit-columns';
 import { quantizedColumns } from './quantized-columns';
 import { isDone, isOnnx } from './top';
 
@@ -21,46 +28,86 @@ const layerFixes: readonly FixKind[] = [
 
 type OpenMenu = (layer: LayerRow, anchor: HTMLElement) => void;
 
-/** Columns that make room, the first to go with the highest rank. */
-const ranks: Readonly<Record<string, number>> = { shape: 4, params: 3, op: 2, planned: 1 };
-
 /** Pixels: a letter, what surrounds a cell's text, the least of a figure, the menu beside a name, codes of findings. */
-const sizes = { letter: 7, padding: 20, figure: 104, menu: 32, codes: 45, name: 400 } as const;
+const sizes = { letter: 7, padding: 20, figure: 104, menu: 32, codes: 45, name: 400, page: 48 } as const;
 
-/** Columns for a window of this width; those without room are only copied. */
+/** A name takes at most this share of the window. */
+const mostOfName = 0.45;
+
+export interface LayerColumns {
+  /** In the order to show, those that are left out as well: they are copied. */
+  readonly columns: readonly Column<LayerRow>[];
+  readonly hidden: ReadonlySet<string>;
+}
+
+/** Columns for a window of this width, as far as the reader chose nothing else. */
 export function layerColumns(
   view: ModelView,
   open: OpenMenu,
   windowWidth: number,
-): readonly Column<LayerRow>[] {
+  chosen: ChosenColumns,
+): LayerColumns {
   const columns = allColumns(view, open);
-  const sized = columns.map((column) => sizedColumn(column, view.layers));
-  const [most] = view.columns;
-  const quantized = columns.find(({ id }) => id === 'quantized:weights')?.id;
-  const out = leftOut(sized, windowWidth, most ? columnId(most) : quantized);
-  return columns.map((column) =>
-    out.has(column.id) ? { ...column, class: `${column.class ?? ''} copied-only` } : column,
-  );
+  const sized = columns.map((column) => sizedColumn(column, view.layers, windowWidth));
+  const always = mostTelling(view, columns);
+  const ranked = sized.map((one) => (one.id === always ? one : { ...one, rank: rankOf(one.id) }));
+  const hidden = leftOut(ranked, windowWidth - sizes.page, { ...withoutEmpty(view), ...chosen });
+  return {
+    columns: columns.map((column) =>
+      hidden.has(column.id) ? { ...column, class: `${column.class ?? ''} copied-only` } : column,
+    ),
+    hidden,
+  };
+}
+
+/** The column that is worth more than all others: it stays in the narrowest window. */
+function mostTelling({ columns: figures, layers }: ModelView, columns: readonly Column<LayerRow>[]): string {
+  const [first] = figures;
+  const inQuantized = columns.find(({ id }) => id === 'quantized:weights')?.id;
+  if (!first || (inQuantized && isQuantizedAlready({ layers }))) return inQuantized ?? 'name';
+  const usual = figures.find((one) => columnId(one) === 'weight:int8.channel');
+  return columnId(first.effect === 'weight' ? (usual ?? first) : first);
+}
+
+/** In a file that is quantized already a figure of the few layers left in float is not worth a column. */
+function withoutEmpty(view: ModelView): ChosenColumns {
+  if (!isDone(view) || !isQuantizedAlready(view)) return {};
+  const isEmpty = (column: ErrorColumn) => {
+    const find = cellFinder(column);
+    return 2 * view.layers.filter((row) => find(row) !== undefined).length < view.layers.length;
+  };
+  return Object.fromEntries(view.columns.filter(isEmpty).map((one) => [columnId(one), false]));
 }
 
 /** A column with the width that its longest text takes, roughly. */
-function sizedColumn({ id, label, class: kind }: Column<LayerRow>, layers: readonly LayerRow[]): SizedColumn {
+function sizedColumn(
+  { id, label, class: kind }: Column<LayerRow>,
+  layers: readonly LayerRow[],
+  windowWidth: number,
+): SizedColumn {
   const longest = (text: (row: LayerRow) => string) =>
     layers.reduce((most, row) => Math.max(most, text(row).length), label.length);
   const widthOf = (letters: number) => sizes.padding + sizes.letter * letters;
+  const hasCodes = layers.some(({ findings }) => findings.length > 0);
   const known: Readonly<Record<string, () => number>> = {
     name: () =>
-      Math.min(sizes.name, widthOf(longest(({ name }) => name)) + sizes.menu) +
-      (layers.some(({ findings }) => findings.length > 0) ? sizes.codes : 0),
+      sizes.padding +
+      Math.min(
+        sizes.name,
+        mostOfName * windowWidth,
+        sizes.letter * longest(({ name }) => name) + sizes.menu + (hasCodes ? sizes.codes : 0),
+      ),
     op: () => widthOf(longest(({ op, depthwise }) => (depthwise ? say('depthwise', op) : op))),
     shape: () => widthOf(longest(({ shape }) => shape.join('×'))),
     planned: () => widthOf(longest(({ planned }) => planned ?? '')),
+    'quantized:weights': () => widthOf(longest(({ quantized }) => quantized?.weights ?? '')),
+    'quantized:form': () => widthOf(longest(({ quantized }) => quantized?.form ?? '')),
   };
   if (kind?.includes('figure-column')) {
     const words = label.split(' ').map((word) => word.length);
     return { id, width: Math.max(sizes.figure, widthOf(Math.max(...words))) };
   }
-  return { id, width: known[id]?.() ?? widthOf(label.length), rank: ranks[id] };
+  return { id, width: known[id]?.() ?? widthOf(label.length) };
 }
 
 /** Columns for what the view holds, the error columns as the server orders them. */
@@ -235,18 +282,6 @@ function errorColumn(view: ModelView, column: ErrorColumn, missing: string): Col
       ...(isEstimated ? [basis] : []),
     ],
   };
-}
-
-export type ErrorColumn = ModelView['columns'][number];
-
-/** Name of an error column, as it is remembered and sorted by. */
-export function columnId({ format, effect }: ErrorColumn): string {
-  return `${effect}:${format}`;
-}
-
-/** Finds a layer's figure for a column. */
-export function cellFinder({ format, effect }: ErrorColumn): (row: LayerRow) => ErrorCell | undefined {
-  return ({ cells }) => cells.find((cell) => cell.format === format && cell.effect === effect);
 }
 
 function cellTitle(cell: ErrorCell, { storedAs }: LayerRow): string {

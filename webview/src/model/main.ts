@@ -10,10 +10,14 @@ import { connect, say } from '../shared/rpc';
 import type { SortOrder } from '../shared/sort';
 import { Table } from '../shared/table';
 import { registerComponents } from '../shared/toolkit';
+import { ColumnMenu } from './column-menu';
+import { columnId } from './error-columns';
 import { findingsList } from './findings';
-import { columnId, layerColumns, openLayerMenu, whyNoMenu } from './layers';
+import type { ChosenColumns } from './fit-columns';
+import { headlines } from './headlines';
+import { layerColumns, openLayerMenu, whyNoMenu } from './layers';
 import { type ChartChoice, SensitivityChart } from './sensitivity';
-import { banners, runLine, toolbar, topFacts } from './top';
+import { banners, isQuantizedMostly, runLine, toolbar, topFacts } from './top';
 import { WhatIfBlock } from './what-if';
 import type { Choice } from './what-if-choice';
 
@@ -25,14 +29,13 @@ interface State {
   readonly allFindings: boolean;
   readonly shown: Shown;
   readonly chart: ChartChoice;
+  /** Columns that the reader showed or hid; others follow the window's width. */
+  readonly columns?: ChosenColumns;
   /** What the block was last set to. */
   readonly whatIf?: Choice;
   /** Layer last looked at, in the table or in the chart. */
   readonly selected?: string;
 }
-
-/** Left and right of the table, and the scroll bar. */
-const pagePadding = 48;
 
 registerComponents();
 const host = connect<FromModelPanel, ToModelPanel, State>();
@@ -87,7 +90,6 @@ const layersHead = make(
   switchGroup,
   filter,
   count,
-  legend,
 );
 const notices = new Notice();
 const table = new Table<LayerRow>(
@@ -96,6 +98,7 @@ const table = new Table<LayerRow>(
     label: say('layers'),
     key: ({ name }) => name,
     onActivate: (layer, element) => openMenuOf(layer, element),
+    onMenu: (layer, element) => openMenuOf(layer, element),
     onSorted: (order) => remember({ order }),
     onFocused: ({ name }) => remember({ selected: name }),
     onCopy: () => {
@@ -104,7 +107,12 @@ const table = new Table<LayerRow>(
   },
   state.order,
 );
-layersHead.append(copyMenu(table, host.post, notices));
+const columnMenu = new ColumnMenu(state.columns ?? {}, (columns) => {
+  remember({ columns });
+  renderLayers();
+});
+layersHead.append(columnMenu.element, copyMenu(table, host.post, notices), legend);
+const headlineActions = { reveal: revealLayer, calibrate: () => host.post({ type: 'calibrate' }) };
 const chart = new SensitivityChart(state.chart, {
   onChoice: (choice) => remember({ chart: choice }),
   onActivate: (layer, element) => openMenuOf(layer, element),
@@ -179,9 +187,10 @@ function render(): void {
   renew(
     top,
     ...(view
-      ? topFacts(view)
+      ? [make('h1', {}, view.name), headlines(view, headlineActions)]
       : [make('p', { class: 'quiet', attributes: { role: 'status' } }, say('opening'))]),
     view && toolbar(view, host.post, (reason) => notices.say(reason)),
+    view && topFacts(view),
     ...banners(run?.state === 'running' ? withoutProgress(view) : view, notice, host.post),
   );
   renderFindings();
@@ -274,7 +283,7 @@ function renderLayers(): void {
   const rows = wanted === '' ? all : all.filter((row) => matches(row, wanted));
   layersHead.hidden = all.length === 0;
   // Files that are quantized already have no figures to draw or to judge.
-  const hasFigures = view !== undefined && view.columns.length > 0;
+  const hasFigures = view !== undefined && view.columns.length > 0 && !isQuantizedMostly(view);
   const isChart = state.shown === 'chart' && hasFigures;
   switchGroup.hidden = !hasFigures;
   legend.hidden = !hasFigures;
@@ -286,7 +295,10 @@ function renderLayers(): void {
   // The same text set again would be read aloud again.
   if (count.textContent !== counted) count.textContent = counted;
   if (!view) return;
-  table.setContent(layerColumns(view, openMenuOf, window.innerWidth - pagePadding), rows);
+  const { columns, hidden } = layerColumns(view, openMenuOf, window.innerWidth, state.columns ?? {});
+  table.setContent(columns, rows);
+  columnMenu.element.hidden = isChart;
+  columnMenu.setColumns(columns.slice(1).map(({ id, label }) => ({ id, label, isShown: !hidden.has(id) })));
   // A chart that is not shown has no size to draw for.
   if (!isChart) return;
   chart.setContent(view, rows);

@@ -16,7 +16,7 @@ export function quantizedColumns(layers: readonly LayerRow[]): readonly Column<L
     column(id, true, value, shown);
   return [
     text('form', ({ form }) => form),
-    text('weights', ({ weights }) => weights),
+    { ...text('weights', ({ weights }) => weights), render: weightsText },
     number(
       'codes',
       ({ codesUsed }) => codesUsed,
@@ -50,6 +50,11 @@ export function quantizedColumns(layers: readonly LayerRow[]): readonly Column<L
         ]
       : []),
   ];
+}
+
+/** A layer that is left in float says so. */
+function weightsText({ quantized, storedAs, dataType }: LayerRow): readonly string[] {
+  return [quantized?.weights ?? (storedAs === undefined ? dataType : '–')];
 }
 
 /** The reason is a sentence: pointed at, it is told, and read aloud with the sign. */

@@ -6,7 +6,7 @@ import { fill, make } from '../shared/dom';
 import { verdictOf } from '../shared/figures';
 import { say } from '../shared/rpc';
 import { sortRows } from '../shared/sort';
-import { cellFinder, columnId, type ErrorColumn } from './layers';
+import { cellFinder, columnId, type ErrorColumn } from './error-columns';
 
 /** More marks in a row than shapes to tell them apart would be noise. */
 const mostSeries = 6;

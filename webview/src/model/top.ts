@@ -1,9 +1,9 @@
 /** The top of the model's page: facts, what the numbers stand on, buttons, and banners for what is missing. */
 import type { FromModelPanel, RunNotice } from '../../../server/src/protocol/panel';
 import type { DataReport } from '../../../server/src/protocol/reports';
-import { type ModelView, recipeScheme } from '../../../server/src/protocol/views';
+import { isQuantizedAlready, type ModelView } from '../../../server/src/protocol/views';
 import { type Child, make, spoken } from '../shared/dom';
-import { judged, percent, shortBytes } from '../shared/figures';
+import { shortBytes } from '../shared/figures';
 import { say } from '../shared/rpc';
 import { type ButtonOptions, button, progressRing } from '../shared/toolkit';
 
@@ -14,30 +14,21 @@ export function isOnnx(view: Pick<ModelView, 'name'>): boolean {
   return view.name.toLowerCase().endsWith('.onnx');
 }
 
-export function topFacts(view: ModelView): readonly Child[] {
+export function topFacts(view: ModelView): HTMLElement {
   const facts = view.facts.map(({ label, value, detail }) =>
     make('div', { class: 'fact', title: detail }, make('dt', {}, label), make('dd', {}, value)),
   );
-  return [make('h1', {}, view.name), make('dl', { id: 'facts' }, ...facts, ...measured(view))];
+  return make('dl', { id: 'facts' }, ...facts, ...planned(view));
 }
 
-/** What a recipe plans, what data the numbers stand on, and the measured effect on the output. */
-function measured(view: ModelView): readonly Child[] {
+/** What a recipe plans, and what data the numbers stand on. */
+function planned(view: ModelView): readonly Child[] {
   const fact = (label: string, title: string, ...value: readonly Child[]) =>
     make('div', { class: 'fact', title }, make('dt', {}, label), make('dd', {}, ...value));
-  const outputs = Object.entries(view.output ?? {}).map(([scheme, { sqnr, topOneAgreement, execution }]) =>
-    fact(
-      scheme === recipeScheme ? say('outputAsRecipe') : say('output', scheme),
-      say(execution === 'deployed' ? 'deployed' : 'simulated'),
-      judged(sqnr),
-      topOneAgreement !== null && say('outputAgreement', percent(topOneAgreement)),
-    ),
-  );
   return [
     view.plannedBytes !== undefined &&
       fact(say('planned'), say('plannedTitle', shortBytes(view.bytes)), `≈ ${shortBytes(view.plannedBytes)}`),
     view.data !== null && fact(say('data'), view.data.source, dataText(view.data)),
-    ...outputs,
   ];
 }
 
@@ -99,12 +90,13 @@ export function toolbar(view: ModelView, post: Post, tell: (reason: string) => v
         id: 'compare',
         label: say('compare'),
         title: say('compareTitle'),
+        primary: !floats,
         onClick: () => post({ type: 'compare' }),
       }),
     onnx &&
       button({ id: 'open-as-text', label: say('openAsText'), onClick: () => post({ type: 'open-as-text' }) }),
     onnx &&
-      floats &&
+      (floats || view.columns.length > 0) &&
       button({
         id: 'open-recipe',
         label: say(view.recipeUri === undefined ? 'createRecipe' : 'openRecipe'),
@@ -138,10 +130,7 @@ export function banners(view: ModelView | undefined, notice: string | null, post
   if (view.state === 'weights-running') all.push(running(say('weightsRunning')));
   if (view.state === 'measuring') all.push(running(say('measuring')));
   if (isDone(view) && view.layers.length === 0) all.push(banner('plain', say('noLayers')));
-  if (hasNoFloatWeights(view))
-    all.push(
-      banner('plain', say(view.layers.some((row) => row.quantized) ? 'quantizedAlready' : 'noFloatWeights')),
-    );
+  if (hasNoFloatWeights(view)) all.push(banner('plain', quantizedText(view)));
   const stored = storedBlocks(view);
   if (stored.length > 0) all.push(banner('plain', say('figuresAgainstStored', stored.join(', '))));
   if (view.state === 'header') all.push(banner('plain', say('headerOnly')));
@@ -192,9 +181,21 @@ function storedBlocks(view: ModelView): readonly string[] {
   return [...new Set(rows.flatMap(({ storedAs }) => storedAs ?? []))];
 }
 
-/** Most likely quantized already: nothing to compute or to quantize. */
+/** Most likely quantized already: nothing to compute or to quantize, or only what a recipe can name. */
 function hasNoFloatWeights(view: ModelView): boolean {
-  return isDone(view) && view.layers.length > 0 && view.columns.length === 0;
+  if (view.layers.length === 0) return false;
+  return isQuantizedMostly(view) || (isDone(view) && view.columns.length === 0);
+}
+
+/** Codes in most layers; those of weight files are dequantized and have figures like others. */
+export function isQuantizedMostly(view: ModelView): boolean {
+  return isOnnx(view) && isQuantizedAlready(view);
+}
+
+function quantizedText({ layers, columns }: ModelView): string {
+  const stored = layers.filter(({ storedAs }) => storedAs !== undefined).length;
+  if (columns.length > 0) return say('quantizedMostly', layers.length, stored);
+  return say(layers.some((row) => row.quantized) ? 'quantizedAlready' : 'noFloatWeights');
 }
 
 /** The weights were analysed: what has no figure now gets none. */

@@ -3,6 +3,8 @@ import { make } from './dom';
 
 export interface MenuItem {
   readonly label: string;
+  /** On or off: choosing it changes that, and the menu stays open. */
+  readonly isChecked?: boolean;
   readonly run: () => void;
 }
 
@@ -10,17 +12,21 @@ export interface MenuItem {
 export function openMenu(anchor: HTMLElement, label: string, items: readonly MenuItem[]): void {
   closeOpenMenu?.(false);
   const before = document.activeElement;
-  const buttons = items.map((item) =>
-    make(
+  const buttons = items.map((item) => {
+    const { isChecked } = item;
+    const role = isChecked === undefined ? 'menuitem' : 'menuitemcheckbox';
+    const button = make(
       'button',
       {
         class: 'menu-item',
-        attributes: { role: 'menuitem', type: 'button', tabindex: '-1' },
-        onClick: () => choose(item),
+        attributes: { role, type: 'button', tabindex: '-1' },
+        onClick: () => (isChecked === undefined ? choose(item) : toggle(item, button)),
       },
       item.label,
-    ),
-  );
+    );
+    if (isChecked !== undefined) button.setAttribute('aria-checked', String(isChecked));
+    return button;
+  });
   const menu = make('div', { class: 'menu', attributes: { role: 'menu', 'aria-label': label } }, ...buttons);
   const close = (giveBackFocus: boolean) => {
     closeOpenMenu = undefined;
@@ -32,6 +38,10 @@ export function openMenu(anchor: HTMLElement, label: string, items: readonly Men
   const choose = (item: MenuItem) => {
     close(true);
     item.run();
+  };
+  const toggle = (item: MenuItem, button: HTMLElement) => {
+    item.run();
+    button.setAttribute('aria-checked', String(button.getAttribute('aria-checked') !== 'true'));
   };
   const onPointer = (event: Event) => {
     if (event.target instanceof Node && !menu.contains(event.target)) close(false);

@@ -33,6 +33,8 @@ export interface TableOptions<R> {
   readonly key: (row: R) => string;
   /** Enter or Space on a row. */
   readonly onActivate: (row: R, element: HTMLElement) => void;
+  /** Shift+F10, the menu key or the right button on a row; missing = the editor's own menu. */
+  readonly onMenu?: (row: R, element: HTMLElement) => void;
   readonly onSorted: (order: SortOrder | undefined) => void;
   /** Ctrl+C or Command+C while no text is selected. */
   readonly onCopy?: () => void;
@@ -68,6 +70,7 @@ export class Table<R> {
       this.body,
     );
     this.body.addEventListener('keydown', (event) => this.onKey(event));
+    if (options.onMenu) this.body.addEventListener('contextmenu', (event) => this.onContextMenu(event));
     this.body.addEventListener('focusin', (event) => {
       const key = rowOf(event.target)?.dataset.key;
       if (key === undefined || key === this.focusedKey) return;
@@ -325,6 +328,16 @@ export class Table<R> {
       this.options.onActivate(row, element);
     else return;
     event.preventDefault();
+  }
+
+  /** Shift+F10, the menu key and the right button open the row's own menu; on marked text the editor's, which copies. */
+  private onContextMenu(event: MouseEvent): void {
+    const element = rowOf(event.target);
+    const row = this.sorted[Number(element?.dataset.index)];
+    if (!element || row === undefined || window.getSelection()?.isCollapsed === false) return;
+    event.preventDefault();
+    event.stopPropagation();
+    this.options.onMenu?.(row, element);
   }
 
   private focusRow(index: number): void {
