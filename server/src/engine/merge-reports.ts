@@ -61,7 +61,7 @@ function mergeLayers(older: LayerReport | undefined, newer: LayerReport): LayerR
 
 /** A report as it was before data was run through the model. */
 export function withoutActivations(report: AnalysisReport): AnalysisReport {
-  const { remedies: _remedies, attention: _attention, ...rest } = report;
+  const { remedies: _remedies, attention: _attention, joined: _joined, ...rest } = report;
   return { ...rest, layers: report.layers.map(bare), data: null, output: undefined };
 }
 
@@ -76,6 +76,7 @@ function bare(layer: LayerReport): LayerReport {
     metrics: _metrics,
     cumulativeMetrics: _cumulativeMetrics,
     activation: _activation,
+    inputChannels: _inputChannels,
     ...rest
   } = layer;
   return Object.keys(rest).length === Object.keys(layer).length ? layer : rest;

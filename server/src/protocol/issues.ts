@@ -325,12 +325,21 @@ export interface IssueFacts extends Readonly<Record<ScriptCode, ScriptFindingFac
   };
   M03: { readonly batchNorm: string };
   M04: { readonly op: string; readonly activation: string };
-  M05: {
+  M05: Measured & {
     readonly op: string;
     /** Largest scale divided by the smallest. */
     readonly ratio: number;
     readonly bitsLost: number;
     readonly scales: readonly number[];
+    /** Of a plan: what is joined in front of the layer. Missing = found in a file. */
+    readonly planned?: {
+      readonly node: string;
+      readonly finest: string;
+      readonly widest: string;
+      readonly bits: number;
+      /** dB at the layer from its activation alone. */
+      readonly sqnr?: number;
+    };
   };
   M06: {
     readonly tensor: string;
@@ -395,6 +404,18 @@ export interface IssueFacts extends Readonly<Record<ScriptCode, ScriptFindingFac
     readonly byError: boolean;
     /** dB at the layer from its activation alone. */
     readonly sqnr?: number;
+    /** One channel is the widest wherever one looks. */
+    readonly channel?: {
+      readonly index: number;
+      readonly of: number;
+      /** Its largest magnitude over that of the median channel. */
+      readonly ratio: number;
+      /** Share of the samples or batches in which it is the widest. */
+      readonly share: number;
+      /** Levels that the median channel is left with, of `levels`. */
+      readonly left: number;
+      readonly levels: number;
+    };
   };
   M15: Measured & {
     readonly effectiveLevels: number;

@@ -115,6 +115,8 @@ export interface LayerReport {
   readonly quantized?: QuantizedLayerFacts;
   /** Of the activation this layer reads and the output it makes; measured on data. */
   readonly activation?: ActivationFacts;
+  /** How unevenly the channels of that activation fill its range. */
+  readonly inputChannels?: InputChannels;
   readonly facts?: LayerFacts;
   /** What the layer may become, per target; an empty list = it stays float. Absent for quantized layers. */
   readonly becomes?: Readonly<Record<string, readonly Becoming[]>>;
@@ -154,6 +156,27 @@ export interface ActivationFacts {
   readonly rangeVariation?: number;
   /** Largest standard deviation over one sample divided by the smallest; samples without any variation are left out. */
   readonly sampleSpread?: number;
+}
+
+/** Channels of the activation that a layer reads, by their largest magnitude; measured on data. */
+export interface InputChannels {
+  readonly count: number;
+  /** The widest over all samples, its magnitude, and that of the median channel; channels of zeros are left out. */
+  readonly widest: number;
+  readonly peak: number;
+  readonly median: number;
+  /** Share of the samples (without axes of space: of the batches) in which it is the widest. */
+  readonly share: number;
+}
+
+/** Activations that an operator joins into one tensor, which layers are planned to read through one quantizer. */
+export interface JoinedActivations {
+  readonly node: string;
+  readonly op: string;
+  /** Layers that read the result. */
+  readonly readers: readonly string[];
+  /** As they were calibrated. */
+  readonly operands: readonly (ActivationRange & { readonly tensor: string })[];
 }
 
 /** Equal-width bins over [min, max] of two versions of one tensor. */
@@ -288,6 +311,7 @@ export type FixKind =
   | 'fold-batchnorm'
   | 'weights-8-bit'
   | 'activations-8-bit'
+  | 'activations-16-bit'
   | 'asymmetric-activations'
   | 'estimator-mse';
 
@@ -297,6 +321,8 @@ export interface AnalysisReport {
   readonly layers: readonly LayerReport[];
   readonly output?: Readonly<Record<string, OutputReport>>;
   readonly remedies?: readonly RemedyGain[];
+  /** What is joined in front of layers whose activations a measured scheme quantizes. */
+  readonly joined?: readonly JoinedActivations[];
   readonly attention?: readonly AttentionOrder[];
   /** Of a model that is quantized already. */
   readonly quantization?: QuantizedModelFacts;

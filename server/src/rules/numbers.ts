@@ -48,3 +48,13 @@ export function times(factor: number): string {
   if (factor >= 1e7) return `${factor.toExponential(1)}×`;
   return `${factor >= 100 ? Math.round(factor) : factor.toFixed(1)}×`;
 }
+
+/** A share that may be far below a percent. */
+export function smallShare(share: number): string {
+  return share >= 0.001 ? percent(share) : `${(share * 100).toPrecision(1)} %`;
+}
+
+/** `5.9 bits` */
+export function bits(count: number): string {
+  return `${count.toFixed(1)} bits`;
+}

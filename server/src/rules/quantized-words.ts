@@ -1,7 +1,7 @@
 /** Wording of files that are quantized already. */
 import type { IssueFacts } from '../protocol/issues';
 import type { UnfusedReason } from '../protocol/unfused';
-import { decibels, percent, times } from './numbers';
+import { decibels, percent } from './numbers';
 import { fewOf, quote } from './quote';
 
 /** Why an operator gets no integer kernel, as a noun clause. */
@@ -22,14 +22,12 @@ export const unfusedWords: Readonly<Record<UnfusedReason, string>> = {
   unknown: 'the graph does not tell why',
 };
 
-type Code = 'M04' | 'M05' | 'M06' | 'M08' | 'M09' | 'M10' | 'M11' | 'M12' | 'M23' | 'M28';
+type Code = 'M04' | 'M06' | 'M08' | 'M09' | 'M10' | 'M11' | 'M12' | 'M23' | 'M28';
 
 /** Sentences of the findings on files that are quantized already. */
 export const quantizedSentences: { readonly [C in Code]: (facts: IssueFacts[C]) => string } = {
   M04: (f) =>
     `a quantizer stands between this ${f.op} and ${quote(f.activation)}. Quantize behind the activation function only.`,
-  M05: (f) =>
-    `its operands have scales ${f.scales.map((scale) => scale.toPrecision(3)).join(' and ')}: the finer one loses ${f.bitsLost.toFixed(1)} bits (${times(f.ratio)}). Let them share a scale.`,
   M06: (f) => zeroWords(f),
   M08: (f) =>
     `${f.layers} of ${f.total} integer layers have weight zero points other than 0${f.differ > 0 ? ` (${f.differ} with different ones per channel)` : ''}, which cost a sum over all activations at every run; not every runtime takes them. Symmetric weights avoid it.`,

@@ -48,6 +48,11 @@ export const remedies: readonly Remedy[] = [
     codes: ['M18', 'M19'],
     measured: 'the plan with activations as planned and at 8 bits on the layers found',
   },
+  {
+    fix: 'activations-16-bit',
+    codes: ['M05', 'M14'],
+    measured: 'the plan with activations as planned and at 16 bits on the layers found',
+  },
 ];
 
 /** Below this a gain is not worth a change of the plan: figures of 32 samples move as much. */
@@ -64,17 +69,15 @@ export function helps(gains: readonly Gain[] = []): boolean {
  * Fixes of a finding that change the plan. One that could be tried on the data at hand is offered once it was, and
  * gained.
  */
-export function offeredFixes(
-  fixes: readonly FixKind[],
-  { code, facts }: Issue,
-  model: ModelFacts,
-): readonly FixKind[] {
+export function offeredFixes(fixes: readonly FixKind[], one: Issue, model: ModelFacts): readonly FixKind[] {
+  const { code, facts } = one;
   const tried = remedies.filter(({ codes }) => codes.includes(code)).map(({ fix }) => fix);
   const gains = 'gains' in facts ? (facts.gains ?? []) : [];
   const inFile = 'inFile' in facts && facts.inFile;
   // Nothing is planned yet: the edit makes a recipe, and its default is the remedy.
   if ('assumed' in facts && facts.assumed) return fixes.filter((fix) => fix === 'per-channel-weights');
   return fixes.filter((fix) => {
+    if (!isFor(fix, one)) return false;
     // The ranges of a file are made anew by calibrating, whatever the estimator.
     if (fix === 'estimator-mse' && (inFile || isByError(model.plan))) return false;
     // The first edit makes a recipe, whose default it is.
@@ -109,7 +112,7 @@ export function questionsFor(
 ): readonly RemedyQuestion[] {
   return remedies.flatMap(({ fix, codes }): readonly RemedyQuestion[] => {
     if (inFile && onFileItself.includes(fix)) return [];
-    const of = found.filter(({ code, facts }) => codes.includes(code) && !isHopeless(code, facts));
+    const of = found.filter((one) => codes.includes(one.code) && isFor(fix, one));
     if (of.length === 0) return [];
     const layers = [...new Set(of.flatMap(({ anchor }) => anchor.layer ?? []))];
     // The estimator is one for the network.
@@ -119,9 +122,15 @@ export function questionsFor(
   });
 }
 
-/** An offset cannot be taken out by any format. */
-function isHopeless(code: IssueCode, facts: object): boolean {
-  return code === 'M07' && 'because' in facts && facts.because === 'offset';
+/** Whether a remedy fits the cause that a finding names. */
+function isFor(fix: FixKind, { code, facts }: Issue): boolean {
+  // An offset cannot be taken out by any format.
+  if (code === 'M07') return facts.because !== 'offset';
+  // What a file joins is written; a scale that one channel needs is right for this channel.
+  if (code === 'M05') return facts.planned !== undefined;
+  if (code === 'M14' && fix !== 'keep-float')
+    return (fix === 'activations-16-bit') === (facts.channel !== undefined);
+  return true;
 }
 
 /** True when something is to be measured beyond the errors of layers. */

@@ -2,13 +2,15 @@
  * All wording of issues, for editor and command line alike: one sentence that names the file, node or tensor, and the
  * next step. Facts come from `protocol/issues.ts`; the mapped type asks for a sentence per code.
  */
-import type { Anchor, Gain, Issue, IssueCode, IssueFacts } from '../protocol/issues';
+import type { Anchor, Issue, IssueCode, IssueFacts } from '../protocol/issues';
 import type { ProgressStage } from '../protocol/progress';
 import type { FixKind, ReportedIssue } from '../protocol/reports';
 import type { Effect, Verdict } from '../protocol/views';
+import { activationRange, joinedOperands } from './activation-words';
 import { fileSentences } from './file-words';
+import { advice, measuredOutput, shiftAdvice } from './gain-words';
 import { ruleOf } from './index';
-import { decibels, percent, times } from './numbers';
+import { bits, decibels, percent, smallShare, times } from './numbers';
 import {
   alike,
   executionWords,
@@ -18,7 +20,7 @@ import {
   storedSpread,
 } from './quantized-words';
 import { oneLine, quote } from './quote';
-import { helps, WORTHWHILE } from './remedies';
+import { WORTHWHILE } from './remedies';
 
 export { quote } from './quote';
 
@@ -171,19 +173,8 @@ const sentences: { readonly [C in IssueCode]: Sentence<C> } = {
     f.placeholder
       ? placeholderWords(f.placeholder)
       : `${f.channels.length} of ${f.total} channels are dead (weights zero or next to zero): ${f.channels.slice(0, 8).join(', ')}${f.channels.length > 8 ? ', …' : ''}.`,
-  M14: (f) => {
-    if (f.inFile) {
-      const cost = f.sqnr === undefined ? '' : `; the activation alone leaves ${decibels(f.sqnr)} here`;
-      return `the file's range clips ${smallShare(f.clippedShare ?? 0)} of the activation's values${cost}. ${advice('Calibrate again', f.gains)}`;
-    }
-    const cause =
-      f.clippedShare !== undefined && f.clippedShare > 0
-        ? `${smallShare(f.clippedShare)} of the activation's values lie outside the range that was estimated for it; its peak ${f.peak.toPrecision(3)} is ${times(f.peakRatio)} the 99.99th percentile.`
-        : `the activation's peak ${f.peak.toPrecision(3)} is ${times(f.peakRatio)} its 99.99th percentile ${f.p9999.toPrecision(3)}.`;
-    return f.byError
-      ? `${cause} Ranges are estimated by mse already; keep the layer in float where this costs too much.`
-      : `${cause} ${advice('Estimate ranges by mse', f.gains)}`;
-  },
+  M05: (f, { node }) => joinedOperands(f, node),
+  M14: activationRange,
   M15: (f) =>
     `${f.inFile ? 'only ' : ''}${Math.round(f.effectiveLevels)} of ${f.levels} levels ${f.inFile ? 'of its activation occur' : 'do the work'}: ${bits(f.bitsLost)} wasted${alike(f.names)}. ` +
     advice(
@@ -283,58 +274,6 @@ function some(names: readonly string[], noun: string): string {
 /** What was measured: a scheme by its name, or the quantized file of a comparison. */
 function subject(scheme: string): string {
   return scheme === 'file' ? 'the file' : scheme;
-}
-
-/** A share that may be far below a percent. */
-function smallShare(share: number): string {
-  return share >= 0.001 ? percent(share) : `${(share * 100).toPrecision(1)} %`;
-}
-
-function bits(count: number): string {
-  return `${count.toFixed(1)} bits`;
-}
-
-/** Biases are not corrected by this program: what that would gain, and what can be done instead. */
-function shiftAdvice(gains: readonly Gain[] | undefined): string {
-  return `Bias correction, which is not done here, would remove it${gained(':', gains)}. The layer can be kept in float.`;
-}
-
-/** What to do, with its gain; a remedy that was tried in vain is said to be so. */
-function advice(text: string, gains: readonly Gain[] | undefined): string {
-  if (helps(gains)) return `${text}${gained(':', gains)}.`;
-  return `Tried without gain: ${text.charAt(0).toLowerCase()}${text.slice(1)}${gained(':', gains)}.`;
-}
-
-/** ` at the output 4.1 dB → 24.0 dB (measured on 32 samples)` per gain after a separator; empty when none. */
-function gained(separator: string, gains: readonly Gain[] | undefined): string {
-  if (!gains || gains.length === 0) return '';
-  const each = gains.map(({ of, before, after, layers, given, data }, index) => {
-    const on =
-      data === undefined
-        ? 'on the weight'
-        : `on ${data.samples} ${data.samples === 1 ? 'sample' : 'samples'}`;
-    const together = layers !== undefined && layers > 1 ? ` with all ${layers} such layers changed` : '';
-    // Said once for gains that follow one another.
-    const then = given === undefined || gains[index - 1]?.given !== undefined ? '' : 'calibrated again, ';
-    return `${then}${gainWords[of]}${together} ${decibels(before)} → ${decibels(after)} (measured ${on})`;
-  });
-  return `${separator} ${each.join(', ')}`;
-}
-
-const gainWords: Readonly<Record<Gain['of'], string>> = {
-  weight: 'weight',
-  local: 'at this layer',
-  output: 'at the output',
-};
-
-/** A further sentence on what the remedy does at the output; empty when that was not measured. */
-function measuredOutput(gains: readonly Gain[] | undefined): string {
-  const onData = (gains ?? []).filter((gain) => gain.of !== 'weight');
-  if (onData.length === 0) return '';
-  const seen = gained('', onData).trimStart();
-  return helps(onData)
-    ? ` ${seen.charAt(0).toUpperCase()}${seen.slice(1)}.`
-    : ` Tried without gain: ${seen}.`;
 }
 
 /** Names of what a quick fix, link or lens does. */

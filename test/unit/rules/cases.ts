@@ -43,6 +43,21 @@ const reads = (facts: Partial<ActivationFacts>, parts: Partial<LayerReport> = {}
   report(layer('a', { activation: { ...activation, ...facts }, ...parts }));
 const judged = (facts: Partial<ErrorMetrics>, parts: Partial<LayerReport> = {}): AnalysisReport =>
   report(layer('a', { metrics: { w8a8: { ...metrics, ...facts } }, local: { w8a8: 19 }, ...parts }));
+/** Layers that read a Concat of operands of such a ratio, and keep such dB. */
+const joins = (ratio: number, sqnr: number): AnalysisReport => ({
+  ...report(layer('a', { facts: undefined, localActivations: { w8a8: sqnr } })),
+  joined: [
+    {
+      node: '/cat',
+      op: 'Concat',
+      readers: ['a'],
+      operands: [
+        { tensor: '/image', min: -1, max: 1 },
+        { tensor: '/depth', min: 0, max: 2 / ratio },
+      ],
+    },
+  ],
+});
 const on = (samples: number, one: AnalysisReport): AnalysisReport => ({
   ...one,
   data: { source: 'images', samples },
@@ -100,6 +115,11 @@ export const cases: Readonly<Record<string, RuleCases>> = {
       report: report(layer('a', {}, { batchNorm })),
       recipe: recipe('int8.channel', 'uint8.tensor', ', "methods": ["fold-batchnorm"]'),
     },
+  },
+  M05: {
+    speaks: { report: joins(4.1, 19.9), recipe: perChannel },
+    says: 'a: it reads what Concat "/cat" joins: one scale serves "/depth" and "/image", whose ranges differ, and the finer one loses 2.0 bits (4.1×); the activation alone leaves 19.9 dB here. Use 16-bit activations.',
+    silent: { report: joins(4.1, 20), recipe: perChannel },
   },
   M07: {
     speaks: { report: reads({ min: 3, max: 5 }), recipe: perChannel },

@@ -7,7 +7,7 @@ import { issue } from '../../../server/src/engine/base/issue';
 import { parseRecipe } from '../../../server/src/engine/format/recipe';
 import { findingFamilies, findingUrl } from '../../../server/src/protocol/families';
 import type { RemedyGain } from '../../../server/src/protocol/remedies';
-import type { AnalysisReport } from '../../../server/src/protocol/reports';
+import type { AnalysisReport, InputChannels } from '../../../server/src/protocol/reports';
 import { examples } from '../../../server/src/rules/examples';
 import { modelRules } from '../../../server/src/rules/index';
 import { findingsOf } from '../../../server/src/rules/model-view';
@@ -32,7 +32,7 @@ describe.each(Object.entries(cases))('%s', (code, { speaks, says, silent }) => {
     const bare = speaks.report.layers.map(
       ({ facts: _, activation: __, metrics: ___, quantized: ____, ...rest }) => rest,
     );
-    const { output: _, attention: __, ...rest } = speaks.report;
+    const { output: _, attention: __, joined: ____, ...rest } = speaks.report;
     // What the plan alone shows needs no facts of the layer.
     const ofPlan = ['M17', 'M18'];
     const left = ofCode(code, { ...speaks, report: { ...rest, data: null, layers: bare } });
@@ -91,6 +91,81 @@ describe('figures that are no measure', () => {
     const one = { ...rest, output: { w4a4: { ...w4a4, additivity } } };
     expect(ofCode('M27', { report: one })).toHaveLength(expected);
   });
+});
+
+describe('M14 of one channel', () => {
+  const seen: InputChannels = { count: 64, widest: 9, peak: 34, median: 2, share: 1 };
+  const said = (parts: Partial<InputChannels>, rest: Partial<AnalysisReport> = {}, recipe = int8) =>
+    ofCode('M14', {
+      report: { ...report(layer('a', { inputChannels: { ...seen, ...parts } })), ...rest },
+      recipe,
+    }).map(line);
+  const int8 =
+    '{"model": "m.onnx", "default": {"weights": "int8.channel", "activations": "uint8.tensor", "estimator": "mse"}}';
+  const data = { source: 'images', samples: 32 };
+  const tried = (after: number): RemedyGain => ({
+    fix: 'activations-16-bit',
+    layers: ['a'],
+    output: { of: 'output', before: 10, after, data },
+  });
+  it('tells how far it is out and what is left to the others', () =>
+    expect(said({})).toEqual([
+      'a: channel 9 of the 64 of the activation is the widest on every sample: it reaches 34.0, 17.0× as far as the median channel, which is left with 15 of 256 levels. Use 16-bit activations.',
+    ]));
+  it.each<readonly [string, Partial<InputChannels>, Partial<AnalysisReport>, string | undefined, number]>([
+    ['no further than the threshold', { peak: 32 }, {}, undefined, 0],
+    ['another one on every fifth sample', { share: 0.8 }, {}, undefined, 0],
+    ['on nine of ten', { share: 0.9 }, {}, undefined, 1],
+    ['under 16 bits', {}, {}, int8.replace('uint8', 'uint16'), 0],
+    ['in float', {}, {}, int8.replace('uint8.tensor', 'float'), 0],
+    ['where 16 bits gain', {}, { data, remedies: [tried(12)] }, undefined, 1],
+    ['where 16 bits gain nothing', {}, { data, remedies: [tried(10)] }, undefined, 0],
+  ])('%s', (_, parts, rest, recipe, expected) => expect(said(parts, rest, recipe)).toHaveLength(expected));
+  it('is M05 where a Concat brought it', () => {
+    const { joined } = cases.M05?.speaks.report ?? {};
+    expect(said({}, { joined })).toEqual([]);
+  });
+  it('is answered by 16 bits, which are tried, and by no other range', () => {
+    const one = report(layer('a', { inputChannels: seen }));
+    const fixes = found({ report: one, recipe: int8 }).map((each) => reported(each).fixes);
+    expect(fixes).toEqual([['activations-16-bit', 'keep-float']]);
+    expect(questionsFor(found({ report: one, recipe: int8 }), 'min-max')).toEqual([
+      { fix: 'activations-16-bit', layers: ['a'] },
+    ]);
+  });
+});
+
+describe('M05 of a plan', () => {
+  const { speaks } = cases.M05 ?? {};
+  const operand = (tensor: string, min: number, max: number) => ({ tensor, min, max });
+  const said = (
+    operands: readonly ReturnType<typeof operand>[],
+    remedies: readonly RemedyGain[] = [],
+    recipe = speaks?.recipe,
+  ) => {
+    const one = speaks?.report ?? report();
+    const joined = (one.joined ?? []).map((each) => ({ ...each, operands }));
+    return ofCode('M05', { report: { ...one, joined, remedies }, recipe });
+  };
+  const data = { source: 'images', samples: 32 };
+  const tried = (after: number): readonly RemedyGain[] => [
+    { fix: 'activations-16-bit', layers: ['a'], output: { of: 'output', before: 10, after, data } },
+  ];
+  const far = [operand('x', -3, 5), operand('y', 0, 1), operand('z', 0, 0)];
+  it('takes the widest and the finest, zeros left out, and says so', () =>
+    expect(said(far).map(line)).toEqual([
+      expect.stringContaining(
+        'one scale serves "y" and "x", whose ranges differ, and the finer one loses 3.0 bits',
+      ),
+    ]));
+  it('counts 0 to every range', () =>
+    expect(said([operand('x', 9, 10), operand('y', 2.6, 2.7)])).toEqual([]));
+  it('speaks where 16 bits gain, and not where they do not', () => {
+    expect(said(far, tried(12))).toHaveLength(1);
+    expect(said(far, tried(10))).toEqual([]);
+  });
+  it('is silent under 16 bits', () =>
+    expect(said(far, [], speaks?.recipe?.replace('uint8', 'uint16'))).toEqual([]));
 });
 
 describe('M24', () => {

@@ -238,7 +238,8 @@ describe('ranges of a file that fitting ones do not better', () => {
     ['M14', 'clip few values', clipping(5e-5), undefined, 1],
     ['M14', 'clip few values and cost much', clipping(5e-5), 9, 1],
     ['M14', 'clip few values that cost nothing', clipping(5e-5), 6.1, 0],
-    ['M14', 'clip many values', clipping(0.02), 6.1, 1],
+    ['M14', 'clip many values', clipping(0.02), undefined, 1],
+    ['M14', 'clip many values at no cost', clipping(0.02), 6.1, 0],
     ['M15', 'leave codes unused', { input: { ...seen, codesUsed: 47 } }, 9, 1],
     ['M15', 'leave codes unused at no cost', { input: { ...seen, codesUsed: 47 } }, 6.4, 0],
   ] as const)('%s: %s', (code, _, parts, after, expected) =>

@@ -16,6 +16,7 @@ import { removeDead } from '../graph/edit';
 import { defaultOpset, type Model, type Node, type Value } from '../graph/ir';
 import { opFacts } from '../graph/ops';
 import { ComparisonWriter } from './comparisons';
+import { type ChannelEnds, ChannelEndsWriter } from './input-channels';
 import { GraphBuilder } from './reductions';
 import type { Comparison, LayerPair } from './shadow';
 import { activationOf, ConstantCopies, quantizeActivation, rerunNode, rerunQuantized } from './twin-parts';
@@ -30,6 +31,8 @@ export interface LocalSweep {
   readonly model: Model;
   /** Per scheme, in the order given. */
   readonly comparisons: readonly (readonly Comparison[])[];
+  /** Of every activation that a scheme quantizes. */
+  readonly channels: readonly ChannelEnds[];
 }
 
 /** Operators that are linear in each of their first two inputs. */
@@ -44,12 +47,13 @@ export function localSweep(float: Model, schemes: readonly SweepScheme[]): Local
   graph.outputs.length = 0;
   const builder = new GraphBuilder(graph, defaultOpset(float));
   const writer = new ComparisonWriter(builder);
+  const ends = new ChannelEndsWriter(builder);
   const comparisons = schemes.map(({ scheme, pairs }) => {
-    const sweep = new SchemeSweep(builder, writer, scheme);
+    const sweep = new SchemeSweep(builder, writer, ends, scheme);
     return pairs.flatMap((pair) => sweep.layer(pair));
   });
   removeDead(graph);
-  return { model: float, comparisons };
+  return { model: float, comparisons, channels: ends.all };
 }
 
 interface Errors {
@@ -65,6 +69,7 @@ class SchemeSweep {
   constructor(
     private readonly builder: GraphBuilder,
     private readonly writer: ComparisonWriter,
+    private readonly ends: ChannelEndsWriter,
     private readonly scheme: string,
   ) {
     this.constants = new ConstantCopies(builder.graph, `${scheme}/`);
@@ -73,6 +78,7 @@ class SchemeSweep {
   layer(pair: LayerPair): readonly Comparison[] {
     const errors = this.errorsOf(pair);
     const { both, weights, activations } = errors;
+    if (activations) this.addChannels(pair);
     const kinds =
       both === undefined
         ? // With one of the two quantized, its error is the layer's.
@@ -95,6 +101,15 @@ class SchemeSweep {
         },
       ];
     });
+  }
+
+  private addChannels(pair: LayerPair): void {
+    const activation = activationOf(pair.float);
+    // Rows of such a product are no samples.
+    const transposed = pair.float.chain[0]?.int('transA', 0) === 1;
+    if (!activation || !pair.inputs || transposed) return;
+    const real = () => this.float(pair, activation, 'channels');
+    this.ends.add(pair.name, activation, real, pair.inputs);
   }
 
   private errorsOf(pair: LayerPair): Errors {

@@ -8,10 +8,8 @@ import type { Model, Node, Value } from '../graph/ir';
 import { opFacts } from '../graph/ops';
 import { scalarOf } from '../graph/tensor';
 import { allNodes } from '../graph/walk';
+import { JOINING } from './joined-activations';
 import { onlyConsumer, type Parameters, parametersOf } from './quantizers';
-
-/** Operators that need their operands on one scale, or requantize them. */
-const JOINING: ReadonlySet<string> = new Set(['Add', 'Sub', 'Sum', 'Concat', 'Max', 'Min', 'Where']);
 
 /** Functions that are computed by clipping the output of the operator before them. */
 const ACTIVATIONS: ReadonlySet<string> = new Set(['Relu', 'Clip']);

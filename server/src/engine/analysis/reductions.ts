@@ -57,9 +57,9 @@ export class GraphBuilder {
     return known;
   }
 
-  /** Sum, sum of squares or maximum over `axes`, or over everything; reduced axes vanish. */
+  /** Sum, sum of squares, maximum or minimum over `axes`, or over everything; reduced axes vanish. */
   reduce(
-    what: 'ReduceSum' | 'ReduceSumSquare' | 'ReduceMax',
+    what: 'ReduceSum' | 'ReduceSumSquare' | 'ReduceMax' | 'ReduceMin',
     name: string,
     value: Value,
     axes?: readonly number[],

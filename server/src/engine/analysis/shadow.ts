@@ -23,6 +23,8 @@ export interface LayerPair {
   readonly quantized: LayerEnds;
   /** Output channels, where the operator has them at a known place. */
   readonly channels?: Channels;
+  /** Channels of the activation it reads, where the operator has them at a known place. */
+  readonly inputs?: Channels;
   /** The layer computes in float32; other real types are cast before they are summed. */
   readonly single?: boolean;
   /** Real types that both compute in, where they are not the same: activations are cast at the border. */

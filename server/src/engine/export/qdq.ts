@@ -8,7 +8,7 @@ import { hasErrors, type Issue } from '../base/issue';
 import { type Outcome, ok } from '../base/outcome';
 import { removeDead } from '../graph/edit';
 import type { Model, Node } from '../graph/ir';
-import { type Layer, listLayers } from '../graph/layers';
+import { inputChannels, type Layer, listLayers } from '../graph/layers';
 import { type OpType, opTable } from '../graph/ops';
 import { allGraphs, allNodes } from '../graph/walk';
 import { raiseIrVersion, raiseOpset } from '../methods/opset';
@@ -199,12 +199,6 @@ function guardedLayers(
 
 function inputChannelAxis({ node }: Layer): number {
   return node.int('transA', 0) === 0 ? 1 : 0;
-}
-
-function inputChannels({ shape, channelAxis, groups }: Layer): number {
-  // Conv [out, in / groups, …], ConvTranspose [in, out / groups, …], Gemm [in, out] or [out, in].
-  const inputs = shape[channelAxis === 0 ? 1 : 0] ?? 1;
-  return channelAxis === 0 ? inputs * groups : inputs;
 }
 
 /** Float weights that nothing reads any more, unused inputs that carried them, and the domain of new operators. */

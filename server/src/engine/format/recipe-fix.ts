@@ -28,6 +28,8 @@ export function fixEdits(kind: FixKind, layer: string | undefined): readonly Rec
       return [{ kind: 'set-weights', layer, weights: 'int8.channel' }];
     case 'activations-8-bit':
       return [{ kind: 'set-activations', layer, activations: 'uint8.tensor' }];
+    case 'activations-16-bit':
+      return [{ kind: 'set-activations', layer, activations: 'uint16.tensor' }];
     case 'asymmetric-activations':
       return [{ kind: 'asymmetric-activations', layer }];
     case 'estimator-mse':

@@ -213,6 +213,14 @@ function isDepthwise(node: Node, shape: readonly number[], groups: number): bool
   return node.opType === 'ConvTranspose' ? shape[0] === groups : shape[1] === 1;
 }
 
+/** Channels of the activation that a convolution or product reads. */
+export function inputChannels({ node, shape, channelAxis, groups }: Layer): number {
+  // Conv [out, in / groups, …], ConvTranspose [in, out / groups, …]; matrices on the last two axes, either way round.
+  const convolution = weightFacts(node).some(({ grouped }) => grouped);
+  const inputs = shape[convolution ? 1 - channelAxis : 2 * shape.length - 3 - channelAxis] ?? 1;
+  return convolution && channelAxis === 0 ? inputs * groups : inputs;
+}
+
 function uniqueName(base: string, names: Set<string>): string {
   let name = base;
   for (let count = 2; names.has(name); count++) name = `${base}#${count}`;

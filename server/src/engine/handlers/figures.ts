@@ -5,6 +5,8 @@ import type {
   DataReport,
   Decibel,
   ErrorMetrics,
+  InputChannels,
+  JoinedActivations,
   LayerReport,
   OutputReport,
 } from '../../protocol/reports';
@@ -19,6 +21,7 @@ type LayerFigures = Partial<
   Record<DecibelField, Record<string, Decibel>> &
     Record<'metrics' | 'cumulativeMetrics', Record<string, ErrorMetrics>> & {
       outputEffectBasis: Record<string, Basis>;
+      inputChannels: InputChannels;
     }
 >;
 
@@ -34,6 +37,7 @@ type DecibelField =
 export class Figures {
   readonly issues: Issue[] = [];
   samples = 0;
+  joined: readonly JoinedActivations[] = [];
   private readonly layers = new Map<string, LayerFigures>();
   private readonly outputs: Record<string, OutputReport> = {};
   /** Output noise of everything quantized, by scheme and batch. */
@@ -48,6 +52,11 @@ export class Figures {
     for (const [name, metrics] of Object.entries(result.metrics.local)) {
       this.set(name, 'metrics', scheme, metrics);
     }
+  }
+
+  takeChannels(layers: readonly string[], inputChannels: InputChannels | undefined): void {
+    if (!inputChannels) return;
+    for (const name of layers) this.layers.set(name, { ...this.layers.get(name), inputChannels });
   }
 
   /** The whole configuration: every layer quantized. */
@@ -106,6 +115,7 @@ export class Figures {
       data: { ...data, samples: this.samples },
       layers,
       output: { ...this.outputs },
+      ...(this.joined.length > 0 ? { joined: this.joined } : {}),
       issues: [...this.issues],
     };
   }
@@ -115,7 +125,7 @@ export class Figures {
     if (known) this.outputs[scheme] = { ...known, ...patch };
   }
 
-  private set<K extends keyof LayerFigures>(
+  private set<K extends Exclude<keyof LayerFigures, 'inputChannels'>>(
     name: string,
     field: K,
     scheme: string,

@@ -6,6 +6,8 @@
 import type { ActivationFacts, AnalysisReport, RangesFile } from '../../protocol/reports';
 import { activationFacts } from '../analysis/activation-facts';
 import { batchSizeFor } from '../analysis/batch-size';
+import { ChannelPeaks } from '../analysis/input-channels';
+import { joinedActivations } from '../analysis/joined-activations';
 import { openLikelyFeeds } from '../analysis/likely-noise';
 import { localSweep } from '../analysis/local-sweep';
 import { countMacs } from '../analysis/macs';
@@ -15,6 +17,7 @@ import { ShadowFigures, type ShadowResult } from '../analysis/run-shadow';
 import type { CutLayer } from '../analysis/segments';
 import type { ShadowOptions } from '../analysis/shadow';
 import { checkpoint } from '../base/cancel';
+import { floatName } from '../base/format-names';
 import type { Issue } from '../base/issue';
 import { fail, type Outcome, ok } from '../base/outcome';
 import type { Model } from '../graph/ir';
@@ -114,6 +117,7 @@ class Measurement {
       this.figures.issues.push(...scheme.issues);
       this.schemes.push(scheme.value);
     }
+    this.figures.joined = this.joined();
     const local = job.metrics.includes('local') ? await this.measureLocal(feeds) : undefined;
     if (local) return local;
     for (const scheme of this.schemes) {
@@ -139,6 +143,14 @@ class Measurement {
       }
     }
     return undefined;
+  }
+
+  /** What is joined in front of layers whose activations one of the schemes quantizes. */
+  private joined() {
+    const readers = this.schemes.flatMap(({ plan }) =>
+      plan.layers.flatMap(({ name, activations }) => (activations === floatName ? [] : [name])),
+    );
+    return joinedActivations(this.prepared.folded(), this.ranges?.ranges ?? {}, new Set(readers));
   }
 
   /** Deep networks in parts, each cut behind its last layer: one session for all would take minutes to open. */
@@ -172,7 +184,9 @@ class Measurement {
     const session = await this.open(sweep.model, optimization);
     if (!session.value) return session.issues;
     const figures = sweep.comparisons.map((comparisons) => new ShadowFigures(comparisons));
+    const channels = sweep.channels.map((ends) => [ends, new ChannelPeaks(ends)] as const);
     const take = () => {
+      for (const [{ layers }, { facts }] of channels) this.figures.takeChannels(layers, facts);
       schemes.forEach(({ scheme }, index) => {
         const result = figures[index]?.result();
         if (result) this.figures.takeLocal(scheme, result);
@@ -187,6 +201,7 @@ class Measurement {
         const outputs = await session.value.run(batch.value.feeds);
         if (!outputs.value) return outputs.issues;
         for (const one of figures) one.add(outputs.value);
+        for (const [, peaks] of channels) peaks.add(outputs.value);
         done += batch.value.count;
         this.figures.samples = done;
         context.progress({ stage: 'measure', done, total: feeds.count, unit: 'samples', detail: 'local' });

@@ -1,7 +1,16 @@
 /** M14: the planned range cuts off part of an activation, or rare peaks decide it. */
-import { issue } from '../../engine/base/issue';
+import { type Issue, issue } from '../../engine/base/issue';
+import type { LayerReport } from '../../protocol/reports';
 import { helps, isByError } from '../remedies';
-import { type ModelRule, measuredGains, quantizedLayers, severityOf } from '../rule';
+import {
+  type ModelFacts,
+  type ModelRule,
+  measuredGains,
+  type PlannedFormat,
+  quantizedLayers,
+  severityOf,
+} from '../rule';
+import { m05, spanRatio } from './m05-operand-scales';
 
 const thresholds = {
   clippedShare: {
@@ -16,6 +25,12 @@ const thresholds = {
     maximum: 1e6,
     description: 'largest magnitude of an activation divided by its 99.99th percentile',
   },
+  channelRatio: {
+    default: 16,
+    minimum: 1,
+    maximum: 1e6,
+    description: 'largest magnitude of one channel of an activation divided by that of the median channel',
+  },
   sqnr: {
     default: 20,
     minimum: -120,
@@ -24,26 +39,34 @@ const thresholds = {
   },
 } as const;
 
+/** Share of the samples on which a channel must be the widest to be called fixed. */
+const FIXED = 0.9;
+
 export const m14: ModelRule<'M14', keyof typeof thresholds> = {
   code: 'M14',
   severity: 'warning',
-  title: 'Activation range clips values or follows rare peaks',
+  title: 'Activation range clips values, or follows rare peaks or one channel',
   documentation: {
-    trigger: `More than ${thresholds.clippedShare.default * 100} % of the values of an activation lie outside its planned range, or the largest magnitude is more than ${thresholds.peakRatio.default} times the 99.99th percentile. In a file that is quantized already: its range clips values, and the activation alone leaves less than ${thresholds.sqnr.default} dB at the layer, unless fitting ranges were measured and gain nothing.`,
-    why: 'A range that is too narrow distorts the values beyond it; a range that reaches for one peak leaves all others a few codes.',
+    trigger: `More than ${thresholds.clippedShare.default * 100} % of the values of an activation lie outside its planned range, or the largest magnitude is more than ${thresholds.peakRatio.default} times the 99.99th percentile. Or one channel reaches more than ${thresholds.channelRatio.default} times as far as the median channel, on at least ${FIXED * 100} % of the samples (measured with the errors of the layers; silent where an M05 explains it, and where 16 bits were measured to gain nothing). In a file that is quantized already: its range clips values, and the activation alone leaves less than ${thresholds.sqnr.default} dB at the layer, unless fitting ranges were measured and gain nothing.`,
+    why: 'A range that is too narrow distorts the values beyond it; a range that reaches for one peak leaves all others a few codes. A channel that is far out on every sample does that to all other channels, whatever the estimator: cutting it off would cost what it tells.',
     remedy:
-      'Let the `mse` estimator weigh both errors; where it has done so already, keep the layer in float. When the same channels peak on every sample, move the range into the weights (SmoothQuant).',
-    gain: 'local SQNR of the layer and output SQNR of the whole network, under the present estimator and under `mse`; for a quantized file, with the ranges of the file and with those of this data.',
+      'Let the `mse` estimator weigh both errors; where it has done so already, keep the layer in float. When the same channel peaks on every sample, use 16-bit activations or keep the layer in float; SmoothQuant, which this program does not do, moves the range into the weights.',
+    gain: 'local SQNR of the layer and output SQNR of the whole network, under the present estimator and under `mse`, for a channel with activations as planned and at 16 bits; for a quantized file, with the ranges of the file and with those of this data.',
     source:
       'Banner et al. 2019 (arXiv 1810.05723), section 3; Krishnamoorthi 2018 (arXiv 1806.08342), section 2; Xiao et al. 2023 (arXiv 2211.10438).',
   },
   thresholds,
-  fixes: ['estimator-mse', 'keep-float'],
+  fixes: ['estimator-mse', 'activations-16-bit', 'keep-float'],
   check(facts, limits) {
-    const found = [];
+    const found: Issue[] = [];
     for (const { layer, plan } of quantizedLayers(facts)) {
       const known = layer.activation;
       if (!plan.activations) continue;
+      const outlier = outlierChannel(facts, layer, plan, limits.channelRatio);
+      if (outlier) {
+        found.push(outlier);
+        continue;
+      }
       const peak = known ? Math.max(Math.abs(known.min), Math.abs(known.max)) : undefined;
       const p9999 = known?.p9999;
       const peakRatio = peak !== undefined && p9999 !== undefined && p9999 > 0 ? peak / p9999 : undefined;
@@ -56,7 +79,7 @@ export const m14: ModelRule<'M14', keyof typeof thresholds> = {
       if (!clipped && !costly && (inFile || !((peakRatio ?? 1) > limits.peakRatio))) continue;
       const gains = measuredGains(facts, [inFile ? 'recalibrate' : 'estimator-mse'], layer.name);
       // Where fitting ranges leave as much noise, it is not made by the few values that are cut off.
-      if (inFile && !clipped && !helps(gains)) continue;
+      if (inFile && !helps(gains)) continue;
       found.push(
         issue(
           'M14',
@@ -78,3 +101,41 @@ export const m14: ModelRule<'M14', keyof typeof thresholds> = {
     return found;
   },
 };
+
+/** One channel that decides the range of all, on every sample. */
+function outlierChannel(
+  facts: ModelFacts,
+  layer: LayerReport,
+  plan: PlannedFormat,
+  limit: number,
+): Issue | undefined {
+  const { inputChannels: seen, activation } = layer;
+  const bits = plan.activationBits ?? 8;
+  if (!seen || layer.quantized || bits > 8 || seen.share < FIXED) return undefined;
+  const ratio = seen.peak / seen.median;
+  if (!(ratio > limit) || explainedByJoin(facts, layer)) return undefined;
+  const gains = measuredGains(facts, ['activations-16-bit'], layer.name);
+  if (!helps(gains)) return undefined;
+  const levels = 2 ** bits;
+  const { widest: index, count: of, share } = seen;
+  return issue(
+    'M14',
+    {
+      channel: { index, of, ratio, share, left: levels / ratio, levels },
+      peakRatio: 1,
+      peak: seen.peak,
+      p9999: activation?.p9999 ?? 0,
+      inFile: false,
+      byError: isByError(facts.plan),
+      gains,
+    },
+    { layer: layer.name, node: layer.node, tensor: activation?.tensor },
+    severityOf(m14, facts.plan),
+  );
+}
+
+/** The wide channel is an operand of a Concat: M05 tells. */
+function explainedByJoin({ report }: ModelFacts, { name }: LayerReport): boolean {
+  const limit = m05.thresholds?.ratio.default ?? 1;
+  return (report.joined ?? []).some((one) => one.readers.includes(name) && spanRatio(one) > limit);
+}

@@ -36,6 +36,7 @@ describe('fixes of findings', () => {
     ['weights-8-bit', undefined, [['int8.channel', 'int6.tensor'], block, block]],
     ['activations-8-bit', 'blocks.2', [stem, block, ['int3.channel', 'uint8.tensor']]],
     ['activations-8-bit', undefined, [['int4.tensor', 'uint8.tensor'], block, block]],
+    ['activations-16-bit', 'stem', [['int4.tensor', 'uint16.tensor'], block, block]],
     ['asymmetric-activations', 'stem', [['int4.tensor', 'uint6.tensor'], block, block]],
     ['asymmetric-activations', undefined, [['int4.tensor', 'uint6.tensor'], block, block]],
     ['per-channel-weights', 'stem', [['int4.channel', 'int6.tensor'], block, block]],
