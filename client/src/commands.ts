@@ -199,7 +199,7 @@ const handlers: Readonly<Record<CommandId, Handler>> = {
     if (isLayerItem(item)) await showWhatIf(services, item.model, item.layer.name);
   },
 
-  'quantlens.run.openOutput': onRun((_services, run) => openOutput(run)),
+  'quantlens.run.openOutput': onRun((services, run) => openOutput(services, run)),
   'quantlens.run.again': onRun((services, run) => runAgain(services, run)),
   'quantlens.run.compare': onRun((_services, run) => compareWithFloat(run)),
   'quantlens.run.copyMarkdown': async (_services, item, more) => copyRuns(runItems(item, more), 'markdown'),

@@ -29,18 +29,31 @@ export function bestKnown({ cells, planned }: Pick<LayerRow, 'cells' | 'planned'
 function speaksOf({ effect, format }: ErrorCell, planned: string): boolean {
   if (effect === 'weight') return format === planned;
   if (format === 'recipe') return true;
-  const type = format.replace(/^w(\d+)a\d+.*$/, 'int$1').split('.')[0];
-  return type === planned.split('.')[0];
+  const type = shortFormat(format.replace(/^w(\d+)a\d+.*$/, 'int$1'));
+  return type === shortFormat(planned);
 }
 
+/** What was measured comes before any estimate, whatever it speaks of. */
 function mostSaid(cells: readonly ErrorCell[]): readonly ErrorCell[] {
-  for (const effect of measuredFirst) {
-    const cell = cells.find((one) => one.effect === effect);
-    if (cell) return [cell];
+  for (const basis of ['measured', 'estimated'] as const) {
+    for (const effect of measuredFirst) {
+      const cell = cells.find((one) => one.effect === effect && one.basis === basis);
+      if (cell) return [cell];
+    }
   }
   return weightFormats.flatMap((format) =>
     cells.filter((cell) => cell.effect === 'weight' && cell.format === format),
   );
+}
+
+/** The figure that judges a layer: the first of those beside its name; none for a layer that stays float. */
+export function decisiveCell(layer: Pick<LayerRow, 'cells' | 'planned'>): ErrorCell | undefined {
+  return layer.planned === 'float' ? undefined : bestKnown(layer)[0];
+}
+
+/** `int8` of `int8.channel`: what a format is called where there is no room for all of it. */
+export function shortFormat(format: string): string {
+  return format.split('.')[0] ?? format;
 }
 
 /** True once a model was read that is quantized already or has no weights: menus offer neither calibration nor quantization. */

@@ -1,6 +1,6 @@
 /** Figures of a layer in words, the same in tree and tooltips. */
 import * as vscode from 'vscode';
-import type { Effect, ErrorCell, LayerRow, Verdict } from '../../server/src/protocol/views';
+import type { Effect, ErrorCell, Verdict } from '../../server/src/protocol/views';
 
 /** `39.6 dB`; `≈ 39.6 dB` when estimated; `–` where undefined. */
 export function cellText({ db, basis }: ErrorCell): string {
@@ -42,19 +42,4 @@ export function effectText(effect: Effect): string {
     case 'output':
       return vscode.l10n.t('output');
   }
-}
-
-/**
- * The figure that judges a layer: what the recipe plans for it when there is one, else measured activations, else
- * its weights at int8 with one scale per tensor, which is what most tools do first.
- */
-export function decisiveCell(layer: LayerRow): ErrorCell | undefined {
-  const { cells, planned } = layer;
-  if (planned === 'float') return undefined;
-  return (
-    cells.find((cell) => cell.format === planned && cell.effect === 'weight') ??
-    cells.find((cell) => cell.effect === 'cumulative') ??
-    cells.find((cell) => cell.effect === 'local') ??
-    cells.find((cell) => cell.format === 'int8.tensor' && cell.effect === 'weight')
-  );
 }

@@ -1,8 +1,8 @@
 /** The layers of the active model as a native tree: verdict as icon, error figures beside the name, actions by menu. */
 import * as vscode from 'vscode';
 import type { ErrorCell, LayerRow, ModelView, Verdict } from '../../server/src/protocol/views';
-import { cellText, decisiveCell, effectText, formatCell, verdictText } from './figures';
-import { bestKnown, hasNothingToQuantize } from './figures-order';
+import { cellText, effectText, formatCell, verdictText } from './figures';
+import { bestKnown, decisiveCell, hasNothingToQuantize, shortFormat } from './figures-order';
 import type { Models } from './models';
 import { storesGraph } from './schemes';
 
@@ -111,21 +111,23 @@ function inWords(layer: LayerRow): string {
   const best = bestKnown(layer);
   const [first] = best;
   if (layer.storedAs !== undefined && !first) return vscode.l10n.t('stored as {0}', layer.storedAs);
-  const figures = best.map((cell) => `${cellText(cell)} ${cell.format.split('.')[0]}`);
+  const figures = best.map((cell) => `${cellText(cell)} ${shortFormat(cell.format)}`);
   const known = first ? [`${figures.join(', ')}, ${effectText(first.effect)}`] : [];
   return [...known, ...(layer.planned === undefined ? [] : [`→ ${layer.planned}`])].join(' ');
 }
 
 /**
  * The same as short as it can be, the figure first, for what is longer than the side bar is cut: what the line above the
- * rows says of all of them is left out.
+ * rows says of all of them is left out, and of formats all but the type; the tooltip has both.
  */
 function description(layer: LayerRow, common: string | undefined): string {
   const best = bestKnown(layer);
   const [first] = best;
-  if (!first || kindOf(best) !== common) return inWords(layer);
+  if (!first) return inWords(layer);
   const figures = best.map(cellText).join(' / ').replaceAll(' dB /', ' /');
-  return layer.planned === undefined ? figures : `${figures} → ${layer.planned}`;
+  const kind = kindOf(best) === common ? '' : ` ${shortFormat(first.format)} ${effectText(first.effect)}`;
+  const planned = layer.planned === undefined ? '' : ` → ${shortFormat(layer.planned)}`;
+  return `${figures}${kind}${planned}`;
 }
 
 /** What the figures of a layer are: `weight int8.channel / int4.channel`, `cumulative w8a8`. */

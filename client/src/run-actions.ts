@@ -10,6 +10,7 @@ import { modelEditorType } from './models';
 import { progressText } from './progress-text';
 import { mayReplace, quantizeModel } from './quantize';
 import { runNotices } from './run-notices';
+import { runTarget } from './run-target';
 import { runsMarkdown } from './run-text';
 import type { RunItem } from './run-tree';
 import { baseName } from './text-view';
@@ -28,10 +29,16 @@ export function runOf(argument: unknown): RunRecord | undefined {
   return typeof run?.id === 'string' && typeof run.modelUri === 'string' ? (run as RunRecord) : undefined;
 }
 
-/** Opens the file that a run wrote or compared. */
-export async function openOutput(run: RunRecord): Promise<void> {
-  if (run.outputUri === undefined) return;
-  await vscode.commands.executeCommand('vscode.openWith', vscode.Uri.parse(run.outputUri), modelEditorType);
+/** Opens what a run produced: the file written, the comparison, or the model's page with the figures. */
+export async function openOutput({ comparisons }: RunServices, run: RunRecord): Promise<void> {
+  const target = runTarget(run);
+  if (target.kind === 'model') {
+    await vscode.commands.executeCommand('vscode.openWith', vscode.Uri.parse(target.uri), modelEditorType);
+    return;
+  }
+  if (!(await requireTrust())) return;
+  const { floatUri, quantizedUri, data } = target;
+  await comparisons.show(vscode.Uri.parse(floatUri), vscode.Uri.parse(quantizedUri), data);
 }
 
 /** Shows the comparison of what a run wrote with its float original. */

@@ -85,6 +85,11 @@ export class RunTree implements vscode.TreeDataProvider<RunItem>, vscode.Disposa
     row.tooltip = tooltip(run);
     row.contextValue = `run ${run.kind}${run.outputUri === undefined ? '' : ' output'}${run.request ? ' again' : ''}`;
     row.accessibilityInformation = { label: `${title}, ${row.description}` };
+    row.command = {
+      command: 'quantlens.run.openOutput',
+      title: vscode.l10n.t('Open what the run produced'),
+      arguments: [item],
+    };
     return row;
   }
 

@@ -1,6 +1,11 @@
 /** The figure beside a layer's name: the best known, as soon as it is known. */
 import { expect, it } from 'vitest';
-import { bestKnown, hasNothingToQuantize } from '../../../client/src/figures-order';
+import {
+  bestKnown,
+  decisiveCell,
+  hasNothingToQuantize,
+  shortFormat,
+} from '../../../client/src/figures-order';
 import type { Effect, ErrorCell, LayerRow } from '../../../server/src/protocol/views';
 
 const cell = (format: string, effect: Effect, db: number): ErrorCell => ({
@@ -41,6 +46,28 @@ it.each([
   ['float', [...weights, cumulative], [26.9]],
 ])('of a layer that is planned as %s', (planned, cells, expected) => {
   expect(bestKnown({ cells, planned }).map(({ db }) => db)).toEqual(expected);
+});
+
+it('of what is measured before what is estimated', () => {
+  const estimate: ErrorCell = { ...output, basis: 'estimated' };
+  const best = (...cells: readonly ErrorCell[]) => bestKnown({ cells }).map(({ effect }) => effect);
+  expect(best(...weights, estimate)).toEqual(['output']);
+  expect(best(...weights, local, estimate)).toEqual(['local']);
+  expect(best(...weights, local, cumulative, estimate, output)).toEqual(['output']);
+});
+
+it.each([
+  ['nothing measured', undefined, weights, 41.2],
+  ['a measured error', undefined, [...weights, cumulative], 26.9],
+  ['a measured error, and planned so', 'int8.channel', [...weights, cumulative], 26.9],
+  ['a measured error, and planned otherwise', 'int4.channel', [...weights, cumulative], 18],
+  ['a layer that stays float', 'float', [...weights, cumulative], undefined],
+])('the sign of a layer goes by the figure beside its name: %s', (_what, planned, cells, expected) => {
+  expect(decisiveCell({ cells, planned })?.db).toBe(expected);
+});
+
+it('a format is called by its type where there is little room', () => {
+  expect(['int4.group32', 'w8a8', 'float'].map(shortFormat)).toEqual(['int4', 'w8a8', 'float']);
 });
 
 it.each([

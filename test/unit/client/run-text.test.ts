@@ -1,5 +1,6 @@
 /** What the history says of a run. */
 import { describe, expect, it, vi } from 'vitest';
+import { runTarget } from '../../../client/src/run-target';
 import { detailsBelowSummary, runDetails } from '../../../client/src/run-text';
 import type { RunRecord } from '../../../server/src/protocol/views';
 
@@ -39,4 +40,32 @@ describe('a run in words', () => {
     expect(labels(detailsBelowSummary(run({})))).not.toContain('Output');
     expect(labels(detailsBelowSummary(run({ summary: 'Cancelled.' })))).toContain('Output');
   });
+});
+
+describe('a run opens', () => {
+  const net = 'file:///net.onnx';
+  const written = 'file:///net.w8a8.onnx';
+  it.each([
+    ['the file it wrote', { kind: 'quantize' }, { kind: 'model', uri: written }],
+    [
+      'its model where it wrote nothing',
+      { kind: 'calibrate', outputUri: undefined },
+      { kind: 'model', uri: net },
+    ],
+    [
+      'its model where it was cancelled before',
+      { kind: 'quantize', outputUri: undefined },
+      { kind: 'model', uri: net },
+    ],
+    [
+      'the comparison on the samples of then',
+      { kind: 'compare', request: { kind: 'compare', source: '/x.npy', samples: 7 } },
+      { kind: 'comparison', floatUri: net, quantizedUri: written, data: { source: '/x.npy', samples: 7 } },
+    ],
+    [
+      'the comparison on samples to be chosen, where nobody wrote them down',
+      { kind: 'compare' },
+      { kind: 'comparison', floatUri: net, quantizedUri: written },
+    ],
+  ] as const)('%s', (_what, parts, expected) => expect(runTarget(run(parts))).toEqual(expected));
 });
