@@ -2,54 +2,100 @@
  * A script that nothing is known of is read from its top in steps, each taking over what the one before has found, so
  * that questions are answered in between: all at once a long one takes a moment.
  */
-import { type AnalyzedScript, analyzeScript } from '../rules/script/analyze';
+import { type AnalyzedScript, analysisSteps, type ScriptSettings } from '../rules/script/analyze';
 import type { PythonParser } from '../script/parser';
 
 /** Characters that are read at a time. */
-const STEP = 6000;
+const STEP = 2000;
 
-/** Milliseconds in which what is waiting is answered: longer before the first step, when a script was just opened. */
-const PAUSE = 1;
+/** Longest stretch of work between two looks at what has come in, milliseconds. */
+const SLICE = 4;
+
+/** Milliseconds before the first step, when a script was just opened: its editor asks at once. */
 const FIRST_PAUSE = 10;
 
 interface Reading {
+  /** What was read so far; undefined while a step is under way. */
   script: AnalyzedScript | undefined;
+  step: Generator<void, AnalyzedScript> | undefined;
   done: Promise<void>;
 }
 
-/** A text by the address of its program. */
-interface Text {
+/** A text to read, by the address of its program. */
+export interface UnreadScript {
   readonly uri: string;
+  readonly file: string;
+  readonly settings: ScriptSettings;
   text(): string;
 }
 
 export class FirstReading {
   private readonly readings = new Map<string, Reading>();
 
-  /** Resolves once all but the last step is read, or somebody took what there is. */
-  read(parser: PythonParser, { uri, text }: Text): Promise<void> {
-    const known = this.readings.get(uri);
+  /** Resolves once all is read, or somebody took what there is. */
+  read(parser: PythonParser, unread: UnreadScript): Promise<void> {
+    const known = this.readings.get(unread.uri);
     if (known) return known.done;
-    const reading: Reading = { script: undefined, done: Promise.resolve() };
-    this.readings.set(uri, reading);
-    reading.done = this.steps(parser, uri, text(), reading);
+    const reading: Reading = { script: undefined, step: undefined, done: Promise.resolve() };
+    this.readings.set(unread.uri, reading);
+    reading.done = this.readAll(parser, unread, reading);
     return reading.done;
   }
 
   /** What was read so far: for the analysis of the whole, or to be disposed of. */
   take(uri: string): AnalyzedScript | undefined {
-    const script = this.readings.get(uri)?.script;
+    const reading = this.readings.get(uri);
     this.readings.delete(uri);
-    return script;
+    return reading && finished(reading);
   }
 
-  private async steps(parser: PythonParser, uri: string, text: string, reading: Reading): Promise<void> {
-    for (let end = STEP; end < text.length; end += STEP) {
-      const line = text.indexOf('\n', end) + 1;
-      if (line === 0) return;
-      await new Promise((resolve) => setTimeout(resolve, end === STEP ? FIRST_PAUSE : PAUSE));
+  private async readAll(
+    parser: PythonParser,
+    { uri, file, settings, text }: UnreadScript,
+    reading: Reading,
+  ): Promise<void> {
+    const whole = text();
+    await pause(FIRST_PAUSE);
+    for (const end of stops(whole)) {
       if (this.readings.get(uri) !== reading) return;
-      reading.script = analyzeScript(parser, uri, text.slice(0, line), {}, reading.script);
+      reading.step = analysisSteps(parser, file, whole.slice(0, end), settings, reading.script);
+      reading.script = undefined;
+      while (!advance(reading)) {
+        await pause(0);
+        // Who took it has gone to the end of the step.
+        if (this.readings.get(uri) !== reading) return;
+      }
     }
   }
+}
+
+/** Ends of ever longer beginnings of a text, the whole last. */
+function* stops(text: string): Iterable<number> {
+  for (let end = STEP; end < text.length; end += STEP) {
+    const line = text.indexOf('\n', end) + 1;
+    if (line > 0 && line < text.length) yield line;
+  }
+  yield text.length;
+}
+
+/** Works for one slice of time; true once the step is done. */
+function advance(reading: Reading): boolean {
+  for (const began = performance.now(); performance.now() - began < SLICE; ) {
+    const next = reading.step?.next();
+    if (!next) return true;
+    if (!next.done) continue;
+    reading.script = next.value;
+    reading.step = undefined;
+  }
+  return reading.step === undefined;
+}
+
+function finished(reading: Reading): AnalyzedScript | undefined {
+  while (reading.step) advance(reading);
+  return reading.script;
+}
+
+/** What has come in meanwhile goes first. */
+function pause(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }

@@ -3,6 +3,7 @@
  * keystroke. Questions get what is known; who asks first may wait a moment for the rest.
  */
 import * as path from 'node:path';
+import { turn } from '../engine/base/steps';
 import type { AnalyzedScript } from '../rules/script/analyze';
 import { type ModuleTree, moduleTreeSteps, moduleTrees } from '../script/module-tree';
 import { tiesOf } from '../script/tie';
@@ -110,11 +111,11 @@ export class TieSearch {
     /** False when the search is of no use any more. */
     const goOn = async () => {
       if (performance.now() - began < SLICE) return true;
-      await new Promise((resolve) => setImmediate(resolve));
+      await turn();
       began = performance.now();
       return this.host.isCurrent(searched);
     };
-    await new Promise((resolve) => setImmediate(resolve));
+    await turn();
     if (!this.host.isCurrent(searched)) return;
     const resolve = modules.current();
     const source = { file: script.file, program: script.program };
@@ -136,10 +137,15 @@ export class TieSearch {
       }
     if (!this.host.isCurrent(searched)) return;
     const list = scriptTies(trees, all, workspace);
+    // Findings of a model take a moment the first time.
+    for (const { model } of list) await workspace.prepare(model);
+    if (!this.host.isCurrent(searched)) return;
     const shown = searched.ties?.list ?? searched.carried;
     searched.ties = { key, list };
-    for (const { model } of list) workspace.analyze(model);
     if (signature(list) !== signature(shown)) this.host.changed();
+    // Starting a process takes a moment; whoever waited for the ties is answered first.
+    await turn();
+    for (const { model } of list) workspace.analyze(model);
   }
 
   /**

@@ -1,35 +1,137 @@
 /**
- * The first script that is opened would pay for compiling the parser and everything that reads, judges and ties: a small
- * script of no file is analysed once while nobody waits, in steps between which questions are answered.
+ * The first script that is opened would pay for compiling the parser and everything that reads, judges, ties and answers:
+ * a small script of no file is gone through once while nobody waits, in steps between which questions are answered.
  */
-import { analyzeScript } from '../rules/script/analyze';
+import { TextDocument } from 'vscode-languageserver-textdocument';
+import { inTurns, turn } from '../engine/base/steps';
+import type { AnalysisReport, LayerReport } from '../protocol/reports';
+import { type AnalyzedScript, analysisSteps } from '../rules/script/analyze';
 import { dataPipelines } from '../script/data-pipeline';
 import { moduleTrees } from '../script/module-tree';
 import type { PythonParser } from '../script/parser';
 import { tiesOf } from '../script/tie';
-import { exportCalls } from './script-ties';
+import { rangeOf } from './convert';
+import { scriptLenses } from './features/script/code-lens';
+import { scriptDiagnostics } from './features/script/diagnostics';
+import { scriptHover } from './features/script/hover';
+import { scriptHints } from './features/script/inlay-hints';
+import { exportCalls, type ScriptTie } from './script-ties';
+import type { ScriptSnapshot, Surroundings } from './snapshot';
+import type { ModelState } from './workspace';
+
+/** Longest stretch of work between two looks at what has come in, milliseconds. */
+const SLICE = 4;
 
 /** Goes through what a usual script goes through. */
-export async function warmUp(load: () => Promise<PythonParser>): Promise<void> {
+export async function warmUp(load: () => Promise<PythonParser>, surroundings: Surroundings): Promise<void> {
   const parser = await load();
+  let before: AnalyzedScript | undefined;
   // The second time takes what the first has left, as after a keystroke.
   for (const text of [sample, sample.replace('epochs=3', 'epochs=4')]) {
-    const script = analyzeScript(parser, 'sample.py', text);
-    await turn();
-    exportCalls(script);
-    dataPipelines(script);
-    await turn();
-    for (const tree of moduleTrees({ file: script.file, program: script.program })) tiesOf([tree], layers);
-    script.parsed.dispose();
-    await turn();
+    const script = await inTurns(analysisSteps(parser, FILE, text, {}, before), SLICE);
+    for (const answer of answers(snapshotOf(script, surroundings))) {
+      answer();
+      await turn();
+    }
+    before = script;
   }
+  before?.parsed.dispose();
 }
 
-function turn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
+/** What an editor asks of a script that was opened. */
+function answers(snapshot: ScriptSnapshot): readonly (() => unknown)[] {
+  const { document } = snapshot;
+  const position = document.positionAt(sample.indexOf('nn.Conv2d'));
+  const range = { start: document.positionAt(0), end: document.positionAt(sample.length) };
+  return [
+    snapshot.exports,
+    snapshot.data,
+    snapshot.ties,
+    () => scriptDiagnostics(snapshot),
+    () => scriptLenses(snapshot),
+    () => scriptHints(snapshot, range),
+    () => scriptHover(snapshot, position),
+  ];
 }
 
-const layers = [{ name: 'stem.0', weight: 'stem.0.weight', shape: [16, 3, 3, 3], node: '/stem/stem.0/Conv' }];
+function snapshotOf(script: AnalyzedScript, surroundings: Surroundings): ScriptSnapshot {
+  const document = TextDocument.create('untitled:sample.py', 'python', 1, script.text);
+  let ties: readonly ScriptTie[] | undefined;
+  const found = () => {
+    ties ??= moduleTrees(script).flatMap((tree) =>
+      tiesOf([tree], layers).map((tie) => ({ ...tie, model: MODEL, alsoFits: [] })),
+    );
+    return ties;
+  };
+  return {
+    kind: 'script',
+    document,
+    script,
+    places: {
+      offset: (offset) => offset,
+      location: (span) => ({ uri: document.uri, range: rangeOf(document, span) }),
+      range: (span) => rangeOf(document, span),
+    },
+    ties: found,
+    knownTies: found,
+    model: () => model,
+    exists: () => false,
+    opened: () => undefined,
+    isData: () => false,
+    data: () => dataPipelines(script),
+    exports: () => exportCalls(script),
+    ...surroundings,
+  };
+}
+
+const FILE = 'sample.py';
+const MODEL = 'sample.safetensors';
+
+const layers = ['stem.0', 'stages.0', 'stages.1', 'stages.2', 'head'].map(
+  (name): LayerReport => ({
+    name,
+    node: name,
+    op: 'Conv',
+    weight: `${name}.weight`,
+    shape: [16, 3, 3, 3],
+    params: 432,
+    bytes: 1728,
+    macs: null,
+    dataType: 'float32',
+    weightSqnr: { 'int8.tensor': 40, 'int8.channel': 44, 'int4.channel': 20, 'int4.group32': 22 },
+    issues: [],
+  }),
+);
+
+const report: AnalysisReport = {
+  model: {
+    path: MODEL,
+    format: 'safetensors',
+    opset: null,
+    params: 432,
+    bytes: 1728,
+    macs: null,
+    inputs: [],
+    outputs: [],
+    nodes: 1,
+    ops: {},
+  },
+  data: null,
+  layers,
+  issues: [],
+};
+
+const model: ModelState = {
+  path: MODEL,
+  uri: `file:///${MODEL}`,
+  state: 'weights',
+  report,
+  recipe: undefined,
+  recipeUri: undefined,
+  findings: [],
+  problems: [],
+  figures: () => ({}),
+};
 
 const sample = `import argparse
 import torch

@@ -8,14 +8,14 @@ import type { Location } from 'vscode-languageserver-types';
 import { URI } from 'vscode-uri';
 import { mentionsFramework } from '../protocol/frameworks';
 import type { Settings } from '../protocol/lsp-ext';
-import { analyzeScript } from '../rules/script/analyze';
+import { type AnalyzedScript, analyzeScript } from '../rules/script/analyze';
 import { isRelevant } from '../rules/script/index';
 import { scriptTargets } from '../rules/script/script-rule';
 import { type DataPipeline, dataPipelines } from '../script/data-pipeline';
 import { cellSpan, joinCells, type NotebookProgram, programOffset } from '../script/notebook';
 import type { PythonParser } from '../script/parser';
 import { fileOf, rangeOf, type Span } from './convert';
-import { FirstReading } from './script-first-reading';
+import { FirstReading, type UnreadScript } from './script-first-reading';
 import { placesOfLayer } from './script-layers';
 import { ScriptModules } from './script-modules';
 import { type Searched, TieSearch } from './script-tie-search';
@@ -135,14 +135,14 @@ export class Scripts {
     return document.languageId !== 'python' || this.held.has(this.source(document).uri);
   }
 
-  /** Resolves once {@link of} answers in no time: with the parser, and most of a long script read, if it needs that. */
+  /** Resolves once {@link of} answers in no time: with the parser, and a long script read, if it needs that. */
   async ready(document: TextDocument): Promise<void> {
     if (document.languageId !== 'python' || !this.isEnabled()) return;
     const source = this.source(document);
     if (this.parser && this.held.has(source.uri)) return;
     if (!mentionsFramework(source.text())) return;
     this.parser ??= await this.host.parser();
-    if (!this.held.has(source.uri)) await this.first.read(this.parser, source);
+    if (!this.held.has(source.uri)) await this.first.read(this.parser, this.unread(source));
   }
 
   /** True when an older version is analysed, and not in no time: the newest may be old in a moment. */
@@ -221,7 +221,7 @@ export class Scripts {
   prepare(): void {
     const later = setTimeout(() => {
       if (!this.isEnabled() || this.isInUse) return;
-      warmUp(() => this.host.parser()).catch((error: unknown) =>
+      warmUp(() => this.host.parser(), this.host.surroundings()).catch((error: unknown) =>
         this.host.log(`the Python parser cannot be loaded: ${String(error)}`),
       );
     }, WARM_UP);
@@ -255,16 +255,12 @@ export class Scripts {
       this.forget(source.uri);
       return undefined;
     }
-    const target = scriptTargets.find((one) => one === settings.script.target);
-    const file = fileOf(source.uri) ?? this.untitled(source.uri);
     // Analysing moves what is still in the text; the lines of ties are compared as they were.
     const carried = known ? movedTies(known.ties?.list ?? known.carried, known.script.text, text) : [];
     const began = performance.now();
     // What came before is used up, whatever happens.
     this.held.delete(source.uri);
-    const options = { severities: settings.severity, target };
-    const earlier = known?.script ?? this.first.take(source.uri);
-    const script = analyzeScript(this.parser, file, text, options, earlier);
+    const script = this.read(this.parser, this.unread(source), text, known?.script);
     const held: Held = {
       uri: source.uri,
       version: source.version,
@@ -282,6 +278,27 @@ export class Scripts {
     };
     this.held.set(source.uri, held);
     return held;
+  }
+
+  private read(
+    parser: PythonParser,
+    { uri, file, settings }: UnreadScript,
+    text: string,
+    known: AnalyzedScript | undefined,
+  ): AnalyzedScript {
+    const earlier = known ?? this.first.take(uri);
+    const holds =
+      earlier?.text === text &&
+      earlier.settings.severities === settings.severities &&
+      earlier.settings.target === settings.target;
+    return holds ? earlier : analyzeScript(parser, file, text, settings, earlier);
+  }
+
+  private unread({ uri, text }: Source): UnreadScript {
+    const { severity, script } = this.host.surroundings().settings;
+    const target = scriptTargets.find((one) => one === script.target);
+    const file = fileOf(uri) ?? this.untitled(uri);
+    return { uri, file, text, settings: { severities: severity, target } };
   }
 
   /** Ties without the time to find them; they are looked for once nobody types. */

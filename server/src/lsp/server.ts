@@ -19,6 +19,7 @@ import {
 } from 'vscode-languageserver/node';
 import { TextDocument } from 'vscode-languageserver-textdocument';
 import type { Diagnostic } from 'vscode-languageserver-types';
+import { turn } from '../engine/base/steps';
 import { openDiskDoor } from '../engine/disk-door';
 import { Engine } from '../engine/index';
 import {
@@ -88,7 +89,7 @@ function connect({ stdio, streams }: ServerOptions): Connection {
 const TYPING_PAUSE = 40;
 
 /** Milliseconds that a hover, and anything else, waits for models that scripts belong to: nothing is blocked meanwhile. */
-const AT_ONCE = 12;
+const AT_ONCE = 6;
 const A_MOMENT = 3000;
 
 /** Milliseconds without a keystroke before files that nobody looks at are read. */
@@ -403,6 +404,8 @@ class Server {
     const seen = this.look(document);
     if (seen?.kind !== 'script' || moment === 0) return seen;
     await this.scripts.settled(document, moment);
+    // Several that waited for the same are answered one by one, a hover before what takes longer.
+    if (moment > AT_ONCE) await turn();
     if (this.documents.get(uri)?.version !== version) throw outdated(isDiagnostic);
     return this.look(document);
   }

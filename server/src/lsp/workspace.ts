@@ -6,6 +6,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { hasErrors, type Issue } from '../engine/base/issue';
 import type { Outcome } from '../engine/base/outcome';
+import { inTurns } from '../engine/base/steps';
 import { type ParsedRecipe, parseRecipe } from '../engine/format/recipe';
 import type { Figures } from '../engine/format-figures';
 import type { OpenModel } from '../engine/graph/open';
@@ -150,6 +151,15 @@ export class Workspace {
       problems: [...(entry.header.value ? [] : entry.header.issues), ...entry.failure],
       figures: (layer) => this.host.engine.weightFigures(file, layer),
     };
+  }
+
+  /** Makes in steps what {@link model} would take a moment for. */
+  async prepare(file: string): Promise<void> {
+    const entry = this.entry(file);
+    const report = this.host.engine.report(file) ?? entry.header.value;
+    const recipe = this.recipeBeside(file)?.parsed;
+    const known = report && this.findingsHeld.get(report)?.some((one) => one.recipe === recipe);
+    if (report && !known) await this.find(entry, report, recipe);
   }
 
   /** What the editor surfaces show. */
@@ -401,16 +411,8 @@ export class Workspace {
   private async find(entry: Entry, report: AnalysisReport, recipe: ParsedRecipe | undefined): Promise<void> {
     const { severity, thresholds } = this.host.settings();
     const steps = findingsOfInSteps(report, recipe?.recipe, severity, thresholds);
-    for (;;) {
-      await new Promise((resolve) => setImmediate(resolve));
-      const began = performance.now();
-      let step = steps.next();
-      while (!step.done && performance.now() - began < FINDING_SLICE) step = steps.next();
-      if (!step.done) continue;
-      this.hold(entry, report, recipe, step.value);
-      entry.finding = undefined;
-      return;
-    }
+    this.hold(entry, report, recipe, await inTurns(steps, FINDING_SLICE));
+    entry.finding = undefined;
   }
 
   /** Ends a run once the findings on its last report are made, and tells. */

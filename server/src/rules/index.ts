@@ -1,4 +1,5 @@
 /** All rules on models, in the order findings are shown. Adding one = its file and a line here. */
+import { atOnce } from '../engine/base/steps';
 import type { Issue, Severity } from '../protocol/issues';
 import { m01 } from './model/m01-channel-spread';
 import { m02 } from './model/m02-fold-outliers';
@@ -104,14 +105,6 @@ export function* findingsInSteps(
 function canChange({ report }: ModelFacts, { anchor }: Issue): boolean {
   const own = report.layers.filter(({ name }) => name === anchor.layer);
   return (own.length > 0 ? own : report.layers).some(isFloat);
-}
-
-/** The result of steps that are taken without a pause. */
-export function atOnce<T>(steps: Generator<undefined, T>): T {
-  for (;;) {
-    const { done, value } = steps.next();
-    if (done) return value;
-  }
 }
 
 /** Issues under the severities a user configured. */

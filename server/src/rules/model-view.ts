@@ -1,4 +1,5 @@
 /** From a report and a recipe to what the editor shows: words, verdicts, columns. Pure; no I/O. */
+import { atOnce } from '../engine/base/steps';
 import type { Recipe } from '../engine/format/recipe';
 import { parseQuantScheme, type QuantScheme } from '../engine/numerics/scheme';
 import type { Issue } from '../protocol/issues';
@@ -12,7 +13,7 @@ import type {
 } from '../protocol/reports';
 import type { AnalysisState, Effect, ErrorCell, Fact, LayerRow, ModelView } from '../protocol/views';
 import { withoutIgnored } from './ignored';
-import { atOnce, findingsInSteps, type SeveritySettings } from './index';
+import { findingsInSteps, type SeveritySettings } from './index';
 import { decibels, percent, shapeText, shortBytes, shortCount } from './numbers';
 import { decisiveFirst } from './order';
 import { plannedFormats, plannedWeightFormat } from './planned';

@@ -60,27 +60,31 @@ export function workspaceResolver(sources: ScriptSources): Resolver {
     if (sources.isFolder(inside)) {
       const own = rest.length > 0 ? member(package_, rest) : undefined;
       if (own) return { value: own };
-      if (rest.length > 0) {
-        const below = inFolder(inside, rest);
-        if (below) return below;
-      }
-      if (sources.program(package_)) return { value: undefined };
+      // A file of the package before what a star may bring into it: stars make a package read all it consists of.
+      const below = rest.length > 0 ? inFolder(inside, rest) : undefined;
+      if (below) return below;
+      if (sources.program(package_)) return { value: rest.length > 0 ? starred(package_, rest) : undefined };
     }
-    return sources.program(file) ? { value: rest.length > 0 ? member(file, rest) : undefined } : undefined;
+    if (!sources.program(file)) return undefined;
+    return { value: rest.length > 0 ? (member(file, rest) ?? starred(file, rest)) : undefined };
   };
-  /** A name at the top of a module. */
+  /** A name at the top of a module that a star import may bring. */
+  const starred = (file: string, [name, ...rest]: readonly string[]): PythonValue | undefined => {
+    const program = sources.program(file);
+    if (!program || name === undefined || lookUp(program.scope, name).length > 0) return undefined;
+    for (const path of starPaths(program.scope, name)) {
+      const found = resolve([path, ...rest].join('.'), file);
+      if (found) return found;
+    }
+    return undefined;
+  };
+  /** A name that a module itself binds at its top. */
   const member = (file: string, [name, ...rest]: readonly string[]): PythonValue | undefined => {
     const program = sources.program(file);
     if (!program || name === undefined) return undefined;
     const bindings = lookUp(program.scope, name);
     const binding = bindings.at(-1);
-    if (!binding) {
-      for (const path of starPaths(program.scope, name)) {
-        const found = resolve([path, ...rest].join('.'), file);
-        if (found) return found;
-      }
-      return undefined;
-    }
+    if (!binding) return undefined;
     if (binding.kind === 'import')
       return resolve(['.'.repeat(binding.level) + binding.path, ...rest].join('.'), file);
     return rest.length > 0 ? undefined : boundValue(binding, program, file);

@@ -2,13 +2,14 @@
  * One script from text to findings: parse, read, judge, leave out what comments silence. Incremental: hand the last
  * result in, and only what changed is parsed again. For editor and command line alike.
  */
+import { atOnce } from '../../engine/base/steps';
 import type { Issue } from '../../protocol/issues';
 import { flowsOf } from '../../script/flow';
 import { type ModuleTree, moduleTrees } from '../../script/module-tree';
 import type { ParsedScript, PythonParser } from '../../script/parser';
 import { type Program, readProgram } from '../../script/program';
 import { type Suppressions, suppressions } from '../../script/suppressions';
-import { isRelevant, type RuledFinding, scriptFindings } from './index';
+import { type RuledFinding, scriptFindingSteps } from './index';
 import type { ScriptEdit, ScriptFacts, ScriptTarget } from './script-rule';
 
 export interface ScriptSettings {
@@ -20,6 +21,7 @@ export interface ScriptSettings {
 export interface AnalyzedScript {
   readonly file: string;
   readonly text: string;
+  readonly settings: ScriptSettings;
   readonly program: Program;
   readonly suppressions: Suppressions;
   /** In the order of the text, silenced ones left out. Empty for files that import no framework. */
@@ -40,8 +42,21 @@ export function analyzeScript(
   settings: ScriptSettings = {},
   previous?: AnalyzedScript,
 ): AnalyzedScript {
+  return atOnce(analysisSteps(parser, file, text, settings, previous));
+}
+
+/** {@link analyzeScript} in steps; once begun, it has to be gone through to the end. */
+export function* analysisSteps(
+  parser: PythonParser,
+  file: string,
+  text: string,
+  settings: ScriptSettings = {},
+  previous?: AnalyzedScript,
+): Generator<void, AnalyzedScript> {
   const parsed = parser.parse(text, previous?.parsed);
+  yield;
   const program = readProgram(parsed.module, previous?.program);
+  yield;
   const silenced = suppressions(text, parsed.module.comments);
   const trees = once(() => moduleTrees({ file, program }));
   const facts: ScriptFacts = {
@@ -51,12 +66,9 @@ export function analyzeScript(
     flows: once(() => flowsOf(program)),
     trees,
   };
-  const findings = isRelevant(facts)
-    ? scriptFindings(facts, settings.severities).filter(
-        ({ rule, finding }) => !silenced.covers(rule.code, finding.span),
-      )
-    : [];
-  return { file, text, program, suppressions: silenced, findings, trees, parsed };
+  const found = yield* scriptFindingSteps(facts, settings.severities);
+  const findings = found.filter(({ rule, finding }) => !silenced.covers(rule.code, finding.span));
+  return { file, text, settings, program, suppressions: silenced, findings, trees, parsed };
 }
 
 /** Findings as issues that name the file. */

@@ -199,23 +199,25 @@ export function isRelevant(facts: Pick<ScriptFacts, 'program'>): boolean {
 }
 
 /**
- * Findings of all rules, in the order of the text.
+ * Findings of all rules, in the order of the text. In steps, one per rule: what they find in a long script takes a moment.
  * @param severities setting per code: `error | warning | information | hint | off`; others keep the default.
  */
-export function scriptFindings(
+export function* scriptFindingSteps(
   facts: ScriptFacts,
   severities: Readonly<Record<string, string>> = {},
-): readonly RuledFinding[] {
+): Generator<void, readonly RuledFinding[]> {
   if (!isRelevant(facts)) return [];
-  const found = scriptRules.flatMap((rule) => {
+  const found: RuledFinding[] = [];
+  for (const rule of scriptRules) {
     const configured = severities[rule.code];
-    if (configured === 'off') return [];
+    if (configured === 'off') continue;
     const severity = levels.find((level) => level === configured);
-    return unique(rule.check(facts)).map((finding) => {
+    for (const finding of unique(rule.check(facts))) {
       const made = scriptIssue(rule, finding);
-      return { rule, finding, issue: severity ? { ...made, severity } : made };
-    });
-  });
+      found.push({ rule, finding, issue: severity ? { ...made, severity } : made });
+    }
+    yield;
+  }
   return found.sort((one, other) => one.finding.span[0] - other.finding.span[0]);
 }
 

@@ -1,7 +1,8 @@
 /** Every rule on scripts: what it finds and where, what it leaves alone, what its fix leaves behind. */
 import { describe, expect, it } from 'vitest';
+import { atOnce } from '../../../../server/src/engine/base/steps';
 import { scriptCodes } from '../../../../server/src/protocol/issues';
-import { scriptFindings, scriptRules } from '../../../../server/src/rules/script';
+import { scriptFindingSteps, scriptRules } from '../../../../server/src/rules/script';
 import { scriptExamples } from '../../../../server/src/rules/script/examples';
 import type { ScriptFacts, ScriptTarget } from '../../../../server/src/rules/script/script-rule';
 import { line } from '../../../../server/src/rules/words';
@@ -25,7 +26,7 @@ async function findingsIn(text: string, code: string, target?: string) {
     flows: () => flowsOf(program),
     trees: () => moduleTrees({ file: 'script.py', program }),
   };
-  return scriptFindings(facts, only(code));
+  return atOnce(scriptFindingSteps(facts, only(code)));
 }
 
 /** Marks what is found the way the cases do. */
