@@ -9,11 +9,14 @@ import {
   type CalibrationPrefill,
   type CalibrationRequest,
   type CalibrationResult,
+  type ModelView,
   recipeScheme,
 } from '../../server/src/protocol/views';
 import type { Calibrations } from './calibrations';
 import type { Server } from './client';
 import { pickData, recipeBeside, recipeTextOf, rememberRequest, startValues } from './data-choice';
+import { hasNothingToQuantize } from './figures-order';
+import { inputQuestions } from './input-questions';
 import type { Models } from './models';
 import { calibrationPanelWords } from './panel-words';
 import { quantizeModel } from './quantize';
@@ -37,6 +40,8 @@ export class CalibrationPanel implements vscode.WebviewViewProvider, vscode.Disp
   private view: vscode.WebviewView | undefined;
   private job: RunningJob | undefined;
   private selected: vscode.Uri | undefined;
+  /** What the form was told of the model last, to tell it anew only when that changes. */
+  private told = '';
   /** The last one; a page takes over each once. */
   private prefill:
     | { readonly id: number; readonly values: CalibrationPrefill; readonly modelUri: string }
@@ -53,6 +58,7 @@ export class CalibrationPanel implements vscode.WebviewViewProvider, vscode.Disp
     this.disposables = [
       vscode.window.registerWebviewViewProvider(calibrationView, this),
       models.onActiveChanged((uri) => this.select(uri)),
+      models.onChanged((view) => this.headerRead(view)),
       vscode.workspace.onDidGrantWorkspaceTrust(() => void this.postModels()),
       watcher,
       watcher.onDidCreate(() => void this.postModels()),
@@ -99,6 +105,13 @@ export class CalibrationPanel implements vscode.WebviewViewProvider, vscode.Disp
   dispose(): void {
     this.job?.cancellation.cancel();
     for (const one of this.disposables) one.dispose();
+  }
+
+  /** The form asks for what the model wants to be fed as soon as that is known. */
+  private headerRead(view: ModelView): void {
+    const shown = this.selected ?? this.models.active;
+    if (this.isRunning || vscode.Uri.parse(view.uri).toString() !== shown?.toString()) return;
+    if (JSON.stringify(factsOf(view)) !== this.told) void this.postModels();
   }
 
   private select(uri: vscode.Uri | undefined): void {
@@ -167,7 +180,9 @@ export class CalibrationPanel implements vscode.WebviewViewProvider, vscode.Disp
     // The layers beside the panel are those of its model, open or not.
     if (model && !this.models.active) this.models.setActive(model);
     const prefill = this.prefill?.modelUri === chosen ? this.prefill : undefined;
-    this.post({ type: 'models', models, selected: chosen, trusted, defaults, hasRecipe, prefill });
+    const told = factsOf(model && this.models.view(model));
+    this.told = JSON.stringify(told);
+    this.post({ type: 'models', models, selected: chosen, trusted, defaults, hasRecipe, prefill, ...told });
   }
 
   private async pickData(kind: 'folder' | 'file'): Promise<void> {
@@ -231,8 +246,18 @@ export class CalibrationPanel implements vscode.WebviewViewProvider, vscode.Disp
   }
 }
 
+/** What the form has to know of a model: how it is fed, and whether there is anything to calibrate. */
+function factsOf(view: ModelView | undefined) {
+  return {
+    inputs: inputQuestions(view),
+    isQuantized: view !== undefined && view.layers.length > 0 && hasNothingToQuantize(view),
+  };
+}
+
 /** What the model's own page says of a run that ended. */
-function noticeOf({ state, samples, problems }: CalibrationResult): RunNotice {
+function noticeOf({ state, samples, layers, problems }: CalibrationResult): RunNotice {
   if (state === 'done') return { state: 'idle' };
-  return state === 'cancelled' ? { state, samples } : { state, problem: problems.join(' ') };
+  return state === 'cancelled'
+    ? { state, layers: layers.length, samples }
+    : { state, problem: problems.join(' ') };
 }

@@ -20,7 +20,7 @@ export async function exportCode(server: Server, recipe: vscode.Uri, named?: unk
       ? vscode.l10n.t('The code does what the recipe decides.')
       : vscode.l10n.t('The notes on top say what {0} does in another way: {1}', library, problems.join(' '));
   void vscode.window.showInformationMessage(said, save).then((chosen) => {
-    if (chosen === save) void saveBeside(recipe, fileName, document.getText());
+    if (chosen === save) void savedBeside(recipe, fileName, document.getText());
   });
   return true;
 }
@@ -42,22 +42,39 @@ async function chooseLibrary(recipe: vscode.Uri): Promise<CodeLibrary | undefine
   return chosen?.library;
 }
 
-/** A file that is there already is only replaced when that is wanted. */
-async function saveBeside(recipe: vscode.Uri, name: string, text: string): Promise<void> {
+/** Saves, or says what keeps it from being saved: the code stays open either way. */
+async function savedBeside(recipe: vscode.Uri, name: string, text: string): Promise<void> {
   const file = vscode.Uri.joinPath(recipe, '..', name);
+  const failed = (reason: string) =>
+    vscode.window.showErrorMessage(
+      vscode.l10n.t('{0} could not be saved: {1}', vscode.workspace.asRelativePath(file), reason),
+    );
+  try {
+    if (!(await saveAs(file, text))) void failed(vscode.l10n.t('the editor refused the change'));
+  } catch (error) {
+    void failed(error instanceof Error ? error.message : String(error));
+  }
+}
+
+/**
+ * A file that is there already is only replaced when that is wanted.
+ * @returns false when the editor refused to write it.
+ */
+async function saveAs(file: vscode.Uri, text: string): Promise<boolean> {
   const edit = new vscode.WorkspaceEdit();
   edit.createFile(file, { ignoreIfExists: true });
   if (await exists(file)) {
     const replace = vscode.l10n.t('Replace');
     const question = vscode.l10n.t('{0} exists already.', vscode.workspace.asRelativePath(file));
-    if ((await vscode.window.showWarningMessage(question, { modal: true }, replace)) !== replace) return;
+    if ((await vscode.window.showWarningMessage(question, { modal: true }, replace)) !== replace) return true;
     const present = await vscode.workspace.openTextDocument(file);
     edit.replace(file, new vscode.Range(0, 0, present.lineCount, 0), text);
   } else edit.insert(file, new vscode.Position(0, 0), text);
-  if (!(await vscode.workspace.applyEdit(edit))) return;
+  if (!(await vscode.workspace.applyEdit(edit))) return false;
   const document = await vscode.workspace.openTextDocument(file);
-  await document.save();
+  if (!(await document.save())) return false;
   await vscode.window.showTextDocument(document, { preview: false });
+  return true;
 }
 
 async function exists(file: vscode.Uri): Promise<boolean> {

@@ -63,8 +63,14 @@ export function modelPanelWords(): PanelWords {
     ),
     'run.started': vscode.l10n.t('A run has started; figures appear as they are measured.'),
     'run.soFar': vscode.l10n.t('Figures so far – {0}: {1} of {2} {3}'),
-    'run.cancelledAt': vscode.l10n.t('Cancelled: the figures stand on {0} samples.'),
-    'run.cancelled': vscode.l10n.t('Cancelled: figures that were measured until then are kept.'),
+    'run.cancelledLayers': vscode.l10n.t('Cancelled: {0} of {1} layers were measured.'),
+    'run.cancelledOn': vscode.l10n.t('Their figures stand on {0} samples.'),
+    'run.cancelledRanges': vscode.l10n.t(
+      'Cancelled: ranges of {0} samples are kept, no layer was measured with them.',
+    ),
+    'run.cancelledNone': vscode.l10n.t('Cancelled before a layer was measured.'),
+    'run.othersEarlier': vscode.l10n.t('Figures of the others are from an earlier run.'),
+    'run.allEarlier': vscode.l10n.t('The figures shown are from an earlier run.'),
     'run.failed': vscode.l10n.t('The run failed: {0}'),
     quantizedAlready: vscode.l10n.t(
       'The model is quantized already: the table tells what its codes and scales are. Compare it with its float original to see errors.',

@@ -154,6 +154,9 @@ export function calibrationPanelWords(): PanelWords {
     'scheme.w4a8': vscode.l10n.t('int4 weights, uint8 activations: half the size of int8.'),
     'scheme.int8': vscode.l10n.t('int8 weights, float activations: a quarter of the size.'),
     'scheme.int4': vscode.l10n.t('int4 weights, float activations: an eighth of the size.'),
+    quantizedAlready: vscode.l10n.t(
+      'This model is quantized already: there is nothing to calibrate. Choose its float original.',
+    ),
     run: vscode.l10n.t('Run Calibration'),
     settings: vscode.l10n.t('Settings: {0}, {1}, {2} samples'),
     settingsNoData: vscode.l10n.t('Settings: {0}, {1}, no data'),
@@ -169,6 +172,11 @@ export function calibrationPanelWords(): PanelWords {
     'result.cancelledEarly': vscode.l10n.t('Cancelled before there were figures to keep'),
     'result.failed': vscode.l10n.t('Calibration failed'),
     resultSamples: vscode.l10n.t('{0} samples in {1} s · {2}'),
+    resultWorst: vscode.l10n.t('Worst so far: {0}'),
+    resultMeasured: vscode.l10n.t('layers measured: {0}'),
+    resultUnmeasured: vscode.l10n.t(
+      'Their ranges are kept and used by Quantize; no layer was measured with them. Run again for figures.',
+    ),
     resultOutput: vscode.l10n.t('Output:'),
     resultAgreement: vscode.l10n.t(', top-1 agreement {0}'),
     resultNoData: vscode.l10n.t('No data was involved: read these figures as rough.'),
@@ -186,6 +194,10 @@ function dataWords(): PanelWords {
     'field.std': vscode.l10n.t('Standard deviation'),
     'field.resize': vscode.l10n.t('Resize, shorter side in pixels'),
     'field.crop': vscode.l10n.t('Centre crop in pixels'),
+    dimensions: vscode.l10n.t('Free dimensions'),
+    dimensionsHelp: vscode.l10n.t(
+      'Sizes of the model’s open dimensions, as with --dim on the command line. Empty: as the data says, 16 where there is none.',
+    ),
     'field.layout': vscode.l10n.t('Layout of the model input'),
     'field.color': vscode.l10n.t('Colour order'),
     'placeholder.scale': vscode.l10n.t('1/255 for images'),

@@ -103,7 +103,7 @@ export async function measureOutputEffect(server: Server, model: vscode.Uri): Pr
           reply.state === 'done'
             ? { state: 'idle' }
             : reply.state === 'cancelled'
-              ? { state: 'cancelled' }
+              ? { state: 'cancelled', layers: reply.layers }
               : { state: 'failed', problem },
         );
       } catch (error) {
@@ -112,7 +112,7 @@ export async function measureOutputEffect(server: Server, model: vscode.Uri): Pr
           runNotices.tell(model.toString(), { state: 'failed', problem });
           throw error;
         }
-        runNotices.tell(model.toString(), { state: 'cancelled' });
+        runNotices.tell(model.toString(), { state: 'cancelled', layers: 0 });
       } finally {
         listener.dispose();
       }

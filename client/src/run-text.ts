@@ -17,6 +17,7 @@ export function runFigures(run: RunRecord, model: string | undefined): string {
     run.samples === undefined ? undefined : samplesText(run.samples),
     secondsText(run.seconds),
     timeText(run.finishedAt),
+    fromText(run),
   ];
   return parts.filter((part) => part !== undefined).join(' · ');
 }
@@ -32,6 +33,7 @@ export function runDetails(run: RunRecord): readonly (readonly [string, string])
     [vscode.l10n.t('Samples'), run.samples?.toLocaleString()],
     [vscode.l10n.t('Output'), run.output && outputText(run)],
     [outputLabel(run), run.outputUri && vscode.Uri.parse(run.outputUri).fsPath],
+    [vscode.l10n.t('Run from'), fromText(run)],
     [vscode.l10n.t('Duration'), secondsText(run.seconds)],
     [vscode.l10n.t('Finished'), new Date(run.finishedAt).toLocaleString()],
   ];
@@ -88,6 +90,10 @@ function outputLabel({ kind }: RunRecord): string {
   return kind === 'compare' ? vscode.l10n.t('Compared file') : vscode.l10n.t('File written');
 }
 
+function fromText({ from }: RunRecord): string | undefined {
+  return from === 'command-line' ? vscode.l10n.t('command line') : undefined;
+}
+
 function samplesText(samples: number): string {
   return samples === 1 ? vscode.l10n.t('1 sample') : vscode.l10n.t('{0} samples', samples);
 }
@@ -117,6 +123,10 @@ function kindText(kind: RunRecord['kind']): string {
       return vscode.l10n.t('Compare');
     case 'output-effect':
       return vscode.l10n.t('Output effect');
+    case 'analyze':
+      return vscode.l10n.t('Analyze');
+    case 'evaluate':
+      return vscode.l10n.t('Evaluate');
   }
 }
 

@@ -15,6 +15,8 @@ const icons: Readonly<Record<RunRecord['kind'], string>> = {
   quantize: 'fold',
   compare: 'git-compare',
   'output-effect': 'graph',
+  analyze: 'microscope',
+  evaluate: 'checklist',
 };
 
 /** One row: a run, or a model above its runs. Commands of a run's menu get it as argument. */
@@ -38,8 +40,6 @@ export class RunTree implements vscode.TreeDataProvider<RunItem>, vscode.Disposa
   ) {
     this.grouped = memory.get(groupedKey, false);
     this.view = vscode.window.createTreeView(runsView, { treeDataProvider: this, showCollapseAll: false });
-    // The command line keeps no history: nobody shall look for its runs here.
-    this.view.description = vscode.l10n.t('in this editor');
     this.disposables = [
       this.view,
       this.changed,
@@ -71,7 +71,8 @@ export class RunTree implements vscode.TreeDataProvider<RunItem>, vscode.Disposa
     if ('runs' in item) {
       const model = vscode.Uri.parse(item.model);
       const row = new vscode.TreeItem(baseName(model), vscode.TreeItemCollapsibleState.Expanded);
-      row.description = vscode.l10n.t('{0} runs', item.runs.length);
+      row.description =
+        item.runs.length === 1 ? vscode.l10n.t('1 run') : vscode.l10n.t('{0} runs', item.runs.length);
       row.tooltip = model.fsPath;
       row.contextValue = 'model';
       return row;

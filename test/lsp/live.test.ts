@@ -163,7 +163,7 @@ describe('what if', () => {
     // 27 weights make one output: groups of 32 and more are the channel, and the measured formats stand above.
     expect(text).toMatch(/\| \| channel \|\n/);
     for (const bits of [6, 5, 3, 2])
-      expect(text).toMatch(new RegExp(`\\| int${bits} \\| \\d+\\.\\d dB [✓△✗] \\d+ B \\|`));
+      expect(text).toMatch(new RegExp(`\\| int${bits} \\| \\d+\\.\\d dB [✓△✗] \\(\\d+ B\\) \\|`));
     expect(text).toContain('[What if…](command:quantlens.whatIf?');
   });
 });

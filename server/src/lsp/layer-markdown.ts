@@ -121,7 +121,7 @@ function gridCell(
   const db = figures[format];
   if (db === undefined) return undefined;
   const bytes = storedBytes(layer, format);
-  return `${decibels(db)} ${verdictMarks[verdictOf(db)]}${bytes === undefined ? '' : ` ${shortBytes(bytes)}`}`;
+  return `${decibels(db)} ${verdictMarks[verdictOf(db)]}${bytes === undefined ? '' : ` (${shortBytes(bytes)})`}`;
 }
 
 function facts(layer: LayerReport): string {

@@ -8,6 +8,7 @@ import type {
   CalibrationRequest,
   CalibrationResult,
   CompareView,
+  InputQuestions,
   LayerDetailView,
   ModelView,
   Preprocessing,
@@ -19,8 +20,8 @@ import type {
 /** How the newest run on a model stands, in words of progress; `idle` takes the word back. */
 export type RunNotice =
   | { readonly state: 'running'; readonly progress?: Progress }
-  /** `samples` is what the figures stand on, where the run tells. */
-  | { readonly state: 'cancelled'; readonly samples?: number }
+  /** Layers that were measured until then, and on how many samples, where the run tells. */
+  | { readonly state: 'cancelled'; readonly layers: number; readonly samples?: number }
   | { readonly state: 'failed'; readonly problem: string }
   | { readonly state: 'idle' };
 
@@ -61,6 +62,10 @@ export type ToCalibrationPanel =
       readonly selected: string | null;
       readonly trusted: boolean;
       readonly defaults: Partial<CalibrationRequest>;
+      /** The model that is selected is quantized already: nothing can be calibrated. */
+      readonly isQuantized?: boolean;
+      /** Of the model that is selected; missing until its header was read. */
+      readonly inputs?: InputQuestions;
       /** A recipe lies beside the model: its plan can be measured. */
       readonly hasRecipe?: boolean;
       /** Taken over once, by its number; it is told again with the model that it is for. */

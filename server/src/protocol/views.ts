@@ -10,6 +10,7 @@ import type {
   LayerDetail,
   OutputReport,
   ReportedIssue,
+  ValueSummary,
 } from './reports';
 
 /** In dB: good from 20 on (noise ≤ 1 % of the signal power), watch from 10, bad below; docs/verdicts.md has the source. */
@@ -117,6 +118,8 @@ export interface ModelView {
   readonly bytes: number;
   readonly plannedBytes?: number;
   readonly worstLayer?: string;
+  /** What the graph wants to be fed; missing where there is none. */
+  readonly inputs?: readonly ValueSummary[];
 }
 
 /** Most layers hold codes in place of weights: there is nothing left to calibrate or to quantize as a whole. */
@@ -157,6 +160,16 @@ export interface CalibrationRequest extends Preprocessing {
   readonly estimator: string;
   readonly scheme: string;
   readonly seed: number;
+  /** Sizes of free dimensions by name; what is left out follows from the data. */
+  readonly dimensions?: Readonly<Record<string, number>>;
+}
+
+/** What the calibration form asks beside the data. */
+export interface InputQuestions {
+  /** Free dimensions other than the samples', as they are called on the command line. */
+  readonly dimensions: readonly string[];
+  /** All inputs are indices: nothing of pictures applies to them. */
+  readonly areIndices: boolean;
 }
 
 export interface CalibrationResult {
@@ -270,7 +283,9 @@ export type RunRequest =
 /** One finished run, newest first in the history. */
 export interface RunRecord {
   readonly id: string;
-  readonly kind: RunRequest['kind'];
+  readonly kind: RunRequest['kind'] | 'analyze' | 'evaluate';
+  /** Who ran it; missing = this editor. */
+  readonly from?: 'command-line';
   /** Missing in records of an earlier version. */
   readonly request?: RunRequest;
   readonly modelUri: string;
@@ -286,4 +301,10 @@ export interface RunRecord {
   readonly outputUri?: string;
   /** One sentence. */
   readonly summary: string;
+}
+
+/** A run as the command line writes it down: with paths in place of addresses. */
+export interface LoggedRun extends Omit<RunRecord, 'modelUri' | 'outputUri' | 'request' | 'from'> {
+  readonly model: string;
+  readonly outputFile?: string;
 }

@@ -95,6 +95,7 @@ export function modelView(input: ViewInput): ModelView {
     bytes: report?.model.bytes ?? 0,
     plannedBytes: recipe && report ? plannedBytes(report, recipe) : undefined,
     worstLayer: worstLayer(layers)?.name,
+    inputs: report?.model.inputs,
   };
 }
 

@@ -138,6 +138,7 @@ describe('calibration form', () => {
     crop: '',
     layout: '',
     color: '',
+    dimensions: {},
   };
   const check = (change: Partial<FormValues>, expected: Problems) =>
     expect(problemsOf({ ...values, ...change })).toEqual(expected);
@@ -194,6 +195,12 @@ describe('calibration form', () => {
       color: '',
     });
     expect(filledIn({ ...prefill, source: 'data' }).source).toBe('data');
+  });
+
+  it('sends the sizes of free dimensions that are filled in', () => {
+    expect(requestOf(values)).not.toHaveProperty('dimensions');
+    const sizes = { seq: ' 32 ', past: '' };
+    expect(requestOf({ ...values, dimensions: sizes })).toMatchObject({ dimensions: { seq: 32 } });
   });
 
   it('sends what is filled in and leaves the rest to the engine', () => {

@@ -2,12 +2,14 @@
 import {
   type CalibrationPrefill,
   type CalibrationRequest,
+  type InputQuestions,
   recipeScheme,
 } from '../../../server/src/protocol/views';
 import { DataFields, labelled, listOf } from '../shared/data-fields';
 import { fill, make } from '../shared/dom';
 import { say } from '../shared/rpc';
 import { button } from '../shared/toolkit';
+import { DimensionFields } from './dimension-fields';
 import { type FormValues, requestOf } from './values';
 
 export type { FormValues } from './values';
@@ -17,7 +19,9 @@ const estimators = ['mse', 'min-max', 'percentile:99.99', 'moving-average', 'lp:
 const schemes = ['w8a8', 'w4a8', 'int8', 'int4'] as const;
 
 /** A form as it was left, a request as it was sent, or parts of both. */
-export type StartValues = { readonly [K in keyof FormValues]?: string | number };
+export type StartValues = { readonly [K in Exclude<keyof FormValues, 'dimensions'>]?: string | number } & {
+  readonly dimensions?: Readonly<Record<string, string | number>>;
+};
 
 export interface FormOptions {
   readonly onChange: () => void;
@@ -32,15 +36,22 @@ export class Form {
   private hasModels = false;
   private trusted = true;
   private running = false;
+  private isQuantized = false;
 
   private readonly model = listOf('model', () => this.options.onModel(this.model.value()));
   private readonly estimator = listOf('estimator', () => this.changed());
   private readonly scheme = listOf('scheme', () => this.changed());
   private schemes: readonly string[] = schemes;
   private readonly data: DataFields;
+  private readonly dimensions = new DimensionFields(() => this.changed());
   /** What a script filled in, and what it could not tell. */
   private readonly origin = make('div', { class: 'banner', id: 'origin', attributes: { role: 'status' } });
   private readonly noModel = make('p', { id: 'no-model' }, say('noModel'));
+  private readonly quantized = make(
+    'div',
+    { class: 'banner', id: 'quantized-already', attributes: { role: 'status' } },
+    say('quantizedAlready'),
+  );
   private readonly restricted: HTMLElement;
   private readonly estimatorHelp = make('div', { class: 'help quiet' });
   private readonly schemeHelp = make('div', { class: 'help quiet' });
@@ -76,6 +87,7 @@ export class Form {
       { id: 'form', class: 'form', attributes: { 'aria-label': say('title') } },
       labelled('model', this.model),
       ...this.data.elements,
+      this.dimensions.element,
       labelled('estimator', this.estimator),
       this.estimatorHelp,
       labelled('scheme', this.scheme),
@@ -84,13 +96,31 @@ export class Form {
     this.settings = make('details', { id: 'settings' }, this.settingsTitle, form);
     this.settings.open = true;
     this.origin.hidden = true;
-    this.element = make('section', {}, this.restricted, this.noModel, this.origin, this.settings);
+    this.element = make(
+      'section',
+      {},
+      this.restricted,
+      this.noModel,
+      this.quantized,
+      this.origin,
+      this.settings,
+    );
     form.addEventListener('submit', (event) => event.preventDefault());
     form.addEventListener('keydown', (event) => {
-      if (event.key === 'Enter' && event.target instanceof HTMLElement && this.data.isLine(event.target.id))
+      if (event.key === 'Enter' && event.target instanceof HTMLElement && this.isLine(event.target.id))
         this.run();
     });
     this.show();
+  }
+
+  /** What the model wants to be fed: its free dimensions, whether that can be made of pictures, and if it is to be fed at all. */
+  setInputs(
+    { dimensions, areIndices }: InputQuestions = { dimensions: [], areIndices: false },
+    isQuantized = false,
+  ): void {
+    this.isQuantized = isQuantized;
+    this.dimensions.setNames(dimensions);
+    this.data.setPictures(!areIndices);
   }
 
   /** The models to choose from, and the values to start with. */
@@ -151,6 +181,7 @@ export class Form {
       modelUri: this.model.value(),
       scheme: this.scheme.value(),
       estimator: this.estimator.value(),
+      dimensions: this.dimensions.values(),
     };
   }
 
@@ -165,9 +196,15 @@ export class Form {
   }
 
   private fillIn(values: StartValues): void {
-    this.data.fillIn(values);
+    const { dimensions, ...data } = values;
+    this.data.fillIn(data);
+    this.dimensions.fillIn(dimensions ?? {});
     this.estimator.choose(known(estimators, values.estimator));
     this.scheme.choose(known(this.schemes, values.scheme ?? schemes[0]));
+  }
+
+  private isLine(id: string): boolean {
+    return this.data.isLine(id) || this.dimensions.isLine(id);
   }
 
   private changed(): void {
@@ -176,8 +213,8 @@ export class Form {
   }
 
   private run(): void {
-    if (!this.data.check()) return;
-    if (!this.running && this.hasModels) this.options.onRun(requestOf(this.values()));
+    if (!this.data.check() || !this.dimensions.check()) return;
+    if (!this.running && this.hasModels && !this.isQuantized) this.options.onRun(requestOf(this.values()));
   }
 
   /** Shows what fits the values: texts, fields, and whether it can run. */
@@ -185,10 +222,13 @@ export class Form {
     const { scheme, estimator, samples, source } = this.values();
     this.restricted.hidden = this.trusted;
     this.noModel.hidden = this.hasModels;
+    this.quantized.hidden = !this.isQuantized;
     this.estimatorHelp.textContent = say(`estimator.${estimator}`);
     this.schemeHelp.textContent = say(`scheme.${scheme}`);
-    for (const part of [this.model, this.data, this.estimator, this.scheme]) part.setEnabled(!this.running);
-    this.runButton.setEnabled(!this.running && this.trusted && this.hasModels && source !== '');
+    for (const part of [this.model, this.data, this.dimensions, this.estimator, this.scheme])
+      part.setEnabled(!this.running);
+    const isReady = this.trusted && this.hasModels && !this.isQuantized && source !== '';
+    this.runButton.setEnabled(!this.running && isReady);
     this.runButton.element.hidden = this.running;
     this.settingsTitle.textContent =
       source === 'none'

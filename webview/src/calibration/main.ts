@@ -54,7 +54,7 @@ host.post({ type: 'ready' });
 function receive(message: ToCalibrationPanel): void {
   switch (message.type) {
     case 'models': {
-      const { models, selected, trusted, defaults, hasRecipe, prefill } = message;
+      const { models, selected, trusted, defaults, hasRecipe, inputs, isQuantized, prefill } = message;
       if (prefill && selected !== null && prefill.id !== prefilled) {
         prefilled = prefill.id;
         forms = { ...forms, [selected]: { ...defaults, ...forms[selected], ...filledIn(prefill.values) } };
@@ -63,6 +63,7 @@ function receive(message: ToCalibrationPanel): void {
       form.showOrigin(prefill?.values);
       const kept = selected === null ? undefined : forms[selected];
       form.offerRecipe(hasRecipe ?? false);
+      form.setInputs(inputs, isQuantized);
       form.setModels(models, selected, trusted, { ...defaults, ...kept });
       chosen = selected;
       if (!run.fits(chosen)) form.openSettings();

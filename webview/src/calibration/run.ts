@@ -164,6 +164,7 @@ export class Run {
           judged(output.sqnr),
           output.topOneAgreement !== null && say('resultAgreement', percent(output.topOneAgreement)),
         ),
+      ...(state === 'cancelled' && !nothing ? bestSoFar(result) : []),
       this.noData &&
         make('div', { class: 'banner warning', attributes: { role: 'alert' } }, say('resultNoData')),
       ...problems.map((text) =>
@@ -220,4 +221,24 @@ export class Run {
       copy: [{ label: `${this.scheme} ${say(`column.${effect}`)} (dB)`, value: (layer) => layer[effect] }],
     };
   }
+}
+
+/** The figure of a run that was cancelled: its worst layer until then; before any was measured, that there is none. */
+function bestSoFar({ layers }: CalibrationResult): readonly Child[] {
+  const known = layers.flatMap(({ name, local, cumulative }) => {
+    const db = cumulative ?? local;
+    return db === null ? [] : [{ name, db }];
+  });
+  const [first] = known;
+  if (!first) return [make('p', { id: 'unmeasured' }, say('resultUnmeasured'))];
+  const worst = known.reduce((low, one) => (one.db < low.db ? one : low), first);
+  return [
+    make(
+      'p',
+      { id: 'best-so-far' },
+      `${say('resultWorst', worst.name)} `,
+      judged(worst.db),
+      ` · ${say('resultMeasured', known.length)}`,
+    ),
+  ];
 }

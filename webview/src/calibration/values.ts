@@ -7,13 +7,30 @@ export interface FormValues extends DataValues {
   readonly modelUri: string;
   readonly scheme: string;
   readonly estimator: string;
+  /** Sizes of free dimensions as typed, by name. */
+  readonly dimensions: Readonly<Record<string, string>>;
 }
 
 /** The request of a form without problems. Empty fields are left out: the engine's defaults hold. */
 export function requestOf(values: FormValues): CalibrationRequest {
   const { modelUri, source, scheme, estimator } = values;
   const samples = Number(values.samples);
-  return { modelUri, source, scheme, estimator, samples, seed: 0, ...preprocessingOf(values) };
+  const dimensions = sizesOf(values.dimensions);
+  return {
+    modelUri,
+    source,
+    scheme,
+    estimator,
+    samples,
+    seed: 0,
+    ...preprocessingOf(values),
+    ...(Object.keys(dimensions).length > 0 ? { dimensions } : {}),
+  };
+}
+
+function sizesOf(dimensions: FormValues['dimensions']): Readonly<Record<string, number>> {
+  const filled = Object.entries(dimensions).filter(([, size]) => size.trim() !== '');
+  return Object.fromEntries(filled.map(([name, size]) => [name, Number(size)]));
 }
 
 /** Fields that a script settles. What it does not say of preprocessing is emptied; data it does not name stays. */

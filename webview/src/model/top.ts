@@ -159,15 +159,29 @@ export function runLine(run: RunNotice | undefined, view: ModelView | undefined)
       const { stage, done, total, unit } = progress;
       return running(say('run.soFar', say(`stage.${stage}`), done, total, say(`unit.${unit}`)));
     }
-    case 'cancelled': {
-      const samples = run.samples ?? view?.data?.samples ?? 0;
-      return banner('plain', samples > 0 ? say('run.cancelledAt', samples) : say('run.cancelled'));
-    }
+    case 'cancelled':
+      return banner('plain', cancelledText(run, view));
     case 'failed':
       return banner('error', say('run.failed', run.problem));
     default:
       return undefined;
   }
+}
+
+/** What a run that was cancelled left, and whose figures stand beside those. */
+function cancelledText(
+  { layers, samples = 0 }: Extract<RunNotice, { readonly state: 'cancelled' }>,
+  view: ModelView | undefined,
+): string {
+  const all = view?.layers ?? [];
+  const known = all.filter(({ cells }) => cells.some(({ effect }) => effect !== 'weight')).length;
+  const measured =
+    layers > 0
+      ? say('run.cancelledLayers', layers, all.length)
+      : say(samples > 0 ? 'run.cancelledRanges' : 'run.cancelledNone', samples);
+  const on = layers > 0 && samples > 0 ? say('run.cancelledOn', samples) : '';
+  const others = known > layers ? say(layers > 0 ? 'run.othersEarlier' : 'run.allEarlier') : '';
+  return [measured, on, others].filter((text) => text !== '').join(' ');
 }
 
 /** How inputs were made where no real data stands behind the figures; null when some does. */

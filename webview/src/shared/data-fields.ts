@@ -22,6 +22,7 @@ export class DataFields {
   readonly elements: readonly HTMLElement[];
   private source = 'none';
   private enabled = true;
+  private takesPictures = true;
   private readonly data = listOf('data', () => this.dataChosen());
   private readonly layout = listOf('layout', () => this.changed());
   private readonly color = listOf('color', () => this.changed());
@@ -85,9 +86,11 @@ export class DataFields {
 
   values(): DataValues {
     const { samples, scale, mean, std, resize, crop } = this.fields;
+    const data = { source: this.source, samples: samples.value() };
+    if (!this.takesPictures)
+      return { ...data, scale: '', mean: '', std: '', resize: '', crop: '', layout: '', color: '' };
     return {
-      source: this.source,
-      samples: samples.value(),
+      ...data,
       scale: scale.value(),
       mean: mean.value(),
       std: std.value(),
@@ -113,6 +116,12 @@ export class DataFields {
   setSource(source: string): void {
     this.source = source;
     this.changed();
+  }
+
+  /** Preprocessing of pictures is offered only where the model takes some. */
+  setPictures(takesPictures: boolean): void {
+    this.takesPictures = takesPictures;
+    this.show();
   }
 
   setEnabled(enabled: boolean): void {
@@ -162,7 +171,7 @@ export class DataFields {
     this.path.title = source;
     this.noData.hidden = hasPath;
     this.noData.textContent = hasPath ? '' : say(`noData.${source}`);
-    this.preprocessing.hidden = !isPreprocessed(source);
+    this.preprocessing.hidden = !this.takesPictures || !isPreprocessed(source);
     // Without data the engine itself says on how many samples it measures.
     this.fields.samples.element.hidden = source === 'none';
     const controls: readonly Control[] = [this.data, this.layout, this.color, this.change];

@@ -67,7 +67,8 @@ function number(value: string): number | undefined {
   return value.trim() === '' ? undefined : Number(value);
 }
 
-function isWholeNumber(value: string): boolean {
+/** Counts and sizes: from 1 on. */
+export function isWholeNumber(value: string): boolean {
   return /^\d{1,9}$/.test(value.trim()) && Number(value) > 0;
 }
 

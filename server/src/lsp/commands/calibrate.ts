@@ -42,12 +42,12 @@ export async function calibrateModel(
   const began = performance.now();
   const { signal, progress, layers } = context;
   const model = pathOf(params.modelUri);
-  const { scheme, estimator, seed } = params;
+  const { scheme, estimator, seed, dimensions = {} } = params;
   const data = dataOf(params);
   const recipe = scheme === recipeScheme ? recipeBeside(host, model) : undefined;
   const refused = [...data.issues, ...(recipe?.issues ?? [])];
   if (!data.value || refused.length > 0) return { result: ended(refused, 0, undefined, undefined, began) };
-  const common = { ...host.workspace.common(), seed };
+  const common = { ...host.workspace.common(), seed, dimensions };
   const ranges = await host.engine.calibrate(
     { kind: 'calibrate', model, data: data.value, estimator, ...common },
     { signal, progress },

@@ -4,7 +4,8 @@ import type { Issue } from '../../protocol/issues';
 import type { DataSpec } from '../../protocol/reports';
 import type { CalibrationRequest, Preprocessing } from '../../protocol/views';
 
-export type DataRequest = Preprocessing & Pick<CalibrationRequest, 'source' | 'samples' | 'seed'>;
+export type DataRequest = Preprocessing &
+  Pick<CalibrationRequest, 'source' | 'samples' | 'seed' | 'dimensions'>;
 
 /** Panel fields as a data spec; numbers that are none are issues naming their field. */
 export function dataOf(request: DataRequest): {
@@ -29,14 +30,14 @@ export function dataOf(request: DataRequest): {
   const mean = numbers('mean', request.mean);
   const std = numbers('std', request.std);
   if (issues.length > 0) return { issues };
-  const { source, samples, seed, resize, crop, layout, color } = request;
+  const { source, samples, seed, resize, crop, layout, color, dimensions = {} } = request;
   return {
     issues,
     value: {
       source,
       samples,
       seed,
-      dimensions: {},
+      dimensions,
       preprocessing: { scale: scale?.[0], mean, std, resize, crop, layout, color },
     },
   };
