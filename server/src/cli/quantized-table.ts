@@ -64,8 +64,8 @@ function weightCells(layer: LayerReport, facts: QuantizedLayerFacts): readonly s
     storedWeightFormat(facts),
     `${facts.codesUsed} of ${levels}`,
     facts.effectiveLevels.toFixed(1),
-    `${facts.reach.least}–${facts.reach.median}`,
-    percent(facts.saturatedShare),
+    facts.weightFloat === undefined ? `${facts.reach.least}–${facts.reach.median}` : '–',
+    facts.weightFloat === undefined ? percent(facts.saturatedShare) : '–',
     facts.badScales > 0 ? `${facts.badScales} bad` : `${facts.scaleSpread.toPrecision(3)}×`,
     facts.pairSumPeak === undefined ? '–' : String(facts.pairSumPeak),
   ];

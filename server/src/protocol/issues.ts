@@ -3,6 +3,8 @@
  * `rules/words.ts` turns an issue into text, in one place for editor and command line.
  */
 
+import type { FileFacts } from './file-issues';
+import type { RangeFacts } from './range-facts';
 import type { FixKind } from './reports';
 import type { UnfusedReason } from './unfused';
 
@@ -35,7 +37,7 @@ export interface Gain {
 }
 
 /** Facts of a finding whose remedy may have been measured; empty or missing = nothing was. */
-interface Measured {
+export interface Measured {
   readonly gains?: readonly Gain[];
 }
 
@@ -151,36 +153,9 @@ export interface ScriptFindingFacts {
 }
 
 /** Facts per code. Adding an issue = one line here and one in `rules/words.ts`; the compiler asks for both. */
-export interface IssueFacts extends Readonly<Record<ScriptCode, ScriptFindingFacts>> {
-  // --- files -------------------------------------------------------------------------------------------
-  'file-not-found': { readonly path: string };
-  'file-unreadable': { readonly path: string; readonly reason: string };
-  'file-empty': { readonly path: string };
-  'file-is-folder': { readonly path: string };
-  'format-unknown': {
-    readonly path: string;
-    readonly looksLike?: 'html' | 'git-lfs' | 'text' | 'zip' | 'pytorch';
-  };
-  'format-damaged': { readonly path: string; readonly offset: number; readonly reason: string };
-  'format-truncated': { readonly path: string; readonly need: number; readonly have: number };
-  'format-limit': {
-    readonly path: string;
-    readonly what: string;
-    readonly value: number;
-    readonly limit: number;
-  };
-  'file-changed': { readonly path: string };
-  /** Parts of a split weight file that are not there, or that lie outside its folder. */
-  'parts-missing': {
-    readonly path: string;
-    readonly parts: readonly string[];
-    readonly total: number;
-    readonly why: 'missing' | 'outside';
-  };
-  /** The place for the output is wrong: no such folder, no permission, a folder itself. */
-  'output-unusable': { readonly path: string; readonly reason: string };
-  'write-failed': { readonly path: string; readonly reason: string };
-  'write-over-source': { readonly path: string };
+export interface IssueFacts extends Readonly<Record<ScriptCode, ScriptFindingFacts>>, FileFacts, RangeFacts {
+  /** Our own bug in a rule: its findings are missing, all others are there. */
+  'rule-failed': { readonly rule: string; readonly reason: string };
   // --- models ------------------------------------------------------------------------------------------
   'external-missing': { readonly tensor: string; readonly location: string };
   'external-outside': { readonly tensor: string; readonly location: string };
@@ -273,6 +248,10 @@ export interface IssueFacts extends Readonly<Record<ScriptCode, ScriptFindingFac
   'layer-unmatched': { readonly layer: string };
   /** In the place of a layer the quantized file computes with another weight; `sqnr` against the right one. */
   'weight-differs': { readonly layer: string; readonly sqnr: number | null; readonly transposed: boolean };
+  /** A function behind float layers that the quantized file lacks, while its quantizers keep what it cuts off. */
+  'activation-missing': { readonly layers: readonly string[]; readonly op: string; readonly format: string };
+  /** onnxruntime refuses the file; its figures are those of its operators one by one. */
+  'not-loadable': { readonly reason: string };
   /** No user data was involved; ranges come from BatchNormalization statistics or noise. */
   'data-none': { readonly from: 'batch-norm' | 'noise' };
   /** Without data the range of an input is a guess: from the first BatchNormalization, or that of normal noise. */
@@ -325,22 +304,6 @@ export interface IssueFacts extends Readonly<Record<ScriptCode, ScriptFindingFac
   };
   M03: { readonly batchNorm: string };
   M04: { readonly op: string; readonly activation: string };
-  M05: Measured & {
-    readonly op: string;
-    /** Largest scale divided by the smallest. */
-    readonly ratio: number;
-    readonly bitsLost: number;
-    readonly scales: readonly number[];
-    /** Of a plan: what is joined in front of the layer. Missing = found in a file. */
-    readonly planned?: {
-      readonly node: string;
-      readonly finest: string;
-      readonly widest: string;
-      readonly bits: number;
-      /** dB at the layer from its activation alone. */
-      readonly sqnr?: number;
-    };
-  };
   M06: {
     readonly tensor: string;
     /** What the real number 0 becomes. */
@@ -391,31 +354,6 @@ export interface IssueFacts extends Readonly<Record<ScriptCode, ScriptFindingFac
     readonly total: number;
     /** Instead of dead channels: all weights are this one number, in all these layers. */
     readonly placeholder?: { readonly value: number; readonly layers: readonly string[] };
-  };
-  M14: Measured & {
-    readonly clippedShare?: number;
-    /** max |x| over the 99.99th percentile of |x|. */
-    readonly peakRatio: number;
-    readonly peak: number;
-    readonly p9999: number;
-    /** The range stands in a file that is quantized already. */
-    readonly inFile: boolean;
-    /** Ranges are, or will be, estimated by error already. */
-    readonly byError: boolean;
-    /** dB at the layer from its activation alone. */
-    readonly sqnr?: number;
-    /** One channel is the widest wherever one looks. */
-    readonly channel?: {
-      readonly index: number;
-      readonly of: number;
-      /** Its largest magnitude over that of the median channel. */
-      readonly ratio: number;
-      /** Share of the samples or batches in which it is the widest. */
-      readonly share: number;
-      /** Levels that the median channel is left with, of `levels`. */
-      readonly left: number;
-      readonly levels: number;
-    };
   };
   M15: Measured & {
     readonly effectiveLevels: number;

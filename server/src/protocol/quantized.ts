@@ -8,6 +8,10 @@ export interface QuantizedLayerFacts {
   readonly form: 'qdq' | 'qoperator' | 'matmul-n-bits' | 'blocked-qdq' | 'dynamic';
   readonly weightBits: number;
   readonly weightSigned: boolean;
+  /** Codes are numbers of this small float type (`float8e4m3fn`): what follows of integer codes is 0. */
+  readonly weightFloat?: string;
+  /** So is the activation it reads. */
+  readonly inputFloat?: string;
   readonly granularity: 'tensor' | 'channel' | 'group';
   readonly groupSize?: number;
   /** Distinct weight codes that occur, of 2^bits. */

@@ -1,6 +1,6 @@
 /** Sentences about files: what cannot be read or written, and what to do. */
 import type { IssueFacts } from '../protocol/issues';
-import { quote } from './quote';
+import { fewOf, quote } from './quote';
 
 const kinds = {
   html: 'an HTML page: the download probably failed; fetch the file again',
@@ -25,6 +25,9 @@ type FileCode =
   | 'write-failed'
   | 'write-over-source'
   | 'output-exists'
+  | 'rule-failed'
+  | 'not-loadable'
+  | 'activation-missing'
   | 'code-differs';
 
 export const fileSentences: { readonly [C in FileCode]: (facts: IssueFacts[C]) => string } = {
@@ -61,6 +64,12 @@ export const fileSentences: { readonly [C in FileCode]: (facts: IssueFacts[C]) =
     `${path}: is the source model (or its data) and is never overwritten. Choose another output file.`,
   'output-exists': ({ path }) =>
     `${path}: exists already and may have been edited. Choose another file, or add --force to replace it.`,
+  'rule-failed': ({ rule, reason }) =>
+    `rule ${rule} could not look at this file (${reason}); all other rules did. Report it, or turn the rule off.`,
+  'not-loadable': ({ reason }) =>
+    `onnxruntime cannot load this file: ${reason}. Its figures are those of its operators one by one; it does not run here.`,
+  'activation-missing': ({ layers, op, format }) =>
+    `the quantized file computes without the ${op} behind ${layers.length === 1 ? 'this layer' : `${layers.length} layers (${fewOf(layers)})`}, and its ${format} quantizer keeps the numbers below 0 that ${op} cuts off. Keep ${op} in the file, or quantize to codes that begin at 0.`,
   'code-differs': ({ library, what, instead, layers }) => {
     const [first = '', ...others] = layers;
     const more = others.length > 0 ? ` and ${others.length} more` : '';

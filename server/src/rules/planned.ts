@@ -106,6 +106,8 @@ function staysFloat({ becomes }: LayerReport, target: TargetName = 'ort-cpu'): b
 /** What a file that is quantized already made of a layer. */
 function plannedByFile({ quantized }: LayerReport): PlannedFormat | undefined {
   if (!quantized) return undefined;
+  // What rules know of integers does not hold for small floats.
+  if (quantized.weightFloat !== undefined) return keptFloat;
   const { weightBits: bits, granularity, form } = quantized;
   const activations = form === 'qdq' || form === 'qoperator' || form === 'dynamic';
   return { bits, granularity, activations, ...(activations ? { activationBits: 8 } : {}) };

@@ -6,6 +6,7 @@ import { unfusedWords } from './quantized-words';
 /** `int8.channel`, `uint4.group32 asym`: how the weight's codes are stored. */
 export function storedWeightFormat(facts: QuantizedLayerFacts): string {
   const scope = facts.granularity === 'group' ? `group${facts.groupSize ?? ''}` : facts.granularity;
+  if (facts.weightFloat !== undefined) return `${facts.weightFloat}.${scope}`;
   const zero = facts.zeroPointNonZero ? ' asym' : '';
   return `${facts.weightSigned ? 'int' : 'uint'}${facts.weightBits}.${scope}${zero}`;
 }

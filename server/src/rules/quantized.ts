@@ -6,11 +6,14 @@ import type { ModelFacts, ModelRule } from './rule';
 /** Integer kernels multiply bytes: onnxruntime dequantizes codes of any other width and computes in float. */
 const KERNEL_BITS = 8;
 
-/** Layers that are stored quantized, with their facts. */
+/** Layers that are stored as integers, with their facts. */
 export function* storedLayers(
   facts: ModelFacts,
 ): Iterable<{ readonly layer: LayerReport; readonly quantized: QuantizedLayerFacts }> {
-  for (const layer of facts.report.layers) if (layer.quantized) yield { layer, quantized: layer.quantized };
+  for (const layer of facts.report.layers) {
+    const { quantized } = layer;
+    if (quantized && quantized.weightFloat === undefined) yield { layer, quantized };
+  }
 }
 
 /**

@@ -252,6 +252,8 @@ const floatFormats: Formats = { weights: 'float', activations: 'float' };
 /** Names of a layer's formats in the file; `undefined` where there are none. */
 function formatsOfFile({ quantized }: LayerReport): Formats | undefined {
   if (!quantized) return floatFormats;
+  // Recipes plan small floats of weights alone.
+  if (quantized.weightFloat !== undefined) return undefined;
   const [weights, activations] = [weightsOfFile(quantized), activationsOfFile(quantized)];
   const isKnown =
     weights !== undefined &&

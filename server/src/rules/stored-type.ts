@@ -14,6 +14,9 @@ export function storedAs({ dataType, quantized }: Stored): string {
 }
 
 /** False for weights that are stored quantized: nothing is left to plan. Weight files have names of their own. */
-export function isFloat({ dataType }: LayerReport): boolean {
-  return dataTypeByName(dataType)?.kind === 'float' || /^B?F(8_.*|16|32|64)$/.test(dataType);
+export function isFloat({ dataType, quantized }: LayerReport): boolean {
+  const type = dataTypeByName(dataType);
+  // Floats of one byte that have a scale are codes.
+  if (type?.kind === 'float') return type.bits > 8 || quantized?.weightFloat === undefined;
+  return /^B?F(8_.*|16|32|64)$/.test(dataType);
 }

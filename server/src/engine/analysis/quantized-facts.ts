@@ -10,6 +10,7 @@ import type { Model, Node, Value } from '../graph/ir';
 import { type Layer, listLayers } from '../graph/layers';
 import { elementsOf } from '../graph/tensor';
 import { INT32_MAX, pairSum } from '../numerics/accumulators';
+import { type FloatCodes, floatActivation, floatCodeFacts, floatCodes } from './float-codes';
 import { type QuantizedWeight, quantizedWeight } from './quantized-weight';
 import { clipBehind, quantizerOf } from './quantizers';
 
@@ -53,6 +54,8 @@ export async function quantizedFacts(
 
 /** Facts of one layer; `undefined` for float weights and codes that cannot be read. */
 export function layerFacts(layer: Layer): QuantizedLayerFacts | undefined {
+  const floats = floatCodes(layer);
+  if (floats) return factsOfFloats(layer, floats);
   const weight = quantizedWeight(layer);
   if (!weight || weight.channels * weight.perChannel === 0) return undefined;
   const inputQuantizer = quantizerOf(layer);
@@ -71,6 +74,29 @@ export function layerFacts(layer: Layer): QuantizedLayerFacts | undefined {
     ...(bias ? { bias } : {}),
     ...(inputQuantizer ? { inputQuantizer } : {}),
     ...(clippedBy ? { clippedBy } : {}),
+  };
+}
+
+/** What is known of codes that are small floats. */
+function factsOfFloats(layer: Layer, codes: FloatCodes): QuantizedLayerFacts {
+  const { type, scales, granularity, groupSize } = codes;
+  const inputFloat = floatActivation(layer);
+  return {
+    form: granularity === 'group' ? 'blocked-qdq' : 'qdq',
+    weightBits: 8,
+    weightSigned: true,
+    weightFloat: type,
+    granularity,
+    ...(groupSize === undefined ? {} : { groupSize }),
+    ...floatCodeFacts(codes),
+    ...scaleFacts({ scales, zeroPoints: undefined, defaultZero: 0 }),
+    saturatedShare: 0,
+    lowestCode: 0,
+    highestCode: 0,
+    accumulatorPeak: 0,
+    reach: { median: 0, least: 0, channel: 0 },
+    reduction: layer.params / Math.max(1, layer.shape[layer.channelAxis] ?? 1),
+    ...(inputFloat === undefined ? {} : { inputFloat }),
   };
 }
 
@@ -239,7 +265,11 @@ type ScaleFacts = Pick<
   | 'fractionalZeroPoints'
 >;
 
-function scaleFacts({ scales, zeroPoints, defaultZero }: QuantizedWeight): ScaleFacts {
+function scaleFacts({
+  scales,
+  zeroPoints,
+  defaultZero,
+}: Pick<QuantizedWeight, 'scales' | 'zeroPoints' | 'defaultZero'>): ScaleFacts {
   let badScales = 0;
   let negativeScales = 0;
   let smallest = Number.POSITIVE_INFINITY;

@@ -15,6 +15,7 @@ import { type CountedCodes, countCodes } from '../analysis/activation-codes';
 import { batchSizeFor } from '../analysis/batch-size';
 import type { LayerTwins } from '../analysis/layer-pairs';
 import { openLikelyFeeds } from '../analysis/likely-noise';
+import { type LostActivation, lostActivation } from '../analysis/lost-activation';
 import { type ModelFacts, openModelFacts } from '../analysis/model-facts';
 import { layerFacts } from '../analysis/quantized-facts';
 import { quantizedGraphFacts } from '../analysis/quantized-graph';
@@ -29,7 +30,7 @@ import type { CompareJob } from '../jobs';
 import type { ServedContext } from '../runtime/child';
 import type { Feeds } from '../runtime/feeds';
 import { dataReport } from './data-report';
-import { deployedOutput, differsFromFloat } from './deployed';
+import { deployedOutput, differsFromFloat, withoutFailure } from './deployed';
 import { type PreparedModel, withModel } from './open';
 import { measureRepairs } from './repairs';
 import { outputReport, simulate } from './simulate';
@@ -94,6 +95,7 @@ class Comparison {
       ...twins.differing.map((facts) => issue('weight-differs', facts, { layer: facts.layer }, 'error')),
     );
     const { only } = job;
+    this.issues.push(...missingActivations(twins.twins));
     // Before the two graphs become one.
     if (only === undefined) await this.readWeights(twins.twins);
     const result = await simulate({
@@ -153,7 +155,7 @@ class Comparison {
       threads: job.threads,
       context,
     });
-    this.issues.push(...ran.issues.map((one): Issue => ({ ...one, severity: 'warning' })));
+    this.issues.push(...ran.issues.map(withoutFailure));
     this.deployed = ran.value;
     if (ran.value) this.issues.push(...differsFromFloat(compared.sqnr, ran.value.sqnr));
   }
@@ -233,6 +235,22 @@ class Comparison {
       ...(this.result ? figuresOf(name, this.result) : {}),
     };
   }
+}
+
+/** Activation functions of the float network that the file neither has nor implies: one issue for each kind. */
+function missingActivations(twins: readonly LayerTwins[]): readonly Issue[] {
+  const found = new Map<string, LostActivation & { readonly layers: string[] }>();
+  for (const { name, float, quantized } of twins) {
+    const lost = lostActivation(float, quantized);
+    if (!lost) continue;
+    const key = `${lost.op} ${lost.format}`;
+    const known = found.get(key) ?? { ...lost, layers: [] };
+    known.layers.push(name);
+    found.set(key, known);
+  }
+  return [...found.values()].map((facts) =>
+    issue('activation-missing', facts, { layer: facts.layers[0] }, 'error'),
+  );
 }
 
 function figuresOf(name: string, result: ShadowResult): Partial<LayerReport> {

@@ -23,7 +23,7 @@ import type { ServedContext } from '../runtime/child';
 import type { Feeds } from '../runtime/feeds';
 import { optimizedGraph } from '../runtime/optimized';
 import { dataReport } from './data-report';
-import { deployedOutput, differsFromItself } from './deployed';
+import { deployedOutput, differsFromItself, notLoadable, withoutFailure } from './deployed';
 import { type PreparedModel, withModel } from './open';
 
 export function debugHandler(job: DebugJob, context: ServedContext): Promise<Outcome<AnalysisReport>> {
@@ -59,11 +59,21 @@ class Debugger {
     if (optimized.value) {
       this.fusion = fusionOf(open.model, optimized.value);
       context.partial(this.report());
+    } else if (this.holdsFloatCodes()) {
+      // What its codes tell stays true where no runtime takes them.
+      const [{ code, facts } = {}] = optimized.issues;
+      if (code !== 'inference-failed') return fail(...optimized.issues);
+      this.issues.push(notLoadable(facts.reason));
+      return ok(this.report(), this.issues);
     } else if (optimized.issues.some((one) => one.code !== 'unsupported-feature')) {
       return fail(...optimized.issues);
     } else this.issues.push(...optimized.issues);
     const failed = job.data && (await this.count(job.data));
     return failed ? fail(...failed) : ok(this.report(), this.issues);
+  }
+
+  private holdsFloatCodes(): boolean {
+    return [...this.facts.values()].some(({ weightFloat }) => weightFloat !== undefined);
   }
 
   private async count(data: NonNullable<DebugJob['data']>): Promise<readonly Issue[] | undefined> {
@@ -108,7 +118,7 @@ class Debugger {
       threads: job.threads,
       context,
     });
-    this.issues.push(...ran.issues.map((one): Issue => ({ ...one, severity: 'warning' })));
+    this.issues.push(...ran.issues.map(withoutFailure));
     this.deployed = ran.value;
     if (ran.value) this.issues.push(...differsFromItself(ran.value));
   }

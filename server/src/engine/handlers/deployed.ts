@@ -46,7 +46,7 @@ export async function deployedOutput(input: DeployedInput): Promise<Outcome<Outp
     const exact = await open(reference);
     if (!exact.value) return fail(...exact.issues);
     const own = await open(deployed);
-    if (!own.value) return fail(...own.issues);
+    if (!own.value) return fail(...own.issues.map(refused));
     const names = [reference.file, deployed.file].map(({ open: { model } }) => inputNames(model));
     const compared = await evaluate({
       session: renamed(own.value, names[0] ?? [], names[1] ?? []),
@@ -64,6 +64,21 @@ export async function deployedOutput(input: DeployedInput): Promise<Outcome<Outp
   } finally {
     for (const session of sessions) await session.release();
   }
+}
+
+/** A file that cannot be run is no remark: whoever deploys it gets nothing. */
+function refused(one: Issue): Issue {
+  return one.code === 'inference-failed' ? notLoadable(one.facts.reason) : one;
+}
+
+/** A comparison goes on where the run beside it failed; a file that does not load stays an error. */
+export function withoutFailure(one: Issue): Issue {
+  return one.code === 'not-loadable' ? one : { ...one, severity: 'warning' };
+}
+
+/** onnxruntime refuses the file; a reason is a sentence of its own already. */
+export function notLoadable(reason: string): Issue {
+  return issue('not-loadable', { reason: reason.replace(/\.+$/, '') }, {}, 'error');
 }
 
 function inputNames({ graph }: Model): readonly string[] {

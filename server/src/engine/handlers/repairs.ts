@@ -74,7 +74,7 @@ export async function measureRepairs(input: RepairInput): Promise<Outcome<readon
 
 /** Layers on which one scale may cost much: only their own error is worth a comparison. */
 function gainsByChannel({ depthwise, facts, quantized }: LayerReport): boolean {
-  if (quantized?.granularity !== 'tensor') return false;
+  if (!hasOneScale(quantized)) return false;
   return depthwise === true || (facts?.channelSpread ?? 0) > 4 || (facts?.worstChannelSqnr ?? 99) < 20;
 }
 
@@ -132,7 +132,12 @@ function gainOf(
 }
 
 function perTensor(layers: readonly LayerReport[]): readonly string[] {
-  return layers.filter(({ quantized }) => quantized?.granularity === 'tensor').map(({ name }) => name);
+  return layers.filter(({ quantized }) => hasOneScale(quantized)).map(({ name }) => name);
+}
+
+/** Of integers: small floats have the same steps at any range. */
+function hasOneScale(quantized: LayerReport['quantized']): boolean {
+  return quantized?.granularity === 'tensor' && quantized.weightFloat === undefined;
 }
 
 interface FreshRanges {
