@@ -287,7 +287,7 @@ export interface DataReport {
   readonly samples: number;
   /** Set when no user data was involved: how ranges were made. */
   readonly noData?: 'batch-norm' | 'noise';
-  /** Of the activation ranges, once remedies were tried under them. */
+  /** Of the activation ranges, once findings were judged by them. */
   readonly estimator?: string;
 }
 

@@ -61,8 +61,8 @@ export async function examined(
   input: ExaminationInput,
 ): Promise<AnalysisReport> {
   const { data, recipe, estimator } = input;
-  if (!isMeasurable(measured.data)) return measured;
   const report = { ...measured, data: measured.data && { ...measured.data, estimator } };
+  if (!isMeasurable(measured.data)) return report;
   const plan = report.layers.some((layer) => layer.quantized);
   const remedies = questionsFor(findingsOf(report, recipe?.recipe), estimator, plan);
   if (!plan && !needsExamination(report, remedies)) return report;

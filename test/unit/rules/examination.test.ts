@@ -64,6 +64,8 @@ it.each([
   const { whole, jobs } = await compared(source, gains);
   expect(jobs).toEqual([]);
   expect(whole.remedies).toBeUndefined();
+  // Findings know by it what has been tried already.
+  expect(whole.data?.estimator).toBe(gains ? 'min-max' : undefined);
 });
 
 describe('the formats of a file, which a remedy is measured on', () => {
