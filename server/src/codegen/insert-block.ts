@@ -40,6 +40,7 @@ export const lacks = [
   'no-export',
   'no-file',
   'no-matrices',
+  'unknown-layers',
   'only-output',
   'convolutional',
   'recipe',

@@ -1,7 +1,8 @@
 /** Where a script writes networks to ONNX files: by a call of the exporter, or of a function of its own that calls it. */
+import { namedInputs, type ReaderInput } from '../script/calibration-reader';
 import { canonicalPath } from '../script/catalog';
 import { definitionOf, type Scope } from '../script/names';
-import { argument, argumentValue, type Call } from '../script/program';
+import { argument, type Call } from '../script/program';
 import type { Argument, Expression, FunctionStatement } from '../script/syntax';
 import { evaluate, stringOf } from '../script/values';
 import type { InsertScript } from './insert-networks';
@@ -13,8 +14,8 @@ export interface ExportUse {
   /** The network as code calls it there. */
   readonly model: string | undefined;
   readonly file: ExportedFile | undefined;
-  /** Name of the only input that the export gives one. */
-  readonly input: string | undefined;
+  /** Inputs that the export names. */
+  readonly input: ReaderInput | undefined;
   /** True for a call of a function that exports what it is given. */
   readonly handed: boolean;
 }
@@ -51,7 +52,7 @@ function directUse(script: InsertScript, call: Call): ExportUse {
     call,
     model: model && script.text.slice(...model.span),
     file: file && exportedFile(script, file.value, call.scope),
-    input: inputOf(call),
+    input: namedInputs(call),
     handed: false,
   };
 }
@@ -71,11 +72,6 @@ function plain(value: Expression): Expression | undefined {
 function fileArgument(call: Call): Argument | undefined {
   const given = call.receiver ? argument(call, 'file_path', 0) : argument(call, 'f', 2);
   return given === 'hidden' ? undefined : given;
-}
-
-function inputOf(call: Call): string | undefined {
-  const names = argumentValue(call, 'input_names');
-  return names?.kind === 'list' && names.items.length === 1 ? stringOf(names.items[0]) : undefined;
 }
 
 function exportedFile({ text }: InsertScript, value: Expression, scope: Scope): ExportedFile {

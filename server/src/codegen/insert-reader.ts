@@ -1,5 +1,5 @@
 /** The calibration reader of a `quantize_static` block: one that the script has, or one made from a loader at the place. */
-import { hasReader, loaderReaderEdits, type ReaderInput, readerEdits } from '../script/calibration-reader';
+import { hasReader, loaderReaderEdits, readerEdits } from '../script/calibration-reader';
 import { pathOf, type Scope } from '../script/names';
 import type { ClassStatement } from '../script/syntax';
 import { evaluate, stringOf } from '../script/values';
@@ -33,11 +33,6 @@ export function readerUse(input: InsertionInput, place: Place, file: string): Re
   return refusal(loaders.every(({ isRandom }) => isRandom) ? 'random' : 'no-reader', first.name);
 }
 
-function inputAt({ exported }: Place): ReaderInput | undefined {
-  const name = exported?.input;
-  return name === undefined ? undefined : { name, anyBatch: false, type: 'float32' };
-}
-
 /** A reader that knows its loader: one of the module, made in front of the block. */
 function fromDefault(
   input: InsertionInput,
@@ -46,7 +41,7 @@ function fromDefault(
   file: string,
 ): ReaderUse | undefined {
   if (!pipeline || pipeline.loader?.name !== name) return undefined;
-  const edits = readerEdits({ parsed: input, program: input.program }, pipeline, inputAt(place));
+  const edits = readerEdits({ parsed: input, program: input.program }, pipeline, place.exported?.input);
   if (!edits) return undefined;
   const text = edits.map((edit) => edit.text).join('');
   // The class has to stand in front of the block, and its loader needs a default.
@@ -63,7 +58,7 @@ function fromLoader(
   file: string,
 ): ReaderUse | undefined {
   const edits = loaderReaderEdits({ parsed: input, program: input.program }, place.at, {
-    input: inputAt(place),
+    input: place.exported?.input,
     isTorch: pipeline?.isTorch ?? true,
   });
   return edits && useOf(edits.map(({ text }) => text).join(''), [name], place, file, edits);
@@ -92,7 +87,7 @@ function ownReader(input: InsertionInput, place: Place): ReaderUse | undefined {
     const parameters = init?.kind === 'function' ? init.parameters.slice(1) : [];
     if (parameters.every((one) => one.default !== undefined || one.star !== undefined)) {
       const named = parameters.find(({ name }) => name === 'input_name')?.default;
-      const wanted = place.exported?.input;
+      const wanted = place.exported?.input?.name;
       // Another network may be fed under another name.
       const differs =
         named !== undefined && wanted !== undefined && stringOf(evaluate(named, scope)) !== wanted;
@@ -105,7 +100,7 @@ function ownReader(input: InsertionInput, place: Place): ReaderUse | undefined {
     if (parameters[0]?.name !== 'loader' || parameters.slice(1).some((one) => !one.default)) continue;
     const loader = loadersAt(input, place, 'calibration').find(({ isRandom }) => !isRandom);
     if (!loader) continue;
-    const name = place.exported?.input;
+    const name = place.exported?.input?.name;
     const given = name === undefined ? '' : `, input_name=${quote(name)}`;
     return { made: `${statement.name}(${loader.name}${given})`, loader };
   }

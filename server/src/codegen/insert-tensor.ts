@@ -18,12 +18,13 @@ const dynamic = 'Int8DynamicActivationInt8WeightConfig';
 export function tensorBlock(input: InsertionInput, place: Place): Block | Refusal {
   const { plan } = input;
   const notes = new Notes();
-  const tree = input.trees.find(({ name }) => name === place.className);
-  const layers = tree?.layers ?? [];
+  const layers = layersOf(input, place);
   const linear = layers.flatMap(({ type, path }) => (type === 'torch.nn.Linear' ? [path] : []));
   const tensors = plan ? planned(plan, notes) : linear.slice(0, -1).map(asDynamic);
   if (tensors.length === 0)
-    return plan ? refusal('recipe', plan.recipe) : refusal(linear.length > 0 ? 'only-output' : 'no-matrices');
+    return plan
+      ? refusal('recipe', plan.recipe)
+      : refusal(linear.length > 0 ? 'only-output' : layers.length > 0 ? 'no-matrices' : 'unknown-layers');
   const floats = plan ? [] : layers.flatMap(({ type }) => (heavy.test(type) ? [lastPart(type)] : []));
   const quantized = freeName(place, 'quantized_network');
   const what = plan
@@ -44,6 +45,20 @@ export function tensorBlock(input: InsertionInput, place: Place): Block | Refusa
     ],
     floats,
   };
+}
+
+type Layers = InsertionInput['trees'][number]['layers'];
+
+/** Layers of the network; where an object holds it, they are a part of that object's. */
+function layersOf({ trees }: InsertionInput, { className, model, holder, class: around }: Place): Layers {
+  const own = trees.find(({ name }) => name === className);
+  if (own) return own.layers;
+  const owner = holder?.class ?? around;
+  const prefix = `${model.slice(model.indexOf('.') + 1)}.`;
+  const held = owner && trees.find(({ name }) => name === owner.name);
+  return (held?.layers ?? []).flatMap((layer) =>
+    layer.path.startsWith(prefix) ? [{ ...layer, path: layer.path.slice(prefix.length) }] : [],
+  );
 }
 
 /** Modules with weights that `quantize_` passes over. */

@@ -6,6 +6,7 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { LRUCache } from 'lru-cache';
+import type { ImportedFiles } from '../script/data-pipeline';
 import { type ScriptSources, workspaceResolver } from '../script/imports';
 import type { Resolver } from '../script/interpret';
 import type { PythonParser } from '../script/parser';
@@ -76,6 +77,15 @@ export class ScriptModules {
       this.resolver = workspaceResolver(this.sources());
     }
     return this.resolver;
+  }
+
+  /** The files that scripts import, for what runs them. */
+  files(): ImportedFiles {
+    const sources = this.sources();
+    return {
+      resolver: (variable) => workspaceResolver(sources, variable),
+      program: (file) => sources.program(file),
+    };
   }
 
   /** Files may have changed: the next answer looks. */

@@ -76,6 +76,7 @@ function snapshotOf(script: AnalyzedScript, surroundings: Surroundings): ScriptS
     knownTies: found,
     model: () => model,
     exists: () => false,
+    imported: () => () => undefined,
     opened: () => undefined,
     isData: () => false,
     data: () => dataPipelines(script),

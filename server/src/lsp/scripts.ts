@@ -12,6 +12,7 @@ import { type AnalyzedScript, analyzeScript } from '../rules/script/analyze';
 import { isRelevant } from '../rules/script/index';
 import { scriptTargets } from '../rules/script/script-rule';
 import { type DataPipeline, dataPipelines } from '../script/data-pipeline';
+import type { Resolver } from '../script/interpret';
 import { cellSpan, joinCells, type NotebookProgram, programOffset } from '../script/notebook';
 import type { PythonParser } from '../script/parser';
 import { fileOf, rangeOf, type Span } from './convert';
@@ -85,7 +86,8 @@ interface Held extends Searched {
   /** Milliseconds of the analysis. */
   readonly took: number;
   exports: readonly ExportCall[] | undefined;
-  data: readonly DataPipeline[] | undefined;
+  /** With the resolver of that time. */
+  data: { readonly resolver: Resolver; readonly pipelines: readonly DataPipeline[] } | undefined;
 }
 
 /** Milliseconds without a keystroke after which ties are looked for. */
@@ -174,8 +176,11 @@ export class Scripts {
       isData,
       opened: (file) => host.workspace.open(file).value?.model,
       data: () => {
-        held.data ??= dataPipelines(held.script);
-        return held.data;
+        // Another resolver stands for other files.
+        const resolver = this.modules.current();
+        if (held.data?.resolver !== resolver)
+          held.data = { resolver, pipelines: dataPipelines(held.script, this.modules.files()) };
+        return held.data.pipelines;
       },
       imported: () => this.modules.current(),
       exports: () => {

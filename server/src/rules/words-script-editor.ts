@@ -87,6 +87,8 @@ export const insertionWords = {
     'no-export': () => 'needs torch.onnx.export or to_onnx of this network',
     'no-file': () => 'needs a file that torch.onnx.export writes: its name is not given',
     'no-matrices': () => 'needs Linear layers: none found in this network',
+    'unknown-layers': () =>
+      'needs to know the layers of the network: a library makes them, or code that is not read here',
     'only-output': () => 'needs a Linear layer besides the last, which stays float as the output: none found',
     convolutional: () =>
       'is for Linear layers, LSTM and attention: static quantization fits convolutions better',

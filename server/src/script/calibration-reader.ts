@@ -5,11 +5,11 @@
  */
 
 import { canonicalPath } from './catalog';
-import type { DataPipeline } from './data-pipeline';
+import type { DataPipeline, PipelinePart } from './data-pipeline';
 import { importEdits, importedAs, type NeededImport, type OffsetEdit } from './edit-imports';
 import { pathOf } from './names';
 import type { ParsedScript } from './parser';
-import { argumentValue, type Program } from './program';
+import { argumentValue, type Call, type Program } from './program';
 import type { Span, Statement } from './syntax';
 import { stringOf } from './values';
 
@@ -20,8 +20,10 @@ export interface ReaderInput {
   readonly batch?: number;
   /** True when samples can be fed in batches of any size. */
   readonly anyBatch: boolean;
-  /** NumPy's name of the type: `float32`. */
-  readonly type: string;
+  /** NumPy's name of the type: `float32`; missing where only the loader knows it. */
+  readonly type?: string;
+  /** Further inputs, which a batch holds under their names or in this order. */
+  readonly others?: readonly string[];
 }
 
 export interface ReaderScript {
@@ -68,6 +70,7 @@ export function readerEdits(
     input: input ?? exportedInput(program),
     processor: source.processor,
     isTorch: pipeline.isTorch,
+    from: source.file?.split('/').at(-1),
   });
 }
 
@@ -92,13 +95,13 @@ export function loaderReaderEdits(
     script,
     { at: startOf(parsed.text, host), isBehind: false },
     // The name of the input comes with the use where it is not known here.
-    { kind: 'loader', source: undefined, input: input ?? asked, processor: 'call', isTorch },
+    { kind: 'loader', source: undefined, input: input ?? asked, processor: 'call', isTorch, from: undefined },
   );
 }
 
-const asked: ReaderInput = { name: '', anyBatch: false, type: 'float32' };
+const asked: ReaderInput = { name: '', anyBatch: false };
 
-type Wanted = Pick<Parts, 'source' | 'input' | 'processor' | 'isTorch'> & Pick<Source, 'kind'>;
+type Wanted = Pick<Parts, 'source' | 'input' | 'processor' | 'isTorch' | 'from'> & Pick<Source, 'kind'>;
 
 /** Edits with the class and its imports; undefined where a name that it needs means something else. */
 function written(
@@ -154,16 +157,20 @@ interface Source {
   readonly kind: 'loader' | 'transform';
   readonly span: Span;
   readonly name: string | undefined;
+  /** The other file that makes it. */
+  readonly file?: string;
   /** How a transform takes a picture. */
   readonly processor: 'call' | 'keyword' | 'processor';
 }
 
-function sourceOf({ kind, loader, transform, library }: DataPipeline): Source | undefined {
-  if (loader) return { kind: 'loader', span: loader.span, name: loader.name, processor: 'call' };
+function sourceOf({ kind, span, loader, transform, library }: DataPipeline): Source | undefined {
+  // What another file makes comes in where this one asks for it.
+  const placed = ({ file, ...part }: PipelinePart) => (file === undefined ? part : { ...part, file, span });
+  if (loader) return { kind: 'loader', processor: 'call', name: loader.name, ...placed(loader) };
   if (kind !== 'transform' || !transform) return undefined;
   const processor =
     library === 'albumentations' ? 'keyword' : library === 'transformers' ? 'processor' : 'call';
-  return { kind: 'transform', span: transform.span, name: transform.name, processor };
+  return { kind: 'transform', processor, name: transform.name, ...placed(transform) };
 }
 
 interface Placing {
@@ -188,7 +195,7 @@ function placeOf({ text, module }: ReaderScript['parsed'], span: Span): Placing 
 }
 
 function isPlain({ kind }: Statement): boolean {
-  return kind === 'assign' || kind === 'expression';
+  return kind === 'assign' || kind === 'expression' || kind === 'from-import';
 }
 
 /** Start of a definition with its decorators and the comments above it. */
@@ -211,49 +218,90 @@ interface Parts {
   readonly constant: string;
   readonly processor: Source['processor'];
   readonly isTorch: boolean;
+  /** Name of the other file that makes the source. */
+  readonly from: string | undefined;
 }
 
-/** Name in `torch.onnx.export(…, input_names=['input'])`. */
+/** Names in `torch.onnx.export(…, input_names=['input'])`. */
 function exportedInput({ calls }: Program): ReaderInput | undefined {
   for (const call of calls) {
     if (call.path === undefined || canonicalPath(call.path) !== 'torch.onnx.export') continue;
-    const names = argumentValue(call, 'input_names');
-    const name = names?.kind === 'list' && names.items.length === 1 ? stringOf(names.items[0]) : undefined;
-    if (name !== undefined) return { name, anyBatch: false, type: 'float32' };
+    const input = namedInputs(call);
+    if (input) return input;
   }
   return undefined;
 }
 
+/** The inputs that an export call names. */
+export function namedInputs(call: Pick<Call, 'expression' | 'scope'>): ReaderInput | undefined {
+  const names = argumentValue(call, 'input_names');
+  const texts = names?.kind === 'list' ? names.items.map(stringOf) : [];
+  const [name, ...others] = texts.flatMap((one) => one ?? []);
+  if (name === undefined || others.length !== texts.length - 1) return undefined;
+  return { name, anyBatch: false, ...(others.length > 0 && { others }) };
+}
+
 function loaderReader(parts: Parts): readonly string[] {
-  const { source, numpy, input, isTorch } = parts;
-  const batch = input?.batch ?? 1;
-  const tensor = isTorch ? 'inputs.detach().cpu()' : 'inputs';
-  const feed = (value: string) => `yield {self.input_name: ${value}}`;
-  const feeding = input?.anyBatch
-    ? [`            ${feed('inputs')}`]
-    : [
-        batch === 1
-          ? '            for start in range(len(inputs)):'
-          : `            for start in range(0, len(inputs) - ${batch - 1}, ${batch}):`,
-        `                ${feed(`inputs[start : start + ${batch}]`)}`,
-      ];
+  const { source, input, from } = parts;
+  const origin = source === undefined ? 'a DataLoader' : from === undefined ? source : `${source} (${from})`;
   return [
     ...head(
       parts,
-      `Feeds quantize_static with the inputs of ${source ?? 'a DataLoader'}, without labels.`,
+      `Feeds quantize_static with the inputs of ${origin}, without labels.`,
       source === undefined ? 'loader' : `loader=${source}`,
     ),
     '        self.loader = loader',
-    ...common,
+    ...common(input),
     '        left = self.samples',
     '        for batch in self.loader:',
-    '            inputs = next(iter(batch.values())) if isinstance(batch, dict) else batch',
-    '            inputs = inputs[0] if isinstance(inputs, (list, tuple)) else inputs',
-    `            inputs = ${numpy}.asarray(${tensor}, dtype=${numpy}.${input?.type ?? 'float32'})[:left]`,
-    ...feeding,
-    '            left -= len(inputs)',
+    ...(input?.others ? severalInputs(parts) : onlyInput(parts)),
     '            if left <= 0:',
     '                return',
+  ];
+}
+
+/** Steps through a batch: of the size that the model takes. */
+function slices({ batch = 1 }: Partial<ReaderInput>, count: string): string {
+  return batch === 1
+    ? `            for start in range(${count}):`
+    : `            for start in range(0, ${count} - ${batch - 1}, ${batch}):`;
+}
+
+function onlyInput({ numpy, input, isTorch }: Parts): readonly string[] {
+  const { batch = 1, type } = input ?? {};
+  const read = isTorch ? 'inputs.detach().cpu()' : 'inputs';
+  const array =
+    type === undefined && isTorch
+      ? [
+          `            inputs = ${read}`,
+          `            inputs = ${numpy}.asarray(inputs.float() if inputs.is_floating_point() else inputs)[:left]`,
+        ]
+      : [`            inputs = ${numpy}.asarray(${read}, dtype=${numpy}.${type ?? 'float32'})[:left]`];
+  return [
+    '            inputs = next(iter(batch.values())) if hasattr(batch, "values") else batch',
+    '            inputs = inputs[0] if isinstance(inputs, (list, tuple)) else inputs',
+    ...array,
+    ...(input?.anyBatch
+      ? ['            yield {self.input_name: inputs}']
+      : [
+          slices(input ?? {}, 'len(inputs)'),
+          `                yield {self.input_name: inputs[start : start + ${batch}]}`,
+        ]),
+    '            left -= len(inputs)',
+  ];
+}
+
+/** Inputs by their names, also where the batch is a tuple in their order. */
+function severalInputs({ numpy, input, isTorch }: Parts): readonly string[] {
+  const { batch = 1 } = input ?? {};
+  const read = isTorch ? 'batch[name].detach().cpu()' : 'batch[name]';
+  return [
+    '            batch = batch if hasattr(batch, "values") else dict(zip(self.input_names, batch))',
+    `            inputs = {name: ${numpy}.asarray(${read})[:left] for name in self.input_names}`,
+    '            count = len(inputs[self.input_names[0]])',
+    slices(input ?? {}, 'count'),
+    `                yield {name: values[start : start + ${batch}] for name, values in inputs.items()}`,
+    '            left -= count',
   ];
 }
 
@@ -267,7 +315,7 @@ function pictureReader(parts: Parts): readonly string[] {
   return [
     ...head(parts, `Feeds quantize_static with the pictures in a folder, prepared by ${source}.`, 'folder'),
     '        self.folder = folder',
-    ...common,
+    ...common(undefined),
     '        endings = (".jpg", ".jpeg", ".png")',
     '        paths = sorted(path for path in Path(self.folder).rglob("*") if path.suffix.lower() in endings)',
     '        for path in paths[: self.samples]:',
@@ -282,7 +330,6 @@ function head(
   purpose: string,
   parameter: string,
 ): readonly string[] {
-  const name = input ? (input === asked ? undefined : JSON.stringify(input.name)) : constant;
   const unknown = [
     "# Name of the model's input: onnxruntime.InferenceSession(path).get_inputs()[0].name",
     `${constant} = "input"`,
@@ -294,23 +341,33 @@ function head(
     `class ${className}(${base}):`,
     `    """${purpose}"""`,
     '',
-    `    def __init__(self, ${parameter}, input_name${name === undefined ? '' : `=${name}`}, samples=${SAMPLES}):`,
+    `    def __init__(self, ${parameter}, ${nameParameter(input, constant)}, samples=${SAMPLES}):`,
   ];
 }
 
-const common: readonly string[] = [
-  '        self.input_name = input_name',
-  '        self.samples = samples',
-  '        self.rewind()',
-  '',
-  '    def get_next(self):',
-  '        return next(self.feeds, None)',
-  '',
-  '    def rewind(self):',
-  '        self.feeds = self.read()',
-  '',
-  '    def read(self):',
-];
+function nameParameter(input: ReaderInput | undefined, constant: string): string {
+  if (!input) return `input_name=${constant}`;
+  const { name, others } = input;
+  if (others) return `input_names=(${[name, ...others].map((one) => JSON.stringify(one)).join(', ')})`;
+  return input === asked ? 'input_name' : `input_name=${JSON.stringify(name)}`;
+}
+
+function common(input: ReaderInput | undefined): readonly string[] {
+  const names = input?.others ? 'input_names' : 'input_name';
+  return [
+    `        self.${names} = ${names}`,
+    '        self.samples = samples',
+    '        self.rewind()',
+    '',
+    '    def get_next(self):',
+    '        return next(self.feeds, None)',
+    '',
+    '    def rewind(self):',
+    '        self.feeds = self.read()',
+    '',
+    '    def read(self):',
+  ];
+}
 
 /** The class as an edit beside those of the imports, two blank lines around it. */
 function withClass(

@@ -33,6 +33,7 @@ import {
   unknownValue,
 } from './interpret-values';
 import { freshPicture, type Picture } from './picture';
+import type { Program } from './program';
 import type { ClassStatement, Expression, Span } from './syntax';
 
 export const loaderType = 'torch.utils.data.DataLoader';
@@ -55,9 +56,35 @@ export class DataWorld implements World, Studio {
   private readonly pictures = new Map<ObjectValue, Picture>();
   private readonly used = new Set<PythonValue>();
   private interpreter: Interpreter | undefined;
+  /** Variables of files that ran because something was imported from them. */
+  private readonly modules = new Map<string, Environment>();
+  /** Calls of this file that led to what other files made. */
+  private readonly sites = new Map<ObjectValue, Span>();
 
-  constructor(readonly file: string) {
-    this.globals = { names: new Map([['__file__', constantValue(file)]]), outer: undefined };
+  /** @param programOf the files that are imported. */
+  constructor(
+    readonly file: string,
+    private readonly programOf: (file: string) => Program | undefined = () => undefined,
+  ) {
+    this.globals = freshGlobals(file);
+  }
+
+  globalsOf(file: string): Environment | undefined {
+    if (file === this.file) return this.globals;
+    const known = this.modules.get(file);
+    if (known) return known;
+    const program = this.programOf(file);
+    if (!program || !this.interpreter) return undefined;
+    const globals = freshGlobals(file);
+    // What imports itself sees what is there so far.
+    this.modules.set(file, globals);
+    this.interpreter.runModule(program.module.statements, program.scope, { globals, file });
+    return globals;
+  }
+
+  /** The call in this file that led to a value of another one. */
+  siteOf(value: ObjectValue): Span | undefined {
+    return this.sites.get(value);
   }
 
   /** The interpreter that runs in this world. */
@@ -144,7 +171,10 @@ export class DataWorld implements World, Studio {
 
   private keep(value: ObjectValue): ObjectValue {
     const isListed = value.type === loaderType || value.type === tensorflowData || isWholeTransform(value);
-    if (isListed) this.made.push(value);
+    if (!isListed) return value;
+    this.made.push(value);
+    const site = value.origin.file === this.file ? undefined : this.interpreter?.site;
+    if (site) this.sites.set(value, site);
     return value;
   }
 
@@ -186,12 +216,13 @@ export class DataWorld implements World, Studio {
   }
 
   operate(operator: string, left: PythonValue, right: PythonValue, span: Span): PythonValue | undefined {
-    const joined = operator === '/' ? joinedPath([left, right], { file: this.file, span }) : undefined;
-    return joined ?? pictureOperation(this, operator, left, right, { file: this.file, span });
+    const origin = { file: this.interpreter?.file ?? this.file, span };
+    const joined = operator === '/' ? joinedPath([left, right], origin) : undefined;
+    return joined ?? pictureOperation(this, operator, left, right, origin);
   }
 
   subscript(object: PythonValue, indexes: readonly Expression[], span: Span): PythonValue | undefined {
-    return pictureSubscript(this, object, indexes, { file: this.file, span });
+    return pictureSubscript(this, object, indexes, { file: this.interpreter?.file ?? this.file, span });
   }
 
   attribute(object: PythonValue, name: string): PythonValue | undefined {
@@ -217,6 +248,10 @@ export class DataWorld implements World, Studio {
     }
     return undefined;
   }
+}
+
+function freshGlobals(file: string): Environment {
+  return { names: new Map([['__file__', constantValue(file)]]), outer: undefined };
 }
 
 /** True for a class of layers, whatever it inherits on the way. */

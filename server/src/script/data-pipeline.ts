@@ -15,6 +15,7 @@ import {
 } from './data-pipeline-transforms';
 import { given, pathTextIn } from './data-pipeline-values';
 import { batchSizeIn, DataWorld, isNetwork, loaderType, torchvisionData } from './data-pipeline-world';
+import type { VariableReader } from './imports';
 import { Interpreter, type Resolver } from './interpret';
 import { methodOf } from './interpret-classes';
 import {
@@ -22,12 +23,14 @@ import {
   type ClassValue,
   noArguments,
   type ObjectValue,
+  type Place,
   type PythonValue,
   unknownValue,
 } from './interpret-values';
 import type { ScriptFile } from './module-tree';
 import { definitionOf } from './names';
 import { type Doubt, freshPicture, type Picture, type PreprocessingKey, withDoubt } from './picture';
+import type { Program } from './program';
 import type { Span } from './syntax';
 
 /** A part of the script that data comes from. */
@@ -49,7 +52,7 @@ export interface DataPipeline {
   readonly loader?: PipelinePart;
   readonly transform?: PipelinePart;
   /** Paths that are the data, or hold it, most likely first: as the script writes them. */
-  readonly sources: readonly { readonly path: string; readonly span: Span }[];
+  readonly sources: readonly { readonly path: string; readonly span: Span; readonly file?: string }[];
   readonly preprocessing: PreprocessingSpec;
   /** The steps that settle each value. */
   readonly evidence: Readonly<Partial<Record<PreprocessingKey, Span>>>;
@@ -65,39 +68,50 @@ export interface DataPipeline {
 const mentions =
   /\b(DataLoader|Compose|transforms|Normalize|cv2|Image\.open|image_dataset_from_directory|ImageDataGenerator|\w*ImageProcessor|create_transform|permute|preprocess_input|np\.load|blobFromImage)\b/;
 
+/** Names under which other files hand out data. */
+const mentionsOfOthers = /\bimport\b.*(load|data|transform|preprocess|augment)/i;
+
+/** The files of the workspace that a script imports. */
+export interface ImportedFiles {
+  /** Finds what is imported; variables are read by the reader that is given. */
+  resolver(variable: VariableReader): Resolver;
+  program(file: string): Program | undefined;
+}
+
 /** Pipelines listed of one script. */
 const MAXIMUM_PIPELINES = 16;
 
 /**
  * Data pipelines of a script or notebook, those for evaluation first, then in the order of the text.
- * @param resolve functions and classes imported from other files of the workspace.
+ * @param imported what the script imports from its workspace: those files run as well, where something of them is used.
  */
 export function dataPipelines(
   source: ScriptFile & { readonly text: string },
-  resolve: Resolver = () => undefined,
+  imported?: ImportedFiles,
 ): readonly DataPipeline[] {
   const { program, file, text } = source;
-  if (!mentions.test(text)) return [];
-  const world = new DataWorld(file);
-  const interpreter = new Interpreter(resolve, world);
+  if (!mentions.test(text) && !(imported && mentionsOfOthers.test(text))) return [];
+  const world = new DataWorld(file, imported?.program);
+  const resolve = imported?.resolver(({ name }, _, from) => world.globalsOf(from)?.names.get(name));
+  const interpreter = new Interpreter(resolve ?? (() => undefined), world);
   world.attach(interpreter);
   runAll(source, world, interpreter);
-  const names = namesIn(world);
-  const reader = new Reader(world, interpreter, names, file);
+  const reader = new Reader(world, interpreter, namesIn(world), source);
   const calls = new Map(program.calls.map((call) => [call.expression.span.join(), call]));
   const found = new Map<string, DataPipeline>();
   const keep = (one: DataPipeline | undefined) => {
     if (!one) return;
     const pipeline = withRole(one, calls.get(one.span.join()));
-    const key = pipeline.span.join();
+    // A call may lead to several loaders in another file.
+    const key = [pipeline.span, pipeline.loader?.file, pipeline.loader?.span].join();
     const known = found.get(key);
     found.set(key, known ? better(known, pipeline) : pipeline);
   };
   for (const value of world.made)
-    if (value.origin.file === file && !isWholeTransform(value)) keep(reader.data(value));
+    if (reader.anchor(value) && !isWholeTransform(value)) keep(reader.data(value));
   for (const { value, picture } of world.finished()) keep(reader.byHand(value, picture));
   for (const value of world.made)
-    if (value.origin.file === file && isWholeTransform(value) && !reader.claimed.has(value))
+    if (reader.anchor(value) && isWholeTransform(value) && !reader.claimed.has(value))
       keep(reader.transform(value));
   return inOrder([...found.values()]).slice(0, MAXIMUM_PIPELINES);
 }
@@ -177,17 +191,26 @@ class Reader {
   private readonly interpreter: Interpreter;
   private readonly names: ReadonlyMap<PythonValue, string>;
   private readonly file: string;
+  private readonly imports: ReadonlyMap<string, Span>;
 
   constructor(
     world: DataWorld,
     interpreter: Interpreter,
     names: ReadonlyMap<PythonValue, string>,
-    file: string,
+    { file, program }: ScriptFile,
   ) {
     this.world = world;
     this.interpreter = interpreter;
     this.names = names;
     this.file = file;
+    this.imports = importedNames(program);
+  }
+
+  /** Where this file makes a value, asks for it, or imports it; undefined for what it has nothing to do with. */
+  anchor(value: ObjectValue): Span | undefined {
+    const { origin } = value;
+    if (origin.file === this.file) return origin.span;
+    return this.world.siteOf(value) ?? this.imports.get(this.names.get(value) ?? '');
   }
 
   /** A loader, or a data set of tf.data. */
@@ -202,7 +225,7 @@ class Reader {
     const part = this.part(value);
     return this.pipeline(facts, {
       kind: isLoader ? 'loader' : 'data',
-      span: origin.span,
+      span: this.anchor(value) ?? origin.span,
       loader: part,
       isTorch: isLoader,
       ...(batchSize === undefined ? {} : { batchSize }),
@@ -212,7 +235,7 @@ class Reader {
   /** A transform that no loader uses. */
   transform(value: ObjectValue): DataPipeline | undefined {
     if (this.claimed.has(value)) return undefined;
-    const { span } = value.origin;
+    const span = this.anchor(value) ?? value.origin.span;
     const picture = transformed(this.world, value, freshPicture(), span);
     return this.pipeline(
       { picture, transform: value, sources: [] },
@@ -253,14 +276,24 @@ class Reader {
       }),
       sources,
       preprocessing,
-      evidence,
+      // Steps in another file have no place in this one.
+      evidence: transform && transform.origin.file !== this.file ? {} : evidence,
       doubts,
     };
   }
 
   private part(value: ObjectValue): PipelinePart {
     const name = this.names.get(value);
-    return { span: value.origin.span, ...(name !== undefined && { name }) };
+    const { span, file } = value.origin;
+    return { span, ...this.elsewhere(file), ...(name !== undefined && { name }) };
+  }
+
+  private source({ span, file }: Place): { readonly span: Span; readonly file?: string } {
+    return { span, ...this.elsewhere(file) };
+  }
+
+  private elsewhere(file: string): { readonly file?: string } {
+    return file === this.file ? {} : { file };
   }
 
   private directory({ args, attributes, origin }: ObjectValue): Facts {
@@ -269,7 +302,7 @@ class Reader {
     const path = given(args, 'directory', 0);
     const text = pathTextIn(path);
     const picture = this.world.pictureOf(item) ?? freshPicture();
-    const sources = text === undefined ? [] : [{ path: text, span: origin.span }];
+    const sources = text === undefined ? [] : [{ path: text, ...this.source(origin) }];
     return {
       picture: text === undefined ? withDoubt(picture, 'unknown-source', 'directory', origin.span) : picture,
       sources,
@@ -316,7 +349,7 @@ class Reader {
       };
     const split = name === 'ImageNet' ? (pathTextIn(given(args, 'split', 1)) ?? 'train') : undefined;
     const path = split === undefined ? root : `${root.replace(/\/$/, '')}/${split}`;
-    return { picture, sources: [{ path, span: origin.span }], ...facts };
+    return { picture, sources: [{ path, ...this.source(origin) }], ...facts };
   }
 
   /** A data set of the program: what `__getitem__` returns, else the transform it holds. */
@@ -334,7 +367,7 @@ class Reader {
     const transform =
       (found && this.world.behind.get(found)) ??
       held.find((one): one is ObjectValue => isWholeTransform(one));
-    const sources = uniquePaths(held).map((path) => ({ path, span }));
+    const sources = uniquePaths(held).map((path) => ({ path, ...this.source(value.origin) }));
     const facts = { sources, ...(transform && { transform }) };
     const picture = this.world.pictureOf(found);
     if (found) this.world.consume(found);
@@ -358,6 +391,17 @@ class Reader {
     }
     return undefined;
   }
+}
+
+/** Names of the `from` imports at the top of a script. */
+function importedNames({ module }: Program): ReadonlyMap<string, Span> {
+  return new Map(
+    module.statements.flatMap((one) =>
+      one.kind === 'from-import'
+        ? one.names.map(({ name, alias, span }) => [alias ?? name, span] as const)
+        : [],
+    ),
+  );
 }
 
 interface Facts {

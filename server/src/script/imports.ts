@@ -6,6 +6,7 @@ import { Interpreter, type Resolver } from './interpret';
 import { definedValue, type PythonValue } from './interpret-values';
 import { type Binding, lookUp, starPaths } from './names';
 import type { Program } from './program';
+import type { Expression } from './syntax';
 
 /** The files of a workspace, as far as imports need them. Paths have forward slashes. */
 export interface ScriptSources {
@@ -16,11 +17,23 @@ export interface ScriptSources {
   roots(file: string): readonly string[];
 }
 
+/** Value of a variable at the top of a file. */
+export type VariableReader = (
+  variable: { readonly name: string; readonly value: Expression | undefined },
+  program: Program,
+  file: string,
+  resolve: Resolver,
+) => PythonValue | undefined;
+
+/** What its own statement makes of it, without anything that ran before. */
+const alone: VariableReader = ({ value }, { scope }, file, resolve) =>
+  value && new Interpreter(resolve).evaluate(value, scope, file);
+
 /** Imports of imports that are followed. */
 const MAXIMUM_DEPTH = 12;
 
 /** Finds what imported paths stand for. One for one state of the workspace: answers are remembered. */
-export function workspaceResolver(sources: ScriptSources): Resolver {
+export function workspaceResolver(sources: ScriptSources, variable: VariableReader = alone): Resolver {
   const known = new Map<string, PythonValue | undefined>();
   let depth = 0;
   const resolve: Resolver = (path, file) => {
@@ -87,15 +100,20 @@ export function workspaceResolver(sources: ScriptSources): Resolver {
     if (!binding) return undefined;
     if (binding.kind === 'import')
       return resolve(['.'.repeat(binding.level) + binding.path, ...rest].join('.'), file);
-    return rest.length > 0 ? undefined : boundValue(binding, program, file);
+    return rest.length > 0 ? undefined : boundValue(name, binding, program, file);
   };
-  const boundValue = (binding: Binding, { scope }: Program, file: string): PythonValue | undefined => {
+  const boundValue = (
+    name: string,
+    binding: Binding,
+    program: Program,
+    file: string,
+  ): PythonValue | undefined => {
     switch (binding.kind) {
       case 'class':
       case 'function':
         return definedValue(binding, file);
       case 'variable': {
-        const value = binding.value && new Interpreter(resolve).evaluate(binding.value, scope, file);
+        const value = variable({ name, value: binding.value }, program, file, resolve);
         return value?.kind === 'unknown' ? undefined : value;
       }
       default:

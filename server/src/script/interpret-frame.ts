@@ -37,6 +37,8 @@ export interface World {
   /** Variables of the file that runs. */
   readonly globals: Environment;
   readonly file: string;
+  /** Variables of any file of the workspace, run from its top by then. */
+  globalsOf(file: string): Environment | undefined;
   /** A function of a library is called. */
   call(path: string, args: Arguments, origin: Place): PythonValue | undefined;
   /** A method of something that is no class of the workspace. */

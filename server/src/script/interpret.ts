@@ -51,6 +51,10 @@ export class Interpreter implements Machine {
   private steps = 0;
   private total = 0;
   private depth = 0;
+  /** File whose code runs. */
+  file = '';
+  /** The call in the world's own file that runs, or led to what runs. */
+  site: Span | undefined;
   /** Variables of modules whose values are being worked out. */
   private readonly reading = new Set<Binding>();
 
@@ -60,10 +64,28 @@ export class Interpreter implements Machine {
     readonly world: World | undefined = undefined,
   ) {}
 
-  /** Runs the statements of a module from the top; its variables are then in the world's `globals`. */
-  runModule(statements: readonly Statement[], scope: Scope, { globals, file }: World): void {
+  /** Runs the statements of a module from the top, with a budget of its own; its variables are in `globals` then. */
+  runModule(
+    statements: readonly Statement[],
+    scope: Scope,
+    { globals, file }: Pick<World, 'globals' | 'file'>,
+  ): void {
+    const { steps, site } = this;
     this.steps = 0;
-    runBlock(this, statements, { scope, environment: globals, file, self: undefined, owner: undefined });
+    this.site = undefined;
+    this.within(file, () =>
+      runBlock(this, statements, { scope, environment: globals, file, self: undefined, owner: undefined }),
+    );
+    this.steps = steps;
+    this.site = site;
+  }
+
+  private within<T>(file: string, run: () => T): T {
+    const outside = this.file;
+    this.file = file;
+    const value = run();
+    this.file = outside;
+    return value;
   }
 
   /** Value of an expression at the top of a file. */
@@ -125,14 +147,15 @@ export class Interpreter implements Machine {
     if (this.depth >= MAXIMUM_DEPTH || this.steps > STEP_BUDGET) return unknownValue;
     this.depth++;
     this.world?.entered(statement);
-    const around = target.closure ?? (target.file === this.world?.file ? this.world.globals : undefined);
+    const around = target.closure ?? this.world?.globalsOf(target.file);
     const environment: Environment = { names: new Map(), outer: around };
     const frame = { scope: target.scope, environment, file: target.file, self: target.self, owner };
     this.bindParameters(statement, target.self, args, frame);
-    const value =
+    const value = this.within(target.file, () =>
       'kind' in statement && statement.kind === 'lambda'
         ? this.value(statement.body, frame)
-        : this.body(statement as FunctionStatement, frame);
+        : this.body(statement as FunctionStatement, frame),
+    );
     this.depth--;
     return value;
   }
@@ -341,6 +364,7 @@ export class Interpreter implements Machine {
     const args = this.arguments(expression, frame);
     const origin = { file: frame.file, span: expression.span };
     const { callee } = expression;
+    if (frame.file === this.world?.file) this.site = expression.span;
     if (callee.kind === 'attribute') {
       if (isSuperCall(callee.object)) return this.callSuper(callee.attribute, args, frame);
       const object = this.value(callee.object, frame);

@@ -76,7 +76,7 @@ describe('calibration reader', () => {
           def read(self):
               left = self.samples
               for batch in self.loader:
-                  inputs = next(iter(batch.values())) if isinstance(batch, dict) else batch
+                  inputs = next(iter(batch.values())) if hasattr(batch, "values") else batch
                   inputs = inputs[0] if isinstance(inputs, (list, tuple)) else inputs
                   inputs = np.asarray(inputs.detach().cpu(), dtype=np.float32)[:left]
                   for start in range(len(inputs)):
@@ -92,6 +92,16 @@ describe('calibration reader', () => {
   });
 
   it.each<[why: string, text: string, input: ReaderInput | undefined, parts: readonly string[]]>([
+    [
+      'several inputs are taken by their names',
+      loader,
+      { name: 'ids', anyBatch: false, others: ['mask'] },
+      [
+        'input_names=("ids", "mask")',
+        'batch if hasattr(batch, "values") else dict(zip(self.input_names, batch))',
+        '                yield {name: values[start : start + 1] for name, values in inputs.items()}\n',
+      ],
+    ],
     [
       'any batch size takes batches as they come',
       loader,

@@ -133,11 +133,16 @@ function prefillOf(snapshot: ScriptSnapshot, pipeline: DataPipeline): Calibratio
   const notes = doubts.map(({ kind, detail }) => dataWords.doubts[kind](detail));
   const missing = wanted && source === undefined ? [dataWords.missing(wanted.path)] : [];
   return {
-    from: path.basename(script.file),
+    from: [script.file, ...otherFiles(pipeline)].map((file) => path.basename(file)).join(', '),
     ...(source === undefined ? {} : { source }),
     ...fieldsOf(preprocessing),
     notes: [...missing, ...notes],
   };
+}
+
+/** Files that the script imports its data from. */
+function otherFiles({ loader, transform, sources }: DataPipeline): readonly string[] {
+  return [...new Set([loader, transform, ...sources].flatMap((part) => part?.file ?? []))];
 }
 
 /** The first path that exists, as seen from the script's folder or from one above it. */
@@ -201,9 +206,10 @@ function pipelineAt(snapshot: ScriptSnapshot, offset: number): DataPipeline | un
     .sort((one, other) => width(one, offset) - width(other, offset))[0];
 }
 
-/** Calls that a pipeline is made by. */
+/** Calls of the script that a pipeline is made by. */
 function spansOf({ span, loader, transform }: DataPipeline): readonly Span[] {
-  return [span, ...(loader ? [loader.span] : []), ...(transform ? [transform.span] : [])];
+  const parts = [loader, transform].flatMap((part) => (part && part.file === undefined ? [part.span] : []));
+  return [span, ...parts];
 }
 
 function holds(span: Span, offset: number): boolean {
@@ -258,18 +264,19 @@ function touches(place: Range | undefined, range: Range): boolean {
   return place !== undefined && place.start.line <= range.end.line && range.start.line <= place.end.line;
 }
 
-/** The only input of the tied model. */
+/** The inputs of the tied model. */
 function readerInput(snapshot: ScriptSnapshot): ReaderInput | undefined {
   const tied = snapshot.ties().map(({ model }) => model);
   const file = [...tied, ...namedModels(snapshot)].find((model) => /\.onnx$/i.test(model));
   const inputs = file === undefined ? undefined : snapshot.model(file).report?.model.inputs;
-  const [input] = inputs ?? [];
-  if (!input || inputs?.length !== 1) return undefined;
+  const [input, ...others] = inputs ?? [];
+  if (!input) return undefined;
   const [batch] = input.shape ?? [];
   return {
     name: input.name,
     ...(typeof batch === 'number' && batch > 0 ? { batch } : {}),
     anyBatch: typeof batch === 'string' || batch === null,
+    ...(others.length > 0 && { others: others.map(({ name }) => name) }),
     type: /^(float16|float32|float64|u?int8|int32|int64)$/.test(input.type) ? input.type : 'float32',
   };
 }
