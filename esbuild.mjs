@@ -14,8 +14,10 @@ process.chdir(root);
 const programs = {
   'dist/client': 'client/src/extension.ts',
   'dist/server': 'server/src/lsp/main.ts',
-  'dist/inference-process': 'server/src/engine/inference-process.ts',
-  'dist/cli': 'server/src/cli/main.ts',
+  'dist/inference-process': 'server/src/engine/inference-launch.ts',
+  'dist/inference-program': 'server/src/engine/inference-process.ts',
+  'dist/cli': 'server/src/cli/launch.ts',
+  'dist/cli-program': 'server/src/cli/main.ts',
 };
 
 /** Never bundled: the editor provides the first, the others load native libraries from beside themselves. */
@@ -46,6 +48,8 @@ const node = {
   platform: 'node',
   target: 'node20',
   mainFields: ['module', 'main'],
+  // What is loaded on demand comes by `require`: Node's loader of modules takes some 20 ms to set up.
+  supported: { 'dynamic-import': false },
   // Its module build asks for import.meta.url, which a bundle in CommonJS has not.
   alias: { 'web-tree-sitter': './node_modules/web-tree-sitter/web-tree-sitter.cjs' },
 };

@@ -45,7 +45,7 @@ const child = path.join(root, 'out/bench/calibration-child.cjs');
 const built = await esbuild.build({
   entryPoints: [
     path.join(root, 'bench/calibration-child.ts'),
-    path.join(root, 'server/src/engine/runtime/pool-child.ts'),
+    path.join(root, 'server/src/engine/runtime/early-child.ts'),
   ],
   outdir: path.dirname(child),
   outbase: root,
@@ -60,7 +60,7 @@ const built = await esbuild.build({
   logLevel: 'warning',
 });
 if (built.errors.length > 0) process.exit(1);
-const { allocation, youngSpace } = (await import(path.join(path.dirname(child), 'pool-child.cjs'))).default;
+const { allocation, youngSpace } = (await import(path.join(path.dirname(child), 'early-child.cjs'))).default;
 
 const estimators = (values.estimators ?? ALL).split(',');
 const first = new Map(estimators.map((estimator) => [estimator, measure(estimator, 1)]));

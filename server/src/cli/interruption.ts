@@ -1,22 +1,23 @@
-/** Ctrl+C and SIGTERM as a signal to cancel by, from the first moment on. */
+/** Ctrl+C and SIGTERM as a signal to cancel by. */
 
 const names = ['SIGINT', 'SIGTERM'] as const;
 
-let controller: AbortController | undefined;
-
-const interrupt = () => controller?.abort();
-
-/** Catches both from now on, if it does not yet: the signal aborts at the first. */
-export function catchInterruption(): AbortSignal {
-  if (!controller) {
-    controller = new AbortController();
-    for (const name of names) process.on(name, interrupt);
-  }
-  return controller.signal;
+export interface Interruption {
+  /** Aborts at the first. */
+  readonly signal: AbortSignal;
+  /** From now on they end the process again. */
+  release(): void;
 }
 
-/** From now on they end the process again. */
-export function releaseInterruption(): void {
-  for (const name of names) process.off(name, interrupt);
-  controller = undefined;
+/** Catches both from now on. */
+export function catchInterruption(): Interruption {
+  const controller = new AbortController();
+  const interrupt = () => controller.abort();
+  for (const name of names) process.on(name, interrupt);
+  return {
+    signal: controller.signal,
+    release: () => {
+      for (const name of names) process.off(name, interrupt);
+    },
+  };
 }

@@ -2,6 +2,7 @@
 import * as fs from 'node:fs';
 import { type Issue, issue } from '../engine/base/issue';
 import { fail, type Outcome, ok } from '../engine/base/outcome';
+import { writeText } from '../engine/export/write';
 import { pythonParser } from '../lsp/python-parser';
 import {
   type AnalyzedScript,
@@ -42,7 +43,8 @@ const MAXIMUM_BYTES = 16 * 2 ** 20;
 
 /**
  * @param fix write the text with all safe fixes applied back to the file; of a notebook only the cells that change.
- * Issues: `file-unreadable`, `format-limit`, `format-damaged` for a notebook that is none, `write-failed`.
+ * Issues: `file-unreadable`, `format-limit`, `format-damaged` for a notebook that is none,
+ * those of {@link writeText}.
  */
 export async function lintScript(
   file: string,
@@ -74,12 +76,9 @@ export async function lintScript(
     ? lintCells(parser, file, text, cells, settings, canFix)
     : lintText(parser, file, text, settings, canFix);
   if (result.fixed === 0) return ok(result);
-  try {
-    fs.writeFileSync(file, result.text);
-  } catch (error) {
-    return fail(issue('write-failed', { path: file, reason: reasonOf(error) }, { path: file }));
-  }
-  return ok(result);
+  // The script is what is repaired: there is no other source to spare.
+  const written = await writeText(file, result.text, []);
+  return written.value ? ok(result) : fail(...written.issues);
 }
 
 function lintText(

@@ -1,15 +1,16 @@
-/** Entry of the command line: runs the program and turns every ending into an exit code. */
-// First, as modules run in the order of their imports.
-import './start';
-
+/** The command line: runs the program and turns every ending into an exit code. */
 import { CommanderError } from 'commander';
+import { type Early, keepEarly } from './early';
 import { makeProgram } from './program';
 import { exitCodes } from './run';
 
 /** Commander's endings that are not errors. */
 const calm: ReadonlySet<string> = new Set(['commander.helpDisplayed', 'commander.help', 'commander.version']);
 
-async function main(argv: readonly string[]): Promise<void> {
+/** @param early what {@link file://./launch.ts} did already. */
+export async function main(argv: readonly string[], early: Early): Promise<void> {
+  keepEarly(early);
+  watchOutput();
   const json = argv.includes('--json');
   const program = makeProgram((code) => {
     process.exitCode = code;
@@ -42,10 +43,11 @@ async function main(argv: readonly string[]): Promise<void> {
   }
 }
 
-// A closed pipe (`| head`) is no failure of ours; a full disk behind a redirection must not pass for success.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code === 'EPIPE') process.exit(exitCodes.done);
-  process.stderr.write(`quantlens: the output could not be written (${error.code ?? error.message}).\n`);
-  process.exit(exitCodes.internal);
-});
-void main(process.argv.slice(2));
+function watchOutput(): void {
+  // A closed pipe (`| head`) is no failure of ours; a full disk behind a redirection must not pass for success.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit(exitCodes.done);
+    process.stderr.write(`quantlens: the output could not be written (${error.code ?? error.message}).\n`);
+    process.exit(exitCodes.internal);
+  });
+}

@@ -12,6 +12,8 @@ export interface GlobalFlags {
   readonly dim?: Readonly<Record<string, number>>;
   /** Supplies what flags do not. */
   readonly recipe?: string;
+  /** False with `--no-history`. */
+  readonly history?: boolean;
 }
 
 export interface DataFlags extends PreprocessingSpec {
@@ -34,6 +36,7 @@ export function withGlobalFlags(command: Command): Command {
 export function withDataFlags(command: Command): Command {
   return command
     .option('--data <source>', 'folder of images, .npy, .npz, folder of input_*.pb, "random" or "none"')
+    .option('--no-history', "keep this run out of the editor's history of runs")
     .option('--samples <n>', 'the first N samples in sorted order', wholeNumber(1))
     .option(
       '--scale <x>',

@@ -2,11 +2,12 @@
 import { Command, Option } from 'commander';
 import { codeLibraries } from '../codegen/index';
 import { scriptTargets } from '../rules/script/script-rule';
+import { early } from './early';
 import { collect, list, withDataFlags, withGlobalFlags } from './options';
 import { version } from './version';
 
 const estimatorHelp =
-  'min-max, moving-average, percentile[:99.99], mse, lp[:2.4], entropy, aciq[:mix|laplace|gauss] or power-of-two';
+  'min-max, moving-average, percentile[:99.99], mse, lp[:2.4], entropy, aciq[:mix|laplace|gauss], power-of-two or cosine (slow: compares outputs)';
 
 /** Builds the program. `end` receives the exit code of the command that ran. */
 export function makeProgram(end: (code: number) => void): Command {
@@ -191,6 +192,7 @@ export function makeProgram(end: (code: number) => void): Command {
     .option('--stdio', 'speak the protocol on stdin and stdout')
     .action(async () => {
       const { startServer } = await import('../lsp/server');
+      early().interruption.release();
       startServer({ stdio: true });
     });
   return program;

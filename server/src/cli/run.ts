@@ -9,18 +9,22 @@ import { issue } from '../engine/base/issue';
 import { Engine } from '../engine/index';
 import type { CommonOptions } from '../engine/jobs';
 import type { Issue, IssueCode } from '../protocol/issues';
-import { catchInterruption, releaseInterruption } from './interruption';
+import { early } from './early';
+import { exitCodes } from './exit-codes';
 import { commonOptions, type GlobalFlags } from './options';
 import { type LoadedRecipe, loadRecipe } from './recipe';
+import { RunNote } from './run-note';
 import { openTerminal, type Terminal } from './terminal';
 
-export const exitCodes = { done: 0, findings: 1, input: 2, internal: 3, cancelled: 130 } as const;
+export { exitCodes } from './exit-codes';
 
 export interface CommandContext {
   readonly engine: Engine;
   readonly terminal: Terminal;
   readonly common: CommonOptions;
   readonly signal: AbortSignal;
+  /** For the editor's history of runs. */
+  readonly note: RunNote;
   /** The recipe that `--recipe` names. */
   readonly recipe: LoadedRecipe | undefined;
 }
@@ -51,32 +55,40 @@ export function failed(terminal: Terminal, issues: readonly Issue[]): number {
 
 export async function runCommand(flags: GlobalFlags, body: CommandBody): Promise<number> {
   const terminal = openTerminal(flags);
-  const signal = catchInterruption();
+  const { interruption, child } = early();
+  const note = new RunNote(flags.history !== false);
   const engine = new Engine({
     entry: path.join(__dirname, 'inference-process.js'),
+    early: child,
     // A command line runs what its user names.
     trusted: () => true,
   });
   try {
-    // What came while the program loaded is waiting to be told.
-    await new Promise((resolve) => setImmediate(resolve));
-    if (signal.aborted) return failed(terminal, [issue('cancelled', {})]);
-    const recipe = loadRecipe(flags.recipe, flags.seed);
-    if (flags.recipe !== undefined && !recipe.value) return failed(terminal, recipe.issues);
-    return await body({
-      recipe: recipe.value,
-      engine,
-      terminal,
-      common: commonOptions(flags),
-      signal,
+    const code = await guarded(terminal, async () => {
+      const { signal } = interruption;
+      // What came while the program loaded is waiting to be told.
+      await new Promise((resolve) => setImmediate(resolve));
+      if (signal.aborted) return failed(terminal, [issue('cancelled', {})]);
+      const recipe = loadRecipe(flags.recipe, flags.seed);
+      if (flags.recipe !== undefined && !recipe.value) return failed(terminal, recipe.issues);
+      return body({ recipe: recipe.value, engine, terminal, common: commonOptions(flags), signal, note });
     });
+    note.end(code, terminal.failure());
+    return code;
+  } finally {
+    interruption.release();
+    terminal.endProgress();
+    await engine.dispose();
+  }
+}
+
+/** The exit code of a command, whatever it throws. */
+async function guarded(terminal: Terminal, body: () => Promise<number>): Promise<number> {
+  try {
+    return await body();
   } catch (error) {
     if (error instanceof Cancelled) return failed(terminal, [issue('cancelled', {})]);
     const reason = error instanceof Error ? error.message : String(error);
     return failed(terminal, [issue('internal', { reason })]);
-  } finally {
-    releaseInterruption();
-    terminal.endProgress();
-    await engine.dispose();
   }
 }

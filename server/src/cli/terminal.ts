@@ -20,6 +20,8 @@ export interface Terminal {
   notes(issues: readonly Issue[]): void;
   /** Ends a command that failed: the issues, on stderr or as JSON. */
   failed(issues: readonly Issue[]): void;
+  /** First line of the errors that {@link failed} told. */
+  failure(): string | undefined;
   progress(progress: Progress): void;
   endProgress(): void;
 }
@@ -27,6 +29,7 @@ export interface Terminal {
 export function openTerminal(flags: { json?: boolean; quiet?: boolean }): Terminal {
   const json = flags.json ?? false;
   const progress = flags.quiet ? silent : process.stderr.isTTY ? bar() : lines();
+  let failure: string | undefined;
   const note = (text: string) => process.stderr.write(`${text}\n`);
   return {
     json,
@@ -42,8 +45,11 @@ export function openTerminal(flags: { json?: boolean; quiet?: boolean }): Termin
       progress.end();
       for (const text of new Set(issues.map((issue) => `${issue.severity}: ${line(issue)}`))) note(text);
     },
+    failure: () => failure,
     failed: (issues) => {
       progress.end();
+      const first = issues.find(({ severity }) => severity === 'error');
+      failure ??= first && line(first);
       if (json) process.stdout.write(`${JSON.stringify({ issues: issues.map(reported) }, null, 2)}\n`);
       for (const text of failureLines(issues)) note(text);
     },

@@ -1,4 +1,2 @@
-/** The package's version, inlined by the bundler. */
-import manifest from '../../../package.json';
-
-export const version: string = manifest.version;
+/** The package's version, inlined by the bundler: it alone, not the whole manifest. */
+export { version } from '../../../package.json';

@@ -28,6 +28,7 @@ import {
 import { mergeReports, withoutActivations, withWeights } from './merge-reports';
 import { fingerprintModel } from './model-fingerprint';
 import { ModelStamps } from './model-stamps';
+import type { EarlyChild } from './runtime/early-child';
 import { removeOptimizedFolders } from './runtime/optimized-folder';
 import { type Lane, Pool } from './runtime/pool';
 import { stateFile } from './runtime/state-file';
@@ -44,6 +45,8 @@ export interface EngineOptions {
   readonly trusted: () => boolean;
   /** Memory limit of one inference process in MB; 0 = none. */
   readonly memoryLimit?: number;
+  /** An inference process that was started ahead; only without a memory limit. */
+  readonly early?: EarlyChild;
   readonly log?: (line: string) => void;
 }
 
@@ -72,6 +75,7 @@ export class Engine {
       entry: options.entry,
       version: jobProtocolVersion,
       memoryMegabytes: options.memoryLimit || undefined,
+      early: options.early,
       log: options.log,
     });
   }

@@ -1,5 +1,5 @@
 /**
- * Entry of the forked process: one switch over jobs. Native inference happens here and nowhere else; the process may
+ * The program of the forked process: one switch over jobs. Native inference happens here and nowhere else; the process may
  * be killed at any time.
  */
 

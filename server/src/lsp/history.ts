@@ -1,12 +1,16 @@
 /**
  * The history of runs: what was asked, how it ended, newest first. Kept in one bounded JSON file of the workspace's
- * storage; a file that cannot be read or written costs the history, never a run.
+ * storage; a file that cannot be read or written costs the history, never a run. What the command line did with models of
+ * the workspace stands between: it keeps its own file.
  */
 import { randomUUID } from 'node:crypto';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { z } from 'zod';
+import { forgetLoggedRuns, loggedRuns, runLogFile } from '../engine/runtime/run-log';
 import type { RunRecord } from '../protocol/views';
+import { uriOf } from './convert';
+import { isInside } from './script-ties';
 
 /** Runs that are kept; older ones go. */
 export const MAX_RUNS = 200;
@@ -14,29 +18,63 @@ export const MAX_RUNS = 200;
 const fileName = 'runs.json';
 
 /** What must be there to show a record; the rest is shown when it is there. */
-const record = z.looseObject({
+const common = {
   id: z.string().min(1),
-  kind: z.enum(['calibrate', 'quantize', 'compare', 'output-effect']),
-  modelUri: z.string(),
   finishedAt: z.number(),
   seconds: z.number(),
   state: z.enum(['done', 'cancelled', 'failed']),
   summary: z.string(),
+};
+const record = z.looseObject({
+  ...common,
+  kind: z.enum(['calibrate', 'quantize', 'compare', 'output-effect']),
+  modelUri: z.string(),
 });
+
+/** The same of the command line: any of its processes writes there, so that nothing else of it is believed. */
+const logged = z.object({
+  ...common,
+  kind: z.enum(['analyze', 'calibrate', 'quantize', 'compare', 'evaluate']),
+  model: z.string().min(1),
+  scheme: z.string().optional(),
+  estimator: z.string().optional(),
+  source: z.string().optional(),
+  samples: z.number().optional(),
+  output: z
+    .object({
+      sqnr: z.number().nullable(),
+      topOneAgreement: z.number().nullable(),
+      execution: z.enum(['simulated', 'deployed']),
+    })
+    .optional(),
+  outputFile: z.string().optional(),
+});
+
+/** Milliseconds between two looks at the command line's file. */
+const LOOK_INTERVAL = 2000;
 
 export class History {
   private runs: readonly RunRecord[] | undefined;
   private writing: Promise<void> = Promise.resolve();
+  private watched: string | undefined;
 
   /** `onChanged` is told after every change. */
   constructor(
-    private readonly host: { directory(): string | undefined; log(line: string): void },
+    private readonly host: {
+      directory(): string | undefined;
+      /** Folders whose models the command line's runs are shown of. */
+      folders(): readonly string[];
+      log(line: string): void;
+    },
     private readonly onChanged: () => void,
   ) {}
 
   /** Runs of one model or of all, newest first. */
   list(modelUri?: string): readonly RunRecord[] {
-    const all = this.load();
+    this.watchCommandLine();
+    const all = [...this.load(), ...this.ofCommandLine()]
+      .sort((one, other) => other.finishedAt - one.finishedAt)
+      .slice(0, MAX_RUNS);
     return modelUri === undefined ? all : all.filter((run) => run.modelUri === modelUri);
   }
 
@@ -47,7 +85,35 @@ export class History {
 
   /** Forgets some runs, or all. */
   forget(ids?: readonly string[]): void {
+    forgetLoggedRuns(new Set(ids ?? this.ofCommandLine().map(({ id }) => id)));
     this.replace(ids === undefined ? [] : this.load().filter(({ id }) => !ids.includes(id)));
+  }
+
+  /** Looks at the command line's file no longer. */
+  dispose(): void {
+    if (this.watched !== undefined) fs.unwatchFile(this.watched);
+  }
+
+  /** Runs of the command line on models of the workspace. */
+  private ofCommandLine(): readonly RunRecord[] {
+    const folders = this.host.folders();
+    // Newest first: what ended within one millisecond keeps its order.
+    return [...loggedRuns()].reverse().flatMap((one) => {
+      const run = logged.safeParse(one).data;
+      if (!run || !folders.some((folder) => isInside(run.model, folder))) return [];
+      const { model, outputFile, ...rest } = run;
+      const written = outputFile === undefined ? {} : { outputUri: uriOf(outputFile) };
+      return [{ ...rest, ...written, modelUri: uriOf(model), from: 'command-line' as const }];
+    });
+  }
+
+  /** From the first question on: whoever never looks at the history needs no news of it. */
+  private watchCommandLine(): void {
+    const file = runLogFile();
+    if (this.watched === file) return;
+    this.dispose();
+    this.watched = file;
+    fs.watchFile(file, { persistent: false, interval: LOOK_INTERVAL }, () => this.onChanged());
   }
 
   /** Resolves when everything is on disk. */

@@ -163,6 +163,7 @@ class Server {
     this.history = new History(
       {
         directory: () => this.client.historyDirectory,
+        folders: () => this.folders,
         log: (text) => connection.console.warn(text),
       },
       () => {
@@ -321,6 +322,7 @@ class Server {
   private async shutdown(): Promise<void> {
     this.editor.dispose();
     this.jobs.cancelAll();
+    this.history.dispose();
     await Promise.all([this.engine.dispose(), this.history.saved()]);
   }
 

@@ -229,7 +229,13 @@ export interface IssueFacts extends Readonly<Record<ScriptCode, ScriptFindingFac
   };
   'scheme-unknown': { readonly scheme: string; readonly expected: string; readonly nearest?: string };
   R01: { readonly match: string; readonly nearest?: string };
-  R02: { readonly match: string; readonly format: string; readonly reason: string };
+  R02: {
+    readonly match: string;
+    readonly format: string;
+    readonly reason: string;
+    /** Further layers of which the same is true. */
+    readonly names?: readonly string[];
+  };
   R03: { readonly match: string; readonly by: string };
   R04: { readonly model: string };
   /** `match` is missing for the default: then no layer of the model is float. */
@@ -250,6 +256,8 @@ export interface IssueFacts extends Readonly<Record<ScriptCode, ScriptFindingFac
   'weight-differs': { readonly layer: string; readonly sqnr: number | null; readonly transposed: boolean };
   /** A function behind float layers that the quantized file lacks, while its quantizers keep what it cuts off. */
   'activation-missing': { readonly layers: readonly string[]; readonly op: string; readonly format: string };
+  /** The network computes in half precision; it was measured in float32, where activations can be quantized. */
+  'measured-wider': { readonly type: string };
   /** onnxruntime refuses the file; its figures are those of its operators one by one. */
   'not-loadable': { readonly reason: string };
   /** No user data was involved; ranges come from BatchNormalization statistics or noise. */

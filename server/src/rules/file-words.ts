@@ -27,6 +27,7 @@ type FileCode =
   | 'output-exists'
   | 'rule-failed'
   | 'not-loadable'
+  | 'measured-wider'
   | 'activation-missing'
   | 'code-differs';
 
@@ -66,6 +67,8 @@ export const fileSentences: { readonly [C in FileCode]: (facts: IssueFacts[C]) =
     `${path}: exists already and may have been edited. Choose another file, or add --force to replace it.`,
   'rule-failed': ({ rule, reason }) =>
     `rule ${rule} could not look at this file (${reason}); all other rules did. Report it, or turn the rule off.`,
+  'measured-wider': ({ type }) =>
+    `the network computes in ${type}: it was measured in float32, with its activations quantized. Convert it to float32 before activations are quantized; weights alone can be quantized as it is (int8, int4.group32).`,
   'not-loadable': ({ reason }) =>
     `onnxruntime cannot load this file: ${reason}. Its figures are those of its operators one by one; it does not run here.`,
   'activation-missing': ({ layers, op, format }) =>

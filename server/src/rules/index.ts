@@ -1,6 +1,7 @@
 /** All rules on models, in the order findings are shown. Adding one = its file and a line here. */
 import { atOnce } from '../engine/base/steps';
 import type { Issue, Severity } from '../protocol/issues';
+import { attempt } from './attempt';
 import { m01 } from './model/m01-channel-spread';
 import { m02 } from './model/m02-fold-outliers';
 import { m03 } from './model/m03-unfolded-batchnorm';
@@ -94,11 +95,18 @@ export function* findingsInSteps(
   const found: Issue[] = [];
   for (const rule of modelRules) {
     if (severities[rule.code] === 'off') continue;
-    for (const one of rule.check(facts, limitsOf(rule, thresholds)))
-      found.push({ ...one, fixes: canChange(facts, one) ? offeredFixes(rule.fixes, one, facts) : [] });
+    const checked = attempt(rule.code, () => checkedBy(rule, facts, thresholds));
+    found.push(...('failed' in checked ? [checked.failed] : checked.value));
     yield;
   }
   return withSeverities(found, severities);
+}
+
+function checkedBy(rule: ModelRule, facts: ModelFacts, thresholds: ThresholdSettings): readonly Issue[] {
+  return [...rule.check(facts, limitsOf(rule, thresholds))].map((one) => ({
+    ...one,
+    fixes: canChange(facts, one) ? offeredFixes(rule.fixes, one, facts) : [],
+  }));
 }
 
 /** False where all weights that a finding is about are stored quantized: no recipe can change them. */

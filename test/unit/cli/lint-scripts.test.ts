@@ -1,9 +1,14 @@
 /** `lint` on scripts, notebooks and folders: places, formats, exit codes, fixes, suppression. */
 import {
+  chmodSync,
+  closeSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
+  readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   symlinkSync,
   truncateSync,
   writeFileSync,
@@ -51,6 +56,22 @@ describe('lint on scripts', () => {
     expect(result.code).toBe(0);
     expect(files).toEqual(['b/book.ipynb', 'b/plain.py']);
     expect(issues.map(({ code, path: name }) => `${name} ${code}`)).toEqual(['b/book.ipynb S24']);
+  });
+
+  it('replaces a script as a whole: with its permissions, behind a link, and with nothing beside it', () => {
+    const name = file('whole/run.py', observer);
+    const full = path.join(folder, name);
+    chmodSync(full, 0o755);
+    symlinkSync('run.py', path.join(folder, 'whole/link.py'));
+    const before = statSync(full);
+    const reader = openSync(full, 'r');
+    expect(runCli(['lint', 'whole/link.py', '--fix'], { cwd: folder }).stdout).toMatch(/1 fix applied/);
+    // Whoever had the old text open still reads all of it.
+    expect(readFileSync(reader, 'utf8')).toBe(observer);
+    closeSync(reader);
+    expect(statSync(full).ino).not.toBe(before.ino);
+    expect(statSync(full).mode).toBe(before.mode);
+    expect(readdirSync(path.join(folder, 'whole')).sort()).toEqual(['link.py', 'run.py']);
   });
 
   it('applies safe fixes and says how many', () => {

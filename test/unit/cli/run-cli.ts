@@ -5,6 +5,9 @@ import * as path from 'node:path';
 export const root = path.resolve(__dirname, '../../..');
 const cli = path.join(root, 'dist/cli.js');
 
+/** Runs of tests are no history of the user's. */
+process.env.QUANTLENS_NO_HISTORY ??= '1';
+
 export interface CliResult {
   readonly code: number | null;
   readonly stdout: string;

@@ -1,6 +1,7 @@
 /** `analyze MODEL`: weight errors without data; with data also activation and output errors. */
 import { issue } from '../../engine/base/issue';
 import { createEstimator } from '../../engine/numerics/ranges';
+import type { AnalysisReport } from '../../protocol/reports';
 import { examined } from '../../rules/examination';
 import { measureImportance, withImportance } from '../importance';
 import { isMeasured, measureOptions } from '../measure-options';
@@ -10,6 +11,7 @@ import { overlayIssue, writeOverlays } from '../overlays';
 import { quantizedTable, unfusedLine } from '../quantized-table';
 import { factLines, findingLines, jsonReport, layerTable, outputLines } from '../report';
 import { exitCodes, failed, runCommand } from '../run';
+import type { RunNote } from '../run-note';
 
 export interface AnalyzeFlags extends GlobalFlags, DataFlags {
   readonly scheme?: readonly string[];
@@ -39,6 +41,7 @@ export function analyze(model: string, flags: AnalyzeFlags): Promise<number> {
       const misplaced = overlayIssue(engine, model, flags.overlay);
       if (misplaced) return failed(terminal, [misplaced]);
     }
+    context.note.add({ kind: 'analyze', model });
     const importance =
       flags.imatrix === undefined
         ? undefined
@@ -112,6 +115,7 @@ export function analyze(model: string, flags: AnalyzeFlags): Promise<number> {
       if (!written.value) return failed(terminal, written.issues);
     }
     if (report.layers.length === 0) report = { ...report, issues: [...report.issues, nothingToMeasure] };
+    noteReport(context.note, report, estimator);
     if (terminal.json) {
       terminal.document(jsonReport(report, recipe?.recipe));
       return exitCodes.done;
@@ -135,4 +139,14 @@ export function analyze(model: string, flags: AnalyzeFlags): Promise<number> {
     if (found !== '') terminal.print(`\n${found}`);
     return exitCodes.done;
   });
+}
+
+/** Figures of the first scheme; of several, the table tells more than a line of a history. */
+function noteReport(note: RunNote, { data, output, layers }: AnalysisReport, estimator: string): void {
+  note.add({ summary: `Weights of ${layers.length} layers.` });
+  const [first] = Object.entries(output ?? {});
+  if (!data || !first) return;
+  const [scheme, figures] = first;
+  note.add({ scheme, estimator, source: data.source, samples: data.samples });
+  note.addOutput(figures, figures.execution);
 }

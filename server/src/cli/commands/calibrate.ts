@@ -18,7 +18,7 @@ export interface CalibrateFlags extends GlobalFlags, DataFlags {
 }
 
 export function calibrate(model: string, flags: CalibrateFlags): Promise<number> {
-  return runCommand(flags, async ({ engine, terminal, common, signal, recipe }) => {
+  return runCommand(flags, async ({ engine, terminal, common, signal, recipe, note }) => {
     const data = dataSpec(flags, recipe?.data);
     if (!data) return failed(terminal, [issue('data-not-found', { source: '--data' })]);
     const inputs = inputFiles(engine, model, [data.source, flags.recipe]);
@@ -30,6 +30,7 @@ export function calibrate(model: string, flags: CalibrateFlags): Promise<number>
       resume: flags.resume ? ('strict' as const) : ('no' as const),
     };
     const { untilStable } = flags;
+    note.add({ kind: 'calibrate', model, estimator, source: data.source });
     const end = await engine.run(
       { kind: 'calibrate', model, data, estimator, untilStable, state, ...common },
       { signal, progress: terminal.progress },
@@ -40,6 +41,11 @@ export function calibrate(model: string, flags: CalibrateFlags): Promise<number>
     if (!written.value) return failed(terminal, written.issues);
     terminal.notes(end.issues);
     const count = Object.keys(end.value.ranges).length;
+    note.add({
+      samples: end.value.data.samples,
+      outputFile: flags.output,
+      summary: `Ranges of ${count} tensors.`,
+    });
     if (terminal.json) terminal.document({ output: flags.output, ...end.value });
     else {
       const { samples, stable } = end.value.data;

@@ -16,14 +16,18 @@ export interface CompareFlags extends GlobalFlags, DataFlags {
 }
 
 export function compare(float: string, quantized: string, flags: CompareFlags): Promise<number> {
-  return runCommand(flags, async ({ engine, terminal, common, signal, recipe }) => {
+  return runCommand(flags, async ({ engine, terminal, common, signal, recipe, note }) => {
     const data = dataSpec(flags, recipe?.data);
     if (!data) return failed(terminal, [issue('data-not-found', { source: '--data' })]);
+    note.add({ kind: 'compare', model: float, source: data.source, outputFile: quantized });
     const end = await engine.run(
       { kind: 'compare', float, quantized, data, ...common, ...(flags.metric ? { only: flags.metric } : {}) },
       { signal, progress: terminal.progress },
     );
     if (!end.value) return failed(terminal, end.issues);
+    const figures = end.value.output?.file;
+    note.add({ samples: end.value.data?.samples });
+    note.addOutput(figures?.deployed ?? figures, figures?.deployed ? 'deployed' : 'simulated');
     if (flags.metric) return printed(terminal, end.value);
     const report = await examinedComparison(engine, end.value, {
       model: float,

@@ -14,7 +14,7 @@ export interface EvaluateFlags extends GlobalFlags, DataFlags {
 }
 
 export function evaluate(model: string, flags: EvaluateFlags): Promise<number> {
-  return runCommand(flags, async ({ engine, terminal, common, signal, recipe }) => {
+  return runCommand(flags, async ({ engine, terminal, common, signal, recipe, note }) => {
     const data = dataSpec(flags, recipe?.data);
     if (!data) return failed(terminal, [issue('data-not-found', { source: '--data' })]);
     const task = flags.task ?? 'classify';
@@ -27,12 +27,19 @@ export function evaluate(model: string, flags: EvaluateFlags): Promise<number> {
         }),
       ]);
     }
+    note.add({ kind: 'evaluate', model, source: data.source });
     const end = await engine.run(
       { kind: 'evaluate', model, data, labels: flags.labels, against: flags.against, task, ...common },
       { signal, progress: terminal.progress },
     );
     if (!end.value) return failed(terminal, end.issues);
     const report = end.value;
+    note.add({
+      samples: report.samples,
+      ...(report.top1 === null ? {} : { summary: `Top-1 ${percent(report.top1)}.` }),
+    });
+    if (report.sqnr !== null)
+      note.addOutput({ sqnr: report.sqnr, topOneAgreement: report.agreement }, 'deployed');
     if (terminal.json) terminal.document({ ...report, issues: report.issues.map(reported) });
     else {
       const { reference } = report;

@@ -18,7 +18,7 @@ export interface QuantizeFlags extends GlobalFlags, DataFlags, PlanFlags {
 const noOutput = issue('recipe-value', { key: '-o', reason: 'no output file is named', expected: 'a path' });
 
 export function quantize(model: string, flags: QuantizeFlags): Promise<number> {
-  return runCommand(flags, async ({ engine, terminal, common, signal, recipe }) => {
+  return runCommand(flags, async ({ engine, terminal, common, signal, recipe, note }) => {
     const job = planJob(model, flags, recipe, common);
     if (!job.value) return failed(terminal, job.issues);
     const planned = recipe?.recipe.output;
@@ -27,12 +27,22 @@ export function quantize(model: string, flags: QuantizeFlags): Promise<number> {
     const inputs = inputFiles(engine, model, [job.value.data?.source, ...job.value.files]);
     const misplaced = outputIssue(output, inputs);
     if (misplaced) return failed(terminal, [misplaced]);
+    const { scheme, estimator } = job.value.job;
+    note.add({
+      kind: 'quantize',
+      model,
+      scheme: scheme ?? 'recipe',
+      estimator,
+      source: job.value.data?.source,
+    });
     const end = await engine.run(
       { kind: 'quantize', output, ...job.value.job },
       { signal, progress: terminal.progress },
     );
     if (!end.value) return failed(terminal, end.issues);
     const report = end.value;
+    note.add({ scheme: report.scheme, samples: report.verification.samples, outputFile: report.output });
+    note.addOutput(report.verification, 'deployed');
     if (terminal.json) {
       terminal.document({ ...report, issues: report.issues.map(reported) });
       return exitCodes.done;

@@ -32,7 +32,7 @@ import { type CalibrationState, checkState, stateKey, stateVersion } from './cal
 import { type FetchPlan, fetchPlans } from './fetch-plan';
 import { inputMoments } from './input-moments';
 import { openLikelyFeeds } from './likely-noise';
-import { type OutputCosine, outputCosine } from './output-cosine';
+import { cosineSteps, type OutputCosine, outputCosine } from './output-cosine';
 import { FIRST_LOOK, FIRST_LOOK_UNASKED, RangeStability, STABLE_SHARE } from './range-stability';
 import type { TensorWatch } from './tensor-watch';
 import { knownSizes } from './value-sizes';
@@ -203,6 +203,9 @@ class Calibration {
     let { session, plans } = watched.value;
     const free = await tensorDrain();
     const stability = this.stability();
+    const start = { done: this.samples, total: this.feeds.count };
+    if (judgesOutputs(this.estimatorId))
+      progress({ stage: 'calibrate', ...start, unit: 'samples', ...this.outlook(start.total) });
     let runs = 0;
     for await (const batch of this.feeds.batches(batchSize, signal, this.samples)) {
       await checkpoint(signal);
@@ -228,8 +231,7 @@ class Calibration {
         this.stable = stability.look(this.samples, this.render().ranges);
       }
       const done = { done: this.samples, total: this.stable ? this.samples : total };
-      const detail = this.stable ? { detail: `stable after ${this.samples} of ${total}` } : {};
-      progress({ stage: 'calibrate', ...done, unit: 'samples', ...detail });
+      progress({ stage: 'calibrate', ...done, unit: 'samples', ...this.outlook(total) });
       this.sendPartial();
       this.keepState();
       if (this.stable) break;
@@ -239,6 +241,14 @@ class Calibration {
       this.header = { ...this.header, data: { ...this.header.data, fingerprint } };
     }
     return [];
+  }
+
+  /** What a line of progress says beside its figures: above all what follows, where that takes far longer. */
+  private outlook(total: number): { readonly detail?: string } {
+    if (this.stable) return { detail: `stable after ${this.samples} of ${total}` };
+    if (!judgesOutputs(this.estimatorId)) return {};
+    const steps = cosineSteps(this.input.model, total);
+    return { detail: `then ${steps} steps of output cosine, each of several forwards: mse takes none` };
   }
 
   /** Replaces what tensors tell alone where a layer's output tells better. */

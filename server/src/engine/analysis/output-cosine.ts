@@ -121,6 +121,15 @@ export async function outputCosine(input: OutputCosineInput): Promise<Outcome<Ou
   }
 }
 
+/** Runs that the search takes on so many samples: of one sample each, or of the batch that the model fixes. */
+export function cosineSteps(model: Model, count: number): number {
+  const [batch] = model.graph.dataInputs[0]?.shape ?? [];
+  const perRun = typeof batch === 'number' ? Math.max(1, batch) : 1;
+  const runs = (samples: number) => Math.ceil(Math.min(samples, count) / perRun);
+  const near = (2 * BRACKETS.length + 2) * runs(NEAR_SAMPLES);
+  return 2 * (COARSE.length * runs(COARSE_SAMPLES) + near);
+}
+
 /** The ratios that a candidate stands for now, whatever becomes the best later. */
 function fixedAt(keys: readonly string[], of: Candidate): Candidate {
   const ratios = new Map(keys.map((key) => [key, of(key)]));
@@ -155,11 +164,7 @@ class Search {
     private readonly branches: Branches,
     private readonly session: Session,
   ) {
-    const [batch] = input.model.graph.dataInputs[0]?.shape ?? [];
-    const perRun = typeof batch === 'number' ? Math.max(1, batch) : 1;
-    const runs = (samples: number) => Math.ceil(Math.min(samples, input.feeds.count) / perRun);
-    const near = (2 * BRACKETS.length + 2) * runs(NEAR_SAMPLES);
-    this.total = 2 * (COARSE.length * runs(COARSE_SAMPLES) + near);
+    this.total = cosineSteps(input.model, input.feeds.count);
   }
 
   async run(): Promise<Outcome<OutputCosine>> {

@@ -151,11 +151,13 @@ async function writeFiles(files: readonly FileToWrite[], options: WriteOptions):
     let done = 0;
     for (const { file, chunks } of files) {
       current = file;
-      const temporary = swaps.add(realTarget(file));
+      const target = realTarget(file);
+      const temporary = swaps.add(target);
       await writeChunks(temporary, chunks, options.signal, (bytes) => {
         done += bytes;
         options.progress?.({ stage: 'export', done, total, unit: 'bytes', detail: file });
       });
+      keepPermissions(target, temporary);
     }
     const last = swaps.placeAllButLast();
     const issues = options.accept === undefined ? [] : await options.accept(last);
@@ -243,6 +245,12 @@ async function writeChunks(
   } finally {
     await handle.close();
   }
+}
+
+/** A script that could be run still can. */
+function keepPermissions(target: string, temporary: string): void {
+  const present = statOf(target);
+  if (present) fs.chmodSync(temporary, Number(present.mode & 0o777n));
 }
 
 /** One `write` may take fewer bytes than asked, for example on a full disk just before ENOSPC. */

@@ -3,9 +3,10 @@
  * a child with onnxruntime is ready in 0.5 s, SIGKILL during a native run takes 5-16 ms and leaves the parent unharmed,
  * while a worker thread would take the whole process down.
  */
-import { type ChildProcess, fork } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { type EarlyChild, forkChild } from './early-child';
 import { anonymousMemory } from './memory';
-import { memoryExitCode, memoryLimitVariable, type PoolFromChild, type PoolToChild } from './pool-messages';
+import { memoryExitCode, type PoolFromChild, type PoolToChild } from './pool-messages';
 
 export interface ChildOptions {
   /** Path of the script that calls `serveJobs`. */
@@ -27,20 +28,6 @@ export interface ChildEvents {
 
 const MEMORY_INTERVAL = 250;
 
-/**
- * For glibc, read when a process starts. Freed memory up to so many bytes is kept for what follows: otherwise the outputs
- * of every run are given back to the system, and every page of the next ones is a fault, which was half as long again.
- * One arena: what the library's threads free serves the others too, a tenth less at the peak.
- */
-export const allocation = {
-  MALLOC_TRIM_THRESHOLD_: '67108864',
-  MALLOC_MMAP_THRESHOLD_: '33554432',
-  MALLOC_ARENA_MAX: '1',
-} as const;
-
-/** Young objects may take two megabytes, not sixteen, before they are looked through: a child makes little but garbage. */
-export const youngSpace = '--max-semi-space-size=2';
-
 /** Characters of standard error that go to the log per child; native libraries can be talkative. */
 const STDERR_LIMIT = 16_384;
 
@@ -55,25 +42,19 @@ export class PoolChild {
   constructor(
     private readonly options: ChildOptions,
     private readonly events: ChildEvents,
+    /** Started already, from the same entry and without a limit. */
+    early?: EarlyChild,
   ) {
     const limit = options.memoryMegabytes;
-    this.process = fork(options.entry, [], {
-      serialization: 'advanced',
-      // Standard output stays closed: a language server's or command's own output must never be mixed with it.
-      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
-      // Given explicitly, because inherited flags such as --inspect=PORT would collide.
-      execArgv: [youngSpace, ...(limit === undefined ? [] : [`--max-old-space-size=${Math.ceil(limit)}`])],
-      env: {
-        ...allocation,
-        ...process.env,
-        ...(limit === undefined ? {} : { [memoryLimitVariable]: String(limit) }),
-      },
-    });
+    const given = early?.adopt();
+    this.process = given?.process ?? forkChild(options.entry, limit);
     this.process.on('error', (error) => this.end(error.message));
     this.process.on('exit', (code, signal) => this.end(this.endReason ?? exitReason(code, signal, limit)));
     this.process.on('message', (message) => this.receive(message as PoolFromChild));
     this.captureStandardError();
     this.watch();
+    // Later, as all events: whoever makes a child does not know it yet.
+    if (given) queueMicrotask(() => this.catchUp(given));
   }
 
   get pid(): number | undefined {
@@ -100,6 +81,18 @@ export class PoolChild {
       this.process.unref();
       this.process.channel?.unref();
     }
+  }
+
+  /** What happened to a child that was started early, in order. */
+  private catchUp({
+    process: { exitCode, signalCode },
+    heard,
+    failure,
+  }: ReturnType<EarlyChild['adopt']>): void {
+    for (const message of heard) this.receive(message as PoolFromChild);
+    if (failure) this.end(failure.message);
+    else if (exitCode !== null || signalCode !== null)
+      this.end(exitReason(exitCode, signalCode, this.options.memoryMegabytes));
   }
 
   private receive(message: PoolFromChild): void {

@@ -7,6 +7,7 @@ import { assertNever } from '../base/invariant';
 import { issue } from '../base/issue';
 import { fail, type Outcome } from '../base/outcome';
 import type { Progress } from '../base/progress';
+import type { EarlyChild } from './early-child';
 import { PoolChild } from './pool-child';
 import type { PoolFromChild } from './pool-messages';
 
@@ -31,6 +32,8 @@ export interface PoolOptions {
   readonly memoryMegabytes?: number;
   /** Start a fresh child at once after one was killed for a cancel, since another job usually follows. */
   readonly keepWarm?: boolean;
+  /** Serves the first job: started from the same entry before anybody knew of one. For pools without a memory limit. */
+  readonly early?: EarlyChild;
   readonly log?: (line: string) => void;
 }
 
@@ -80,8 +83,10 @@ export class Pool {
   private readonly queue: Task[] = [];
   private nextId = 1;
   private disposed = false;
+  private early: EarlyChild | undefined;
 
   constructor(private readonly options: PoolOptions) {
+    this.early = options.early;
     const slots = (lane: Lane): Slot[] =>
       Array.from({ length: options.children?.[lane] ?? 1 }, () => ({
         lane,
@@ -131,6 +136,7 @@ export class Pool {
   /** Kills every child by its id; waiting and running jobs end as cancelled. */
   dispose(): void {
     this.disposed = true;
+    this.early?.kill();
     for (const task of this.queue.splice(0)) task.settle(fail(issue('cancelled', {})));
     for (const slot of this.slots) {
       this.clearTimers(slot);
@@ -174,6 +180,8 @@ export class Pool {
   }
 
   private start(slot: Slot): PoolChild {
+    const early = this.early;
+    this.early = undefined;
     const child: PoolChild = new PoolChild(
       {
         entry: this.options.entry,
@@ -195,6 +203,7 @@ export class Pool {
           if (slot.child === child) this.childEnded(slot, reason, ready);
         },
       },
+      early,
     );
     return child;
   }
@@ -284,7 +293,8 @@ export class Pool {
     if (task) task.killed = slot.child?.pid;
     slot.child = undefined;
     slot.task = undefined;
-    if (task?.cancelled) {
+    // Ctrl+C reaches every process of a terminal; one that still starts has no answer to it.
+    if (task && (task.cancelled || reason === 'SIGINT')) {
       task.settle(fail(issue('cancelled', {})));
     } else if (!ready) {
       // What keeps one child from starting keeps the next from starting: do not try once per waiting job.

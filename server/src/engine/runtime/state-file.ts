@@ -3,16 +3,16 @@
  * leaves nothing where a result is expected. Failures to write only cost the chance to resume.
  */
 import * as fs from 'node:fs';
-import * as os from 'node:os';
 import * as path from 'node:path';
 import { fingerprintOf } from '../base/fingerprint';
+import { cacheFolder } from './cache-folder';
 
 /** States that nobody has come back to for so long are removed. */
 const KEPT_DAYS = 14;
 
 /** File of the state that belongs to a key, such as the path of an output. */
 export function stateFile(key: string): string {
-  return path.join(cacheFolder(), 'quantlens', 'calibrations', `${fingerprintOf(key).slice(0, 32)}.json`);
+  return path.join(cacheFolder(), 'calibrations', `${fingerprintOf(key).slice(0, 32)}.json`);
 }
 
 /** Text of a state; undefined when there is none. */
@@ -47,11 +47,4 @@ function removeOld(folder: string): void {
     const file = path.join(folder, name);
     if (fs.statSync(file).mtimeMs < oldest) fs.rmSync(file, { force: true });
   }
-}
-
-function cacheFolder(): string {
-  const { XDG_CACHE_HOME, LOCALAPPDATA } = process.env;
-  if (XDG_CACHE_HOME) return XDG_CACHE_HOME;
-  if (process.platform === 'win32') return LOCALAPPDATA ?? os.tmpdir();
-  return path.join(os.homedir(), process.platform === 'darwin' ? 'Library/Caches' : '.cache');
 }

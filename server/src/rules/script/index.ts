@@ -1,6 +1,8 @@
 /** All rules on scripts, by number. Adding one = its file and a line here. */
+import { anchored } from '../../engine/base/issue';
 import type { Issue } from '../../protocol/issues';
 import { frameworks } from '../../script/catalog';
+import { attempt } from '../attempt';
 import { s01 } from './s01-not-in-eval-mode';
 import { s02 } from './s02-qat-in-eval-mode';
 import { s03 } from './s03-not-fused';
@@ -189,7 +191,7 @@ export const scriptRules: readonly ScriptRule[] = [
 /** A finding with the rule that made it. */
 export interface RuledFinding {
   readonly rule: ScriptRule;
-  readonly finding: ScriptFinding;
+  readonly finding: Pick<ScriptFinding, 'span' | 'fix'>;
   readonly issue: Issue;
 }
 
@@ -212,10 +214,15 @@ export function* scriptFindingSteps(
     const configured = severities[rule.code];
     if (configured === 'off') continue;
     const severity = levels.find((level) => level === configured);
-    for (const finding of unique(rule.check(facts))) {
-      const made = scriptIssue(rule, finding);
-      found.push({ rule, finding, issue: severity ? { ...made, severity } : made });
-    }
+    const checked = attempt(rule.code, () => unique(rule.check(facts)));
+    if ('failed' in checked) {
+      const span = [0, 0] as const;
+      found.push({ rule, finding: { span }, issue: anchored(checked.failed, { span }) });
+    } else
+      for (const finding of checked.value) {
+        const made = scriptIssue(rule, finding);
+        found.push({ rule, finding, issue: severity ? { ...made, severity } : made });
+      }
     yield;
   }
   return found.sort((one, other) => one.finding.span[0] - other.finding.span[0]);

@@ -188,6 +188,8 @@ describe('cosine', () => {
     const told: Progress[] = [];
     const progress = (one: Progress) => void told.push(one);
     await ranges({ estimator: 'cosine', data: { samples: 30 }, progress });
+    // Before the first sample is seen, so that whoever has no time can choose another estimator.
+    expect(told[0]).toMatchObject({ done: 0, detail: expect.stringContaining('then 672 steps') });
     const steps = told.filter(({ unit }) => unit === 'steps');
     // Two searches: 12 coarse ratios on 8 samples, then 10 near ones on 24.
     expect(steps.map(({ done }) => done)).toEqual(
