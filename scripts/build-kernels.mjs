@@ -9,6 +9,7 @@ const folder = new URL('../server/src/engine/numerics/kernels/', import.meta.url
 /** Source, file of the constant, name of the constant. */
 export const modules = [
   ['kernels.wat', 'binary.ts', 'kernelBinary'],
+  ['columns.wat', 'columns-binary.ts', 'columnsBinary'],
   ['histogram.wat', 'histogram-binary.ts', 'histogramBinary'],
   ['range-error.wat', 'range-error-binary.ts', 'rangeErrorBinary'],
 ];

@@ -95,9 +95,9 @@ export const faults = [
   },
   {
     name: 'the kernels trust 1 / scale next to ties',
-    file: `${numerics}/kernels/weight-sums.ts`,
-    from: 'const margin = 0.5 - qmax * 2 ** -21;',
-    to: 'const margin = 1;',
+    file: `${numerics}/kernels/symmetric.ts`,
+    from: 'margin: 0.5 - qmax * 2 ** -21',
+    to: 'margin: 1',
     tests: [`${unit}/weight-error.test.ts`],
   },
   {

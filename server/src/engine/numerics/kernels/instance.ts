@@ -1,4 +1,4 @@
-/** How every kernel comes to run: a module of ours on a memory of its own. */
+/** How every kernel comes to run: a module of ours on a memory, its own or another's. */
 
 export interface KernelInstance {
   readonly memory: WebAssembly.Memory;
@@ -8,11 +8,14 @@ export interface KernelInstance {
 
 /**
  * Compiles a module; `undefined` when this engine rejects it, which it does without SIMD.
- * @param pages of 64 kB that the memory begins with.
+ * @param on a memory, or the pages of 64 kB that a new one begins with.
  */
-export function kernelInstance(binary: Uint8Array<ArrayBuffer>, pages: number): KernelInstance | undefined {
+export function kernelInstance(
+  binary: Uint8Array<ArrayBuffer>,
+  on: number | WebAssembly.Memory,
+): KernelInstance | undefined {
   if (typeof WebAssembly === 'undefined' || !WebAssembly.validate(binary)) return undefined;
-  const memory = new WebAssembly.Memory({ initial: pages });
+  const memory = typeof on === 'number' ? new WebAssembly.Memory({ initial: on }) : on;
   const { exports } = new WebAssembly.Instance(new WebAssembly.Module(binary), { host: { memory } });
   return { memory, exports };
 }

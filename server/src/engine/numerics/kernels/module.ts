@@ -4,6 +4,7 @@
  */
 
 import { kernelBinary } from './binary';
+import { columnsBinary } from './columns-binary';
 import { kernelInstance } from './instance';
 
 /** Exports of kernels.wat; addresses and lengths in bytes and elements as described there. */
@@ -46,14 +47,49 @@ export interface Kernels {
   ): void;
 }
 
+/** Exports of columns.wat, on the memory of {@link Kernels}. */
+export interface ColumnKernels {
+  columnAbsMax(p: number, stride: number, rows: number, columns: number, out: number): void;
+  columnMoments(
+    p: number,
+    stride: number,
+    rows: number,
+    columns: number,
+    factor: number,
+    sums: number,
+    signal: number,
+    powers: number,
+    extremes: number,
+  ): void;
+  columnQuantizers(absMax: number, columns: number, qmax: number, margin: number, to: number): void;
+  columnErrors(
+    p: number,
+    stride: number,
+    rows: number,
+    columns: number,
+    quantizers: number,
+    noise: number,
+  ): void;
+}
+
 const PAGE = 65_536;
 
 let loaded: Kernels | undefined;
+let loadedColumns: ColumnKernels | undefined;
 
 /** The kernels, or `undefined` where the engine has no WebAssembly SIMD. */
 export function loadKernels(): Kernels | undefined {
   loaded ??= instantiate(Buffer.from(kernelBinary, 'base64'));
   return loaded;
+}
+
+/** The kernels for channels that are columns, where {@link loadKernels} has some. */
+export function loadColumnKernels(): ColumnKernels | undefined {
+  const memory = loadKernels()?.memory;
+  // The binary is ours and a test holds it against columns.wat, so its exports are these functions.
+  loadedColumns ??=
+    memory && (kernelInstance(Buffer.from(columnsBinary, 'base64'), memory)?.exports as ColumnKernels);
+  return loadedColumns;
 }
 
 /** Makes the memory hold at least `bytes`. Views taken before are void afterwards. */

@@ -12,14 +12,10 @@ import {
   type WeightSums,
 } from '../weight-error-reference';
 import { type Block, isTransposed, loadBlock, loadRaw, planBlocks, stripsOf } from './blocks';
+import { columnWeightSums } from './column-sums';
 import { type Kernels, loadKernels, reserve } from './module';
 import { SMALLEST, setSmallRowsAside } from './small-rows';
-
-/**
- * A weight with a larger element is left to the reference, or its squares would leave float32. Small channels stay:
- * see `small-rows.ts`.
- */
-const LARGEST = 2 ** 40;
+import { LARGEST, symmetricCodes } from './symmetric';
 
 /** Addresses in the kernels' memory. */
 interface Regions {
@@ -50,6 +46,16 @@ export function fastWeightSums(
 ): WeightSums | undefined {
   const kernels = loadKernels();
   if (kernels === undefined || view.count === 0) return undefined;
+  return columnWeightSums(kernels, reader, view, schemes) ?? blockWeightSums(kernels, reader, view, schemes);
+}
+
+/** The sums by kernels that want channels in rows. */
+function blockWeightSums(
+  kernels: Kernels,
+  reader: WeightReader,
+  view: ChannelView,
+  schemes: readonly QuantScheme[],
+): WeightSums | undefined {
   const sizes = schemes.flatMap(({ granularity }) =>
     typeof granularity === 'string' ? [] : [granularity.group],
   );
@@ -212,9 +218,7 @@ function addErrors(pass: Pass, block: Block, tensor: Range): void {
       addAsymmetric(pass, block, scheme, index, tensor, ranges);
       return;
     }
-    const qmax = 2 ** (bits - 1) - 1;
-    // float32 is wrong by less than 3.5 · 2^-23 · qmax steps in x · (1 / scale) against x / scale.
-    const margin = 0.5 - qmax * 2 ** -21;
+    const { qmax, margin } = symmetricCodes(bits);
     const noise = regions.sums + (1 + index) * rows * 8;
     if (granularity === 'tensor' || granularity === 'channel') {
       const channels = granularity === 'channel' ? 1 : 0;
