@@ -23,7 +23,7 @@ import { encodeModelBytes } from '../server/src/engine/format/onnx-encode';
 import type { ModelProto } from '../server/src/engine/format/onnx-types';
 import type { Model } from '../server/src/engine/graph/ir';
 import { rangesOf } from '../server/src/engine/handlers/calibrate';
-import { cutLayers, effectRunSizeFor } from '../server/src/engine/handlers/measure';
+import { cutLayers, runSizeFor } from '../server/src/engine/handlers/measure';
 import { type PreparedModel, prepare } from '../server/src/engine/handlers/open';
 import { floatBeside, needsRanges, plannedPairs, prepareScheme } from '../server/src/engine/handlers/schemes';
 import { sqnr } from '../server/src/engine/numerics/metrics';
@@ -134,7 +134,7 @@ async function timeScheme(
 
   const effect = floatBeside(prepared, [ready.twin]);
   const size = batchSizeFor(effect, {});
-  const runSize = effectRunSizeFor(size, cutLayers(effect, {}));
+  const runSize = runSizeFor(size);
   const kept = await readAhead(feeds, runSize);
   let estimated = 0;
   let estimates: ReadonlyMap<string, OutputEffect> = new Map();

@@ -18,6 +18,7 @@ export class KeptBatch {
   /** Samples per piece. */
   private readonly counts: number[] = [];
   private readonly tensors = new Map<string, Map<string, RuntimeTensor>>();
+  private readonly powers = new Map<string, number>();
 
   get size(): number {
     return this.counts.reduce((sum, count) => sum + count, 0);
@@ -61,6 +62,15 @@ export class KeptBatch {
     return Object.fromEntries(names.map((name) => [name, this.tensor(name, piece)]));
   }
 
+  /** Σx² of a tensor over the whole batch, once all pieces are here. */
+  power(name: string): number {
+    const known = this.powers.get(name);
+    if (known !== undefined) return known;
+    const sum = this.parts.reduce((all, piece) => all + power(this.tensor(name, piece)), 0);
+    this.powers.set(name, sum);
+    return sum;
+  }
+
   tensor(name: string, piece: Piece): RuntimeTensor {
     const known = defined(this.tensors.get(name), `tensor ${name}`);
     const whole = known.get(keyOf(piece));
@@ -78,17 +88,54 @@ export class KeptBatch {
   }
 }
 
+/**
+ * Joins tensors of layer after layer. What is joined holds until the next layer's tensor of that name and piece: its
+ * memory is used again, because fresh memory of that size costs more than copying into it.
+ */
+export class JoinedTensors {
+  private readonly last = new Map<string, RuntimeTensor>();
+
+  /** All tensors of the first part, each with its continuation in the others. */
+  of(parts: readonly Tensors[], piece: Piece): Tensors {
+    const [first] = parts;
+    if (!first || parts.length === 1) return first ?? {};
+    return Object.fromEntries(
+      Object.keys(first).map((name) => {
+        const key = `${name} ${keyOf(piece)}`;
+        const made = joined(
+          parts.flatMap((part) => part[name] ?? []),
+          this.last.get(key),
+        );
+        this.last.set(key, made);
+        return [name, made];
+      }),
+    );
+  }
+}
+
+/** Σx². */
+export function power({ data }: RuntimeTensor): number {
+  let sum = 0;
+  for (let at = 0; at < data.length; at++) sum += Number(data[at]) ** 2;
+  return sum;
+}
+
 function keyOf({ from, to }: Piece): string {
   return `${from}-${to}`;
 }
 
-/** One tensor of several along the first axis. */
-export function joined(parts: readonly RuntimeTensor[]): RuntimeTensor {
+/**
+ * One tensor of several along the first axis.
+ * @param used a tensor that is not needed any more; its memory is used where it fits.
+ */
+export function joined(parts: readonly RuntimeTensor[], used?: RuntimeTensor): RuntimeTensor {
   const [first] = parts;
   if (!first || parts.length === 1) return defined(first, 'a part');
   const rows = parts.reduce((sum, part) => sum + (part.dims[0] ?? 0), 0);
   const dims = [rows, ...first.dims.slice(1)];
-  const data = arrayFor(first.type, elementCount(dims) ?? 0);
+  const count = elementCount(dims) ?? 0;
+  const data =
+    used?.type === first.type && used.data.length === count ? used.data : arrayFor(first.type, count);
   let at = 0;
   for (const part of parts) {
     // Both are of one type, which the compiler cannot know.

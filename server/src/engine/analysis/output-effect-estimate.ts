@@ -28,7 +28,7 @@ export async function estimateNoises(
   if (!reference) return ok(new Map());
   const direct = ends.flatMap(({ layer, noise }) => (noise === undefined ? [] : [[layer, noise] as const]));
   if (direct.length > 0) return ok(new Map(direct));
-  const errors = ends.map((end) => ({ layer: end.layer, ...errorsOf(end, exact) }));
+  const errors = ends.map((end) => errorsOf(end, exact));
   const total = errors.reduce((sum, { power }) => sum + power, 0);
   if (total === 0) return ok(new Map(errors.map(({ layer }) => [layer, 0])));
   const mixed = mixture(errors, total, random);
@@ -61,37 +61,40 @@ async function gainOf(
   return ok(0);
 }
 
+/** Real tensors at the end of a segment as one layer leaves them, and as the float network does. */
 interface Errors {
+  readonly layer: string;
+  readonly pairs: readonly { readonly cut: string; readonly close: Reals; readonly base: Reals }[];
+  /** Σ (close − base)². */
   readonly power: number;
-  readonly errors: ReadonlyMap<string, Float32Array>;
 }
 
-/** Variant − float of every real tensor at the end of a segment. */
-function errorsOf({ changed }: VariantEnd, exact: Tensors): Errors {
-  const errors = new Map<string, Float32Array>();
-  let power = 0;
-  for (const [cut, tensor] of Object.entries(changed)) {
+type Reals = Float32Array | Float64Array;
+
+function errorsOf({ layer, changed }: VariantEnd, exact: Tensors): Errors {
+  const pairs = Object.entries(changed).flatMap(([cut, tensor]) => {
     const close = realNumbers(tensor);
     const base = exact[cut] && realNumbers(exact[cut]);
-    if (!close || base?.length !== close.length) continue;
-    const error = new Float32Array(close);
-    power += subtract(error, base instanceof Float32Array ? base : new Float32Array(base));
-    errors.set(cut, error);
-  }
-  return { power, errors };
+    return close && base?.length === close.length ? [{ cut, close, base }] : [];
+  });
+  return { layer, pairs, power: pairs.reduce((sum, { close, base }) => sum + distance(close, base), 0) };
 }
 
 /** Errors of all layers with equal power and random signs, together as strong as one on average. */
-function mixture(layers: readonly Errors[], total: number, random: Random): Errors {
+function mixture(
+  layers: readonly Errors[],
+  total: number,
+  random: Random,
+): { readonly power: number; readonly errors: ReadonlyMap<string, Float32Array> } {
   const errors = new Map<string, Float32Array>();
   for (const layer of layers) {
     const sign = random.uniform() < 0.5 ? -1 : 1;
     if (layer.power === 0) continue;
     const factor = (sign * Math.sqrt(total / layer.power)) / layers.length;
-    for (const [cut, error] of layer.errors) {
-      const sum = errors.get(cut) ?? new Float32Array(error.length);
+    for (const { cut, close, base } of layer.pairs) {
+      const sum = errors.get(cut) ?? new Float32Array(close.length);
       errors.set(cut, sum);
-      addScaled(sum, factor, error);
+      addScaledDifference(sum, factor, close, base);
     }
   }
   let power = 0;
@@ -101,26 +104,27 @@ function mixture(layers: readonly Errors[], total: number, random: Random): Erro
   return { power, errors };
 }
 
-/** x ← x − y, and Σx² of that. */
-function subtract(x: Float32Array, y: Float32Array): number {
+/** Σ (x − y)². */
+function distance(x: Reals, y: Reals): number {
   let power = 0;
   const { length } = x;
   for (let at = 0; at < length; at++) {
     const one = (x[at] as number) - (y[at] as number);
-    x[at] = one;
     power += one * one;
   }
   return power;
 }
 
-/** x ← x + factor · y. */
-function addScaled(x: Float32Array, factor: number, y: Float32Array): void {
-  const { length } = x;
-  for (let at = 0; at < length; at++) x[at] = (x[at] as number) + factor * (y[at] as number);
+/** sum ← sum + factor · (x − y). */
+function addScaledDifference(sum: Float32Array, factor: number, x: Reals, y: Reals): void {
+  const { length } = sum;
+  for (let at = 0; at < length; at++) {
+    sum[at] = (sum[at] as number) + factor * ((x[at] as number) - (y[at] as number));
+  }
 }
 
 /** A real tensor's elements; `undefined` for other types. */
-function realNumbers({ type, data }: RuntimeTensor): Float32Array | Float64Array | undefined {
+function realNumbers({ type, data }: RuntimeTensor): Reals | undefined {
   if (data instanceof Float32Array || data instanceof Float64Array) return data;
   if (type !== 'float16' || !(data instanceof Uint16Array)) return undefined;
   const table = lowFloatTable('float16');

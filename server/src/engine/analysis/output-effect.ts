@@ -18,7 +18,7 @@ import { sqnr } from '../numerics/metrics';
 import { createRandom } from '../numerics/random';
 import type { FeedBatch, Feeds } from '../runtime/feeds';
 import type { InputTensors } from '../runtime/ort';
-import { joined, KeptBatch, type Piece } from './kept-batch';
+import { JoinedTensors, KeptBatch, type Piece, power } from './kept-batch';
 import { estimateNoises } from './output-effect-estimate';
 import {
   type OpenSession,
@@ -27,10 +27,10 @@ import {
   type Tensors,
   type VariantEnd,
 } from './segment-chain';
-import { type CutLayer, segmentsOf } from './segments';
+import { type CutLayer, type Segment, segmentsOf } from './segments';
 import type { LayerPair } from './shadow';
 import { batchOfOne, staticShapes, wholeShape } from './static-shapes';
-import { passing, power, sizeOf, together } from './variant-ends';
+import { passing, sizeOf, together } from './variant-ends';
 
 export type { OpenSession } from './segment-chain';
 
@@ -92,7 +92,7 @@ export async function outputEffects(
 }
 
 /** Weights of networks that may be held several times (256 MB in float32). */
-export const ROOMY = 64e6;
+const ROOMY = 64e6;
 
 /** Elements of variants' ends that are kept until the target is known (384 MB in float32). */
 const ROOM_FOR_ENDS = 96e6;
@@ -139,10 +139,18 @@ function pairedSegments(input: OutputEffectInput, float: Model, target: Value): 
   const shapes = staticShapes(float, batchOfOne(float, input.dimensions ?? {}));
   const elements = (value: Value) => wholeShape(shapes.shape(value))?.reduce((all, one) => all * one, 1);
   const samples = Math.min(input.batchSize, input.feeds.count);
-  return segmentsOf(graph, target, layers, { samples, elements }).map((segment) => ({
+  const segments = segmentsOf(graph, target, layers, { samples, elements });
+  noteShapes(float, segments);
+  return segments.map((segment) => ({
     ...segment,
     pairs: segment.layers.flatMap((name) => byName.get(name) ?? []),
   }));
+}
+
+/** Without a shape of what is fed, a session knows none of what is behind it and leaves sums of it unfused. */
+function noteShapes(float: Model, segments: readonly Segment[]): void {
+  const shapes = staticShapes(float, () => undefined);
+  for (const value of segments.flatMap(({ outputs }) => outputs)) value.shape ??= shapes.shape(value);
 }
 
 /** Tensors at a cut that one layer changed, by piece of the batch. */
@@ -370,9 +378,10 @@ class EffectSweep {
     }
     await this.chain.leave(index);
     if (same === this.chain.length - 1) return undefined;
+    const joined = new JoinedTensors();
     for (const [layer, carried] of layers) {
       layers.delete(layer);
-      const noise = await this.carryJoined(same + 1, kept, carried);
+      const noise = await this.carryJoined(same + 1, kept, carried, joined);
       if (noise.value === undefined) return fail(...noise.issues);
       await this.finish(layer, noise.value, kept);
     }
@@ -442,16 +451,21 @@ class EffectSweep {
   }
 
   /** The rest of the way for all pieces of one layer. */
-  private async carryJoined(from: number, kept: KeptBatch, start: Carried): Promise<Outcome<number>> {
+  private async carryJoined(
+    from: number,
+    kept: KeptBatch,
+    start: Carried,
+    joined: JoinedTensors,
+  ): Promise<Outcome<number>> {
     let carried = start;
     let noise = 0;
     for (let index = from; index < this.chain.length; index = this.stageEnd(index) + 1) {
       const next: { piece: Piece; changed: Tensors }[] = [];
       for (const piece of kept.pieces(this.rows[index] ?? 1)) {
         const parts = carried.filter((part) => part.piece.from >= piece.from && part.piece.to <= piece.to);
-        const names = Object.keys(parts[0]?.changed ?? {});
-        const changed = Object.fromEntries(
-          names.map((name) => [name, joined(parts.flatMap((part) => part.changed[name] ?? []))]),
+        const changed = joined.of(
+          parts.map((part) => part.changed),
+          piece,
         );
         const end = await this.carry(index, this.stageEnd(index), kept, piece, changed);
         if (!end.value) return fail(...end.issues);
@@ -470,7 +484,7 @@ class EffectSweep {
     this.sums.set(layer, sums);
     sums.noise += noise;
     sums.batches.push({ samples: kept.size, noise });
-    for (const piece of kept.pieces(1)) sums.signal += power(kept.tensor(this.target.name, piece));
+    sums.signal += kept.power(this.target.name);
     this.effects.set(layer, {
       sqnr: sqnr(sums),
       noise: sums.noise / sums.signal,

@@ -12,6 +12,7 @@ import { defaultOpset, type Model, type Value } from '../graph/ir';
 import { extract } from '../graph/walk';
 import type { RuntimeTensor, Session } from '../runtime/ort';
 import { dataTypeOf, floats } from '../runtime/runtime-tensor';
+import { blockInputs } from './blocked-inputs';
 import { scalar } from './comparisons';
 import { GraphBuilder } from './reductions';
 import type { Segment } from './segments';
@@ -223,12 +224,18 @@ export class SegmentChain {
     return segment?.outputs.filter((value) => !segment.inputs.includes(value)) ?? [];
   }
 
+  private between(inputs: readonly Value[], outputs: readonly Value[]): Model {
+    const model = extract(this.input.float, inputs, outputs);
+    blockInputs(model, namesOfValues(inputs));
+    return model;
+  }
+
   private async floatSession(index: number): Promise<Outcome<Session>> {
     const known = this.floats.get(index);
     if (known) return ok(known);
-    const { float, target, segments, open, roomy } = this.input;
+    const { target, segments, open, roomy } = this.input;
     const segment = defined(segments[index], 'segment');
-    const model = extract(float, segment.inputs, this.madeBy(index));
+    const model = this.between(segment.inputs, this.madeBy(index));
     if (index === segments.length - 1) {
       const close = defined(model.graph.values.get(target.name), 'target');
       addNoise(model, [{ name: NOISE, close }], target);
@@ -242,8 +249,8 @@ export class SegmentChain {
     if (index === this.length - 1) return this.floatSession(index);
     const known = this.tails.get(index);
     if (known) return ok(known);
-    const { float, target, segments, open } = this.input;
-    const model = extract(float, defined(segments[index], 'segment').inputs, [target]);
+    const { target, segments, open } = this.input;
+    const model = this.between(defined(segments[index], 'segment').inputs, [target]);
     addNoise(model, [{ name: NOISE, close: defined(model.graph.values.get(target.name), 'target') }], target);
     model.graph.outputs.splice(0, model.graph.outputs.length, ...model.graph.outputs.slice(-1));
     const opened = await open(model, 'all');
@@ -259,6 +266,7 @@ export class SegmentChain {
     const isLast = index === segments.length - 1;
     const made = this.madeBy(index);
     const { model, outputs } = variantsOf(float, segment.inputs, made, segment.pairs, roomy && !isLast);
+    blockInputs(model, namesOfValues(segment.inputs));
     let ends = outputs;
     if (isLast) {
       const noises = [...outputs].map(([layer, [name]]) => ({
@@ -329,6 +337,10 @@ function addNoise(
 function namesOf(session: Outcome<Session>): Outcome<readonly string[]> {
   if (!session.value) return fail(...session.issues);
   return ok(session.value.inputs.map(({ name }) => name).filter((name) => name !== REFERENCE));
+}
+
+function namesOfValues(values: readonly Value[]): readonly string[] {
+  return values.map(({ name }) => name);
 }
 
 function fed(session: Session, tensors: Tensors): Tensors {

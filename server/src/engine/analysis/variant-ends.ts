@@ -1,5 +1,4 @@
 /** What layers make of the end of a segment: joined, counted, taken past a segment. */
-import type { RuntimeTensor } from '../runtime/ort';
 import { joined } from './kept-batch';
 import type { Tensors, VariantEnd } from './segment-chain';
 import type { Segment } from './segments';
@@ -30,11 +29,4 @@ export function sizeOf(ends: readonly VariantEnd[]): number {
       sum + Object.values(changed).reduce((elements, { data }) => elements + data.length, 0),
     0,
   );
-}
-
-/** Σx². */
-export function power({ data }: RuntimeTensor): number {
-  let sum = 0;
-  for (let at = 0; at < data.length; at++) sum += Number(data[at]) ** 2;
-  return sum;
 }

@@ -12,7 +12,7 @@ import { openLikelyFeeds } from '../analysis/likely-noise';
 import { localSweep } from '../analysis/local-sweep';
 import { countMacs } from '../analysis/macs';
 import { openModelFacts } from '../analysis/model-facts';
-import { type OpenSession, outputEffects, ROOMY } from '../analysis/output-effect';
+import { type OpenSession, outputEffects } from '../analysis/output-effect';
 import { ShadowFigures, type ShadowResult } from '../analysis/run-shadow';
 import type { CutLayer } from '../analysis/segments';
 import type { ShadowOptions } from '../analysis/shadow';
@@ -55,9 +55,6 @@ const WORTH_OPTIMISING = 2e10;
 
 /** Large samples run in twos: nothing is faster in larger batches, and memory stays small. */
 const SWEEP_BATCH = 2;
-
-/** Large samples at once for output effects of networks of few weights: the rest of the network runs 4 % faster. */
-const EFFECT_BATCH = 4;
 
 /** As in `simulate.ts`. */
 const LAYERS_AT_ONCE = 128;
@@ -283,7 +280,7 @@ class Measurement {
       open: (model, level) => this.open(model, level),
       feeds,
       batchSize,
-      runSize: effectRunSizeFor(batchSize, cutLayers(float, job.dimensions)),
+      runSize: runSizeFor(batchSize),
       dimensions: job.dimensions,
       seed: job.seed,
       signal: context.signal,
@@ -352,12 +349,6 @@ class Measurement {
 /** Samples per run where samples are run in batches of `batchSize`. */
 export function runSizeFor(batchSize: number): number {
   return batchSize === LARGE_SAMPLE_BATCH ? SWEEP_BATCH : batchSize;
-}
-
-/** The same for output effects: where weights are few, every run of the rest of the network is used better. */
-export function effectRunSizeFor(batchSize: number, layers: readonly CutLayer[]): number {
-  const params = layers.reduce((sum, layer) => sum + layer.params, 0);
-  return batchSize === LARGE_SAMPLE_BATCH && params <= ROOMY ? EFFECT_BATCH : runSizeFor(batchSize);
 }
 
 /** Layers with their work; where a product cannot be counted, every weight counts once. */
