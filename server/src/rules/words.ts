@@ -19,7 +19,7 @@ import {
   storedAlready,
   storedSpread,
 } from './quantized-words';
-import { oneLine, quote } from './quote';
+import { fewOf, oneLine, quote } from './quote';
 import { WORTHWHILE } from './remedies';
 
 export { quote } from './quote';
@@ -113,8 +113,8 @@ const sentences: { readonly [C in IssueCode]: Sentence<C> } = {
     `${quote(scheme)} is not a format or scheme. ${nearest === undefined ? '' : `Did you mean ${quote(nearest)}? `}Use ${expected}.`,
   R01: ({ match, nearest }) =>
     `${quote(match)} matches no layer.${nearest === undefined ? '' : ` Did you mean ${quote(nearest)}?`}`,
-  R02: ({ match, format, reason }) =>
-    `${quote(match)}: ${format} cannot be exported (${reason}).${reason.endsWith('not in float32') ? ' Convert the model to float32 first, or quantize weights only (int4.group32).' : ''}`,
+  R02: ({ match, format, reason, names = [] }) =>
+    `${quote(match)}: ${format} cannot be exported (${reason})${names.length > 0 ? `, nor in ${names.length} more ${names.length === 1 ? 'layer' : 'layers'} (${fewOf(names)})` : ''}.${reason.endsWith('not in float32') ? ' Convert the model to float32 first, or quantize weights only (int4.group32).' : ''}`,
   R03: ({ match, by }) =>
     `${quote(match)} has no effect: every layer it matches is decided by the later rule ${quote(by)}.`,
   R05: (f) => storedAlready(f),
@@ -385,7 +385,8 @@ export const editorWords = {
     `${layers}; ${isMeasured ? 'SQNR measured at the layers, everything up to them quantized' : 'weight SQNR'}${worst === undefined ? ' unknown until measured' : `, lowest on ${worst}`}; bytes of the weights before and after`,
   plannedTooltip: 'Planned by the recipe beside the model; SQNR of the weight.',
   noLayerMatches: 'No layer matches.',
-  matching: (count: number, pattern: string) => `**${count} layers** match ${pattern}`,
+  matching: (count: number, pattern: string) =>
+    count === 1 ? `**1 layer** matches ${pattern}` : `**${count} layers** match ${pattern}`,
   ruleTable: '| layer | planned | weight SQNR | size |\n|---|---|--:|--:|',
   andMore: (count: number) => `… and ${count} more`,
   depthwise: 'depthwise',

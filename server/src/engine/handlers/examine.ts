@@ -21,14 +21,15 @@ import { makePlan, type QuantPlan } from '../methods/plan';
 import type { ServedContext } from '../runtime/child';
 import { type Feeds, openFeeds } from '../runtime/feeds';
 import { rangesOf } from './calibrate';
-import { type PreparedModel, withModel } from './open';
+import { inSinglePrecision, type PreparedModel, withModel } from './open';
 import { outputReport, quantizedTwin, simulate } from './simulate';
 
 /** Attention and per-sample spread are looked at on the first samples only: their figures settle quickly. */
 const LOOKED_AT = 8;
 
 export function examineHandler(job: ExamineJob, context: ServedContext): Promise<Outcome<ExamineResult>> {
-  return withModel(job.model, async (prepared) => {
+  return withModel(job.model, async (opened) => {
+    const prepared = inSinglePrecision(opened);
     const feeds = await openFeeds(job.data, prepared.folded());
     if (!feeds.value) return fail(...feeds.issues);
     try {

@@ -18,7 +18,7 @@ import type { CutLayer } from '../analysis/segments';
 import type { ShadowOptions } from '../analysis/shadow';
 import { checkpoint } from '../base/cancel';
 import { floatName } from '../base/format-names';
-import type { Issue } from '../base/issue';
+import { type Issue, issue } from '../base/issue';
 import { fail, type Outcome, ok } from '../base/outcome';
 import type { Model } from '../graph/ir';
 import { listLayers } from '../graph/layers';
@@ -29,7 +29,7 @@ import { openSession } from '../runtime/session-model';
 import { rangesOf } from './calibrate';
 import { Figures } from './figures';
 import { findWorst } from './find-worst';
-import { type PreparedModel, withModel } from './open';
+import { inSinglePrecision, type PreparedModel, withModel } from './open';
 import {
   asksInVain,
   floatBeside,
@@ -44,7 +44,11 @@ import { simulate } from './simulate';
 import { spaced } from './spaced';
 
 export function measureHandler(job: MeasureJob, context: ServedContext): Promise<Outcome<AnalysisReport>> {
-  return withModel(job.model, (prepared) => new Measurement(prepared, job, context).run());
+  return withModel(job.model, (prepared) => {
+    // Quantized activations are float32 on both sides of their codes.
+    const single = job.schemes.some(needsRanges) ? inSinglePrecision(prepared) : prepared;
+    return new Measurement(single, job, context).run();
+  });
 }
 
 /** Samples of noise that stand in for data when there is none (contract: data `none`). */
@@ -77,6 +81,8 @@ class Measurement {
     private readonly context: ServedContext,
   ) {
     this.figures = new Figures(openModelFacts(prepared.open, { dimensions: job.dimensions }));
+    const { widened: type } = prepared;
+    if (type !== undefined) this.figures.issues.push(issue('measured-wider', { type }, {}, 'information'));
     this.partial = spaced((report: AnalysisReport) => context.partial(report));
   }
 

@@ -5,6 +5,7 @@ import type { Model } from '../graph/ir';
 import { type OpenModel, openModel } from '../graph/open';
 import { passes, runPasses, structuralPasses } from '../graph/passes';
 import { cloneModel } from '../graph/walk';
+import { halfType, widen } from '../graph/widen';
 import { blamed } from './refused';
 
 export interface PreparedModel {
@@ -13,19 +14,40 @@ export interface PreparedModel {
   folded(): Model;
   /** A fresh copy that computes exactly what the file says. */
   plain(): Model;
+  /** The half-precision type of the file, where the copies compute in float32 instead. */
+  readonly widened?: string;
 }
 
 /** Opens a model for a job. Close `open` when done. */
 export function prepare(path: string): Outcome<PreparedModel> {
   const opened = openModel(path);
   if (!opened.value || hasErrors(opened.issues)) return fail(...opened.issues);
-  const open = opened.value;
-  const copy = (list: typeof passes) => () => {
-    const model = cloneModel(open.model);
-    runPasses(model, list);
-    return model;
+  return ok({ open: opened.value, ...copiesOf(opened.value, cloneModel) }, opened.issues);
+}
+
+/** The same model with copies that compute in float32, where it is one of half precision. */
+export function inSinglePrecision(prepared: PreparedModel): PreparedModel {
+  const { open } = prepared;
+  const type = halfType(open.model);
+  if (type === undefined) return prepared;
+  const wide = (model: Model) => {
+    const copy = cloneModel(model);
+    widen(copy);
+    return copy;
   };
-  return ok({ open, folded: copy(passes), plain: copy(structuralPasses) }, opened.issues);
+  return { open, ...copiesOf(open, wide), widened: type };
+}
+
+function copiesOf(
+  { model }: OpenModel,
+  copy: (model: Model) => Model,
+): Pick<PreparedModel, 'folded' | 'plain'> {
+  const after = (list: typeof passes) => () => {
+    const made = copy(model);
+    runPasses(made, list);
+    return made;
+  };
+  return { folded: after(passes), plain: after(structuralPasses) };
 }
 
 /** Runs `body` on an opened model and closes it; a file that changed meanwhile makes the result invalid. */

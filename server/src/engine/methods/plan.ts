@@ -171,7 +171,7 @@ function ruleIssues({ recipe, layers, spans, keepFloat }: PlanInput): Issue[] {
   return issues;
 }
 
-/** R02, once per rule, format and reason, anchored at the first layer it concerns. */
+/** R02, once per rule, format and reason, anchored at the first layer it concerns; it names the others. */
 function exportIssues(
   forms: readonly LayerForm[],
   layers: readonly Layer[],
@@ -180,21 +180,26 @@ function exportIssues(
 ): Issue[] {
   // One layer that is quantized already is a remark; a model of nothing else has been given by mistake.
   const nothing = layers.every((layer) => layer.quantized);
-  const issues = new Map<string, Issue>();
+  const issues = new Map<string, { readonly make: (names: readonly string[]) => Issue; names: string[] }>();
   forms.forEach((form, index) => {
+    const name = layers[index]?.name;
     const why = choices[index]?.why ?? floatChoice.why;
     const match = why.by === 'rule' || why.by === 'keep-float' ? why.match : '*';
     for (const { format, reason, severity } of form.refused) {
       const key = JSON.stringify([match, format, reason]);
-      if (issues.has(key)) continue;
-      const anchor = {
-        ...anchorOf(why.by === 'rule' ? why.rule : undefined, spans),
-        layer: layers[index]?.name,
-      };
-      issues.set(key, issue('R02', { match, format, reason }, anchor, nothing ? 'error' : severity));
+      const known = issues.get(key);
+      if (known) {
+        if (name !== undefined) known.names.push(name);
+        continue;
+      }
+      const anchor = { ...anchorOf(why.by === 'rule' ? why.rule : undefined, spans), layer: name };
+      const facts = { match, format, reason };
+      const make = (names: readonly string[]) =>
+        issue('R02', names.length > 0 ? { ...facts, names } : facts, anchor, nothing ? 'error' : severity);
+      issues.set(key, { make, names: [] });
     }
   });
-  return [...issues.values()];
+  return [...issues.values()].map(({ make, names }) => make(names));
 }
 
 function anchorOf(rule: number | undefined, spans: RecipeSpans | undefined) {

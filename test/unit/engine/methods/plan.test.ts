@@ -262,7 +262,12 @@ describe('fate of rules', () => {
       [
         [
           'R02',
-          { match: 'conv*', format: 'nf4', reason: 'not implemented; nearest is int4.group32' },
+          {
+            match: 'conv*',
+            format: 'nf4',
+            reason: 'not implemented; nearest is int4.group32',
+            names: ['conv2'],
+          },
           'error',
         ],
       ],
