@@ -407,12 +407,17 @@ export class Workspace {
     return this.hold(entry, report, recipe, findingsOf(report, recipe?.recipe, severity, thresholds));
   }
 
-  /** Makes the findings of a report a few rules at a time. */
+  /** Makes the findings of a report a few rules at a time. Never rejects: a report without them is still a report. */
   private async find(entry: Entry, report: AnalysisReport, recipe: ParsedRecipe | undefined): Promise<void> {
     const { severity, thresholds } = this.host.settings();
-    const steps = findingsOfInSteps(report, recipe?.recipe, severity, thresholds);
-    this.hold(entry, report, recipe, await inTurns(steps, FINDING_SLICE));
-    entry.finding = undefined;
+    try {
+      const steps = findingsOfInSteps(report, recipe?.recipe, severity, thresholds);
+      this.hold(entry, report, recipe, await inTurns(steps, FINDING_SLICE));
+    } catch (error) {
+      this.host.log(`findings: ${error instanceof Error ? error.message : String(error)}`);
+    } finally {
+      entry.finding = undefined;
+    }
   }
 
   /** Ends a run once the findings on its last report are made, and tells. */
