@@ -7,17 +7,16 @@
  */
 import type { Basis, Decibel } from '../../protocol/reports';
 import { checkpoint } from '../base/cancel';
-import { DataTypeCode } from '../base/dtype';
 import { defined } from '../base/invariant';
 import { issue } from '../base/issue';
 import { fail, type Outcome, ok } from '../base/outcome';
-import { addNode } from '../graph/edit';
 import type { Model, Value } from '../graph/ir';
 import { cloneModel } from '../graph/walk';
 import { sqnr } from '../numerics/metrics';
 import { createRandom } from '../numerics/random';
 import type { FeedBatch, Feeds } from '../runtime/feeds';
 import type { InputTensors } from '../runtime/ort';
+import { pairedSegments, realTarget } from './effect-segments';
 import { JoinedTensors, KeptBatch, type Piece, power } from './kept-batch';
 import { estimateNoises } from './output-effect-estimate';
 import {
@@ -27,9 +26,8 @@ import {
   type Tensors,
   type VariantEnd,
 } from './segment-chain';
-import { type CutLayer, type Segment, segmentsOf } from './segments';
+import type { CutLayer } from './segments';
 import type { LayerPair } from './shadow';
-import { batchOfOne, staticShapes, wholeShape } from './static-shapes';
 import { passing, sizeOf, together } from './variant-ends';
 
 export type { OpenSession } from './segment-chain';
@@ -79,7 +77,11 @@ export async function outputEffects(
   const float = cloneModel(input.float);
   const target = realTarget(float);
   if (!target) return ok(new Map());
-  const segments = pairedSegments(input, float, target);
+  const segments = pairedSegments(
+    { ...input, samples: Math.min(input.batchSize, input.feeds.count) },
+    float,
+    target,
+  );
   const params = input.layers.reduce((sum, layer) => sum + layer.params, 0);
   const chain = new SegmentChain({ float, target, segments, open: input.open, roomy: params <= ROOMY });
   const sweep = new EffectSweep(input, segments, chain, target);
@@ -102,56 +104,6 @@ const ROOM_FOR_ENDS = 96e6;
  * above it nothing is gained and activations leave the cache.
  */
 const ENOUGH_REUSE = 400;
-
-/** Types of which a difference is an error. */
-const realTypes: ReadonlySet<number> = new Set([
-  DataTypeCode.float,
-  DataTypeCode.float16,
-  DataTypeCode.double,
-]);
-
-/** The first output that holds real numbers, as float32; a type that is not stated is float32. */
-function realTarget(model: Model): Value | undefined {
-  const { graph } = model;
-  const output = graph.outputs.find(({ elementType }) => elementType === 0 || realTypes.has(elementType));
-  if (!output || output.elementType === 0 || output.elementType === DataTypeCode.float) return output;
-  const to = { type: 'int', value: BigInt(DataTypeCode.float) } as const;
-  const cast = addNode(graph, {
-    opType: 'Cast',
-    inputs: [output],
-    outputs: [`${output.name}/float`],
-    attributes: [['to', to]],
-  });
-  const value = defined(cast.output(), 'cast output');
-  value.elementType = DataTypeCode.float;
-  value.shape = output.shape;
-  return value;
-}
-
-function pairedSegments(input: OutputEffectInput, float: Model, target: Value): readonly PairedSegment[] {
-  const { graph } = float;
-  const byName = new Map(input.pairs.map((pair) => [pair.name, pair]));
-  const layers = input.layers.flatMap((layer) => {
-    const output = layer.node.outputs.find(({ name }) => name !== '');
-    const node = output && graph.values.get(output.name)?.producer;
-    return node && byName.has(layer.name) ? [{ ...layer, node }] : [];
-  });
-  const shapes = staticShapes(float, batchOfOne(float, input.dimensions ?? {}));
-  const elements = (value: Value) => wholeShape(shapes.shape(value))?.reduce((all, one) => all * one, 1);
-  const samples = Math.min(input.batchSize, input.feeds.count);
-  const segments = segmentsOf(graph, target, layers, { samples, elements });
-  noteShapes(float, segments);
-  return segments.map((segment) => ({
-    ...segment,
-    pairs: segment.layers.flatMap((name) => byName.get(name) ?? []),
-  }));
-}
-
-/** Without a shape of what is fed, a session knows none of what is behind it and leaves sums of it unfused. */
-function noteShapes(float: Model, segments: readonly Segment[]): void {
-  const shapes = staticShapes(float, () => undefined);
-  for (const value of segments.flatMap(({ outputs }) => outputs)) value.shape ??= shapes.shape(value);
-}
 
 /** Tensors at a cut that one layer changed, by piece of the batch. */
 type Carried = readonly { readonly piece: Piece; readonly changed: Tensors }[];
