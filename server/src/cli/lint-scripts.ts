@@ -1,9 +1,11 @@
 /** Findings of one script or notebook for `lint`, with places a terminal and an editor can jump to. */
 import * as fs from 'node:fs';
+import * as path from 'node:path';
 import { type Issue, issue } from '../engine/base/issue';
 import { fail, type Outcome, ok } from '../engine/base/outcome';
 import { writeText } from '../engine/export/write';
 import { pythonParser } from '../lsp/python-parser';
+import { pinsAround } from '../lsp/script-pins';
 import {
   type AnalyzedScript,
   analyzeScript,
@@ -88,13 +90,13 @@ function lintText(
   settings: ScriptSettings,
   fix: boolean,
 ): ScriptLint {
-  let script = analyzeScript(parser, file, text, settings);
+  let script = analyzeScript(parser, file, text, { ...settings, pins: pinsAround(path.resolve(file)) });
   let fixed = 0;
   for (let round = 0; fix && round < MAXIMUM_ROUNDS; round++) {
     const { text: better, applied } = applySafeFixes(script);
     if (applied === 0) break;
     fixed += applied;
-    script = analyzeScript(parser, file, better, settings, script);
+    script = analyzeScript(parser, file, better, script.settings, script);
   }
   script.parsed.dispose();
   const result = script.text;
@@ -117,7 +119,10 @@ function lintCells(
 ): ScriptLint {
   let texts = cells;
   let program = joinCells(texts);
-  let script = analyzeScript(parser, file, program.text, settings);
+  let script = analyzeScript(parser, file, program.text, {
+    ...settings,
+    pins: pinsAround(path.resolve(file)),
+  });
   let fixed = 0;
   for (let round = 0; fix && round < MAXIMUM_ROUNDS; round++) {
     const { applied, better } = fixedCells(script, program, texts);
@@ -125,7 +130,7 @@ function lintCells(
     fixed += applied;
     texts = better;
     program = joinCells(texts);
-    script = analyzeScript(parser, file, program.text, settings, script);
+    script = analyzeScript(parser, file, program.text, script.settings, script);
   }
   script.parsed.dispose();
   const text = fixed > 0 ? withCells(json, texts) : json;

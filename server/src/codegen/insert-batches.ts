@@ -1,6 +1,6 @@
 /** How the batches of a loader are taken apart: as the script's own loops do it, its training step, its data set. */
 import { definitionOf, type Scope } from '../script/names';
-import type { Call } from '../script/program';
+import { argument, type Call } from '../script/program';
 import type { Expression, ForStatement } from '../script/syntax';
 import type { DataScript, Loader } from './insert-data';
 import { returnedBy } from './insert-networks';
@@ -14,6 +14,7 @@ export function batchKind(script: DataScript, loader: Pick<Loader, 'name' | 'pip
     loopOver(script, loader.name) ??
     handedLoop(script, loader.name) ??
     trainingStep(script) ??
+    collated(script, loader) ??
     ofDataSet(script, loader) ??
     'several'
   );
@@ -96,6 +97,25 @@ function trainingStep({ text, program }: DataScript): BatchKind | undefined {
     if (batch !== undefined) return usedAs(text.slice(...statement.span), batch);
   }
   return undefined;
+}
+
+/** What the function returns that puts the batches of the loader together: a tokenizer gives inputs by name. */
+function collated({ program }: DataScript, { pipeline }: Pick<Loader, 'pipeline'>): BatchKind | undefined {
+  const span = pipeline?.loader?.file === undefined ? pipeline?.loader?.span.join() : undefined;
+  const call = program.calls.find(({ expression }) => expression.span.join() === span);
+  const given = call && argument(call, 'collate_fn');
+  if (!call || !given || given === 'hidden') return undefined;
+  const made = definitionOf(given.value, call.scope);
+  const returned =
+    made?.kind === 'function'
+      ? returnedBy(made.statement)[0]
+      : given.value.kind === 'lambda'
+        ? given.value.body
+        : undefined;
+  if (returned?.kind === 'tuple') return 'several';
+  const isNamed =
+    returned?.kind === 'call' && returned.args.some(({ keyword }) => keyword === 'return_tensors');
+  return returned?.kind === 'dict' || isNamed ? 'dictionary' : undefined;
 }
 
 /** What `__getitem__` of the only data set of the script returns. */

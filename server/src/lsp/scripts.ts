@@ -19,6 +19,7 @@ import { fileOf, rangeOf, type Span } from './convert';
 import { FirstReading, type UnreadScript } from './script-first-reading';
 import { placesOfLayer } from './script-layers';
 import { ScriptModules } from './script-modules';
+import { pinsAround } from './script-pins';
 import { type Searched, TieSearch } from './script-tie-search';
 import { type ExportCall, exportCalls, isData, movedTies, type ScriptTie } from './script-ties';
 import { warmUp } from './script-warm-up';
@@ -296,7 +297,9 @@ export class Scripts {
       earlier?.text === text &&
       earlier.settings.severities === settings.severities &&
       earlier.settings.target === settings.target;
-    return holds ? earlier : analyzeScript(parser, file, text, settings, earlier);
+    return holds
+      ? earlier
+      : analyzeScript(parser, file, text, { ...settings, pins: pinsAround(file) }, earlier);
   }
 
   private unread({ uri, text }: Source): UnreadScript {

@@ -16,6 +16,7 @@ import type { PythonParser } from '../script/parser';
 import { rangeOf, uriOf } from './convert';
 import type { CancellationToken } from './dispatch';
 import { ruleDiagnostics } from './features/script/diagnostics';
+import { pinsAround } from './script-pins';
 import { pythonFiles } from './workspace-files';
 
 export interface WorkspaceDiagnosticsHost {
@@ -157,7 +158,11 @@ export class WorkspaceDiagnostics {
 function diagnose(parser: PythonParser, file: string, text: string, settings: Settings): Diagnostic[] {
   const document = TextDocument.create(uriOf(file), 'python', 0, text);
   const target = scriptTargets.find((one) => one === settings.script.target);
-  const script = analyzeScript(parser, file, text, { severities: settings.severity, target });
+  const script = analyzeScript(parser, file, text, {
+    severities: settings.severity,
+    target,
+    pins: pinsAround(file),
+  });
   script.parsed.dispose();
   return ruleDiagnostics(document, script, (span) => rangeOf(document, span));
 }

@@ -67,4 +67,16 @@ describe('loaders for blocks', () => {
       expect(added(offered(atModule, 'torch.onnx.export('), kind)).not.toContain('inference_mode');
     }
   });
+
+  it.each([
+    ['tokenizer(batch, return_tensors="pt")', 'dictionaries train_loader'],
+    ['{"x": batch}', 'dictionaries train_loader'],
+    ['batch[0], batch[1]', undefined],
+  ])('give what their collate_fn returns: %s', (returned, lack) => {
+    const text = atModule
+      .replace('train_loader = ', `def collate(batch):\n    return ${returned}\n\n\ntrain_loader = `)
+      .replace(/test_loader = .*\n/, '')
+      .replace('batch_size=32)', 'batch_size=32, collate_fn=collate)');
+    expect(refused(text, 'torch.onnx.export(').static).toBe(lack);
+  });
 });

@@ -7,6 +7,7 @@ import type { Issue } from '../../protocol/issues';
 import { flowsOf } from '../../script/flow';
 import { type ModuleTree, moduleTrees } from '../../script/module-tree';
 import type { ParsedScript, PythonParser } from '../../script/parser';
+import type { Pins } from '../../script/pins';
 import { type Program, readProgram } from '../../script/program';
 import { type Suppressions, suppressions } from '../../script/suppressions';
 import { type RuledFinding, scriptFindingSteps } from './index';
@@ -16,6 +17,8 @@ export interface ScriptSettings {
   /** Severity per code: `error | warning | information | hint | off`. */
   readonly severities?: Readonly<Record<string, string>>;
   readonly target?: ScriptTarget;
+  /** Versions of libraries that the project states. */
+  readonly pins?: Pins;
 }
 
 export interface AnalyzedScript {
@@ -63,6 +66,7 @@ export function* analysisSteps(
     text,
     program,
     target: settings.target,
+    ...(settings.pins && { pins: settings.pins }),
     flows: once(() => flowsOf(program)),
     trees,
   };

@@ -136,7 +136,7 @@ def main(model, data):
     text: 'from transformers import GPTQConfig\nGPTQConfig(bits=4, tokenizer=tokenizer, dataset=["one sentence"])',
   },
   S38: {
-    text: 'from transformers import AutoModel, GPTQConfig\nconfig = GPTQConfig(bits=4)\nAutoModel.from_pretrained("name", device_map="cpu", quantization_config=config)',
+    text: '# pip install transformers==4.38.2\nfrom transformers import AutoModel, GPTQConfig\nconfig = GPTQConfig(bits=4)\nAutoModel.from_pretrained("name", device_map="cpu", quantization_config=config)',
   },
   S39: { text: 'import torch\nimport auto_gptq' },
   S40: {

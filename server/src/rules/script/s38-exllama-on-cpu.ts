@@ -1,7 +1,8 @@
 /** S38: GPTQ on the CPU with GPU kernels on. */
+import { isBefore } from '../../script/pins';
 import { argument, argumentValue, type Call } from '../../script/program';
 import { stringOf } from '../../script/values';
-import { addArgument, callsLike, callsOf, type ScriptRule } from './script-rule';
+import { addArgument, callsLike, callsOf, pinOf, type ScriptRule } from './script-rule';
 
 export const s38: ScriptRule<'S38'> = {
   code: 'S38',
@@ -9,12 +10,15 @@ export const s38: ScriptRule<'S38'> = {
   title: 'GPTQ on the CPU with ExLlama kernels',
   documentation: {
     trigger:
-      '`GPTQConfig(bits=4, …)` without `use_exllama=False`, and every `from_pretrained` of the file places the model with `device_map="cpu"`.',
+      '`GPTQConfig(bits=4, …)` without `use_exllama=False`, and every `from_pretrained` of the file places the model with `device_map="cpu"`, where the script or its project states a version of Transformers below 5 and not GPTQModel, which needs no ExLlama.',
     why: 'The ExLlama kernels are on by default and run on GPUs only; loading raises.',
     remedy: 'Pass `use_exllama=False`.',
     source: 'Transformers documentation, GPTQ, ExLlama.',
   },
   check(facts) {
+    const pin = pinOf(facts, 'transformers');
+    const isOld = pin !== undefined && isBefore(pin, [5]);
+    if (!isOld || facts.program.imports.has('gptqmodel') || pinOf(facts, 'gptqmodel')) return [];
     const loads = callsLike(facts, isQuantizedLoad);
     const onCpu =
       loads.length > 0 && loads.every((call) => stringOf(argumentValue(call, 'device_map')) === 'cpu');

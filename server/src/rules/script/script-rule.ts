@@ -7,6 +7,7 @@ import type { Issue, ScriptCode, ScriptFindingFacts, Severity } from '../../prot
 import { canonicalPath } from '../../script/catalog';
 import type { Flow } from '../../script/flow';
 import type { ModuleTree } from '../../script/module-tree';
+import { type Pin, type Pins, pinsInScript } from '../../script/pins';
 import type { Call, Program, Unit } from '../../script/program';
 import { type Span, type Statement, statementsIn } from '../../script/syntax';
 
@@ -19,6 +20,8 @@ export interface ScriptFacts {
   readonly text: string;
   readonly program: Program;
   readonly target: ScriptTarget | undefined;
+  /** Versions of libraries that the project around the script states. */
+  readonly pins?: Pins;
   flows(): readonly Flow[];
   trees(): readonly ModuleTree[];
 }
@@ -61,6 +64,11 @@ export interface ScriptRule<C extends ScriptCode = ScriptCode> {
   /** Ids of the methods table that this rule covers too. */
   readonly aliases?: readonly string[];
   check(facts: ScriptFacts): readonly ScriptFinding[];
+}
+
+/** The versions of a library that a script, else its project, asks for; undefined where nothing is said. */
+export function pinOf({ text, pins }: ScriptFacts, library: string): Pin | undefined {
+  return pinsInScript(text).get(library) ?? pins?.get(library);
 }
 
 /** A finding as an issue; its span is the anchor. */

@@ -191,6 +191,12 @@ GPTQConfig(bits=4, ⟦dataset="wikitext"⟧)
 `,
     ],
     good: [
+      `# /// script
+# dependencies = ["transformers<4.37"]
+# ///
+from transformers import GPTQConfig
+GPTQConfig(bits=4, dataset="ptb")
+`,
       `from transformers import GPTQConfig, BitsAndBytesConfig
 GPTQConfig(bits=4, dataset=texts)
 BitsAndBytesConfig(bnb_4bit_quant_type=kind)

@@ -4,6 +4,7 @@ import type { RuleCases } from './index';
 const ao =
   'from torchao.quantization import quantize_, Int4WeightOnlyConfig, Int8WeightOnlyConfig, Int8DynamicActivationInt4WeightConfig\n';
 const bits = 'from transformers import AutoModelForCausalLM, BitsAndBytesConfig\n';
+const older = '# pip install transformers==4.38.2\n';
 const gptq = 'from transformers import AutoModelForCausalLM, GPTQConfig\n';
 
 export const weightOnlyCases = {
@@ -156,14 +157,17 @@ m = AutoModelForCausalLM.from_pretrained("x", quantization_config=c, device_map=
   },
   S38: {
     bad: [
-      `${gptq}c = ⟦GPTQConfig⟧(bits=4)\nm = AutoModelForCausalLM.from_pretrained("x", device_map="cpu", quantization_config=c)\n`,
+      `${older}${gptq}c = ⟦GPTQConfig⟧(bits=4)\nm = AutoModelForCausalLM.from_pretrained("x", device_map="cpu", quantization_config=c)\n`,
     ],
     fixed: [
-      `${gptq}c = GPTQConfig(bits=4, use_exllama=False)\nm = AutoModelForCausalLM.from_pretrained("x", device_map="cpu", quantization_config=c)\n`,
+      `${older}${gptq}c = GPTQConfig(bits=4, use_exllama=False)\nm = AutoModelForCausalLM.from_pretrained("x", device_map="cpu", quantization_config=c)\n`,
     ],
     good: [
-      `${gptq}c = GPTQConfig(bits=4, use_exllama=False)\nm = AutoModelForCausalLM.from_pretrained("x", device_map="cpu", quantization_config=c)\n`,
-      `${gptq}c = GPTQConfig(bits=4)\nm = AutoModelForCausalLM.from_pretrained("x", device_map="auto", quantization_config=c)\n`,
+      `${gptq}c = GPTQConfig(bits=4)\nm = AutoModelForCausalLM.from_pretrained("x", device_map="cpu", quantization_config=c)\n`,
+      `# pip install "transformers>=5"\n${gptq}c = GPTQConfig(bits=4)\nm = AutoModelForCausalLM.from_pretrained("x", device_map="cpu", quantization_config=c)\n`,
+      `${older}import gptqmodel\n${gptq}c = GPTQConfig(bits=4)\nm = AutoModelForCausalLM.from_pretrained("x", device_map="cpu", quantization_config=c)\n`,
+      `${older}${gptq}c = GPTQConfig(bits=4, use_exllama=False)\nm = AutoModelForCausalLM.from_pretrained("x", device_map="cpu", quantization_config=c)\n`,
+      `${older}${gptq}c = GPTQConfig(bits=4)\nm = AutoModelForCausalLM.from_pretrained("x", device_map="auto", quantization_config=c)\n`,
     ],
   },
   S39: {
