@@ -121,6 +121,13 @@ describe('M14 of one channel', () => {
     ['where 16 bits gain', {}, { data, remedies: [tried(12)] }, undefined, 1],
     ['where 16 bits gain nothing', {}, { data, remedies: [tried(10)] }, undefined, 0],
   ])('%s', (_, parts, rest, recipe, expected) => expect(said(parts, rest, recipe)).toHaveLength(expected));
+  it('costs what was measured at the layer, whatever the output shows', () => {
+    const [one] = report(layer('a', { inputChannels: seen, localActivations: { w8a8: 12 } })).layers;
+    const layers = one ? [one] : [];
+    expect(said({}, { layers, data, remedies: [tried(10)] })).toEqual([
+      expect.stringContaining('Tried without gain: use 16-bit activations'),
+    ]);
+  });
   it('is M05 where a Concat brought it', () => {
     const { joined } = cases.M05?.speaks.report ?? {};
     expect(said({}, { joined })).toEqual([]);
@@ -160,9 +167,19 @@ describe('M05 of a plan', () => {
     ]));
   it('counts 0 to every range', () =>
     expect(said([operand('x', 9, 10), operand('y', 2.6, 2.7)])).toEqual([]));
-  it('speaks where 16 bits gain, and not where they do not', () => {
-    expect(said(far, tried(12))).toHaveLength(1);
-    expect(said(far, tried(10))).toEqual([]);
+  it('speaks where 16 bits gain, and where its cost was measured at the layer', () => {
+    expect(said(far, tried(12)).map(line)).toEqual([expect.not.stringContaining('Tried without gain')]);
+    expect(said(far, tried(10)).map(line)).toEqual([
+      expect.stringContaining('leaves 19.9 dB here. Tried without gain: use 16-bit activations'),
+    ]);
+  });
+  it('is silent where nothing was measured at the layer and 16 bits gain nothing', () => {
+    const one = speaks?.report ?? report();
+    const layers = one.layers.map(({ localActivations: _, ...rest }) => rest);
+    const unmeasured = (remedies: readonly RemedyGain[]) =>
+      ofCode('M05', { report: { ...one, layers, remedies }, recipe: speaks?.recipe });
+    expect(unmeasured(tried(10))).toEqual([]);
+    expect(unmeasured(tried(12))).toHaveLength(1);
   });
   it('is silent under 16 bits', () =>
     expect(said(far, [], speaks?.recipe?.replace('uint8', 'uint16'))).toEqual([]));

@@ -26,7 +26,7 @@ export const m05: ModelRule<'M05', keyof typeof thresholds> = {
   severity: 'warning',
   title: 'Operands with very different scales',
   documentation: {
-    trigger: `The scales of the quantized operands of an Add, Sub, Sum, Concat, Max, Min or Where differ by more than a factor of ${thresholds.ratio.default}. Below it fewer than two bits are at stake. Of a plan: the calibrated ranges of the activations that such an operator joins in front of a layer differ as much, and the activation alone leaves less than ${thresholds.sqnr.default} dB there, or that was not measured. Silent where 16 bits were measured to gain nothing.`,
+    trigger: `The scales of the quantized operands of an Add, Sub, Sum, Concat, Max, Min or Where differ by more than a factor of ${thresholds.ratio.default}. Below it fewer than two bits are at stake. Of a plan: the calibrated ranges of the activations that such an operator joins in front of a layer differ as much, and the activation alone leaves less than ${thresholds.sqnr.default} dB there, or, where that was not measured, 16 bits were not found to gain nothing.`,
     why: 'The result has one scale. Brought to the larger one, the finer operand loses log2 of the ratio in bits; and equal scales need no requantization at all.',
     remedy:
       'Give the layer that reads the result 16-bit activations, or keep it in float; or bring the ranges closer by equalisation. In a file: calibrate the operands together so that they share a scale (Concat: the union of their ranges), where their ranges allow that.',
@@ -71,9 +71,10 @@ function planned(
       .sort((one, other) => (one.sqnr ?? 0) - (other.sqnr ?? 0));
     const [worst] = found;
     if (!worst || (worst.sqnr !== undefined && worst.sqnr >= limits.sqnr)) return [];
-    const gains = measuredGains(facts, ['activations-16-bit'], worst.layer.name);
-    if (!helps(gains)) return [];
     const { layer, plan, sqnr } = worst;
+    const gains = measuredGains(facts, ['activations-16-bit'], layer.name);
+    // A cost that was measured at the layer is one, even where other errors hide it at the output.
+    if (sqnr === undefined && !helps(gains)) return [];
     const bits = plan.activationBits ?? 8;
     const operands = [...joined.operands]
       .filter((one) => spanOf(one) > 0)
@@ -103,7 +104,7 @@ function planned(
 }
 
 /** dB that a layer's activation alone leaves, under the scheme that leaves least; `undefined` where none was measured. */
-function activationSqnr({ localActivations, local }: LayerReport): number | undefined {
+export function activationSqnr({ localActivations, local }: LayerReport): number | undefined {
   const measured = Object.values(localActivations ?? local ?? {}).filter((db) => db !== null);
   return measured.length === 0 ? undefined : Math.min(...measured);
 }

@@ -10,7 +10,7 @@ import {
   quantizedLayers,
   severityOf,
 } from '../rule';
-import { m05, spanRatio } from './m05-operand-scales';
+import { activationSqnr, m05, spanRatio } from './m05-operand-scales';
 
 const thresholds = {
   clippedShare: {
@@ -35,7 +35,8 @@ const thresholds = {
     default: 20,
     minimum: -120,
     maximum: 120,
-    description: 'dB at the layer from its activation alone, where a quantized file clips any of it',
+    description:
+      'dB at the layer from its activation alone, where a quantized file clips any of it or one channel is far out',
   },
 } as const;
 
@@ -47,7 +48,7 @@ export const m14: ModelRule<'M14', keyof typeof thresholds> = {
   severity: 'warning',
   title: 'Activation range clips values, or follows rare peaks or one channel',
   documentation: {
-    trigger: `More than ${thresholds.clippedShare.default * 100} % of the values of an activation lie outside its planned range, or the largest magnitude is more than ${thresholds.peakRatio.default} times the 99.99th percentile. Or one channel reaches more than ${thresholds.channelRatio.default} times as far as the median channel, on at least ${FIXED * 100} % of the samples (measured with the errors of the layers; silent where an M05 explains it, and where 16 bits were measured to gain nothing). In a file that is quantized already: its range clips values, and the activation alone leaves less than ${thresholds.sqnr.default} dB at the layer, unless fitting ranges were measured and gain nothing.`,
+    trigger: `More than ${thresholds.clippedShare.default * 100} % of the values of an activation lie outside its planned range, or the largest magnitude is more than ${thresholds.peakRatio.default} times the 99.99th percentile. Or one channel reaches more than ${thresholds.channelRatio.default} times as far as the median channel, on at least ${FIXED * 100} % of the samples (measured with the errors of the layers; silent where an M05 explains it, and where 16 bits were measured to gain nothing while the activation alone leaves ${thresholds.sqnr.default} dB). In a file that is quantized already: its range clips values, and the activation alone leaves less than ${thresholds.sqnr.default} dB at the layer, unless fitting ranges were measured and gain nothing.`,
     why: 'A range that is too narrow distorts the values beyond it; a range that reaches for one peak leaves all others a few codes. A channel that is far out on every sample does that to all other channels, whatever the estimator: cutting it off would cost what it tells.',
     remedy:
       'Let the `mse` estimator weigh both errors; where it has done so already, keep the layer in float. When the same channel peaks on every sample, use 16-bit activations or keep the layer in float; SmoothQuant, which this program does not do, moves the range into the weights.',
@@ -62,7 +63,7 @@ export const m14: ModelRule<'M14', keyof typeof thresholds> = {
     for (const { layer, plan } of quantizedLayers(facts)) {
       const known = layer.activation;
       if (!plan.activations) continue;
-      const outlier = outlierChannel(facts, layer, plan, limits.channelRatio);
+      const outlier = outlierChannel(facts, layer, plan, limits);
       if (outlier) {
         found.push(outlier);
         continue;
@@ -107,15 +108,16 @@ function outlierChannel(
   facts: ModelFacts,
   layer: LayerReport,
   plan: PlannedFormat,
-  limit: number,
+  limits: Readonly<Record<keyof typeof thresholds, number>>,
 ): Issue | undefined {
   const { inputChannels: seen, activation } = layer;
   const bits = plan.activationBits ?? 8;
   if (!seen || layer.quantized || bits > 8 || seen.share < FIXED) return undefined;
   const ratio = seen.peak / seen.median;
-  if (!(ratio > limit) || explainedByJoin(facts, layer)) return undefined;
+  if (!(ratio > limits.channelRatio) || explainedByJoin(facts, layer)) return undefined;
   const gains = measuredGains(facts, ['activations-16-bit'], layer.name);
-  if (!helps(gains)) return undefined;
+  // A cost that was measured at the layer is one, even where other errors hide it at the output.
+  if (!helps(gains) && !((activationSqnr(layer) ?? limits.sqnr) < limits.sqnr)) return undefined;
   const levels = 2 ** bits;
   const { widest: index, count: of, share } = seen;
   return issue(
