@@ -38,6 +38,13 @@ export class ComparePanels implements vscode.Disposable, vscode.WebviewPanelSeri
     this.registration = vscode.window.registerWebviewPanelSerializer(comparePanelType, this);
   }
 
+  /** Shows a comparison that was made before: as it stands where it is open, else made anew on the same samples. */
+  async bringBack(float: vscode.Uri, quantized: vscode.Uri, data?: CompareData): Promise<void> {
+    const open = this.open.get(keyOf(float.toString(), quantized.toString()));
+    if (open) open.front();
+    else await this.show(float, quantized, data);
+  }
+
   /**
    * Shows the comparison of two files; one that is open already comes to the front and runs again.
    * @param data samples to compare on; default: those chosen last.
@@ -142,9 +149,14 @@ class ComparePanel {
     });
   }
 
+  /** Comes to the front as it is. */
+  front(): void {
+    this.panel.reveal();
+  }
+
   /** Comes to the front and compares again, on other samples where some are given. */
   reveal(data?: CompareData): void {
-    this.panel.reveal();
+    this.front();
     if (data) void this.compareOn(data);
     else if (!this.cancellation) void this.run();
   }

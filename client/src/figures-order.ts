@@ -46,9 +46,13 @@ function mostSaid(cells: readonly ErrorCell[]): readonly ErrorCell[] {
   );
 }
 
-/** The figure that judges a layer: the first of those beside its name; none for a layer that stays float. */
+/** The figure that judges a layer: of those beside its name the one of what is planned; none for one that stays float. */
 export function decisiveCell(layer: Pick<LayerRow, 'cells' | 'planned'>): ErrorCell | undefined {
-  return layer.planned === 'float' ? undefined : bestKnown(layer)[0];
+  const { planned } = layer;
+  if (planned === 'float') return undefined;
+  const best = bestKnown(layer);
+  const ofPlan = planned === undefined ? undefined : best.find((cell) => speaksOf(cell, planned));
+  return ofPlan ?? best[0];
 }
 
 /** `int8` of `int8.channel`: what a format is called where there is no room for all of it. */

@@ -123,7 +123,8 @@ function inWords(layer: LayerRow): string {
 function description(layer: LayerRow, common: string | undefined): string {
   const best = bestKnown(layer);
   const [first] = best;
-  if (!first) return inWords(layer);
+  // What is no figure can only be the type of the codes.
+  if (!first) return layer.storedAs ?? inWords(layer);
   const figures = best.map(cellText).join(' / ').replaceAll(' dB /', ' /');
   const kind = kindOf(best) === common ? '' : ` ${shortFormat(first.format)} ${effectText(first.effect)}`;
   const planned = layer.planned === undefined ? '' : ` → ${shortFormat(layer.planned)}`;

@@ -38,7 +38,7 @@ export async function openOutput({ comparisons }: RunServices, run: RunRecord): 
   }
   if (!(await requireTrust())) return;
   const { floatUri, quantizedUri, data } = target;
-  await comparisons.show(vscode.Uri.parse(floatUri), vscode.Uri.parse(quantizedUri), data);
+  await comparisons.bringBack(vscode.Uri.parse(floatUri), vscode.Uri.parse(quantizedUri), data);
 }
 
 /** Shows the comparison of what a run wrote with its float original. */

@@ -61,6 +61,7 @@ it.each([
   ['a measured error', undefined, [...weights, cumulative], 26.9],
   ['a measured error, and planned so', 'int8.channel', [...weights, cumulative], 26.9],
   ['a measured error, and planned otherwise', 'int4.channel', [...weights, cumulative], 18],
+  ['two weights, of which one is planned', 'int4.channel', weights, 18],
   ['a layer that stays float', 'float', [...weights, cumulative], undefined],
 ])('the sign of a layer goes by the figure beside its name: %s', (_what, planned, cells, expected) => {
   expect(decisiveCell({ cells, planned })?.db).toBe(expected);
