@@ -8,10 +8,8 @@ import {
   type Diagnostic,
   DiagnosticSeverity,
   DiagnosticTag,
-  type Hover,
   type InlayHint,
   type Location,
-  type MarkupContent,
   type TextEdit,
   type WorkspaceEdit,
 } from 'vscode-languageserver-types';
@@ -21,6 +19,7 @@ import { decibels } from '../../server/src/rules/numbers';
 import { scriptExamples } from '../../server/src/rules/script/examples';
 import { covered, type Opened, offsetAt, positionAt, richCapabilities, TestClient } from './support/client';
 import { faultyNet } from './support/models';
+import { at, hoverOn } from './support/places';
 import { residualLayers, residualNet, residualScript } from './support/scripts';
 
 let client: TestClient;
@@ -228,19 +227,7 @@ async function tied(model = residualNet(), text = residualScript): Promise<Opene
   return opened;
 }
 
-function at({ text }: Opened, piece: string): number {
-  const mark = piece.indexOf('‸');
-  const start = text.indexOf(piece.replace('‸', ''));
-  if (start < 0) throw new Error(`not in the text: ${piece}`);
-  return start + Math.max(0, mark);
-}
-
-async function hoverAt(opened: Opened, piece: string): Promise<string> {
-  // A hover waits for nothing; lenses wait until it is known which model holds the weights.
-  await client.at('codeLens', opened);
-  const hover = await client.at<Hover | null>('hover', opened, at(opened, piece));
-  return (hover?.contents as MarkupContent | undefined)?.value ?? '';
-}
+const hoverAt = (opened: Opened, piece: string) => hoverOn(client, opened, piece);
 
 const rows = (markdown: string) => [...markdown.matchAll(/^\| ([\w.]+) \|/gm)].map((one) => one[1] ?? '');
 
@@ -487,69 +474,5 @@ describe('the choice of a model', () => {
     const uri = client.write('out/below.onnx', residualNet());
     await client.touched(1, uri);
     expect(await hoverAt(opened, 'nn.Lin‸ear')).toContain('Weights of below.onnx');
-  });
-});
-
-describe('scripts of several files', () => {
-  const [network = '', main = ''] = residualScript.split(/(?=def main)/);
-  const training = `import torch\nfrom models.net import small\n\n\n${main}`;
-
-  async function opened() {
-    fs.mkdirSync(client.file('models'));
-    client.write('models/__init__.py', '');
-    client.write('small.onnx', residualNet());
-    const net = await script(network, 'models/net.py');
-    return { net, train: await script(training, 'train.py') };
-  }
-
-  const titles = async (file: Opened) =>
-    (await client.at<CodeLens[]>('codeLens', file)).map(({ command, range }) => [
-      covered(file.text, range),
-      command?.title ?? '',
-    ]);
-
-  it('are tied where the network is made and where it is defined', async () => {
-    const { net, train } = await opened();
-    const lenses = await titles(train);
-    expect(lenses.some(([place, title]) => place === 'small()' && title?.startsWith('small.onnx'))).toBe(
-      true,
-    );
-    expect(lenses.some(([place, title]) => place === 'export' && title?.startsWith('small.onnx'))).toBe(true);
-    expect(await hoverAt(train, 'sma‸ll()')).toContain(`${residualLayers.length} layers`);
-    expect(await hoverAt(net, 'nn.Lin‸ear')).toContain('Weights of small.onnx');
-  });
-
-  it('show on the lines of a module what is made of it where it is imported', async () => {
-    client.write('small.onnx', residualNet());
-    const [, unit = ''] = /(class Unit[\s\S]*?)(?=class Residual)/.exec(residualScript) ?? [];
-    const conv =
-      'def conv(inputs, outputs):\n    return nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)\n';
-    const called = unit.replace(
-      /nn\.Conv2d\((\w+), outputs, kernel_size=3, padding=1, bias=False\)/g,
-      'conv($1, outputs)',
-    );
-    client.write('train.py', residualScript.replace(unit, 'from blocks import Unit\n\n\n'));
-    const blocks = await script(`import torch\nfrom torch import nn\n\n\n${conv}\n\n${called}`, 'blocks.py');
-    const skip = await client.until(() => hoverAt(blocks, 'nn.Conv‸2d(inputs, outputs, 1'), Boolean);
-    expect(skip).toContain('stage2.0.skip.0');
-    // In the function that makes the layers nothing is assigned: the call leads to them.
-    const places = await client.at<Location[]>('definition', blocks, at(blocks, 'return nn.Con‸v2d'));
-    expect(places).toHaveLength(8);
-    // Two lines call the function that makes the layer: each shows its own.
-    expect(await hoverAt(blocks, 'self.fi‸rst = conv')).toContain('stage1.0.first');
-    expect(await hoverAt(blocks, 'self.fi‸rst = conv')).not.toContain('second');
-  });
-
-  it('follow the file that is imported, saved or not', async () => {
-    const { net, train } = await opened();
-    expect(await hoverAt(train, 'sma‸ll()')).toContain(`${residualLayers.length} layers`);
-    await client.change(
-      net.uri,
-      network.replace('self.stage2 = self.stage(depth, 8, 16)', 'self.stage2 = None'),
-    );
-    await client.touched(2, net.uri);
-    const shown = () => hoverAt(train, 'sma‸ll()');
-    const tied = await client.until(shown, (text) => !text.includes(`${residualLayers.length} layers`));
-    expect(tied).not.toContain(`${residualLayers.length} layers`);
   });
 });

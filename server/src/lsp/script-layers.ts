@@ -3,6 +3,8 @@ import type { Location } from 'vscode-languageserver-types';
 import type { AnalysisReport, Decibel, LayerReport } from '../protocol/reports';
 import { type WorstFigure, worstFigure } from '../rules/model-view';
 import type { AnalyzedScript } from '../rules/script/analyze';
+import type { Place } from '../script/interpret-values';
+import type { ModuleLayer } from '../script/module-tree';
 import type { Program } from '../script/program';
 import type { Span } from './convert';
 import type { ScriptTie } from './script-ties';
@@ -15,9 +17,14 @@ interface TiedPlace {
   readonly span: Span;
   /** Names of the layers in the model, in the order of the script. */
   readonly layers: readonly string[];
-  /** True when the call makes a layer itself, not a module around layers. */
-  readonly direct: boolean;
+  readonly role: Role;
 }
+
+/**
+ * `layer`: the call of a layer's own constructor · `maker`: a call behind which a class or function makes the layers
+ * elsewhere (`ConvBNAct(…)`, `conv3x3(…)`) · `around`: any other module around layers.
+ */
+type Role = 'layer' | 'maker' | 'around';
 
 /** Layers made at a place, as their model knows them now. */
 export interface TiedLayers {
@@ -33,27 +40,55 @@ const indices = new WeakMap<readonly ScriptTie[], readonly TiedPlace[]>();
 function placesOf(ties: readonly ScriptTie[], { file, program }: AnalyzedScript): readonly TiedPlace[] {
   const known = indices.get(ties);
   if (known) return known;
-  const bySpan = new Map<string, { tie: ScriptTie; span: Span; layers: string[]; direct: boolean }>();
-  const add = (tie: ScriptTie, place: { file: string; span: Span }, layer: string, direct: boolean) => {
+  const bySpan = new Map<string, { tie: ScriptTie; span: Span; layers: Set<string>; role: Role }>();
+  const add = (tie: ScriptTie, place: Place, layer: string, role: Role) => {
     if (place.file !== file) return;
     const key = place.span.join();
     const held = bySpan.get(key);
-    if (!held) bySpan.set(key, { tie, span: place.span, layers: [layer], direct });
-    else if (held.tie === tie && !held.layers.includes(layer)) held.layers.push(layer);
+    if (!held) bySpan.set(key, { tie, span: place.span, layers: new Set([layer]), role });
+    else if (held.tie === tie) held.layers.add(layer);
   };
   for (const tie of ties) {
-    for (const [layer, name] of tie.pairs) add(tie, layer.place, name, true);
-    for (const [layer, name] of tie.pairs) for (const place of layer.around) add(tie, place, name, false);
+    for (const [layer, name] of tie.pairs) add(tie, layer.place, name, 'layer');
+    const shared = sharedPlaces(tie);
+    for (const [layer, name] of tie.pairs) {
+      const maker = makerOf(layer, file, shared);
+      if (maker) add(tie, maker, name, 'maker');
+    }
+    for (const [layer, name] of tie.pairs) for (const place of layer.around) add(tie, place, name, 'around');
     for (const { attribute, span } of assigned(program, tie.tree.name))
       for (const [{ path }, name] of tie.pairs)
-        if (path.startsWith(`${attribute}.`)) add(tie, { file, span }, name, false);
+        if (path.startsWith(`${attribute}.`)) add(tie, { file, span }, name, 'around');
     const named = namesOf({ file, program }, tie).map((span) => ({ file, span }));
     for (const place of [tie.tree.place, ...named])
-      for (const name of tie.pairs.values()) add(tie, place, name, false);
+      for (const name of tie.pairs.values()) add(tie, place, name, 'around');
   }
-  const places = [...bySpan.values()];
+  const places = [...bySpan.values()].map((one) => ({ ...one, layers: [...one.layers] }));
   indices.set(ties, places);
   return places;
+}
+
+/** Calls around all layers of a network: they make the network. */
+function sharedPlaces({ pairs }: ScriptTie): readonly Place[] {
+  const [first, ...others] = pairs.keys();
+  return (first?.around ?? []).filter((place) =>
+    others.every(({ around }) => around.some((one) => samePlace(one, place))),
+  );
+}
+
+/**
+ * The innermost call in a file that has a layer made elsewhere: not what is written around the layer, nor one of `shared`,
+ * by which the network itself is made.
+ */
+function makerOf({ place, around }: ModuleLayer, file: string, shared: readonly Place[]): Place | undefined {
+  const holds = ({ span }: Place) =>
+    place.file === file && span[0] <= place.span[0] && place.span[1] <= span[1];
+  const own = around.findLast((one) => one.file === file && !holds(one));
+  return own && !shared.some((one) => samePlace(one, own)) ? own : undefined;
+}
+
+function samePlace(one: Place, other: Place): boolean {
+  return one.file === other.file && one.span[0] === other.span[0] && one.span[1] === other.span[1];
 }
 
 /** The class of a network and the function that returns it; the call that makes it only where neither is in the file. */
@@ -96,7 +131,10 @@ export function tiedAt(snapshot: ScriptSnapshot, offset: number): TiedLayers | u
   const lineEnd = newline < 0 ? text.length : newline;
   // A module around layers speaks on its first line alone: below are the calls of what is inside.
   const inside = places
-    .filter(({ span, direct }) => span[0] <= offset && offset <= span[1] && (direct || span[0] >= lineStart))
+    .filter(
+      ({ span, role }) =>
+        span[0] <= offset && offset <= span[1] && (role === 'layer' || span[0] >= lineStart),
+    )
     .sort((one, other) => length(one) - length(other));
   const ahead = places
     .filter(({ span }) => offset < span[0] && span[0] <= lineEnd)
@@ -110,21 +148,50 @@ function length({ span }: TiedPlace): number {
 }
 
 /** All calls that make layers themselves, in the order of the text. */
-export function tiedCalls(
+export function tiedCalls(snapshot: ScriptSnapshot, ties: readonly ScriptTie[]): readonly TiedLayers[] {
+  return tiedPlaces(snapshot, ties, ['layer']);
+}
+
+/** Those, and the calls behind which layers are made elsewhere. */
+export function tiedMakers(snapshot: ScriptSnapshot): readonly TiedLayers[] {
+  return tiedPlaces(snapshot, snapshot.ties(), ['layer', 'maker']);
+}
+
+function tiedPlaces(
   snapshot: ScriptSnapshot,
-  ties: readonly ScriptTie[] = snapshot.ties(),
+  ties: readonly ScriptTie[],
+  roles: readonly Role[],
 ): readonly TiedLayers[] {
   return placesOf(ties, snapshot.script)
-    .filter(({ direct }) => direct)
+    .filter(({ role }) => roles.includes(role))
     .flatMap((place) => layersOf(snapshot, place) ?? [])
     .sort((one, other) => one.span[0] - other.span[0]);
 }
 
-/** Where a script makes a layer of a model. */
-export function placesOfLayer(snapshot: ScriptSnapshot, model: string, layer: string): readonly Location[] {
-  return placesOf(snapshot.ties(), snapshot.script)
-    .filter(({ direct, tie, layers }) => direct && tie.model === model && layers.includes(layer))
-    .flatMap(({ span }) => snapshot.places.location(span) ?? []);
+/**
+ * Where a script makes a layer of a model, be it in a file that it imports, and the call by which it has it made there.
+ * @param elsewhere finds a place in a file that need not be open.
+ */
+export function placesOfLayer(
+  snapshot: ScriptSnapshot,
+  model: string,
+  layer: string,
+  elsewhere: (place: Place) => Location | undefined,
+): readonly Location[] {
+  const { script, places } = snapshot;
+  const located = (place: Place) =>
+    place.file === script.file ? places.location(place.span) : elsewhere(place);
+  return snapshot
+    .ties()
+    .filter((tie) => tie.model === model)
+    .flatMap((tie) => {
+      const [made] = [...tie.pairs].find(([, name]) => name === layer) ?? [];
+      if (!made) return [];
+      const shared = sharedPlaces(tie);
+      const files = new Set([made.place.file, script.file]);
+      return [made.place, ...[...files].flatMap((file) => makerOf(made, file, shared) ?? [])];
+    })
+    .flatMap((place) => located(place) ?? []);
 }
 
 function layersOf(snapshot: ScriptSnapshot, { tie, span, layers }: TiedPlace): TiedLayers | undefined {

@@ -6,12 +6,16 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { LRUCache } from 'lru-cache';
+import { TextDocument } from 'vscode-languageserver-textdocument';
+import type { Location } from 'vscode-languageserver-types';
 import type { ImportedFiles } from '../script/data-pipeline';
 import { type ScriptSources, workspaceResolver } from '../script/imports';
 import type { Resolver } from '../script/interpret';
+import type { Place } from '../script/interpret-values';
 import type { PythonParser } from '../script/parser';
 import { type Program, readProgram } from '../script/program';
 import { suppressions } from '../script/suppressions';
+import { rangeOf, uriOf } from './convert';
 
 export interface ScriptModulesHost {
   parser(): PythonParser | undefined;
@@ -102,6 +106,14 @@ export class ScriptModules {
     const module = this.read(file);
     this.programs.set(file, { stamp, module });
     return module;
+  }
+
+  /** A place in a file of the workspace, open or not. */
+  locate({ file, span }: Place): Location | undefined {
+    const text = this.host.openText(file)?.text ?? readText(file);
+    if (text === undefined) return undefined;
+    const uri = uriOf(file);
+    return { uri, range: rangeOf(TextDocument.create(uri, 'python', 0, text), span) };
   }
 
   /** All words in the import statements of a file. */

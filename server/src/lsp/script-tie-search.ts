@@ -141,8 +141,10 @@ export class TieSearch {
     for (const { model } of list) await workspace.prepare(model);
     if (!this.host.isCurrent(searched)) return;
     const shown = searched.ties?.list ?? searched.carried;
+    // Whether the model that a comment names fits is told as well.
+    const tells = searched.ties === undefined && candidates.named.length > 0;
     searched.ties = { key, list };
-    if (signature(list) !== signature(shown)) this.host.changed();
+    if (tells || signature(list) !== signature(shown)) this.host.changed();
     // Starting a process takes a moment; whoever waited for the ties is answered first.
     await turn();
     for (const { model } of list) workspace.analyze(model);

@@ -8,6 +8,7 @@ import type { AnalysisReport } from '../protocol/reports';
 import type { AnalyzedScript } from '../rules/script/analyze';
 import { isFloat } from '../rules/stored-type';
 import { canonicalPath } from '../script/catalog';
+import type { Place } from '../script/interpret-values';
 import type { ModuleTree } from '../script/module-tree';
 import { pathText } from '../script/paths';
 import type { Call, Program } from '../script/program';
@@ -35,7 +36,10 @@ export interface Headers {
   header(file: string): { readonly value?: AnalysisReport | undefined };
 }
 
-const extensions = /\.(onnx|safetensors)$/i;
+const extensions = /\.(onnx|safetensors|safetensors\.index\.json)$/i;
+
+/** One part of weights that are spread over files: their index stands for all. */
+const shard = /-\d{5}-of-\d{5}\.safetensors$/i;
 
 /** A checkpoint cannot be read, but what is converted from it has its name. */
 const checkpoints = /\.(pt|pth|th|tar|pt2|ckpt|bin|h5|keras)$/i;
@@ -110,7 +114,12 @@ function filesNamed(folder: string, name: string, method: string): readonly stri
 }
 
 /** Names that libraries give the weights in the folder they write, the usual one first. */
-const pretrainedFiles = ['model.safetensors', 'model.onnx', 'diffusion_pytorch_model.safetensors'];
+const pretrainedFiles = [
+  'model.safetensors',
+  'model.safetensors.index.json',
+  'model.onnx',
+  'diffusion_pytorch_model.safetensors',
+];
 
 const MAX_NAME = 1024;
 
@@ -169,7 +178,7 @@ function modelsBelow(folder: string): readonly string[] {
 
 function modelsIn(folder: string, entries: readonly fs.Dirent[]): readonly string[] {
   return entries
-    .filter((entry) => entry.isFile() && extensions.test(entry.name))
+    .filter((entry) => entry.isFile() && extensions.test(entry.name) && !shard.test(entry.name))
     .map(({ name }) => path.join(folder, name))
     .sort();
 }
@@ -264,23 +273,35 @@ export function signature(ties: readonly ScriptTie[]): string {
   );
 }
 
-/** Ties of an older text where their calls stand in a newer one; calls that were typed in are left out. */
-export function movedTies(ties: readonly ScriptTie[], before: string, after: string): readonly ScriptTie[] {
+/**
+ * Ties of an older text of a file where their calls stand in a newer one; calls that were typed in are left out, those
+ * in other files stay.
+ */
+export function movedTies(
+  ties: readonly ScriptTie[],
+  file: string,
+  before: string,
+  after: string,
+): readonly ScriptTie[] {
   if (ties.length === 0 || before === after) return ties;
   const shorter = Math.min(before.length, after.length);
   let head = 0;
   while (head < shorter && before.charCodeAt(head) === after.charCodeAt(head)) head++;
   let tail = 0;
   while (tail < shorter - head && before.at(-1 - tail) === after.at(-1 - tail)) tail++;
-  const move = ([start, end]: Span): Span | undefined => {
-    if (end <= head) return [start, end];
-    const delta = after.length - before.length;
-    return start >= before.length - tail ? [start + delta, end + delta] : undefined;
+  const delta = after.length - before.length;
+  const move = (place: Place): Place | undefined => {
+    const [start, end] = place.span;
+    if (place.file !== file) return place;
+    // Spans move with the text they belong to: these are of the text as it was.
+    if (end <= head) return { file, span: [start, end] };
+    return start >= before.length - tail ? { file, span: [start + delta, end + delta] } : undefined;
   };
   return ties.map((tie) => {
     const pairs = [...tie.pairs].flatMap(([layer, name]) => {
-      const span = move(layer.place.span);
-      return span ? [[{ ...layer, place: { ...layer.place, span }, around: [] }, name] as const] : [];
+      const place = move(layer.place);
+      const around = layer.around.flatMap((one) => move(one) ?? []);
+      return place ? [[{ ...layer, place, around }, name] as const] : [];
     });
     return { ...tie, pairs: new Map(pairs) };
   });

@@ -169,6 +169,7 @@ export class Scripts {
       places: placesOf(source, document),
       ties: () => this.search.now(held),
       knownTies: () => this.knownTies(held),
+      searched: () => held.ties !== undefined,
       model: (file) => {
         host.workspace.analyze(file);
         return host.workspace.model(file);
@@ -219,7 +220,7 @@ export class Scripts {
       // The cells of a notebook give the places of all of them.
       if (!snapshot || seen.has(snapshot.script.file)) return [];
       seen.add(snapshot.script.file);
-      return placesOfLayer(snapshot, model, layer);
+      return placesOfLayer(snapshot, model, layer, (place) => this.modules.locate(place));
     });
   }
 
@@ -262,11 +263,13 @@ export class Scripts {
       return undefined;
     }
     // Analysing moves what is still in the text; the lines of ties are compared as they were.
-    const carried = known ? movedTies(known.ties?.list ?? known.carried, known.script.text, text) : [];
+    const unread = this.unread(source);
+    const shown = known?.ties?.list ?? known?.carried ?? [];
+    const carried = known ? movedTies(shown, unread.file, known.script.text, text) : [];
     const began = performance.now();
     // What came before is used up, whatever happens.
     this.held.delete(source.uri);
-    const script = this.read(this.parser, this.unread(source), text, known?.script);
+    const script = this.read(this.parser, unread, text, known?.script);
     const held: Held = {
       uri: source.uri,
       version: source.version,

@@ -53,6 +53,8 @@ export interface ScriptSnapshot extends Surroundings {
   ties(): readonly ScriptTie[];
   /** The same, if somebody asked already: what must not cost time takes these. */
   knownTies(): readonly ScriptTie[];
+  /** True once models were looked for: {@link knownTies} are all there are. */
+  searched(): boolean;
   /** A model as it stands now; its weight analysis starts. */
   model(file: string): ModelState;
   exists(file: string): boolean;

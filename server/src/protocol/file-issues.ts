@@ -1,6 +1,15 @@
 /** Facts of issues on files as such: whether they are there, what they are, where they can be written. */
 export interface FileFacts {
   'file-not-found': { readonly path: string };
+  /** A comment in a script names a model that is not there; models around it, the likeliest first. */
+  'script-model-missing': { readonly path: string; readonly near: readonly string[] };
+  /** Layers of the script's network that have a weight in the model it names; no network = none fits. */
+  'script-model-partly': {
+    readonly path: string;
+    readonly network?: string;
+    readonly tied: number;
+    readonly layers: number;
+  };
   'file-unreadable': { readonly path: string; readonly reason: string };
   'file-empty': { readonly path: string };
   'file-is-folder': { readonly path: string };

@@ -12,6 +12,8 @@ const kinds = {
 
 type FileCode =
   | 'file-not-found'
+  | 'script-model-missing'
+  | 'script-model-partly'
   | 'file-unreadable'
   | 'file-empty'
   | 'file-is-folder'
@@ -33,6 +35,15 @@ type FileCode =
 
 export const fileSentences: { readonly [C in FileCode]: (facts: IssueFacts[C]) => string } = {
   'file-not-found': ({ path }) => `${path}: no such file. Check the path.`,
+  'script-model-missing': ({ path, near }) => {
+    const around =
+      near.length === 0 ? 'Paths are relative to the script.' : `There is ${near.map(quote).join(', ')}.`;
+    return `${quote(path)}: no such model. ${around}`;
+  },
+  'script-model-partly': ({ path, network, tied, layers }) =>
+    network === undefined
+      ? `No network of this script has its weights in ${quote(path)} (${layers} layers): names, order and shapes differ.`
+      : `${tied} of ${layers} layers of ${network} have their weights in ${quote(path)}.`,
   'file-unreadable': ({ path, reason }) => `${path}: cannot be read (${reason}).`,
   'file-empty': ({ path }) => `${path}: the file is empty. Export or download it again.`,
   'file-is-folder': ({ path }) => `${path}: is a folder; name a model file in it.`,

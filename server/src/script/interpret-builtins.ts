@@ -1,4 +1,5 @@
 /** Calls that the interpreter knows: Python's builtins, methods of lists and containers, `torch.nn` constructors. */
+import { isInstance } from './interpret-types';
 import {
   type Arguments,
   constantValue,
@@ -13,6 +14,7 @@ import {
   type PythonValue,
   sameValue,
   textOf,
+  truthOf,
   unknownValue,
 } from './interpret-values';
 
@@ -81,7 +83,13 @@ export const builtins: Readonly<Record<string, (args: Arguments) => PythonValue>
   sum: overItems((items) =>
     numeric((...numbers) => numbers.reduce((a, b) => a + b, 0))({ positional: items, keywords: new Map() }),
   ),
-  int: numeric((x) => Math.trunc(x)),
+  any: overItems((items) => quantified(items, true)),
+  all: overItems((items) => quantified(items, false)),
+  bool: ({ positional: [value] }) => {
+    const truth = value ? truthOf(value) : false;
+    return truth === undefined ? unknownValue : constantValue(truth);
+  },
+  int: ({ positional: [value] }) => wholeNumber(value),
   float: numeric((x) => x),
   abs: numeric(Math.abs),
   round: numeric((x) =>
@@ -93,18 +101,70 @@ export const builtins: Readonly<Record<string, (args: Arguments) => PythonValue>
     const text = first && textOf(first);
     return text === undefined ? unknownValue : constantValue(text);
   },
-  dict: ({ keywords }) => ({ kind: 'dict', entries: new Map(keywords) }),
+  dict: ({ positional: [first], keywords }) => dictionaryOf(first, keywords),
+  set: overItems(list),
+  isinstance: ({ positional: [value, types] }) => isInstance(value, types),
 };
+
+/** Patterns that say the same in JavaScript, and cannot take long. */
+const plainPattern = /^(?!.*[+*}]\)[+*{?])[\w\s\\()[\].*+?,:;/^$-]{1,64}$/;
+
+function splitBy(pattern: string | undefined, text: string | undefined): PythonValue {
+  if (
+    pattern === undefined ||
+    text === undefined ||
+    text.length > MAXIMUM_LENGTH ||
+    !plainPattern.test(pattern)
+  )
+    return unknownValue;
+  try {
+    return list(text.split(new RegExp(pattern)).map((part) => constantValue(part ?? null)));
+  } catch {
+    return unknownValue;
+  }
+}
+
+/** One item decides; without it, all must be known. */
+function quantified(items: readonly PythonValue[], decisive: boolean): PythonValue {
+  const truths = items.map(truthOf);
+  if (truths.includes(decisive)) return constantValue(decisive);
+  return truths.includes(undefined) ? unknownValue : constantValue(!decisive);
+}
+
+/** `int(value)` of a number, or of a text that is one. */
+function wholeNumber(value: PythonValue | undefined): PythonValue {
+  const given = value?.kind === 'constant' ? value.value : undefined;
+  if (typeof given === 'string')
+    return /^\s*[+-]?\d+\s*$/.test(given) ? constantValue(Number(given)) : unknownValue;
+  return typeof given === 'number' || typeof given === 'boolean'
+    ? constantValue(Math.trunc(Number(given)))
+    : unknownValue;
+}
 
 /** Library functions by path. */
 export const libraryFunctions: Readonly<Record<string, (args: Arguments) => PythonValue>> = {
   'copy.copy': ({ positional: [value] }) => copied(value, false),
   'copy.deepcopy': ({ positional: [value] }) => copied(value, true),
+  'dataclasses.replace': ({ positional: [value], keywords }) =>
+    value?.kind === 'object'
+      ? { ...value, attributes: new Map([...value.attributes, ...keywords]) }
+      : unknownValue,
   'typing.cast': ({ positional: [, value] }) => value ?? unknownValue,
   'math.ceil': numeric(Math.ceil),
   'math.floor': numeric(Math.floor),
   'math.sqrt': numeric(Math.sqrt),
   'math.log2': numeric(Math.log2),
+  're.split': ({ positional: [pattern, value] }) =>
+    splitBy(pattern && textOf(pattern), value && textOf(value)),
+  'itertools.repeat': ({ positional: [item, times] }) => {
+    const count = numberIn(times);
+    if (!item || count === undefined || count > MAXIMUM_LENGTH) return unknownValue;
+    return list(Array.from({ length: Math.max(0, count) }, () => item));
+  },
+  'itertools.chain': ({ positional }) => {
+    const parts = positional.map(iterate);
+    return parts.every((one) => one !== undefined) ? list(parts.flat()) : unknownValue;
+  },
   'collections.OrderedDict': ({ positional: [first], keywords }) => dictionaryOf(first, keywords),
 };
 
@@ -217,6 +277,10 @@ export function callTextMethod(
       return first === undefined ? unknownValue : constantValue(text.startsWith(first));
     case 'endswith':
       return first === undefined ? unknownValue : constantValue(text.endsWith(first));
+    case 'isdigit':
+      return constantValue(/^\d+$/.test(text));
+    case 'strip':
+      return positional.length === 0 ? constantValue(text.trim()) : unknownValue;
     case 'lower':
       return constantValue(text.toLowerCase());
     case 'upper':

@@ -50,7 +50,9 @@ export function callPath(path: string, args: Arguments, origin: Place): PythonVa
 }
 
 function pathCall(path: string): PathCall {
-  const library = libraryFunctions[path];
+  const library =
+    libraryFunctions[path] ??
+    (path.startsWith('builtins.') ? builtins[path.slice('builtins.'.length)] : undefined);
   if (library) return library;
   if (path === 'functools.partial') return partial;
   const name = canonicalModule(path).split('.').pop() ?? '';

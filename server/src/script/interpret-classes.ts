@@ -5,6 +5,7 @@ import {
   type Arguments,
   type ClassValue,
   type FunctionValue,
+  noArguments,
   type ObjectValue,
   type PythonValue,
   unknownValue,
@@ -20,7 +21,14 @@ export function initialise(machine: Machine, object: ObjectValue, target: ClassV
   }
   const fields = dataFields(target);
   if (fields.length > 0) assignFields(machine, object, fields, args, target);
-  else initialiseBase(machine, object, target, args);
+  else {
+    initialiseBase(machine, object, target, args);
+    assignAnnotated(object, target, args);
+  }
+  const after = target.scope.names.has('__post_init__')
+    ? methodOf(machine, target, '__post_init__')
+    : undefined;
+  if (after) machine.run({ ...after.function, self: object }, noArguments, after.owner);
 }
 
 /** A library base class may add children: `class ConvBNReLU(nn.Sequential)`. */
@@ -34,8 +42,17 @@ export function initialiseBase(
     if (base.kind === 'class') initialise(machine, object, base, args);
     else if (base.kind === 'path') {
       const built = construct(base.path, args, object.origin);
+      object.base = { type: built.type, args };
       for (const [name, value] of built.attributes) object.attributes.set(name, value);
     }
+  }
+}
+
+/** A class whose base makes a constructor of its fields, as configurations of libraries do: what is given by name. */
+function assignAnnotated(object: ObjectValue, target: ClassValue, { keywords }: Arguments): void {
+  for (const { name } of fieldsOf(target)) {
+    const given = keywords.get(name);
+    if (given && !object.attributes.has(name)) object.attributes.set(name, given);
   }
 }
 
@@ -117,7 +134,12 @@ export function classAttribute(
 
 /** Annotated fields of a class without a constructor. */
 function dataFields(target: ClassValue): readonly Parameter[] {
-  if (!target.statement.decorators.some((one) => /dataclass$/.test(decoratorName(one)))) return [];
+  const isData = target.statement.decorators.some((one) => /dataclass$/.test(decoratorName(one)));
+  return isData ? fieldsOf(target) : [];
+}
+
+/** Names that a class states at its top, with their values. */
+function fieldsOf(target: ClassValue): readonly Parameter[] {
   return target.statement.body.flatMap((statement) => {
     if (statement.kind !== 'assign') return [];
     const [field] = statement.targets;

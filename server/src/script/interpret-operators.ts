@@ -58,6 +58,11 @@ function compare(operator: string, left: PythonValue, right: PythonValue): boole
       return known ? !equal(left, right) : undefined;
     case 'in':
     case 'not in': {
+      const [part, whole] = [left, right].map((one) => (one.kind === 'constant' ? one.value : undefined));
+      if (typeof part === 'string' && typeof whole === 'string')
+        return whole.includes(part) === (operator === 'in');
+      if (right.kind === 'dict' && known)
+        return right.entries.has(textOf(left) ?? '') === (operator === 'in');
       const items = known ? iterate(right) : undefined;
       if (!items || items.some((item) => item.kind === 'unknown')) return undefined;
       return items.some((item) => equal(item, left)) === (operator === 'in');
@@ -110,7 +115,7 @@ export function subscript(
   return items.at(at) ?? unknownValue;
 }
 
-/** `items[start:stop]`; steps other than 1 stay unknown. */
+/** `items[start:stop:step]`; backwards only as a whole. */
 function slice(
   object: PythonValue,
   range: Extract<Expression, { kind: 'slice' }>,
@@ -120,6 +125,12 @@ function slice(
   const [start, stop, step] = [range.start, range.stop, range.step].map((part) => part && evaluate(part));
   const bounds = [start, stop].map((part) => (part === undefined ? undefined : numberIn(part)));
   const unclear = (start && bounds[0] === undefined) || (stop && bounds[1] === undefined);
-  if (!items || unclear || (step && numberIn(step) !== 1)) return unknownValue;
-  return { kind: 'list', items: items.slice(bounds[0], bounds[1]) };
+  const by = step ? numberIn(step) : 1;
+  if (!items || unclear || by === undefined || by === 0) return unknownValue;
+  if (by < 0) return start || stop ? unknownValue : { kind: 'list', items: every(items.toReversed(), -by) };
+  return { kind: 'list', items: every(items.slice(bounds[0], bounds[1]), by) };
+}
+
+function every(items: readonly PythonValue[], step: number): PythonValue[] {
+  return items.filter((_, at) => at % step === 0);
 }

@@ -103,10 +103,12 @@ function choose(
   if (truth !== undefined) return runBlock(machine, truth ? body : orElse, frame);
   const { names } = frame.environment;
   const before = new Map(names);
+  machine.undecided++;
   const first = runBlock(machine, body, frame);
   const after = new Map(names);
   restore(names, before);
   const second = runBlock(machine, orElse, frame);
+  machine.undecided--;
   if (first?.kind === 'raise') return second?.kind === 'raise' ? second : undefined;
   if (second?.kind === 'raise') {
     restore(names, after);

@@ -62,6 +62,8 @@ export interface ObjectValue {
   /** Where it is made: the call of its constructor. */
   readonly origin: Place;
   readonly args: Arguments;
+  /** Class of a library that its own derives from, with what its constructor was given. */
+  base?: { readonly type: string; readonly args: Arguments };
   /** Calls of functions that made it and handed it out, innermost first. */
   handedOut?: readonly Place[];
 }

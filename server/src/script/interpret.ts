@@ -20,6 +20,7 @@ import { comprehension } from './interpret-comprehension';
 import { type Frame, MAXIMUM_DEPTH, type Machine, preferred, type World } from './interpret-frame';
 import { operate, subscript } from './interpret-operators';
 import { runBlock } from './interpret-statements';
+import { ownTypes } from './interpret-types';
 import {
   type Arguments,
   type ClassValue,
@@ -44,6 +45,9 @@ export type Resolver = (path: string, file: string) => PythonValue | undefined;
 /** Statements and calls one construction may take: far above ResNet-152, far below a second. */
 const STEP_BUDGET = 60_000;
 
+/** Runs of one function inside itself behind a choice that is not known. */
+const MAXIMUM_UNDECIDED = 3;
+
 /** Steps of everything that one interpreter runs. */
 const TOTAL_BUDGET = 3_000_000;
 
@@ -55,6 +59,9 @@ export class Interpreter implements Machine {
   file = '';
   /** The call in the world's own file that runs, or led to what runs. */
   site: Span | undefined;
+  undecided = 0;
+  /** Functions that run now, and how many times. */
+  private readonly running = new Map<FunctionValue['statement'], number>();
   /** Variables of modules whose values are being worked out. */
   private readonly reading = new Set<Binding>();
 
@@ -145,7 +152,11 @@ export class Interpreter implements Machine {
   run(target: FunctionValue, args: Arguments, owner: ClassValue | undefined): PythonValue {
     const { statement } = target;
     if (this.depth >= MAXIMUM_DEPTH || this.steps > STEP_BUDGET) return unknownValue;
+    // What calls itself where nobody knows whether it does would go on without end.
+    const times = this.running.get(statement) ?? 0;
+    if (this.undecided > 0 && times >= MAXIMUM_UNDECIDED) return unknownValue;
     this.depth++;
+    this.running.set(statement, times + 1);
     this.world?.entered(statement);
     const around = target.closure ?? this.world?.globalsOf(target.file);
     const environment: Environment = { names: new Map(), outer: around };
@@ -157,6 +168,7 @@ export class Interpreter implements Machine {
         : this.body(statement as FunctionStatement, frame),
     );
     this.depth--;
+    this.running.set(statement, times);
     return value;
   }
 
@@ -320,7 +332,7 @@ export class Interpreter implements Machine {
       if (found) return found;
       if (/^torch\.nn\.[A-Z]\w*$/.test(path)) return { kind: 'path', path };
     }
-    return unknownValue;
+    return ownTypes.has(name) ? { kind: 'path', path: `builtins.${name}` } : unknownValue;
   }
 
   /** `x = f(x)` at the level of the module reads itself; such a variable has no value that is known. */
@@ -420,8 +432,11 @@ export class Interpreter implements Machine {
       }
       case 'path':
         return this.world?.call(target.path, args, origin) ?? callPath(target.path, args, origin);
-      default:
+      default: {
+        const called = target.kind === 'object' && target.class && methodOf(this, target.class, '__call__');
+        if (called) return this.run({ ...called.function, self: target }, args, called.owner);
         return this.world?.apply(target, args, origin) ?? unknownValue;
+      }
     }
   }
 

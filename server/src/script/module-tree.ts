@@ -4,6 +4,7 @@
  */
 import { Interpreter, type Resolver } from './interpret';
 import {
+  type Arguments,
   type ClassValue,
   noArguments,
   type ObjectValue,
@@ -184,13 +185,14 @@ function contentsOf(root: ObjectValue): Pick<ModuleTree, 'layers' | 'leaves'> {
     if (seen.has(module) || layers.length >= MAXIMUM_LAYERS) return;
     seen.add(module);
     const around = [...outside, ...(module.handedOut?.toReversed() ?? [])];
-    const layer = layerTypes[module.type];
-    if (layer || module.attributes.size === 0) leaves.set(path, module.type);
+    const { type, args } = libraryLayer(module);
+    const layer = layerTypes[type];
+    if (layer || module.attributes.size === 0) leaves.set(path, type);
     if (layer) {
-      const argument = (name: string, position: number) => argumentOf(module, name, position);
+      const argument = (name: string, position: number) => argumentOf(args, name, position);
       const groups = argument('groups', 6);
       const shared = {
-        type: module.type,
+        type,
         place: module.origin,
         around,
         groups: groups === undefined ? 1 : groups,
@@ -213,8 +215,16 @@ function contentsOf(root: ObjectValue): Pick<ModuleTree, 'layers' | 'leaves'> {
   return { layers, leaves };
 }
 
-function argumentOf(module: ObjectValue, name: string, position: number): number | null | undefined {
-  const given = module.args.keywords.get(name) ?? module.args.positional[position];
+/** A layer of a library, or what a class derives from one: `class StandardizedConv2d(nn.Conv2d)`. */
+function libraryLayer({ type, args, base }: ObjectValue): {
+  readonly type: string;
+  readonly args: Arguments;
+} {
+  return base && !layerTypes[type] && layerTypes[base.type] ? base : { type, args };
+}
+
+function argumentOf(args: Arguments, name: string, position: number): number | null | undefined {
+  const given = args.keywords.get(name) ?? args.positional[position];
   if (given === undefined) return undefined;
   if (given.kind === 'constant' && typeof given.value === 'number') return given.value;
   // kernel_size=(3, 3): the first stands for all where they agree.

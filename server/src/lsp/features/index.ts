@@ -21,7 +21,7 @@ import { references } from './references';
 import { scriptActions } from './script/code-action';
 import { scriptLenses } from './script/code-lens';
 import { scriptDefinition, scriptReferences } from './script/definition';
-import { type LocateInScripts, placesInScripts } from './script/from-model';
+import { type LocateInScripts, placesBeside, placesInScripts } from './script/from-model';
 import { scriptHover } from './script/hover';
 import { scriptHints } from './script/inlay-hints';
 import { insertions } from './script/insert';
@@ -114,9 +114,10 @@ export const features: readonly Feature[] = [
   feature<Asked>(
     'textDocument/references',
     [],
-    (snapshot, { position, context }, { inScripts }) => [
+    (snapshot, { position, context }, services) => [
       ...(snapshot.kind === 'text' ? references(snapshot, position, context.includeDeclaration) : []),
-      ...placesInScripts(snapshot, position, inScripts),
+      ...placesInScripts(snapshot, position, services.inScripts),
+      ...placesBeside(snapshot, position, context.includeDeclaration, services),
     ],
     {
       script: (snapshot, { position, context }, services) =>

@@ -6,6 +6,7 @@ import { chooseLayer } from '../../../engine/format/recipe-match';
 import { pathOf, rangeOf } from '../../convert';
 import { type TiedLayers, tiedAt } from '../../script-layers';
 import type { ScriptSnapshot } from '../../snapshot';
+import type { ModelState } from '../../workspace';
 import type { LocateLayer } from '../definition';
 
 /** What the way from a script to other files needs. */
@@ -54,18 +55,24 @@ function assignedAt(snapshot: ScriptSnapshot, position: Position): TiedLayers | 
 }
 
 function targetsOf({ model, layers }: TiedLayers, { locate, read }: ScriptTargets): Location[] {
-  const shown = layers.slice(0, MAX_TARGETS);
-  const nodes = shown.flatMap((layer) => locate(model, layer.name) ?? []);
-  const { recipe, recipeUri } = model;
+  const shown = layers.slice(0, MAX_TARGETS).map(({ name }) => name);
+  return [...shown.flatMap((layer) => locate(model, layer) ?? []), ...decidingRules(model, shown, read)];
+}
+
+/** Rules of the recipe beside a model that decide about layers. */
+export function decidingRules(
+  { recipe, recipeUri }: ModelState,
+  layers: readonly string[],
+  read: ScriptTargets['read'],
+): Location[] {
   const plan = recipe?.recipe;
-  if (!recipe || !plan || recipeUri === undefined) return nodes;
-  const deciding = new Set(shown.map(({ name }) => chooseLayer(plan, name).rule));
+  if (!recipe || !plan || recipeUri === undefined) return [];
+  const deciding = new Set(layers.map((name) => chooseLayer(plan, name).rule));
   const text = read(recipeUri, pathOf(recipeUri))?.text;
-  if (text === undefined) return nodes;
+  if (text === undefined) return [];
   const document = TextDocument.create(recipeUri, 'jsonc', 0, text);
-  const rules = [...deciding].flatMap((rule): Location[] => {
+  return [...deciding].flatMap((rule): Location[] => {
     const span = rule === undefined ? undefined : recipe.spans.rules[rule]?.span;
     return span ? [{ uri: recipeUri, range: rangeOf(document, span) }] : [];
   });
-  return [...nodes, ...rules];
 }

@@ -7,10 +7,15 @@ import { scriptWords } from '../../../rules/words-script-editor';
 import { diagnosticOf, type Span } from '../../convert';
 import { type TiedLayers, tiedCalls } from '../../script-layers';
 import type { ScriptSnapshot } from '../../snapshot';
+import { namedModelDiagnostics } from './named-model';
 
 export function scriptDiagnostics(snapshot: ScriptSnapshot): Diagnostic[] {
   const { document, script, places } = snapshot;
-  return [...ruleDiagnostics(document, script, places.range), ...ofLayers(snapshot)];
+  return [
+    ...ruleDiagnostics(document, script, places.range),
+    ...ofLayers(snapshot),
+    ...namedModelDiagnostics(snapshot),
+  ];
 }
 
 /** Findings of the rules alone. */

@@ -1,9 +1,10 @@
-/** From a layer in a text view or a recipe to the lines of open scripts that make it. */
+/** From a layer in a text view or a recipe to the lines of scripts that make it, and to each other. */
 import type { Location, Position } from 'vscode-languageserver-types';
 import { chooseLayer } from '../../../engine/format/recipe-match';
 import { ruleAt } from '../../recipe-places';
 import type { Snapshot } from '../../snapshot';
 import { layerAt } from '../code-action';
+import { decidingRules, type ScriptTargets } from './definition';
 
 /** Lines of open scripts that make a layer of a model. */
 export type LocateInScripts = (model: string, layer: string) => readonly Location[];
@@ -25,6 +26,22 @@ export function placesInScripts(
       const key = JSON.stringify(place);
       return !seen.has(key) && seen.add(key);
     });
+}
+
+/** Rules that decide about the layer in a text view; from a rule, the layers it decides about in the view, and itself. */
+export function placesBeside(
+  snapshot: Snapshot,
+  position: Position,
+  includeDeclaration: boolean,
+  targets: ScriptTargets,
+): readonly Location[] {
+  const { model } = snapshot;
+  if (!model) return [];
+  const layers = layersAt(snapshot, position);
+  const rules =
+    snapshot.kind === 'text' || includeDeclaration ? decidingRules(model, layers, targets.read) : [];
+  const nodes = snapshot.kind === 'text' ? [] : layers.flatMap((layer) => targets.locate(model, layer) ?? []);
+  return [...rules, ...nodes];
 }
 
 function layersAt(snapshot: Snapshot, position: Position): readonly string[] {

@@ -6,7 +6,7 @@ import { decibels } from '../../../rules/numbers';
 import { isFloat } from '../../../rules/stored-type';
 import { verdictOf } from '../../../rules/verdict';
 import { scriptWords } from '../../../rules/words-script-editor';
-import { type TiedLayers, tiedCalls } from '../../script-layers';
+import { type TiedLayers, tiedMakers } from '../../script-layers';
 import type { ScriptSnapshot } from '../../snapshot';
 
 /** Smallest first. */
@@ -21,7 +21,7 @@ const formats = [
 
 export function scriptHints(snapshot: ScriptSnapshot, range: Range): InlayHint[] {
   if (!snapshot.settings.inlayHints) return [];
-  return tiedCalls(snapshot).flatMap((call): InlayHint[] => {
+  return tiedMakers(snapshot).flatMap((call): InlayHint[] => {
     const place = snapshot.places.range(call.span);
     if (!place || before(place.end, range.start) || before(range.end, place.end)) return [];
     const hint = hintOf(call);
