@@ -170,12 +170,21 @@ export interface IssueFacts extends Readonly<Record<ScriptCode, ScriptFindingFac
   /** `count` NaN and infinities were left out of the range of an activation. */
   'activation-not-finite': { readonly tensor: string; readonly count: number; readonly share: number };
   'graph-invalid': { readonly reason: string };
+  /** Layers inside bodies that run another number of times, or not at all, in the quantized network. */
+  'inner-not-compared': { readonly layers: readonly string[] };
   'graph-empty': Record<string, never>;
   'opset-missing': Record<string, never>;
   'unsupported-op': { readonly op: string; readonly domain: string };
   'unsupported-feature': { readonly what: string; readonly next: string };
   'no-layers': Record<string, never>;
   'nothing-to-quantize': { readonly reason: string };
+  /** Most of the file's weights are codes; `original` is its float model, found beside it. */
+  'quantized-already': {
+    readonly path: string;
+    readonly layers: number;
+    readonly total: number;
+    readonly original?: string;
+  };
   'text-syntax': { readonly expected: string; readonly found: string };
   // --- data --------------------------------------------------------------------------------------------
   'data-not-found': { readonly source: string };

@@ -48,6 +48,21 @@ export const quantizedSentences: { readonly [C in Code]: (facts: IssueFacts[C]) 
   M28: (f) => blockWords(f),
 };
 
+/** A quantized file that shall be quantized. */
+export function quantizedAlready({ path, layers, total, original }: IssueFacts['quantized-already']): string {
+  const which = layers === total ? `all ${total} layers` : `${layers} of ${total} layers`;
+  const next =
+    original === undefined ? 'quantize its float original' : `quantize its float original, ${original},`;
+  const rest = layers === total ? '' : ' A recipe can name the layers that are still float.';
+  return `${path}: ${which} are stored quantized already; ${next} instead.${rest}`;
+}
+
+/** Layers whose loop or branch runs another way in the quantized network. */
+export function notComparedInside({ layers }: IssueFacts['inner-not-compared']): string {
+  const which = layers.length === 1 ? 'this layer stands' : `${fewOf(layers)} stand`;
+  return `${which} in a loop or branch that runs another way once it is quantized, or whose turns differ in shape: there is no cumulative error, only its own and the one at the output.`;
+}
+
 /** Deployed against simulated: what a user of the file gets, against what the file says. */
 export function executionWords({ simulated, deployed }: IssueFacts['execution-differs']): string {
   if (simulated === undefined)

@@ -14,7 +14,9 @@ import { bits, decibels, percent, smallShare, times } from './numbers';
 import {
   alike,
   executionWords,
+  notComparedInside,
   placeholderWords,
+  quantizedAlready,
   quantizedSentences,
   storedAlready,
   storedSpread,
@@ -43,12 +45,14 @@ const sentences: { readonly [C in IssueCode]: Sentence<C> } = {
   'activation-not-finite': ({ tensor, count, share }) =>
     `activation ${quote(tensor)}: ${count} NaN or infinite ${count === 1 ? 'value' : 'values'} (${smallShare(share)} of those seen) were left out of its range, which is that of the finite values. Attention masks hold infinities; elsewhere check data and preprocessing.`,
   'graph-invalid': ({ reason }) => `the graph is not valid: ${reason}.`,
+  'inner-not-compared': (f) => notComparedInside(f),
   'graph-empty': () => 'the model has no nodes.',
   'opset-missing': () => 'the file states no operator set version; version 1 is assumed.',
   'unsupported-op': ({ op, domain }) =>
     `operator ${domain === '' ? '' : `${domain}.`}${op} is not known to this program.`,
   'unsupported-feature': ({ what, next }) => `${what} is not supported. ${next}`,
   'no-layers': () => 'no layer with constant weights was found; there is nothing to quantize.',
+  'quantized-already': (f) => quantizedAlready(f),
   'nothing-to-quantize': ({ reason }) =>
     `no layer would be quantized (${reason}). Start from the float model, or ask for more layers.`,
   'text-syntax': ({ expected, found }) => `expected ${expected}, found ${found}.`,

@@ -244,7 +244,7 @@ describe('files of other tools', () => {
   it('that are quantized already are not quantized again', async () => {
     await otherTool();
     const args = ['quantize', at('old.onnx'), '--scheme', 'int8', '--quiet', '-o', at('again.onnx')];
-    checkRefused(args, /the weight is quantized already/);
+    checkRefused(args, /stored quantized already; quantize its float original/);
     expect(fs.existsSync(at('again.onnx'))).toBe(false);
   });
 });

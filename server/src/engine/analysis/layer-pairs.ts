@@ -18,12 +18,21 @@ import { storedError } from './stored-error';
  * order, and their outputs kept their names.
  */
 export function exportedPairs(float: Model, exported: Model): readonly LayerPair[] {
+  return pairsOf(float, exported, true);
+}
+
+/** The same of layers inside If, Loop and Scan bodies: their values are no values of the main graphs. */
+export function innerPairs(float: Model, exported: Model): readonly LayerPair[] {
+  return pairsOf(float, exported, false);
+}
+
+function pairsOf(float: Model, exported: Model, inMain: boolean): readonly LayerPair[] {
   const others = listLayers(exported);
   const twins: LayerTwins[] = [];
   const pairs = listLayers(float).flatMap((layer, index) => {
     const twin = others[index];
     const output = usedOutput(layer.node);
-    if (!twin || !output || layer.node.graph !== float.graph || twin.node.graph !== exported.graph) return [];
+    if (!twin || !output || (layer.node.graph === float.graph) !== inMain) return [];
     const ends = endsOf(twin, output.name);
     if (!ends) return [];
     twins.push({ name: layer.name, float: layer, quantized: twin });

@@ -163,6 +163,34 @@ export function replaceNode(node: Node, init: Omit<NodeInit, 'outputs'>): Node {
   return made;
 }
 
+/** Rebuilds a node at its place with one more output behind its own, and returns that output. */
+export function addOutput(node: Node, name: string): Value {
+  const graph = defined(node.graph, 'node is in a graph');
+  const value = addValue(graph, name);
+  node.inputs.forEach((input, index) => {
+    if (input) dropUse(input, node, index);
+  });
+  for (const output of node.outputs) output.producer = undefined;
+  const { opType, domain, overload, inputs, attributes, fileIndex } = node;
+  const outputs = [...node.outputs, value];
+  const made = new Node({
+    name: node.name,
+    opType,
+    domain,
+    overload,
+    inputs,
+    outputs,
+    attributes,
+    fileIndex,
+  });
+  made.graph = graph;
+  made.extra = node.extra;
+  graph.nodes[graph.nodes.indexOf(node)] = made;
+  node.graph = undefined;
+  for (const body of made.subgraphs) body.owner = made;
+  return value;
+}
+
 /**
  * Lets `node` take over what its follower makes: a node built from `init` stands in its place and produces the
  * follower's output; both old nodes are gone. The follower must be the only use of `node`'s only output, and must

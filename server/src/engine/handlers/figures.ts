@@ -62,12 +62,15 @@ export class Figures {
   /** The whole configuration: every layer quantized. */
   takeWhole(scheme: string, result: ShadowResult): void {
     this.whole.set(scheme, [...(result.runs ?? [])]);
-    for (const [name, db] of Object.entries(result.sqnr.cumulative)) this.set(name, 'cumulative', scheme, db);
-    for (const [name, metrics] of Object.entries(result.metrics.cumulative)) {
-      this.set(name, 'cumulativeMetrics', scheme, metrics);
-    }
+    this.takeCumulative(scheme, result);
     this.outputs[scheme] = { ...this.outputs[scheme], ...outputReport(result, 'simulated') };
     this.samples = Math.max(this.samples, result.samples);
+  }
+
+  takeCumulative(scheme: string, { sqnr: db, metrics }: Pick<ShadowResult, 'sqnr' | 'metrics'>): void {
+    for (const [name, value] of Object.entries(db.cumulative)) this.set(name, 'cumulative', scheme, value);
+    for (const [name, value] of Object.entries(metrics.cumulative))
+      this.set(name, 'cumulativeMetrics', scheme, value);
   }
 
   /** The whole configuration with only its weights or only its activations quantized. */

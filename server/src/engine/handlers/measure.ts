@@ -12,7 +12,8 @@ import { openLikelyFeeds } from '../analysis/likely-noise';
 import { localSweep } from '../analysis/local-sweep';
 import { countMacs } from '../analysis/macs';
 import { openModelFacts } from '../analysis/model-facts';
-import { type OpenSession, outputEffects } from '../analysis/output-effect';
+
+import { type OpenSession, type OutputEffect, outputEffects } from '../analysis/output-effect';
 import { ShadowFigures, type ShadowResult } from '../analysis/run-shadow';
 import type { CutLayer } from '../analysis/segments';
 import type { ShadowOptions } from '../analysis/shadow';
@@ -29,6 +30,8 @@ import { openSession } from '../runtime/session-model';
 import { rangesOf } from './calibrate';
 import { Figures } from './figures';
 import { findWorst } from './find-worst';
+
+import { innerCumulative, innerEffects, innerLocal } from './inner-layers';
 import { inSinglePrecision, type PreparedModel, withModel } from './open';
 import {
   asksInVain,
@@ -74,6 +77,8 @@ class Measurement {
   private readonly partial: (make: () => AnalysisReport) => void;
   private ranges: RangesFile | undefined;
   private activations: ReadonlyMap<string, ActivationFacts> = new Map();
+  /** Output effects of layers inside bodies, by scheme. */
+  private readonly innerEffects = new Map<string, ReadonlyMap<string, OutputEffect>>();
 
   constructor(
     private readonly prepared: PreparedModel,
@@ -124,7 +129,7 @@ class Measurement {
     const local = job.metrics.includes('local') ? await this.measureLocal(feeds) : undefined;
     if (local) return local;
     for (const scheme of this.schemes) {
-      const failed = await this.measureWhole(scheme, feeds);
+      const failed = (await this.measureWhole(scheme, feeds)) ?? (await this.measureInner(scheme, feeds));
       if (failed) return failed;
     }
     if (job.findWorst !== undefined) {
@@ -231,6 +236,30 @@ class Measurement {
     return undefined;
   }
 
+  /** Layers inside If, Loop and Scan bodies. */
+  private async measureInner(scheme: PreparedScheme, feeds: Feeds): Promise<Failed> {
+    const { prepared, job, context, figures } = this;
+    const batchSize = batchSizeFor(scheme.twin, job.dimensions);
+    const open: OpenSession = (model, level) => this.open(model, level);
+    const input = { prepared, scheme, feeds, job, batchSize, open, context };
+    if (job.metrics.includes('local')) {
+      const local = await innerLocal(input);
+      if (local.value) figures.takeLocal(scheme.scheme, local.value);
+      else if (local.issues.length > 0) return local.issues;
+    }
+    if (job.metrics.includes('cumulative')) {
+      for (const { value, issues } of await innerCumulative(input)) {
+        if (value) figures.takeCumulative(scheme.scheme, value);
+        figures.issues.push(...newIssues(figures.issues, issues));
+      }
+    }
+    if (!job.metrics.includes('output')) return undefined;
+    const effects = await innerEffects(input);
+    if (!effects.value) return effects.issues;
+    this.innerEffects.set(scheme.scheme, effects.value);
+    return undefined;
+  }
+
   /** The whole configuration with only its weights, then only its activations quantized. */
   private async measureParts(scheme: PreparedScheme, feeds: Feeds): Promise<Failed> {
     for (const part of ['weights', 'activations'] as const) {
@@ -299,14 +328,24 @@ class Measurement {
         }),
       effects: (effects) =>
         this.partial(() => {
-          this.figures.takeEffects(scheme.scheme, effects, pairs.length);
+          this.takeEffects(scheme, effects, pairs.length);
           return this.report();
         }),
     });
     if (!result.value) return result.issues;
-    this.figures.takeEffects(scheme.scheme, result.value, result.value.size);
+    this.takeEffects(scheme, result.value, result.value.size);
     this.partial(() => this.report());
     return undefined;
+  }
+
+  /** Those of the main graph's layers beside those of layers inside bodies. */
+  private takeEffects(
+    { scheme }: PreparedScheme,
+    effects: ReadonlyMap<string, OutputEffect>,
+    layers: number,
+  ): void {
+    const inner = this.innerEffects.get(scheme) ?? new Map<string, OutputEffect>();
+    this.figures.takeEffects(scheme, new Map([...inner, ...effects]), layers + inner.size);
   }
 
   private async findWorst(scheme: PreparedScheme, feeds: Feeds, count: number): Promise<Failed> {

@@ -17,6 +17,7 @@ import type { QuantizeJob } from '../jobs';
 import type { PlanLayer, QuantPlan } from '../methods/plan';
 import { weightErrors } from '../numerics/weight-error';
 import type { ServedContext } from '../runtime/child';
+import { floatSibling } from '../runtime/float-sibling';
 import { openModelFile } from '../runtime/model-file';
 import type { Session } from '../runtime/ort';
 import { openSession } from '../runtime/session-model';
@@ -31,6 +32,8 @@ const NOISE_SAMPLES = 8;
 
 export function quantizeHandler(job: QuantizeJob, context: ServedContext): Promise<Outcome<QuantizeReport>> {
   return withModel(job.model, async (prepared) => {
+    const already = job.recipe === undefined ? quantizedAlready(job, prepared) : undefined;
+    if (already) return fail(already);
     const plan = planOf(job, prepared);
     if (!plan.value || hasErrors(plan.issues)) return fail(...plan.issues);
     if (plan.value.layers.every((layer) => layer.form === 'float')) {
@@ -47,6 +50,19 @@ export function quantizeHandler(job: QuantizeJob, context: ServedContext): Promi
     if (!twin.value || hasErrors(twin.issues)) return fail(...incomplete(job, issues));
     return write(job, context, prepared, plan.value, twin.value, ranges.value, issues);
   });
+}
+
+/** Share of layers that are stored as codes from which the file counts as quantized. */
+const QUANTIZED_SHARE = 0.75;
+
+/** A file most of whose layers are codes was given by mistake, unless a recipe names those that are float. */
+function quantizedAlready({ model: file }: QuantizeJob, prepared: PreparedModel): Issue | undefined {
+  const layers = listLayers(prepared.folded());
+  const stored = layers.filter((layer) => layer.quantized);
+  if (stored.length === 0 || stored.length < QUANTIZED_SHARE * layers.length) return undefined;
+  const original = floatSibling(file, stored);
+  const facts = { path: file, layers: stored.length, total: layers.length };
+  return issue('quantized-already', original === undefined ? facts : { ...facts, original }, { path: file });
 }
 
 async function write(
