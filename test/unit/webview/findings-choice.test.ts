@@ -16,11 +16,19 @@ const gain = (of: string): ReportedIssue => ({
 describe('findings before all are shown', () => {
   const check = (findings: readonly ReportedIssue[], expected: readonly number[]) =>
     expect(shownBeforeAll(findings)).toEqual(expected.map((index) => findings[index]));
-  const five = [plain, plain, plain, plain, plain];
+  const of = (code: string): ReportedIssue => ({ ...plain, code });
+  const five = ['M13', 'M14', 'M15', 'M16', 'M17'].map(of);
 
   it('are the first five', () => {
     check([plain, plain], [0, 1]);
     check([...five, plain], [0, 1, 2, 3, 4]);
+  });
+
+  it('are three of a code at most, so that others come into sight', () => {
+    check([plain, plain, plain, plain, plain, of('M21'), of('M28')], [0, 1, 2, 5, 6]);
+    check([gain('output'), gain('output'), gain('output'), gain('output')], [0, 1, 2]);
+    const error: ReportedIssue = { ...plain, severity: 'error' };
+    check([error, error, error, error], [0, 1, 2, 3]);
   });
 
   it('are all with a gain measured at the output, and all errors', () => {

@@ -4,9 +4,21 @@ import type { ReportedIssue } from '../../../server/src/protocol/reports';
 /** So many are shown at least. */
 const shownAtFirst = 5;
 
+/** What is found at many layers shall not hide what is found at one: so many of a code, however many there are. */
+const shownOfCode = 3;
+
 /** The first ones, every error, and all whose remedy was measured at the model output; in the order given. */
 export function shownBeforeAll(findings: readonly ReportedIssue[]): readonly ReportedIssue[] {
-  return findings.filter((one, index) => index < shownAtFirst || one.severity === 'error' || hasGain(one));
+  const counts = new Map<string, number>();
+  let shown = 0;
+  return findings.filter((one) => {
+    const nth = (counts.get(one.code) ?? 0) + 1;
+    counts.set(one.code, nth);
+    if (one.severity === 'error') return true;
+    if (nth > shownOfCode) return false;
+    shown += 1;
+    return shown <= shownAtFirst || hasGain(one);
+  });
 }
 
 /** A remedy's gain at the output is what a user decides by. */
