@@ -51,14 +51,15 @@ export function sarif(
         columnKind: 'utf16CodeUnits',
         invocations: [{ executionSuccessful: successful }],
         results: issues.map((one) => {
-          const layer = one.anchor.layer ?? one.anchor.node;
+          const cell = cellOf(one);
+          const where = one.anchor.layer ?? one.anchor.node ?? cell;
           const fingerprint = fingerprintOf(one, seen);
           return {
             ruleId: one.code,
             ruleIndex: indices.get(one.code) ?? -1,
             level: levels[one.severity],
-            message: { text: layer === undefined ? sentence(one) : `${layer}: ${sentence(one)}` },
-            locations: [location(one, textOf, cellOf(one))],
+            message: { text: where === undefined ? sentence(one) : `${where}: ${sentence(one)}` },
+            locations: [location(one, textOf, cell)],
             partialFingerprints: { 'quantlens/v1': fingerprint },
           };
         }),

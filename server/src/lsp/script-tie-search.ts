@@ -89,6 +89,11 @@ export class TieSearch {
     this.changes++;
   }
 
+  /** A script was closed: nobody asks for the models around it. */
+  forget(file: string): void {
+    this.around.delete(file);
+  }
+
   private begin(searched: Searched): Promise<void> | undefined {
     // A document without a file has no folder to look in.
     if (!path.isAbsolute(searched.script.file)) return undefined;

@@ -103,7 +103,8 @@ const QUICK = 20;
 export class Scripts {
   private readonly held = new Map<string, Held>();
   private parser: PythonParser | undefined;
-  private timer: NodeJS.Timeout | undefined;
+  /** Searches that wait until nobody types, by script: one that is typed in holds up no other. */
+  private readonly timers = new Map<string, NodeJS.Timeout>();
   private readonly first = new FirstReading();
   private readonly modules: ScriptModules;
   private readonly search: TieSearch;
@@ -202,7 +203,12 @@ export class Scripts {
   /** A document was closed. */
   forget(uri: string): void {
     this.first.take(uri)?.parsed.dispose();
-    this.held.get(uri)?.script.parsed.dispose();
+    clearTimeout(this.timers.get(uri));
+    this.timers.delete(uri);
+    const held = this.held.get(uri);
+    if (!held) return;
+    held.script.parsed.dispose();
+    this.search.forget(held.script.file);
     this.held.delete(uri);
   }
 
@@ -315,13 +321,15 @@ export class Scripts {
   /** Ties without the time to find them; they are looked for once nobody types. */
   private knownTies(held: Held): readonly ScriptTie[] {
     if (held.ties) return held.ties.list;
-    clearTimeout(this.timer);
+    clearTimeout(this.timers.get(held.uri));
     // Nobody types yet in what was opened just now.
     const idle = held.isFirst ? 0 : IDLE;
-    this.timer = setTimeout(() => {
+    const timer = setTimeout(() => {
+      this.timers.delete(held.uri);
       if (this.held.get(held.uri) === held) this.search.now(held);
     }, idle);
-    this.timer.unref();
+    timer.unref();
+    this.timers.set(held.uri, timer);
     return held.carried;
   }
 

@@ -55,6 +55,18 @@ describe('a SARIF log', () => {
     expect(whole.$schema).toContain('sarif-2.1.0');
     expect(run?.results.every(({ message }) => message.text !== '')).toBe(true);
   });
+  it('names the cell of a notebook in the message', () => {
+    const [first] =
+      (
+        sarif(
+          [rule([at, at + 7])],
+          () => text,
+          true,
+          () => 'cell 3',
+        ) as Log
+      ).runs[0]?.results ?? [];
+    expect(first?.message.text).toMatch(/^cell 3: "conv9" /);
+  });
   it('describes every rule once, with a page and a level', () => {
     expect(new Set(rules.map(({ id }) => id)).size).toBe(rules.length);
     expect(rules.length).toBeGreaterThan(30);
