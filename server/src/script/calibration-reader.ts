@@ -47,7 +47,7 @@ export function hasReader({ program }: ReaderScript): boolean {
 
 /**
  * Edits that add the reader; undefined where none can be written: random data, nothing to read from, a reader is there.
- * @param input of the model; without one its name is a constant to fill in.
+ * @param input of the model; without one its name has to be given.
  */
 export function readerEdits(
   script: ReaderScript,
@@ -116,7 +116,6 @@ function written(
     className: free('CalibrationReader'),
     base: importedAs(parsed, quantization, 'CalibrationDataReader', place.at) ?? 'CalibrationDataReader',
     numpy: importedAs(parsed, 'numpy', undefined, place.at) ?? 'np',
-    constant: free('INPUT_NAME'),
   };
   if (
     parts.base === 'CalibrationDataReader' &&
@@ -215,7 +214,6 @@ interface Parts {
   /** Expression for the loader or transform, where code of the class can use it. */
   readonly source: string | undefined;
   readonly input: ReaderInput | undefined;
-  readonly constant: string;
   readonly processor: Source['processor'];
   readonly isTorch: boolean;
   /** Name of the other file that makes the source. */
@@ -325,31 +323,24 @@ function pictureReader(parts: Parts): readonly string[] {
   ];
 }
 
-function head(
-  { className, base, input, constant }: Parts,
-  purpose: string,
-  parameter: string,
-): readonly string[] {
-  const unknown = [
-    "# Name of the model's input: onnxruntime.InferenceSession(path).get_inputs()[0].name",
-    `${constant} = "input"`,
-    '',
-    '',
-  ];
+function head({ className, base, input }: Parts, purpose: string, parameter: string): readonly string[] {
   return [
-    ...(input ? [] : unknown),
     `class ${className}(${base}):`,
-    `    """${purpose}"""`,
+    ...(input && input !== asked ? [`    """${purpose}"""`] : [`    """${purpose}`, '', ...whose, '    """']),
     '',
-    `    def __init__(self, ${parameter}, ${nameParameter(input, constant)}, samples=${SAMPLES}):`,
+    `    def __init__(self, ${parameters(parameter, input)}, samples=${SAMPLES}):`,
   ];
 }
 
-function nameParameter(input: ReaderInput | undefined, constant: string): string {
-  if (!input) return `input_name=${constant}`;
+const whose = ['    input_name: InferenceSession(path).get_inputs()[0].name of onnxruntime gives it.'];
+
+/** What has no default stands first: a name that only the file knows is never guessed. */
+function parameters(source: string, input: ReaderInput | undefined): string {
+  if (!input) return `input_name, ${source}`;
   const { name, others } = input;
-  if (others) return `input_names=(${[name, ...others].map((one) => JSON.stringify(one)).join(', ')})`;
-  return input === asked ? 'input_name' : `input_name=${JSON.stringify(name)}`;
+  if (others)
+    return `${source}, input_names=(${[name, ...others].map((one) => JSON.stringify(one)).join(', ')})`;
+  return input === asked ? `${source}, input_name` : `${source}, input_name=${JSON.stringify(name)}`;
 }
 
 function common(input: ReaderInput | undefined): readonly string[] {

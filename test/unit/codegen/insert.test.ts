@@ -282,7 +282,9 @@ model = Net()`,
   it('ask the exported file for its input where the export does not name it', () => {
     const unnamed = atModule.replace(', input_names=["x"]', '');
     const made = offered(unnamed, 'class Net').get('onnxruntime') ?? '';
-    expect(made).toContain('CalibrationReader(input_name=InferenceSession("net.onnx").get_inputs()[0].name)');
+    expect(made).toContain(
+      'CalibrationReader(train_loader, input_name=InferenceSession("net.onnx").get_inputs()[0].name)',
+    );
     expect(made).toContain('from onnxruntime import InferenceSession\n');
     expect(findings(made)).toEqual(findings(unnamed));
   });

@@ -116,10 +116,13 @@ describe('calibration reader', () => {
     ],
     ['the type is that of the model', loader, { ...fixed, type: 'float16' }, ['dtype=np.float16']],
     [
-      'an unknown input is a constant to fill in',
+      'an unknown input has to be given',
       loader,
       undefined,
-      ['.get_inputs()[0].name\nINPUT_NAME = "input"\n', 'input_name=INPUT_NAME'],
+      [
+        '.get_inputs()[0].name of onnxruntime gives it.\n',
+        'def __init__(self, input_name, loader=val_loader',
+      ],
     ],
     [
       'the name may be in the export',
@@ -138,9 +141,9 @@ describe('calibration reader', () => {
     ],
     [
       'names that are taken are not',
-      `CalibrationReader = INPUT_NAME = 1\n${loader}`,
+      `CalibrationReader = 1\n${loader}`,
       undefined,
-      ['class CalibrationReader_(CalibrationDataReader):', 'INPUT_NAME_ = "input"'],
+      ['class CalibrationReader_(CalibrationDataReader):'],
     ],
     [
       'a loader inside a function is handed over',
@@ -156,7 +159,7 @@ describe('calibration reader', () => {
       'from torchvision import transforms\nprepare = transforms.Compose([transforms.Resize(40), transforms.ToTensor()])\n',
       undefined,
       [
-        'def __init__(self, folder,',
+        'def __init__(self, input_name, folder,',
         'np.asarray(prepare(picture), dtype=np.float32)',
         'from PIL import Image\n',
         'from pathlib import Path\n',
