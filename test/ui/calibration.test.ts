@@ -4,7 +4,7 @@ import { copyFile, readFile, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import process from 'node:process';
 import type { FrameLocator, Locator } from 'playwright-core';
-import { inferenceProcesses, openWorkbench, until, type Workbench } from './support';
+import { inferenceProcesses, openWorkbench, until, type Workbench, writeTokenModel } from './support';
 
 describe('calibration panel', () => {
   let workbench: Workbench;
@@ -54,6 +54,7 @@ describe('calibration panel', () => {
       prepare: async (folder) => {
         await repeatSamples(path.join(folder, 'data/train128_x.npy'), path.join(folder, manySamples), 48);
         await copyFile(path.join(folder, 'fashion_mobile.onnx'), path.join(folder, 'unopened.onnx'));
+        await writeTokenModel(path.join(folder, 'tokens.onnx'));
       },
     });
   });
@@ -118,6 +119,7 @@ describe('calibration panel', () => {
     assert.match(said, /Cancelled: best so far/);
     assert.ok(Number(/(\d+) samples/.exec(said)?.[1]) > 0, said);
     assert.match(said, /Quantize to w8a8…/);
+    assert.match(said, /Worst so far: \S+ \d+\.\d dB|no layer was measured with them/);
     await workbench.screenshot('calibration-cancelled');
   });
 
@@ -186,6 +188,25 @@ describe('calibration panel', () => {
     await until('the pictures are measured', async () =>
       /Calibrated\s+16 samples/.test(await resultAfter(30)),
     );
+  });
+
+  it('asks a model of tokens for its free dimensions, and for nothing of pictures', async () => {
+    const page = await workbench.openModel('tokens.onnx');
+    await page.locator('#headline-calibrate').click();
+    panel = await workbench.webview('#form');
+    const size = panel.locator('vscode-text-field#dimension-seq input');
+    await size.waitFor();
+    await openSettings();
+    assert.equal(await panel.locator('#preprocessing').isVisible(), false);
+    await size.fill('0');
+    assert.match(await panel.locator('#dimensions .problem').innerText(), /\w/);
+    await size.fill('9');
+    await workbench.screenshot('calibration-tokens');
+    await panel.locator('#run').click();
+    assert.match(await resultAfter(40), /Calibrated[\s\S]*tokens\.onnx/);
+    // The panel came in between the webviews: the page is looked for anew.
+    const measured = await workbench.webview('#headlines .headline:has-text("whole model")');
+    assert.match(await measured.locator('#facts').innerText(), /MACs\s+[\d.]+/);
   });
 
   it('takes a model from the explorer that is not open, with its layers', async () => {

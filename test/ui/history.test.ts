@@ -20,6 +20,25 @@ describe('history of runs', () => {
       );
     });
 
+  /** A click, and Enter, opens what each run produced: the comparison, the file written, the page with the figures. */
+  const opensOnClick = async () => {
+    const active = (name: RegExp) =>
+      workbench.page.locator('.tabs-container .tab.active').filter({ hasText: name }).waitFor();
+    await rows().filter({ hasText: 'Quantize int8' }).click();
+    await active(/fashion_mobile\.int8\.onnx/);
+    await rows().filter({ hasText: 'Calibrate w8a8' }).click();
+    await active(/^fashion_mobile\.onnx/);
+    await rows().filter({ hasText: 'Compare' }).click();
+    await active(/fashion_mobile\.onnx.*fashion_mobile\.int8\.onnx/);
+    await rows().filter({ hasText: 'Quantize int8' }).click();
+    await active(/^fashion_mobile\.int8\.onnx/);
+    // The file that was opened has the keys.
+    await workbench.command('Focus on Runs View');
+    await workbench.page.keyboard.press('Home');
+    await workbench.page.keyboard.press('Enter');
+    await active(/fashion_mobile\.onnx.*fashion_mobile\.int8\.onnx/);
+  };
+
   before(async () => {
     workbench = await openWorkbench({
       prepare: async (folder) => {
@@ -74,6 +93,16 @@ describe('history of runs', () => {
     await rowsOf(/^Quantize int8/, /^Calibrate w8a8/);
   });
 
+  it('a recipe for a file that is quantized already is told so', async () => {
+    const recipe = 'fashion_mobile.int8.quant.json';
+    const text = '{ "model": "fashion_mobile.int8.onnx", "default": { "weights": "int4.channel" } }';
+    await writeFile(path.join(workbench.folder, recipe), text);
+    await workbench.openText(recipe);
+    await workbench.problems('all 21 layers of the model are stored quantized already');
+    await workbench.screenshot('history-recipe-of-quantized');
+    await workbench.activity('Quantlens');
+  });
+
   it('a run is copied, opened, repeated and forgotten', async () => {
     const quantized = () => rows().filter({ hasText: 'Quantize int8' });
     await workbench.contextMenu(quantized(), 'Copy as Markdown');
@@ -94,12 +123,21 @@ describe('history of runs', () => {
       'all columns are in sight',
     );
     await workbench.screenshot('history-output');
+    assert.match(await page.locator('#headlines').innerText(), /Quantized already\s+21 of 21 layers: int8/);
+    const buttons = await page.locator('#toolbar vscode-button').allInnerTexts();
+    assert.deepEqual(
+      buttons.map((text) => text.trim()),
+      ['Compare…', 'Open as Text'],
+    );
+    await workbench.contextMenu(quantized(), 'Compare with Float');
+    await rowsOf(/^Compare/, /^Quantize int8/, /^Calibrate w8a8/);
     const calibrated = rows().filter({ hasText: 'Calibrate w8a8' });
+    await opensOnClick();
     await calibrated.hover();
     await calibrated.locator('.action-label[aria-label="Run Again"]').click();
-    await rowsOf(/^Calibrate w8a8/, /^Quantize int8/, /^Calibrate w8a8/);
+    await rowsOf(/^Calibrate w8a8/, /^Compare/, /^Quantize int8/, /^Calibrate w8a8/);
     await workbench.contextMenu(quantized(), 'Delete');
-    await rowsOf(/^Calibrate w8a8/, /^Calibrate w8a8/);
+    await rowsOf(/^Calibrate w8a8/, /^Compare/, /^Calibrate w8a8/);
     await workbench.command('Quantlens: Clear Run History');
     await workbench.dialog('Forget all runs?').locator('.monaco-button').filter({ hasText: 'Clear' }).click();
     await until('the history is empty', async () => (await rows().count()) === 0);

@@ -40,6 +40,63 @@ describe('model editor', () => {
     await workbench.screenshot('model-editor');
   });
 
+  it('says what matters first: verdicts, the worst layers, and what is not measured', async () => {
+    const said = (await page.locator('#headlines').innerText()).replace(/\s+/g, ' ');
+    assert.match(
+      said,
+      /int8 weights.* worst classifier 42\.6 dB good in all 21 layers.*int4 weights.* worst classifier 17\.3 dB 6 of 21 layers below 20 dB.*not measured yet/,
+    );
+    const first = await page.locator('#headlines').boundingBox();
+    const facts = await page.locator('#facts').boundingBox();
+    assert.ok(first && facts && first.y < facts.y);
+    await page.locator('#headlines button.worst').first().click();
+    await page.locator('tr[data-key="classifier"]:focus').waitFor();
+  });
+
+  it('has the menu of a row on Shift+F10 and on the right button', async () => {
+    const row = page.locator('#layers tbody tr[data-key="blocks.0.expand"]');
+    const items = page.locator('.menu [role=menuitem]');
+    await row.focus();
+    await workbench.page.keyboard.press('Shift+F10');
+    await items.first().waitFor();
+    assert.ok((await items.allInnerTexts()).includes('Keep in float'));
+    assert.equal(await workbench.page.locator('.monaco-menu').count(), 0);
+    await workbench.page.keyboard.press('Escape');
+    await row.locator('td').first().click({ button: 'right' });
+    await items.first().waitFor();
+    await workbench.page.keyboard.press('Escape');
+    assert.equal(await items.count(), 0);
+  });
+
+  it('shows the columns that fit, the most telling first, and those that are asked for', async () => {
+    const heads = () => page.locator('#layers thead th:visible').allInnerTexts();
+    const columns = page.locator('#columns');
+    const fits = () =>
+      page.locator('html').evaluate(({ scrollWidth, clientWidth }) => scrollWidth <= clientWidth);
+    await workbench.page.keyboard.press('Control+B');
+    await workbench.page.setViewportSize({ width: 650, height: 900 });
+    await until('the columns fit', async () => /Columns \(\d of 8\)/.test(await columns.innerText()));
+    const names = (await heads()).map((text) => text.replace(/\s+/g, ' ').trim());
+    assert.deepEqual(names, ['Layer', 'Recipe', 'int8.channel weight', 'int4.channel weight']);
+    assert.ok(await fits(), 'it does not scroll sideways');
+    await workbench.screenshot('model-editor-narrow');
+    await columns.click();
+    const boxes = page.locator('.menu [role=menuitemcheckbox]');
+    assert.equal(await boxes.count(), 8);
+    await boxes.filter({ hasText: 'Recipe' }).click();
+    await boxes.filter({ hasText: 'Parameters' }).click();
+    await workbench.screenshot('model-editor-columns');
+    await workbench.page.keyboard.press('Escape');
+    assert.match((await heads()).join(' '), /Parameters/);
+    assert.doesNotMatch((await heads()).join(' '), /Recipe/);
+    await columns.click();
+    await page.locator('.menu [role=menuitem]').filter({ hasText: 'What fits' }).click();
+    assert.match((await heads()).join(' '), /Recipe/);
+    await workbench.page.setViewportSize({ width: 1440, height: 900 });
+    await workbench.page.keyboard.press('Control+B');
+    await until('there is room for more', async () => (await heads()).length > 6);
+  });
+
   it('shows findings with code, cause and remedy', async () => {
     const finding = page.locator('.finding[data-code="M21"]');
     assert.match(await finding.innerText(), /stem.*Clip\(0, 6\)/s);

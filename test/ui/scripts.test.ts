@@ -1,6 +1,6 @@
 /** A training script: its layers with the figures of the model beside it, findings and their fixes. */
 import assert from 'node:assert/strict';
-import { writeFile } from 'node:fs/promises';
+import { copyFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { openWorkbench, type TextEditor, until, type Workbench } from './support';
 
@@ -33,6 +33,7 @@ describe('scripts', () => {
       prepare: async (folder) => {
         await writeFile(path.join(folder, 'observers.py'), observers);
         await writeFile(path.join(folder, 'evaluate.py'), evaluation);
+        await copyFile(path.join(folder, 'fashion_mobile.onnx'), path.join(folder, 'spare.onnx'));
       },
     });
   });
@@ -90,6 +91,12 @@ describe('scripts', () => {
     await origin.waitFor();
     assert.match(await origin.innerText(), /evaluate\.py[\s\S]*squashed to 28 × 28/);
     assert.match(await panel.locator('#source-path').innerText(), /images$/);
+    const inSight = await panel.locator('#run').evaluate((run) => {
+      const { top, bottom } = run.getBoundingClientRect();
+      return top >= 0 && bottom <= window.innerHeight;
+    });
+    assert.ok(inSight, 'Run Calibration is in sight without scrolling');
+    await workbench.screenshot('script-data-run');
     await origin.scrollIntoViewIfNeeded();
     await workbench.screenshot('script-data-origin');
     await panel.locator('#preprocessing summary').click();
@@ -107,7 +114,27 @@ describe('scripts', () => {
     await workbench.screenshot('script-data-form');
   });
 
+  it('takes another model for a script, and writes that into it', async () => {
+    await workbench.openFile('train.py');
+    await script.reveal('class FashionMobile');
+    await script.lenses('Other model…');
+    await script.clickLens('Other model…');
+    await workbench.quickRows().filter({ hasText: 'spare.onnx' }).first().waitFor();
+    const rows = await workbench.quickRows().allInnerTexts();
+    assert.ok(
+      rows.some((row) => /fashion_mobile\.onnx[\s\S]*21 layers/.test(row)) &&
+        rows.some((row) => /Browse…/.test(row)),
+      rows.join(' | '),
+    );
+    await workbench.screenshot('script-other-model');
+    await workbench.pick('spare.onnx');
+    await script.lenses('spare.onnx');
+    await script.reveal('# quantlens: model=spare.onnx');
+    await workbench.screenshot('script-other-model-chosen');
+  });
+
   it('previews the calibration reader of a loader, and writes it', async () => {
+    await workbench.openFile('evaluate.py');
     const text = workbench.editor('evaluate.py');
     await text.applyCodeAction('DataLoader(', 'Generate calibration reader for onnxruntime');
     const preview = workbench.page.locator('.pane').filter({ hasText: 'Refactor Preview' });

@@ -41,5 +41,6 @@
 export { writeLargeModel } from './large-model';
 export { hooks, inferenceProcesses, installedExtension, type OpenOptions, openWorkbench } from './session';
 export { TextEditor } from './text-editor';
+export { writeTokenModel } from './token-model';
 export { until } from './until';
 export { type ThemeName, Workbench } from './workbench';
