@@ -101,6 +101,9 @@ describe('history of runs', () => {
     await workbench.problems('all 21 layers of the model are stored quantized already');
     await workbench.screenshot('history-recipe-of-quantized');
     await workbench.activity('Quantlens');
+    const form = await workbench.webview('#quantized-already');
+    await form.locator('#quantized-already').filter({ hasText: 'nothing to calibrate' }).waitFor();
+    assert.ok((await form.locator('#run').getAttribute('disabled')) !== null);
   });
 
   it('a run is copied, opened, repeated and forgotten', async () => {
