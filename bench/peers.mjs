@@ -9,6 +9,7 @@
 //   --threads N               default 1
 //   --quick                   fewest samples, one run each
 //   --write                   writes docs/benchmarks.md; without it only prints
+//   --pieces FILE             adds the models of this run to those of earlier ones, for a machine that is never quiet for long
 // Times are of whole processes, the best of two to five; memory is of all processes that a command starts.
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
@@ -46,6 +47,7 @@ const { values: flags, tokens } = parseArgs({
     threads: { type: 'string', default: '1' },
     quick: { type: 'boolean', default: false },
     write: { type: 'boolean', default: false },
+    pieces: { type: 'string' },
   },
 });
 const threads = Number(flags.threads);
@@ -71,6 +73,7 @@ try {
   }
   result.load.push(os.loadavg()[0]);
   result.machine.python = result.start.version ?? null;
+  if (flags.pieces !== undefined) addPieces(result, flags.pieces);
   console.log(summary(result));
   if (flags.write) {
     writePage(path.join(root, 'docs/benchmarks.md'), result);
@@ -78,6 +81,16 @@ try {
   }
 } finally {
   rmSync(folder, { recursive: true, force: true });
+}
+
+/** Puts what earlier runs measured before what this one did, and keeps all for the next. */
+function addPieces(result, file) {
+  if (existsSync(file)) {
+    const earlier = JSON.parse(readFileSync(file, 'utf8'));
+    result.models.unshift(...earlier.models);
+    result.load.unshift(...earlier.load);
+  }
+  writeFileSync(file, JSON.stringify(result));
 }
 
 /** Path of an interpreter with the tools; undefined when there is none, which is said. */

@@ -60,6 +60,7 @@ export async function runCommand(flags: GlobalFlags, body: CommandBody): Promise
   const engine = new Engine({
     entry: path.join(__dirname, 'inference-process.js'),
     early: child,
+    single: true,
     // A command line runs what its user names.
     trusted: () => true,
   });

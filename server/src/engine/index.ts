@@ -45,6 +45,8 @@ export interface EngineOptions {
   readonly trusted: () => boolean;
   /** Memory limit of one inference process in MB; 0 = none. */
   readonly memoryLimit?: number;
+  /** Every job in one process: for a program whose jobs follow one another anyway. */
+  readonly single?: boolean;
   /** An inference process that was started ahead; only without a memory limit. */
   readonly early?: EarlyChild;
   readonly log?: (line: string) => void;
@@ -178,7 +180,8 @@ export class Engine {
   ): Promise<JobEnd<K>> {
     const native = isNative(job);
     if (native && !this.options.trusted()) return fail(issue('not-trusted', {}));
-    return this.send(job, { lane: native ? 'native' : 'static', priority }, context);
+    const lane = native || this.options.single ? 'native' : 'static';
+    return this.send(job, { lane, priority }, context);
   }
 
   private async send<K extends Job['kind']>(

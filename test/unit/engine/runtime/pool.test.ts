@@ -4,6 +4,7 @@ import * as os from 'node:os';
 import * as path from 'node:path';
 import { buildSync } from 'esbuild';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { EarlyChild } from '../../../../server/src/engine/runtime/early-child';
 import {
   type JobOutcome,
   Pool,
@@ -73,6 +74,36 @@ async function isGone(pid: number): Promise<boolean> {
   }
   return false;
 }
+
+describe('a child that was started before its pool', () => {
+  test.each([
+    ['still starting', 0],
+    ['ready', 400],
+  ])('serves the first job, and others follow (%s)', async (_, wait) => {
+    const early = EarlyChild.start(entry);
+    await new Promise((resolve) => setTimeout(resolve, wait));
+    const pool = makePool({ early, children: { native: 2 } });
+    const [first, second] = await Promise.all([run(pool, { kind: 'pid' }), run(pool, { kind: 'pid' })]);
+    expect(first.value).toEqual(expect.any(Number));
+    expect(new Set([first.value, second.value])).toEqual(new Set(pool.pids));
+    expect((await run(pool, { kind: 'pid' })).value).toBeOneOf([first.value, second.value]);
+  });
+
+  test('that ended meanwhile, is told as one that does not start', async () => {
+    process.env.FAKE_CHILD_ENDS_AT_START = '1';
+    const early = EarlyChild.start(entry);
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    const outcome = await run(makePool({ early }), { kind: 'echo' });
+    expect(said(outcome)).toEqual([['inference-unavailable', { reason: 'exit code 3' }]]);
+  });
+
+  test('that nobody needs, ends with the pool', async () => {
+    const early = EarlyChild.start(entry);
+    const { pid } = Reflect.get(early, 'process') as { pid: number };
+    makePool({ early }).dispose();
+    expect(await isGone(pid)).toBe(true);
+  });
+});
 
 describe('results', () => {
   test('typed arrays, bigints, maps and missing values cross unchanged', async () => {
