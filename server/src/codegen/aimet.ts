@@ -77,48 +77,57 @@ export function aimetCode(plan: CodePlan): Code {
     ...samples.blocks,
     sourceFunction,
     configureFunction,
-    [
-      'model = onnx.load(MODEL)',
-      ...(plan.unnamed
-        ? [
-            'for index, node in enumerate(model.graph.node):',
-            '    node.name = node.name or f"{node.op_type}_{index}"',
-          ]
-        : []),
-      comment('Folding BatchNormalization takes away the tensor behind it.'),
-      'renamed = {',
-      '    node.output[0]: node.input[0]',
-      '    for node in model.graph.node',
-      '    if node.op_type == "BatchNormalization"',
-      '}',
-      'fold_all_batch_norms_to_weight(model)',
-      'inputs = {node.name: list(node.input) for node in model.graph.node}',
-      'producers = {name: node for node in model.graph.node for name in node.output}',
-      `sim = QuantizationSimModel(model, quant_scheme=QuantScheme.${scheme})`,
-      'quantizers = sim.qc_quantize_op_dict',
-      comment('Only what the recipe decides about is quantized.'),
-      'for quantizer in quantizers.values():',
-      '    quantizer.enabled = False',
-      ...grouped(layers, ({ setting, weightInput }) => JSON.stringify([setting, weightInput])).flatMap(
-        (group) => settingLines(group),
-      ),
-      'if Path(ENCODINGS).exists():',
-      '    given = json.loads(Path(ENCODINGS).read_text(encoding="utf-8"))',
-      '    for one in given["encodings"]:',
-      '        one["name"] = renamed.get(one["name"], one["name"])',
-      '    given["encodings"] = [one for one in given["encodings"] if one["name"] in quantizers]',
-      '    load_encodings_to_sim(sim, given, strict=False)',
-      'else:',
-      '    sim.compute_encodings(samples())',
-      ...(odd
-        ? ['sim.export(str(Path(OUTPUT).parent), Path(OUTPUT).stem)']
-        : [
-            'onnx.save(sim.to_onnx_qdq(), OUTPUT)',
-            'sim.export(str(Path(OUTPUT).parent), Path(OUTPUT).stem, export_model=False)',
-          ]),
-    ],
+    simulation(plan, layers, { scheme, odd }),
   ]);
   return { text, notes: notes.list };
+}
+
+/** The simulation: what is quantized, where scales come from, what is written. */
+function simulation(
+  plan: CodePlan,
+  layers: readonly (CodeLayer & { setting: AimetSetting })[],
+  { scheme, odd }: { readonly scheme: string; readonly odd: boolean },
+): readonly string[] {
+  return [
+    'model = onnx.load(MODEL)',
+    ...(plan.unnamed
+      ? [
+          'for index, node in enumerate(model.graph.node):',
+          '    node.name = node.name or f"{node.op_type}_{index}"',
+        ]
+      : []),
+    comment('Folding BatchNormalization takes away the tensor behind it.'),
+    'renamed = {',
+    '    node.output[0]: node.input[0]',
+    '    for node in model.graph.node',
+    '    if node.op_type == "BatchNormalization"',
+    '}',
+    'fold_all_batch_norms_to_weight(model)',
+    'inputs = {node.name: list(node.input) for node in model.graph.node}',
+    'producers = {name: node for node in model.graph.node for name in node.output}',
+    `sim = QuantizationSimModel(model, quant_scheme=QuantScheme.${scheme})`,
+    'quantizers = sim.qc_quantize_op_dict',
+    comment('Only what the recipe decides about is quantized.'),
+    'for quantizer in quantizers.values():',
+    '    quantizer.enabled = False',
+    ...grouped(layers, ({ setting, weightInput }) => JSON.stringify([setting, weightInput])).flatMap(
+      (group) => settingLines(group),
+    ),
+    'if Path(ENCODINGS).exists():',
+    '    given = json.loads(Path(ENCODINGS).read_text(encoding="utf-8"))',
+    '    for one in given["encodings"]:',
+    '        one["name"] = renamed.get(one["name"], one["name"])',
+    '    given["encodings"] = [one for one in given["encodings"] if one["name"] in quantizers]',
+    '    load_encodings_to_sim(sim, given, strict=False)',
+    'else:',
+    '    sim.compute_encodings(samples())',
+    ...(odd
+      ? ['sim.export(str(Path(OUTPUT).parent), Path(OUTPUT).stem)']
+      : [
+          'onnx.save(sim.to_onnx_qdq(), OUTPUT)',
+          'sim.export(str(Path(OUTPUT).parent), Path(OUTPUT).stem, export_model=False)',
+        ]),
+  ];
 }
 
 function settingLines(
