@@ -115,4 +115,37 @@ describe('workspace diagnostics', () => {
       'other.py': ['S10', 'S24'],
     });
   });
+
+  it.each([
+    { setting: 'on', on: true, told: ['S10', 'S24'] },
+    { setting: 'off', on: false, told: [] },
+  ])('replace what an editor keeps of a script that is closed while they are $setting', async (state) => {
+    client = await TestClient.start();
+    const uri = client.write('train.py', mistake);
+    const off = { script: { workspaceDiagnostics: false } };
+    const ask = (previousResultIds: readonly { readonly uri: string; readonly value: string }[]) =>
+      client.request<{ items: readonly WorkspaceDocumentDiagnosticReport[] }>('workspace/diagnostic', {
+        previousResultIds,
+      });
+    const codes = ({ items }: { readonly items: readonly WorkspaceDocumentDiagnosticReport[] }) =>
+      items.map((one) => [one.uri, one.kind === 'full' ? one.items.map(({ code }) => code) : one.kind]);
+    await client.configure({ script: { workspaceDiagnostics: true } });
+    await client.until(
+      () => ask([]).then(codes),
+      (told) => told.length > 0,
+    );
+    await client.open(uri, mistake, 'python');
+    if (!state.on) await client.configure(off);
+    // The editor forgets the result of what it closes, and keeps showing its findings.
+    const waiting = client.until(
+      () => ask([]).then(codes),
+      (told) => told.length > 0,
+    );
+    await client.close(uri);
+    expect(await waiting).toEqual([[uri, state.told]]);
+    if (!state.on) return;
+    await client.configure(off);
+    const gone = () => ask([{ uri, value: 'of the report above' }]).then(codes);
+    expect(await client.until(gone, ([told]) => told?.[1]?.length === 0)).toEqual([[uri, []]]);
+  });
 });

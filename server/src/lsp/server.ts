@@ -239,7 +239,7 @@ class Server {
       this.editor.documentChanged();
     });
     documents.onDidClose(({ document }) => {
-      this.workspaceDiagnostics.changed();
+      this.workspaceDiagnostics.documentClosed(document.uri);
       this.snapshots.forget(document.uri);
       this.scripts.forget(document.uri);
       this.workspace.forget(document.uri);

@@ -1,6 +1,7 @@
 /**
  * Findings of scripts that are not open, once somebody asked for them in the settings: file after file while nobody types
- * and nothing runs, each file once per state, told as they come.
+ * and nothing runs, each file once per state, told as they come. What an editor keeps of a document that was closed is
+ * replaced by them, or cleared.
  */
 import { readFile, stat } from 'node:fs/promises';
 import { TextDocument } from 'vscode-languageserver-textdocument';
@@ -54,11 +55,17 @@ export type FileReport =
 
 type Tell = (reports: FileReport[]) => void;
 
+/** The result that no findings have. */
+const UNKNOWN = '';
+
 /** Larger files are data, not scripts. */
 const MAX_BYTES = 1_000_000;
 
 /** Pause between two looks whether it is quiet, milliseconds. */
 const PAUSE = 200;
+
+/** A document that is closed is asked about a last time; only after that an editor heeds what is told here, milliseconds. */
+const SETTLE = 300;
 
 /** An open question is answered again after this time at the latest, since not every change is heard of, milliseconds. */
 const REFRESH = 30_000;
@@ -67,6 +74,8 @@ export class WorkspaceDiagnostics {
   private readonly known = new Map<string, Known>();
   /** Ends the waits of open questions. */
   private readonly waiting = new Set<() => void>();
+  /** Documents closed since the last report: editors keep their findings and know no result of them any more. */
+  private readonly closed = new Set<string>();
   /** Nothing was told yet, or something changed since the last look began. */
   private due = true;
 
@@ -78,21 +87,29 @@ export class WorkspaceDiagnostics {
     for (const end of [...this.waiting]) end();
   }
 
+  /** A document no longer tells its findings itself. */
+  documentClosed(uri: string): void {
+    this.closed.add(uri);
+    setTimeout(() => this.changed(), SETTLE).unref();
+  }
+
   /** Reports of all files, as they come; of those that the client knows already, that they are the same. */
   async report(previous: ReadonlyMap<string, string>, token: CancellationToken, tell: Tell): Promise<void> {
-    if (!this.due && this.host.waits()) await this.somethingChanged(token);
+    const { host } = this;
+    if (!this.due && host.waits()) await this.somethingChanged(token);
     this.due = false;
-    const left = new Map(previous);
-    const { script } = this.host.settings();
-    if (script.enabled && script.workspaceDiagnostics) await this.look(left, token, tell);
-    else {
-      this.known.clear();
-      if (left.size === 0 && this.host.waits()) await this.somethingChanged(token);
-    }
+    const { script } = host.settings();
+    const wanted = script.enabled && script.workspaceDiagnostics;
+    if (!wanted && previous.size + this.closed.size === 0 && host.waits()) await this.somethingChanged(token);
+    const closed = [...this.closed];
+    const left = new Map([...previous, ...closed.map((uri) => [uri, UNKNOWN] as const)]);
+    if (wanted) await this.look(left, token, tell);
+    else this.known.clear();
     if (token.isCancellationRequested) return;
+    for (const uri of closed) this.closed.delete(uri);
     // Gone, open now, or switched off: nothing more is said of them here.
-    const cleared = [...left.keys()].filter((uri) => !this.host.isOpen(uri));
-    if (cleared.length > 0) tell(cleared.map((uri) => full(uri, '', [])));
+    const cleared = [...left.keys()].filter((uri) => !host.isOpen(uri));
+    if (cleared.length > 0) tell(cleared.map((uri) => full(uri, UNKNOWN, [])));
   }
 
   private async look(left: Map<string, string>, token: CancellationToken, tell: Tell): Promise<void> {
