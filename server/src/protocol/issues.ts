@@ -172,6 +172,8 @@ export interface IssueFacts extends Readonly<Record<ScriptCode, ScriptFindingFac
   'graph-invalid': { readonly reason: string };
   /** Layers inside bodies that run another number of times, or not at all, in the quantized network. */
   'inner-not-compared': { readonly layers: readonly string[] };
+  /** Layers of branches that are not taken and of loops without turns, on the data at hand. */
+  'layer-never-runs': { readonly layers: readonly string[] };
   'graph-empty': Record<string, never>;
   'opset-missing': Record<string, never>;
   'unsupported-op': { readonly op: string; readonly domain: string };

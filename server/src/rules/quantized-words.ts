@@ -63,6 +63,12 @@ export function notComparedInside({ layers }: IssueFacts['inner-not-compared']):
   return `${which} in a loop or branch that runs another way once it is quantized, or whose turns differ in shape: there is no cumulative error, only its own and the one at the output.`;
 }
 
+/** Layers of a branch that no sample takes. */
+export function neverRuns({ layers }: IssueFacts['layer-never-runs']): string {
+  const which = layers.length === 1 ? 'this layer stands' : `${fewOf(layers)} stand`;
+  return `${which} in a branch that is never taken, or in a loop without turns, on this data: what quantizing does there is not measured. Add samples that take the other branch.`;
+}
+
 /** Deployed against simulated: what a user of the file gets, against what the file says. */
 export function executionWords({ simulated, deployed }: IssueFacts['execution-differs']): string {
   if (simulated === undefined)

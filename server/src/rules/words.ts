@@ -14,6 +14,7 @@ import { bits, decibels, percent, smallShare, times } from './numbers';
 import {
   alike,
   executionWords,
+  neverRuns,
   notComparedInside,
   placeholderWords,
   quantizedAlready,
@@ -46,6 +47,7 @@ const sentences: { readonly [C in IssueCode]: Sentence<C> } = {
     `activation ${quote(tensor)}: ${count} NaN or infinite ${count === 1 ? 'value' : 'values'} (${smallShare(share)} of those seen) were left out of its range, which is that of the finite values. Attention masks hold infinities; elsewhere check data and preprocessing.`,
   'graph-invalid': ({ reason }) => `the graph is not valid: ${reason}.`,
   'inner-not-compared': (f) => notComparedInside(f),
+  'layer-never-runs': (f) => neverRuns(f),
   'graph-empty': () => 'the model has no nodes.',
   'opset-missing': () => 'the file states no operator set version; version 1 is assumed.',
   'unsupported-op': ({ op, domain }) =>
@@ -364,6 +366,7 @@ export const editorWords = {
   restrictedRecipe: 'Restricted Mode: trust the workspace to apply',
   modelUnreadable: 'The model of this recipe cannot be read',
   recipeBroken: 'Fix the errors of this recipe to apply it',
+  nothingToApply: 'Nothing to apply: every layer of the model is stored quantized already',
   recipeBrokenReason: 'The recipe has errors; fix them first.',
   newFile: 'a new file',
   changeTo: (text: string) => `Change to ${text}`,

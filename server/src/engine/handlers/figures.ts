@@ -144,12 +144,14 @@ export class Figures {
  * at a time; `undefined` for one batch, or while effects and whole do not stand on the same batches.
  */
 export function ratioError(
-  effects: readonly Pick<OutputEffect, 'batches'>[],
+  effects: readonly (Pick<OutputEffect, 'batches'> & Partial<Pick<OutputEffect, 'sqnr'>>)[],
   whole: readonly BatchNoise[],
 ): number | undefined {
   if (whole.length < 2) return undefined;
   const sums = whole.map(() => 0);
-  for (const { batches = [] } of effects) {
+  for (const { batches = [], sqnr: effect } of effects) {
+    // It never runs.
+    if (effect === null && batches.length === 0) continue;
     if (batches.length !== whole.length) return undefined;
     for (const [index, { samples, noise }] of batches.entries()) {
       if (samples !== whole[index]?.samples) return undefined;

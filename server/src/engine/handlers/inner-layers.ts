@@ -37,8 +37,14 @@ function plannedInner({ prepared, scheme }: InnerInput): readonly string[] {
   return innerPairs(prepared.folded(), scheme.twin).flatMap(({ name }) => (planned.has(name) ? [name] : []));
 }
 
+/** Own errors of layers inside bodies, and which of them the float network never comes to on the data. */
+export interface InnerLocal {
+  readonly errors: ShadowResult;
+  readonly idle: readonly string[];
+}
+
 /** Own error of the weights of all such layers; without a value for a scheme that has none. */
-export async function innerLocal(input: InnerInput): Promise<Outcome<ShadowResult>> {
+export async function innerLocal(input: InnerInput): Promise<Outcome<InnerLocal>> {
   const { prepared, scheme, feeds, batchSize, context } = input;
   const names = new Set(plannedInner(input));
   if (names.size === 0) return { value: undefined, issues: [] };
@@ -60,10 +66,20 @@ export async function innerLocal(input: InnerInput): Promise<Outcome<ShadowResul
       signal,
       progress,
     });
-    return ran.value ? ok(asLocal(ran.value, scheme), ran.issues) : ran;
+    if (!ran.value) return fail(...ran.issues);
+    return ok({ errors: asLocal(ran.value, scheme), idle: idleLayers(ran.value) }, ran.issues);
   } finally {
     await session.value.release();
   }
+}
+
+/** Layers of which no turn and no branch made an element have nothing but zeros to tell. */
+function idleLayers({ sqnr, metrics }: ShadowResult): readonly string[] {
+  return Object.keys(sqnr.localWeights).filter((name) => metrics.localWeights[name] === undefined);
+}
+
+export function neverRuns(layers: readonly string[]): Issue {
+  return issue('layer-never-runs', { layers }, { layer: layers[0] }, 'information');
 }
 
 /** What weights do alone is the layer's own error where its activation stays float as planned, and a part where not. */
@@ -128,11 +144,21 @@ function compareInside(input: InnerInput, names: ReadonlySet<string>): Promise<O
 
 const asFloat = { weights: floatName, activations: floatName, form: floatName, storage: floatName } as const;
 
-/** Each layer alone quantized, at the model output. */
-export async function innerEffects(input: InnerInput): Promise<Outcome<ReadonlyMap<string, OutputEffect>>> {
+/**
+ * Each layer alone quantized, at the model output.
+ * @param idle layers that never run: whatever they hold moves nothing, which says nothing of them.
+ */
+export async function innerEffects(
+  input: InnerInput,
+  idle: ReadonlySet<string>,
+): Promise<Outcome<ReadonlyMap<string, OutputEffect>>> {
   const { prepared, scheme, feeds, job, context } = input;
   const effects = new Map<string, OutputEffect>();
   for (const name of plannedInner(input)) {
+    if (idle.has(name)) {
+      effects.set(name, { sqnr: null, noise: 0, basis: 'measured', batches: [] });
+      continue;
+    }
     const layers = scheme.plan.layers.map((layer) =>
       layer.name === name ? layer : { ...layer, ...asFloat },
     );

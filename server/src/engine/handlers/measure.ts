@@ -31,7 +31,7 @@ import { rangesOf } from './calibrate';
 import { Figures } from './figures';
 import { findWorst } from './find-worst';
 
-import { innerCumulative, innerEffects, innerLocal } from './inner-layers';
+import { innerCumulative, innerEffects, innerLocal, neverRuns } from './inner-layers';
 import { inSinglePrecision, type PreparedModel, withModel } from './open';
 import {
   asksInVain,
@@ -239,14 +239,15 @@ class Measurement {
   /** Layers inside If, Loop and Scan bodies. */
   private async measureInner(scheme: PreparedScheme, feeds: Feeds): Promise<Failed> {
     const { prepared, job, context, figures } = this;
+    if (job.metrics.length === 0) return undefined;
     const batchSize = batchSizeFor(scheme.twin, job.dimensions);
     const open: OpenSession = (model, level) => this.open(model, level);
     const input = { prepared, scheme, feeds, job, batchSize, open, context };
-    if (job.metrics.includes('local')) {
-      const local = await innerLocal(input);
-      if (local.value) figures.takeLocal(scheme.scheme, local.value);
-      else if (local.issues.length > 0) return local.issues;
-    }
+    const local = await innerLocal(input);
+    if (!local.value && local.issues.length > 0) return local.issues;
+    const idle = local.value?.idle ?? [];
+    if (idle.length > 0) figures.issues.push(...newIssues(figures.issues, [neverRuns(idle)]));
+    if (local.value && job.metrics.includes('local')) figures.takeLocal(scheme.scheme, local.value.errors);
     if (job.metrics.includes('cumulative')) {
       for (const { value, issues } of await innerCumulative(input)) {
         if (value) figures.takeCumulative(scheme.scheme, value);
@@ -254,7 +255,7 @@ class Measurement {
       }
     }
     if (!job.metrics.includes('output')) return undefined;
-    const effects = await innerEffects(input);
+    const effects = await innerEffects(input, new Set(idle));
     if (!effects.value) return effects.issues;
     this.innerEffects.set(scheme.scheme, effects.value);
     return undefined;

@@ -150,13 +150,42 @@ it('has no cumulative error where another branch is taken once the network is qu
     [tensor('middle', [], [middle])],
   );
   const { report, issues } = await measured('decided', decided, format, sample);
+  const inner = report.layers.filter(({ name }) => name === 'one' || name === 'other');
+  const idle = inner.filter((layer) => layer.local?.[format] === null).map(({ name }) => name);
   expect(issues).toMatchObject([
+    { code: 'layer-never-runs', severity: 'information', facts: { layers: idle } },
     { code: 'inner-not-compared', severity: 'information', facts: { layers: ['one', 'other'] } },
   ]);
-  const inner = report.layers.filter(({ name }) => name === 'one' || name === 'other');
   expect(inner.map((layer) => layer.cumulative?.[format])).toEqual([undefined, undefined]);
   // One of the two is computed.
   expect(inner.map((layer) => typeof layer.local?.[format]).sort()).toEqual(['number', 'object']);
+});
+
+it('has no output effect where the branch of a layer is never taken, and names the layer', async () => {
+  const branch = (name: string) =>
+    graph({
+      name,
+      nodes: [node('MatMul', ['x', name], [`${name}_y`])],
+      initializers: [tensor(name, [SIZE, SIZE], normalValues(SIZE * SIZE, name.length, 0.4))],
+      outputs: [valueInfo(`${name}_y`, undefined)],
+    });
+  const decided = net(
+    [
+      node('MatMul', ['x', 'w'], ['product']),
+      node('ReduceMax', ['product'], ['largest'], { keepdims: 0 }),
+      node('Greater', ['largest', 'never'], ['above']),
+      node('If', ['above'], ['branched'], { then_branch: branch('idle'), else_branch: branch('taken') }),
+      node('Add', ['branched', 'product'], ['y']),
+    ],
+    [tensor('never', [], [1e9])],
+  );
+  const { report, issues } = await measured('idle', decided, format);
+  expect(issues).toMatchObject([{ code: 'layer-never-runs', facts: { layers: ['idle'] } }]);
+  const effects = new Map(report.layers.map(({ name, outputEffect }) => [name, outputEffect?.[format]]));
+  expect(effects.get('idle')).toBeNull();
+  expect(effects.get('taken')).toBeGreaterThan(5);
+  expect(effects.get('w')).toBeGreaterThan(5);
+  expect(report.output?.[format]?.additivity?.ratio).toBeCloseTo(1, 0);
 });
 
 function byHand() {
