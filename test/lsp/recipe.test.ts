@@ -12,6 +12,7 @@ import type {
   MarkupContent,
   TextEdit,
 } from 'vscode-languageserver-types';
+import type { QuantizeResult } from '../../server/src/protocol/views';
 import { convNet } from '../fixtures/build';
 import { covered, type Opened, TestClient } from './support/client';
 
@@ -171,6 +172,26 @@ describe('what a recipe does', () => {
     expect(apply?.command?.command).toBe('quantlens.applyRecipe');
     expect(apply?.command?.arguments).toEqual([opened.uri]);
     expect(open?.command?.command).toBe('quantlens.openModel');
+  });
+
+  it('nothing is offered to a file whose layers are all stored quantized', async () => {
+    const result = await client.request<QuantizeResult>('quantlens/quantize', {
+      jobId: 'stored',
+      modelUri: client.uri('net.onnx'),
+      scheme: 'int8',
+    });
+    expect(result).toMatchObject({ state: 'done' });
+    await client.measured('net.int8.onnx');
+    const opened = await recipe(planned.replace('net.onnx', 'net.int8.onnx'));
+    const lenses = await client.at<CodeLens[]>('codeLens', opened);
+    expect(lenses.map(({ command }) => [command?.title, command?.command])).toEqual([
+      ['Nothing to apply: every layer of the model is stored quantized already', ''],
+      ['Open model', 'quantlens.openModel'],
+    ]);
+    const view = await client.at<CodeLens[]>('codeLens', await client.openView('net.int8.onnx'));
+    const commands = view.map(({ command }) => command?.command);
+    expect(commands).not.toContain('quantlens.calibrate');
+    expect(commands).not.toContain('quantlens.quantize');
   });
 
   it.each([

@@ -9,7 +9,7 @@ import { parseWeightFormat } from '../engine/numerics/scheme';
 import type { Issue } from '../protocol/issues';
 import type { AnalysisReport, LayerReport } from '../protocol/reports';
 import { withoutIgnored } from './ignored';
-import { isFloat, storedAs } from './stored-type';
+import { isFloat, isStoredQuantized, storedAs } from './stored-type';
 
 /**
  * @param inspect headers of the model the recipe names, by the path written there.
@@ -77,7 +77,7 @@ function storedIssues(recipe: Recipe, spans: RecipeSpans, layers: readonly Layer
     layers: of.length,
     storedAs: [...new Set(of.map(storedAs))],
   });
-  if (stored.length > 0 && stored.length === layers.length) {
+  if (isStoredQuantized(layers)) {
     const span = (spans.values.get('default.weights') ?? spans.values.get('model'))?.value;
     return [issue('R05', facts(stored), { span }, 'warning')];
   }

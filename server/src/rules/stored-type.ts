@@ -20,3 +20,8 @@ export function isFloat({ dataType, quantized }: LayerReport): boolean {
   if (type?.kind === 'float') return type.bits > 8 || quantized?.weightFloat === undefined;
   return /^B?F(8_.*|16|32|64)$/.test(dataType);
 }
+
+/** True where every layer is stored quantized: no plan changes the file. */
+export function isStoredQuantized(layers: readonly LayerReport[]): boolean {
+  return layers.length > 0 && !layers.some(isFloat);
+}

@@ -49,11 +49,12 @@ const sentences: { readonly [C in IssueCode]: Sentence<C> } = {
   'inner-not-compared': (f) => notComparedInside(f),
   'layer-never-runs': (f) => neverRuns(f),
   'graph-empty': () => 'the model has no nodes.',
-  'opset-missing': () => 'the file states no operator set version; version 1 is assumed.',
+  'opset-missing': () => 'the file states no operator set version, without which onnxruntime runs nothing; version 1 is assumed to read it. Export it again to quantize it.',
   'unsupported-op': ({ op, domain }) =>
-    `operator ${domain === '' ? '' : `${domain}.`}${op} is not known to this program.`,
+    `operator ${domain === '' ? '' : `${domain}.`}${op} is not known to this program. Cut it off (pre- or postprocessing), and give the network alone.`,
   'unsupported-feature': ({ what, next }) => `${what} is not supported. ${next}`,
-  'no-layers': () => 'no layer with constant weights was found; there is nothing to quantize.',
+  'no-layers': () =>
+    'no layer with constant weights was found; there is nothing to quantize. Export the network together with its trained weights.',
   'quantized-already': (f) => quantizedAlready(f),
   'nothing-to-quantize': ({ reason }) =>
     `no layer would be quantized (${reason}). Start from the float model, or ask for more layers.`,
@@ -77,6 +78,7 @@ const sentences: { readonly [C in IssueCode]: Sentence<C> } = {
     `input ${quote(input)}: dimension ${quote(dimension)} has no value. Bind it with --dim ${dimension}=N.`,
   'dimension-assumed': ({ dimension, size }) =>
     `dimension ${quote(dimension)} is taken as ${size} for noise; bind it with --dim ${dimension}=N, or give data.`,
+  'dimension-needed': (f) => otherSize(f),
   'ranges-stale': ({ what, path }) =>
     what === 'version'
       ? `${path}: written by another version. Calibrate again.`

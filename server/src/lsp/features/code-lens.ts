@@ -7,6 +7,7 @@ import type { LayerReport } from '../../protocol/reports';
 import { plannedBytes, worstFigure, worstText } from '../../rules/model-view';
 import { decibels, shortBytes, shortCount } from '../../rules/numbers';
 import { plannedWeightFormat } from '../../rules/planned';
+import { isStoredQuantized } from '../../rules/stored-type';
 import { verdictOf } from '../../rules/verdict';
 import { editorWords, fixTitles } from '../../rules/words';
 import { label, rangeOf, type Span } from '../convert';
@@ -41,6 +42,7 @@ function modelLenses(snapshot: TextSnapshot): CodeLens[] {
   const told = at(facts.join(' · '), worst ? clientCommands.openAsText : noCommand, uri, worst?.layer.name);
   if (state === 'too-large')
     return [told, at(editorWords.measureWeights, clientCommands.measureWeights, uri)];
+  if (isStoredQuantized(report.layers)) return [told];
   if (!snapshot.trusted) return [told, at(editorWords.restrictedModel, 'workbench.trust.manage')];
   return [
     told,
@@ -91,22 +93,26 @@ function recipeLenses(snapshot: RecipeSnapshot): CodeLens[] {
   if (!recipe?.model) return [];
   const span = recipeStart(snapshot.parsed);
   const report = snapshot.model?.report;
-  const output = label(recipe.output ?? editorWords.newFile);
   if (!report) return [lens(snapshot, span, { title: editorWords.modelUnreadable, command: noCommand })];
   if (hasErrors(snapshot.parsed.issues))
     return [lens(snapshot, span, { title: editorWords.recipeBroken, command: noCommand })];
+  const openModel = {
+    title: editorWords.openModel,
+    command: clientCommands.openModel,
+    arguments: [snapshot.model?.uri],
+  };
+  if (isStoredQuantized(report.layers))
+    return [
+      lens(snapshot, span, { title: editorWords.nothingToApply, command: noCommand }),
+      lens(snapshot, span, openModel),
+    ];
   const bytes = plannedBytes(report, recipe);
   const worst = worstPlanned(snapshot);
   const predicted = [
     editorWords.predicted(shortBytes(bytes), shortBytes(report.model.bytes)),
     ...(worst === undefined ? [] : [editorWords.worstWeight(worst)]),
   ];
-  const title = editorWords.apply(output, predicted.join(', '));
-  const openModel = {
-    title: editorWords.openModel,
-    command: clientCommands.openModel,
-    arguments: [snapshot.model?.uri],
-  };
+  const title = editorWords.apply(label(recipe.output ?? editorWords.newFile), predicted.join(', '));
   const exportCode = {
     title: editorWords.exportCode,
     command: clientCommands.exportCode,
