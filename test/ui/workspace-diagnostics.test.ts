@@ -58,4 +58,19 @@ describe('findings of the whole workspace', () => {
     await workbench.tab('closed.py').waitFor();
     await workbench.screenshot('workspace-diagnostics-opened');
   });
+
+  it('are gone when the setting is off, also those of a script that was opened and closed', async () => {
+    await workbench.closeTab('closed.py');
+    assert.equal(await named(), true);
+    await settings(false);
+    await until('the closed script is no longer named', async () => !(await named()), 40);
+    await workbench.screenshot('workspace-diagnostics-off');
+  });
+
+  it('of a script that is closed are gone where nobody asked for those of closed scripts', async () => {
+    await workbench.problems('open.py');
+    await workbench.closeTab('open.py');
+    const left = workbench.page.locator('.markers-panel .monaco-list-row');
+    await until('no finding is left', async () => (await left.count()) === 0, 40);
+  });
 });
