@@ -13,6 +13,7 @@ import { encodingsHandler } from './handlers/encodings';
 import { evaluateHandler } from './handlers/evaluate';
 import { examineHandler } from './handlers/examine';
 import { importanceHandler } from './handlers/importance';
+import { withRunnableSizes } from './handlers/input-sizes';
 import { layerDetailHandler } from './handlers/layer-detail';
 import { measureHandler } from './handlers/measure';
 import { quantizeHandler } from './handlers/quantize';
@@ -27,13 +28,13 @@ function handle(job: Job, context: ServedContext): Promise<Outcome<unknown>> {
     case 'importance':
       return importanceHandler(job, context);
     case 'calibrate':
-      return calibrateHandler(job, context);
+      return withRunnableSizes(job, (sized) => calibrateHandler(sized, context));
     case 'measure':
-      return measureHandler(job, context);
+      return withRunnableSizes(job, (sized) => measureHandler(sized, context));
     case 'quantize':
-      return quantizeHandler(job, context);
+      return withRunnableSizes(job, (sized) => quantizeHandler(sized, context));
     case 'encodings':
-      return encodingsHandler(job, context);
+      return withRunnableSizes(job, (sized) => encodingsHandler(sized, context));
     case 'code':
       return codeHandler(job);
     case 'compare':

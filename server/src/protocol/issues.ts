@@ -179,6 +179,8 @@ export interface IssueFacts extends Readonly<Record<ScriptCode, ScriptFindingFac
   'unsupported-op': { readonly op: string; readonly domain: string };
   'unsupported-feature': { readonly what: string; readonly next: string };
   'no-layers': Record<string, never>;
+  /** The quantized file is larger than the model it was made of. */
+  'file-grew': { readonly before: number; readonly after: number };
   'nothing-to-quantize': { readonly reason: string };
   /** Most of the file's weights are codes; `original` is its float model, found beside it. */
   'quantized-already': {
@@ -198,6 +200,8 @@ export interface IssueFacts extends Readonly<Record<ScriptCode, ScriptFindingFac
   'labels-mismatch': { readonly labels: number; readonly samples: number };
   'image-unreadable': { readonly file: string; readonly reason: string };
   'dimension-unbound': { readonly dimension: string; readonly input: string };
+  /** The network fails on inputs of the size it was given, and runs with these. */
+  'dimension-needed': { readonly reason: string; readonly sizes: Readonly<Record<string, number>> };
   /** No data and no binding: the tool chose a size for its own noise. */
   'dimension-assumed': { readonly dimension: string; readonly size: number };
   'ranges-stale': { readonly what: 'model' | 'data' | 'version' | 'options'; readonly path: string };

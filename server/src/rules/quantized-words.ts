@@ -69,6 +69,17 @@ export function neverRuns({ layers }: IssueFacts['layer-never-runs']): string {
   return `${which} in a branch that is never taken, or in a loop without turns, on this data: what quantizing does there is not measured. Add samples that take the other branch.`;
 }
 
+/** Inputs of a size with which the network fails. */
+export function otherSize({ reason, sizes }: IssueFacts['dimension-needed']): string {
+  const flags = Object.entries(sizes).map(([name, size]) => `--dim ${name}=${size}`);
+  return `the network does not run on inputs of this size: ${reason.replace(/\.+$/, '')}. It runs with ${flags.join(' ')}: bind its dimensions, or give data of a size it takes.`;
+}
+
+/** Codes, scales and what converts them weigh more than the weights did. */
+export function grew({ before, after }: IssueFacts['file-grew']): string {
+  return `the file grew from ${before} to ${after} bytes: scales and quantizers take more than codes save on weights this small. Keep the float model, or quantize weights only (int8) where activations were quantized as well.`;
+}
+
 /** Deployed against simulated: what a user of the file gets, against what the file says. */
 export function executionWords({ simulated, deployed }: IssueFacts['execution-differs']): string {
   if (simulated === undefined)

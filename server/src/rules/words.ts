@@ -14,8 +14,10 @@ import { bits, decibels, percent, smallShare, times } from './numbers';
 import {
   alike,
   executionWords,
+  grew,
   neverRuns,
   notComparedInside,
+  otherSize,
   placeholderWords,
   quantizedAlready,
   quantizedSentences,
@@ -49,9 +51,10 @@ const sentences: { readonly [C in IssueCode]: Sentence<C> } = {
   'inner-not-compared': (f) => notComparedInside(f),
   'layer-never-runs': (f) => neverRuns(f),
   'graph-empty': () => 'the model has no nodes.',
-  'opset-missing': () => 'the file states no operator set version, without which onnxruntime runs nothing; version 1 is assumed to read it. Export it again to quantize it.',
+  'opset-missing': () =>
+    'the file states no operator set version, without which onnxruntime runs nothing; version 1 is assumed to read it. Export it again to quantize it.',
   'unsupported-op': ({ op, domain }) =>
-    `operator ${domain === '' ? '' : `${domain}.`}${op} is not known to this program. Cut it off (pre- or postprocessing), and give the network alone.`,
+    `operator ${domain === '' ? '' : `${domain}.`}${op} is not known here. To run or quantize the network, export it without this operator (often pre- or postprocessing).`,
   'unsupported-feature': ({ what, next }) => `${what} is not supported. ${next}`,
   'no-layers': () =>
     'no layer with constant weights was found; there is nothing to quantize. Export the network together with its trained weights.',
@@ -79,6 +82,7 @@ const sentences: { readonly [C in IssueCode]: Sentence<C> } = {
   'dimension-assumed': ({ dimension, size }) =>
     `dimension ${quote(dimension)} is taken as ${size} for noise; bind it with --dim ${dimension}=N, or give data.`,
   'dimension-needed': (f) => otherSize(f),
+  'file-grew': (f) => grew(f),
   'ranges-stale': ({ what, path }) =>
     what === 'version'
       ? `${path}: written by another version. Calibrate again.`

@@ -93,7 +93,8 @@ async function write(
   const slower = slowerIssue(verified, plan);
   const { sqnr, simulated } = verified.verification;
   const differs = simulated ? differsFromFloat(simulated.sqnr, sqnr) : [];
-  const all = [...issues, ...written.issues, ...differs, ...(slower ? [slower] : [])];
+  const grew = grownIssue(prepared.open.bytes, written.value.bytes);
+  const all = [...issues, ...written.issues, ...differs, ...grew, ...(slower ? [slower] : [])];
   return ok(
     {
       output: job.output,
@@ -209,6 +210,10 @@ function verificationData(job: QuantizeJob, ranges: RangesFile | undefined): Dat
     });
   if (!given || given.source === 'none') return { ...noData(job), samples: NOISE_SAMPLES };
   return { ...given, samples: Math.min(given.samples ?? VERIFY_SAMPLES, VERIFY_SAMPLES) };
+}
+
+function grownIssue(before: number, after: number): readonly Issue[] {
+  return after > before ? [issue('file-grew', { before, after }, {}, 'warning')] : [];
 }
 
 function slowerIssue({ latency }: Verified, plan: QuantPlan): Issue | undefined {

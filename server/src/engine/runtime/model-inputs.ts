@@ -59,25 +59,66 @@ const ASSUMED_SIZE = 16;
 
 /**
  * Inputs whose free dimensions other than the batch have a size: for data that stands in for missing data. Each
- * dimension assumed is a `dimension-assumed` note.
+ * dimension assumed is a `dimension-assumed` note. What is named like the batch elsewhere has one row per sample.
  */
 export function withAssumedDimensions(inputs: ModelInputs): {
   inputs: ModelInputs;
   issues: readonly Issue[];
 } {
-  const assumed = new Set<string>();
+  const assumed = new Map<string, number>();
+  const batch = batchNames(inputs);
   const list = inputs.list.map((input) => {
     const dims = input.dims?.map((dimension, axis) => {
       if (typeof dimension === 'number' || (axis === 0 && input.batched)) return dimension;
-      assumed.add(String(dimensionName(dimension, input.name, axis)));
-      return ASSUMED_SIZE;
+      const name = String(dimensionName(dimension, input.name, axis));
+      const size = batch.has(name) ? 1 : ASSUMED_SIZE;
+      assumed.set(name, size);
+      return size;
     });
     return { ...input, dims };
   });
-  const issues = [...assumed].map((dimension) =>
-    issue('dimension-assumed', { dimension, size: ASSUMED_SIZE }, {}, 'information'),
+  const issues = [...assumed].map(([dimension, size]) =>
+    issue('dimension-assumed', { dimension, size }, {}, 'information'),
   );
   return { inputs: { ...inputs, list }, issues };
+}
+
+function batchNames({ list }: ModelInputs): ReadonlySet<string> {
+  return new Set(
+    list.flatMap(({ batched, dims }) => {
+      const first = batched ? dims?.[0] : undefined;
+      return typeof first === 'string' && first !== '' ? [first] : [];
+    }),
+  );
+}
+
+/** Names of the dimensions that a user may bind. */
+export interface FreeDimensions {
+  /** Those that count samples and stand elsewhere too. */
+  readonly batch: readonly string[];
+  /** Of the first input that has any. */
+  readonly first: readonly string[];
+  readonly others: readonly string[];
+}
+
+/** `undefined` for a model that cannot be fed. */
+export function freeDimensions(model: Model): FreeDimensions | undefined {
+  const inputs = modelInputs(model, {}).value;
+  if (!inputs) return undefined;
+  const batch = batchNames(inputs);
+  const free = inputs.list.map((input) =>
+    (input.dims ?? []).flatMap((dimension, axis) => {
+      if (typeof dimension === 'number' || (axis === 0 && input.batched)) return [];
+      return [String(dimensionName(dimension, input.name, axis))];
+    }),
+  );
+  const first = new Set(free.find((names) => names.some((name) => !batch.has(name))));
+  const all = new Set(free.flat());
+  return {
+    batch: [...all].filter((name) => batch.has(name)),
+    first: [...first].filter((name) => !batch.has(name)),
+    others: [...all].filter((name) => !batch.has(name) && !first.has(name)),
+  };
 }
 
 /** The input as messages name it: `float [batch, 3, 224, 224]`. */
