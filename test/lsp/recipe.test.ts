@@ -188,6 +188,7 @@ describe('what a recipe does', () => {
       ['Nothing to apply: every layer of the model is stored quantized already', ''],
       ['Open model', 'quantlens.openModel'],
     ]);
+    expect(await client.at<InlayHint[]>('inlayHint', opened, [0, opened.text.length])).toEqual([]);
     const view = await client.at<CodeLens[]>('codeLens', await client.openView('net.int8.onnx'));
     const commands = view.map(({ command }) => command?.command);
     expect(commands).not.toContain('quantlens.calibrate');

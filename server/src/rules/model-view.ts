@@ -209,7 +209,8 @@ export function plannedBytes(report: AnalysisReport, recipe: Recipe): number {
   for (const layer of report.layers) {
     const channels = layer.facts?.channels ?? 0;
     if (layer.facts?.batchNorm) bytes -= folded.node + folded.perChannel * channels;
-    const after = storedBytes(layer, plannedWeightFormat(layer, recipe));
+    const format = plannedWeightFormat(layer, recipe);
+    const after = format === undefined ? undefined : storedBytes(layer, format);
     const planned = plan.layers.get(layer.name);
     if (after === undefined || !planned || planned.granularity === 'float') continue;
     bytes += after - layer.bytes;

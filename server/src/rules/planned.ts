@@ -13,6 +13,7 @@ import {
 } from '../engine/numerics/scheme';
 import type { LayerReport, TargetName } from '../protocol/reports';
 import type { PlannedFormat, PlannedFormats } from './rule';
+import { isFloat } from './stored-type';
 
 const withoutRecipe: PlannedFormat = {
   bits: 8,
@@ -56,8 +57,9 @@ export function plannedFormats(
   };
 }
 
-/** The complete weight format a recipe gives a layer (`int4.channel`), or `float`. */
-export function plannedWeightFormat(layer: LayerReport, recipe: Recipe): string {
+/** The complete weight format a recipe gives a layer (`int4.channel`), or `float`; nothing where codes are stored. */
+export function plannedWeightFormat(layer: LayerReport, recipe: Recipe): string | undefined {
+  if (!isFloat(layer)) return undefined;
   const choice = chooseLayer(recipe, layer.name);
   if (choice.keep || choice.weights === undefined || choice.weights === 'float') return 'float';
   if (staysFloat(layer, recipe.target)) return 'float';

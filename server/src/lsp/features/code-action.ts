@@ -117,7 +117,7 @@ function kindsFor({ model }: Snapshot, layer: LayerReport): readonly FixKind[] {
   if (!isFloat(layer)) return [];
   const recipe = model?.recipe?.recipe;
   const planned = recipe ? plannedWeightFormat(layer, recipe) : 'int8.tensor';
-  return planned.endsWith('.tensor') ? [...layerKinds, 'per-channel-weights'] : layerKinds;
+  return planned?.endsWith('.tensor') ? [...layerKinds, 'per-channel-weights'] : layerKinds;
 }
 
 /** True for an action of a kind that was asked for. */

@@ -74,10 +74,15 @@ function makeLayerLenses(snapshot: TextSnapshot, recipe: Recipe | undefined): Co
       ...(measured ? [editorWords.cumulative(label(measured[0]), marked(measured[1]))] : []),
       ...effect(layer),
       editorWords.parameters(shortCount(layer.params)),
-      ...(recipe ? [editorWords.planned(label(plannedWeightFormat(layer, recipe)))] : []),
+      ...planned(layer, recipe),
     ];
     return lens(snapshot, node.opSpan, { title: parts.join(' · '), command: noCommand });
   });
+}
+
+function planned(layer: LayerReport, recipe: Recipe | undefined): readonly string[] {
+  const format = recipe && plannedWeightFormat(layer, recipe);
+  return format === undefined ? [] : [editorWords.planned(label(format))];
 }
 
 /** Effect of this layer alone on the model output, marked as an estimate until it is measured. */

@@ -6,6 +6,7 @@ import { matchLayer } from '../../engine/format/recipe-match';
 import { storedBytes } from '../../rules/model-view';
 import { decibels, shortBytes } from '../../rules/numbers';
 import { plannedWeightFormat } from '../../rules/planned';
+import { storedAs } from '../../rules/stored-type';
 import { editorWords } from '../../rules/words';
 import { escapeMarkdown, plainText, rangeOf, type Span } from '../convert';
 import { layerMarkdown } from '../layer-markdown';
@@ -71,6 +72,8 @@ function recipeHover(snapshot: RecipeSnapshot, position: Position): Hover | null
   }
   const rows = matches.slice(0, MAX_LISTED).map((layer) => {
     const format = plannedWeightFormat(layer, recipe);
+    if (format === undefined)
+      return `| ${escapeMarkdown(layer.name)} | ${storedAs(layer)} | – | ${shortBytes(layer.bytes)} |`;
     const shown = escapeMarkdown(format);
     const bytes = storedBytes(layer, format);
     return `| ${escapeMarkdown(layer.name)} | ${shown} | ${decibels(layer.weightSqnr?.[format])} | ${shortBytes(layer.bytes)} → ${bytes === undefined ? '–' : shortBytes(bytes)} |`;

@@ -39,6 +39,8 @@ function recipeHints(snapshot: RecipeSnapshot): Hint[] {
   if (!recipe || !layers) return [];
   const decided = new Map<number | undefined, LayerReport[]>();
   for (const layer of layers) {
+    // A rule says nothing of layers that are stored quantized.
+    if (plannedWeightFormat(layer, recipe) === undefined) continue;
     const { rule } = chooseLayer(recipe, layer.name);
     const list = decided.get(rule);
     if (list) list.push(layer);
@@ -53,6 +55,7 @@ function recipeHints(snapshot: RecipeSnapshot): Hint[] {
     const isMeasured = mine.some((layer) => typeof layer.cumulative?.[recipeScheme] === 'number');
     for (const layer of mine) {
       const format = plannedWeightFormat(layer, recipe);
+      if (format === undefined) continue;
       before += layer.bytes;
       after += storedBytes(layer, format) ?? layer.bytes;
       const db = isMeasured ? layer.cumulative?.[recipeScheme] : layer.weightSqnr?.[format];
@@ -75,17 +78,20 @@ function recipeHints(snapshot: RecipeSnapshot): Hint[] {
 function textHints(snapshot: TextSnapshot): Hint[] {
   const recipe = snapshot.model?.recipe?.recipe;
   if (!recipe) return [];
-  return snapshot.layers.shown.map(({ layer, node }) => {
+  return snapshot.layers.shown.flatMap(({ layer, node }) => {
     const format = plannedWeightFormat(layer, recipe);
+    if (format === undefined) return [];
     const db = layer.weightSqnr?.[format];
     const weight = db === undefined ? format : `${format} ${decibels(db)}`;
     const measured = layer.cumulative?.[recipeScheme];
-    return {
-      at: node.opSpan[1],
-      text: label(
-        measured === undefined ? weight : `${weight} · ${effectWords.cumulative} ${decibels(measured)}`,
-      ),
-      tooltip: editorWords.plannedTooltip,
-    };
+    return [
+      {
+        at: node.opSpan[1],
+        text: label(
+          measured === undefined ? weight : `${weight} · ${effectWords.cumulative} ${decibels(measured)}`,
+        ),
+        tooltip: editorWords.plannedTooltip,
+      },
+    ];
   });
 }
