@@ -8,12 +8,13 @@ import * as path from 'node:path';
 import { LRUCache } from 'lru-cache';
 import { TextDocument } from 'vscode-languageserver-textdocument';
 import type { Location } from 'vscode-languageserver-types';
+import { atOnce } from '../engine/base/steps';
 import type { ImportedFiles } from '../script/data-pipeline';
 import { type ScriptSources, workspaceResolver } from '../script/imports';
 import type { Resolver } from '../script/interpret';
 import type { Place } from '../script/interpret-values';
 import type { PythonParser } from '../script/parser';
-import { type Program, readProgram } from '../script/program';
+import { type Program, programSteps } from '../script/program';
 import { suppressions } from '../script/suppressions';
 import { rangeOf, uriOf } from './convert';
 
@@ -64,6 +65,8 @@ export class ScriptModules {
   /** Everything the present resolver asked for, as it was then. */
   private readonly asked = new Map<string, string>();
   private resolver: Resolver | undefined;
+  /** Files that were asked for while nothing may be read. */
+  private lacking: Set<string> | undefined;
   private checked = 0;
 
   constructor(private readonly host: ScriptModulesHost) {}
@@ -103,9 +106,40 @@ export class ScriptModules {
     if (stamp === 'none' || stamp === 'folder') return undefined;
     const known = this.programs.get(file);
     if (known?.stamp === stamp) return known.module;
-    const module = this.read(file);
-    this.programs.set(file, { stamp, module });
-    return module;
+    if (this.lacking) {
+      this.lacking.add(file);
+      return undefined;
+    }
+    atOnce(this.readSteps(file, stamp));
+    return this.programs.get(file)?.module;
+  }
+
+  /**
+   * Does work that asks for files, which are read in steps: what lacks one is done again once it is read.
+   * @param goOn asked between steps; false gives up, and undefined is the answer.
+   */
+  async withFiles<T>(
+    work: () => T,
+    goOn: () => Promise<boolean>,
+  ): Promise<{ readonly value: T } | undefined> {
+    for (let time = 0; time < MAX_PROGRAMS; time++) {
+      const lacking = new Set<string>();
+      const value = this.noting(lacking, work);
+      if (lacking.size === 0) return { value };
+      for (const file of lacking)
+        for (const _ of this.readSteps(file, this.note(file))) if (!(await goOn())) return undefined;
+    }
+    // More files than are kept would be read without end.
+    return { value: work() };
+  }
+
+  private noting<T>(lacking: Set<string>, work: () => T): T {
+    this.lacking = lacking;
+    try {
+      return work();
+    } finally {
+      this.lacking = undefined;
+    }
   }
 
   /** A place in a file of the workspace, open or not. */
@@ -130,6 +164,7 @@ export class ScriptModules {
   private sources(): ScriptSources {
     return {
       program: (file) => this.module(file)?.program,
+      waits: () => this.lacking !== undefined && this.lacking.size > 0,
       isFolder: (folder) => this.note(folder) === 'folder',
       roots: (file) => this.roots(file),
     };
@@ -154,15 +189,18 @@ export class ScriptModules {
     }
   }
 
-  private read(file: string): ModuleFile | undefined {
+  private *readSteps(file: string, stamp: string): Generator<void, void> {
     const parser = this.host.parser();
     const text = this.host.openText(file)?.text ?? readText(file);
-    if (!parser || text === undefined) return undefined;
-    const parsed = parser.parse(text);
-    const program = readProgram(parsed.module);
-    const models = suppressions(text, parsed.module.comments).models.map((one) => one.path);
-    parsed.dispose();
-    return { program, models };
+    let module: ModuleFile | undefined;
+    if (parser && text !== undefined) {
+      const parsed = yield* parser.parseSteps(text);
+      const program = yield* programSteps(parsed.module);
+      const models = suppressions(text, parsed.module.comments).models.map((one) => one.path);
+      parsed.dispose();
+      module = { program, models };
+    }
+    this.programs.set(file, { stamp, module });
   }
 
   /** The folder of a file and those above it, as far as the workspace reaches; in each `src` as well. */

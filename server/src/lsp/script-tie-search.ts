@@ -5,7 +5,8 @@
 import * as path from 'node:path';
 import { turn } from '../engine/base/steps';
 import type { AnalyzedScript } from '../rules/script/analyze';
-import { type ModuleTree, moduleTreeSteps, moduleTrees } from '../script/module-tree';
+import type { Resolver } from '../script/interpret';
+import { type ModuleTree, moduleTreeSteps, moduleTrees, type ScriptFile } from '../script/module-tree';
 import { tiesOf } from '../script/tie';
 import { Importers } from './script-importers';
 import type { ScriptModules } from './script-modules';
@@ -123,9 +124,8 @@ export class TieSearch {
     await turn();
     if (!this.host.isCurrent(searched)) return;
     const resolve = modules.current();
-    const source = { file: script.file, program: script.program };
-    for (const _ of moduleTreeSteps(source, resolve)) if (!(await goOn())) return;
-    const own = moduleTrees(source, resolve);
+    const own = await this.trees({ file: script.file, program: script.program }, resolve, goOn);
+    if (!own) return;
     const elsewhere = await this.elsewhere(searched, goOn);
     if (!elsewhere) return;
     const trees = [...own, ...elsewhere.trees];
@@ -170,11 +170,14 @@ export class TieSearch {
     const exported: string[] = [];
     const definesSomething = script.program.classes.length + script.program.functions.length > 0;
     for (const file of definesSomething ? await this.importers.of(script.file, goOn) : []) {
-      const found = modules.module(file);
+      const read = await modules.withFiles(() => modules.module(file), goOn);
+      if (!read) return undefined;
+      const found = read.value;
       if (!found) continue;
       const source = { file, program: found.program };
-      for (const _ of moduleTreeSteps(source, resolve)) if (!(await goOn())) return undefined;
-      const here = moduleTrees(source, resolve).filter(({ layers }) =>
+      const made = await this.trees(source, resolve, goOn);
+      if (!made) return undefined;
+      const here = made.filter(({ layers }) =>
         layers.some(({ place, around }) => [place, ...around].some((one) => one.file === script.file)),
       );
       if (here.length === 0) continue;
@@ -188,6 +191,20 @@ export class TieSearch {
       exported: [...mine.exported, ...exported],
     });
     return (await goOn()) ? { trees, candidates } : undefined;
+  }
+
+  /** Networks that a file constructs; undefined when the search was given up. */
+  private async trees(
+    source: ScriptFile,
+    resolve: Resolver,
+    goOn: () => Promise<boolean>,
+  ): Promise<readonly ModuleTree[] | undefined> {
+    const steps = moduleTreeSteps(source, resolve);
+    for (;;) {
+      const step = await this.host.modules.withFiles(() => steps.next(), goOn);
+      if (!step || !(await goOn())) return undefined;
+      if (step.value.done) return moduleTrees(source, resolve);
+    }
   }
 
   private candidates({ script, maximumBytes }: Searched): Candidates {

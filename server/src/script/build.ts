@@ -44,6 +44,43 @@ export function buildPieces(
   });
 }
 
+/** The same for one stretch of a text of which nothing is known, in steps: other texts may be built in between. */
+export function* pieceSteps(
+  { root, start }: Stretch,
+  text: string,
+): Generator<void, { readonly pieces: readonly Piece[]; readonly complete: boolean }> {
+  const own = new PieceStore([]);
+  const resume = () => {
+    source = text;
+    store = own;
+    startAt(start);
+  };
+  const pieces: Piece[] = [];
+  for (const node of root.namedChildren) {
+    resume();
+    const isLong = node.type === 'class_definition' && node.endIndex - node.startIndex > LONG;
+    if (isLong) pieces.push(yield* classSteps(node, resume));
+    else pieces.push(newPiece(node));
+  }
+  return { pieces, complete: !root.hasError };
+}
+
+/** Characters from which on a class is built statement by statement. */
+const LONG = 6000;
+
+function* classSteps(node: Node, resume: () => void): Generator<void, Piece> {
+  const piece = store.open(node.type, textOf(node), origin + node.startIndex, !node.hasError);
+  const body: Statement[] = [];
+  for (const inside of meaningful(node.childForFieldName('body') ?? node)) {
+    body.push(...statement(inside));
+    yield;
+    resume();
+  }
+  piece.comments = node.descendantsOfType('comment').map(comment);
+  store.close(piece, [classOf(node, [], body)]);
+  return piece;
+}
+
 function startAt(offset: number): void {
   origin = offset;
   recordSpans(store.span, offset);
@@ -274,16 +311,24 @@ function withItem(value: Node): { context: Expression; target?: Expression } {
 }
 
 function definition(node: Node, decorators: readonly Expression[]): readonly Statement[] {
+  const body = block(node.childForFieldName('body'));
+  return [
+    node.type === 'class_definition' ? classOf(node, decorators, body) : functionOf(node, decorators, body),
+  ];
+}
+
+function classOf(node: Node, decorators: readonly Expression[], body: readonly Statement[]): Statement {
+  const list = node.childForFieldName('superclasses');
+  return { kind: 'class', ...definedIn(node, decorators, body), bases: list ? callArguments(list) : [] };
+}
+
+function functionOf(node: Node, decorators: readonly Expression[], body: readonly Statement[]): Statement {
+  const list = node.childForFieldName('parameters');
+  return { kind: 'function', ...definedIn(node, decorators, body), parameters: list ? parameters(list) : [] };
+}
+
+function definedIn(node: Node, decorators: readonly Expression[], body: readonly Statement[]) {
   const name = node.childForFieldName('name');
-  const list = node.childForFieldName('parameters') ?? node.childForFieldName('superclasses');
-  const shared = {
-    name: name?.text ?? '',
-    nameSpan: name ? spanOf(name) : spanOf(node),
-    decorators,
-    body: block(node.childForFieldName('body')),
-    span: spanOf(node),
-  };
-  return node.type === 'class_definition'
-    ? [{ kind: 'class', ...shared, bases: list ? callArguments(list) : [] }]
-    : [{ kind: 'function', ...shared, parameters: list ? parameters(list) : [] }];
+  const nameSpan = name ? spanOf(name) : spanOf(node);
+  return { name: name?.text ?? '', nameSpan, decorators, body, span: spanOf(node) };
 }

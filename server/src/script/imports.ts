@@ -13,6 +13,8 @@ export interface ScriptSources {
   /** A Python file, read; undefined where there is none. */
   program(file: string): Program | undefined;
   isFolder(path: string): boolean;
+  /** True while a file that was asked for is not read yet. */
+  readonly waits?: () => boolean;
   /** Folders in which absolute imports of a file are looked for, nearest first. */
   roots(file: string): readonly string[];
 }
@@ -36,91 +38,126 @@ const MAXIMUM_DEPTH = 12;
 export function workspaceResolver(sources: ScriptSources, variable: VariableReader = alone): Resolver {
   const known = new Map<string, PythonValue | undefined>();
   let depth = 0;
-  const resolve: Resolver = (path, file) => {
+  const resolve = (path: string, file: string): PythonValue | undefined => {
     const key = `${file}\n${path}`;
     if (known.has(key)) return known.get(key);
-    if (depth >= MAXIMUM_DEPTH) return undefined;
+    if (depth >= MAXIMUM_DEPTH || sources.waits?.()) return undefined;
     // What asks for itself has no value.
     known.set(key, undefined);
     depth++;
-    const found = find(path, file);
+    const found = pathValue(imports, path, file);
     depth--;
-    // Lists and the like are changed by who gets them.
-    if (!found || found.kind === 'class' || found.kind === 'function') known.set(key, found);
+    if (isLasting(found) && !sources.waits?.()) known.set(key, found);
     else known.delete(key);
     return found;
   };
-  const find: Resolver = (path, file) => {
-    const level = /^\.*/.exec(path)?.[0].length ?? 0;
-    const parts = path.slice(level).split('.');
-    const folders = level > 0 ? [above(folderOf(file), level - 1)] : sources.roots(file);
-    for (const folder of folders) {
-      const found = inFolder(folder, parts);
-      if (found) return found.value;
+  const resolver: Resolver = Object.assign(resolve, { waits: sources.waits });
+  const imports: Imports = { sources, variable, resolve: resolver };
+  return resolver;
+}
+
+/** What finding a value needs. */
+interface Imports {
+  readonly sources: ScriptSources;
+  readonly variable: VariableReader;
+  readonly resolve: Resolver;
+}
+
+/** Lists and the like are changed by who gets them. */
+function isLasting(value: PythonValue | undefined): boolean {
+  return !value || value.kind === 'class' || value.kind === 'function';
+}
+
+function pathValue(imports: Imports, path: string, file: string): PythonValue | undefined {
+  const level = /^\.*/.exec(path)?.[0].length ?? 0;
+  const parts = path.slice(level).split('.');
+  const folders = level > 0 ? [above(folderOf(file), level - 1)] : imports.sources.roots(file);
+  for (const folder of folders) {
+    const found = inFolder(imports, folder, parts);
+    if (found) return found.value;
+  }
+  return undefined;
+}
+
+/** The value, if the module is in the folder at all: one of the same name further away is another one. */
+function inFolder(
+  imports: Imports,
+  folder: string,
+  parts: readonly string[],
+): { readonly value: PythonValue | undefined } | undefined {
+  const { sources } = imports;
+  const [first, ...rest] = parts;
+  if (first === undefined) return undefined;
+  const inside = `${folder}/${first}`;
+  if (sources.isFolder(inside)) {
+    const found = inPackage(imports, inside, rest);
+    if (found) return found;
+  }
+  const file = `${inside}.py`;
+  if (!sources.program(file)) return undefined;
+  return {
+    value: rest.length > 0 ? (member(imports, file, rest) ?? starred(imports, file, rest)) : undefined,
+  };
+}
+
+/** A file of the package before what a star may bring into it: stars make a package read all it consists of. */
+function inPackage(
+  imports: Imports,
+  folder: string,
+  rest: readonly string[],
+): { readonly value: PythonValue | undefined } | undefined {
+  const file = `${folder}/__init__.py`;
+  const own = rest.length > 0 ? member(imports, file, rest) : undefined;
+  if (own) return { value: own };
+  const below = rest.length > 0 ? inFolder(imports, folder, rest) : undefined;
+  if (below) return below;
+  if (!imports.sources.program(file)) return undefined;
+  return { value: rest.length > 0 ? starred(imports, file, rest) : undefined };
+}
+
+/** A name at the top of a module that a star import may bring. */
+function starred(
+  { sources, resolve }: Imports,
+  file: string,
+  [name, ...rest]: readonly string[],
+): PythonValue | undefined {
+  const program = sources.program(file);
+  if (!program || name === undefined || lookUp(program.scope, name).length > 0) return undefined;
+  for (const path of starPaths(program.scope, name)) {
+    const found = resolve([path, ...rest].join('.'), file);
+    if (found) return found;
+  }
+  return undefined;
+}
+
+/** A name that a module itself binds at its top. */
+function member(imports: Imports, file: string, [name, ...rest]: readonly string[]): PythonValue | undefined {
+  const program = imports.sources.program(file);
+  if (!program || name === undefined) return undefined;
+  const binding = lookUp(program.scope, name).at(-1);
+  if (!binding) return undefined;
+  if (binding.kind === 'import')
+    return imports.resolve(['.'.repeat(binding.level) + binding.path, ...rest].join('.'), file);
+  return rest.length > 0 ? undefined : boundValue(imports, name, binding, { program, file });
+}
+
+function boundValue(
+  { variable, resolve }: Imports,
+  name: string,
+  binding: Binding,
+  { program, file }: { readonly program: Program; readonly file: string },
+): PythonValue | undefined {
+  switch (binding.kind) {
+    case 'class':
+    case 'function':
+      return definedValue(binding, file);
+    case 'variable': {
+      const value = variable({ name, value: binding.value }, program, file, resolve);
+      return value?.kind === 'unknown' ? undefined : value;
     }
-    return undefined;
-  };
-  /** The value, if the module is in the folder at all: one of the same name further away is another one. */
-  const inFolder = (
-    folder: string,
-    parts: readonly string[],
-  ): { readonly value: PythonValue | undefined } | undefined => {
-    const [first, ...rest] = parts;
-    if (first === undefined) return undefined;
-    const inside = `${folder}/${first}`;
-    const file = `${inside}.py`;
-    const package_ = `${inside}/__init__.py`;
-    if (sources.isFolder(inside)) {
-      const own = rest.length > 0 ? member(package_, rest) : undefined;
-      if (own) return { value: own };
-      // A file of the package before what a star may bring into it: stars make a package read all it consists of.
-      const below = rest.length > 0 ? inFolder(inside, rest) : undefined;
-      if (below) return below;
-      if (sources.program(package_)) return { value: rest.length > 0 ? starred(package_, rest) : undefined };
-    }
-    if (!sources.program(file)) return undefined;
-    return { value: rest.length > 0 ? (member(file, rest) ?? starred(file, rest)) : undefined };
-  };
-  /** A name at the top of a module that a star import may bring. */
-  const starred = (file: string, [name, ...rest]: readonly string[]): PythonValue | undefined => {
-    const program = sources.program(file);
-    if (!program || name === undefined || lookUp(program.scope, name).length > 0) return undefined;
-    for (const path of starPaths(program.scope, name)) {
-      const found = resolve([path, ...rest].join('.'), file);
-      if (found) return found;
-    }
-    return undefined;
-  };
-  /** A name that a module itself binds at its top. */
-  const member = (file: string, [name, ...rest]: readonly string[]): PythonValue | undefined => {
-    const program = sources.program(file);
-    if (!program || name === undefined) return undefined;
-    const bindings = lookUp(program.scope, name);
-    const binding = bindings.at(-1);
-    if (!binding) return undefined;
-    if (binding.kind === 'import')
-      return resolve(['.'.repeat(binding.level) + binding.path, ...rest].join('.'), file);
-    return rest.length > 0 ? undefined : boundValue(name, binding, program, file);
-  };
-  const boundValue = (
-    name: string,
-    binding: Binding,
-    program: Program,
-    file: string,
-  ): PythonValue | undefined => {
-    switch (binding.kind) {
-      case 'class':
-      case 'function':
-        return definedValue(binding, file);
-      case 'variable': {
-        const value = variable({ name, value: binding.value }, program, file, resolve);
-        return value?.kind === 'unknown' ? undefined : value;
-      }
-      default:
-        return undefined;
-    }
-  };
-  return resolve;
+    default:
+      return undefined;
+  }
 }
 
 function folderOf(file: string): string {

@@ -75,6 +75,15 @@ function assignFields(
 }
 
 export function basesOf(machine: Machine, target: ClassValue): readonly PythonValue[] {
+  const known = machine.knownBases.get(target.scope);
+  if (known) return known;
+  const bases = baseValues(machine, target);
+  // A class inside a function may have other bases each time, and so may one of a program that runs.
+  if (!machine.world && target.scope.parent?.kind === 'module') machine.knownBases.set(target.scope, bases);
+  return bases;
+}
+
+function baseValues(machine: Machine, target: ClassValue): readonly PythonValue[] {
   const outer = target.scope.parent;
   if (!outer) return [];
   const frame = emptyFrame({ ...target, scope: outer });
@@ -165,7 +174,40 @@ export function ownerOf(target: FunctionValue, from: ClassValue, frame: Frame): 
     : frame.owner;
 }
 
-export function hasDecorator(statement: FunctionStatement, name: string): boolean {
+/** Gives the parameters of a function their values, in the order of Python. */
+export function bindParameters(
+  machine: Machine,
+  { statement, self }: FunctionValue,
+  args: Arguments,
+  frame: Frame,
+): void {
+  const { names } = frame.environment;
+  const positional = [...ownArgument(statement, self), ...args.positional];
+  const left = new Map(args.keywords);
+  for (const parameter of statement.parameters) {
+    const { name } = parameter;
+    if (parameter.star === '*') names.set(name, { kind: 'list', items: positional.splice(0) });
+    else if (parameter.star === '**') names.set(name, { kind: 'dict', entries: left });
+    else {
+      const given = positional.shift() ?? left.get(name);
+      left.delete(name);
+      names.set(name, given ?? (parameter.default ? machine.value(parameter.default, frame) : unknownValue));
+    }
+  }
+}
+
+/** The object or class that a method gets before its arguments. */
+function ownArgument(
+  statement: FunctionValue['statement'],
+  self: ObjectValue | undefined,
+): readonly PythonValue[] {
+  if (!self) return [];
+  if (statement.kind !== 'function') return [self];
+  if (hasDecorator(statement, 'staticmethod')) return [];
+  return [hasDecorator(statement, 'classmethod') && self.class ? self.class : self];
+}
+
+function hasDecorator(statement: FunctionStatement, name: string): boolean {
   return statement.decorators.some((one) => one.kind === 'name' && one.name === name);
 }
 

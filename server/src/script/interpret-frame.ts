@@ -62,6 +62,8 @@ export interface Machine {
   operate(operator: string, left: PythonValue, right: PythonValue, span: Span): PythonValue;
   /** What an imported path stands for. */
   imported(path: string, file: string): PythonValue;
+  /** Bases of classes at the top of a file, by the scope inside the class. */
+  readonly knownBases: Map<Scope, readonly PythonValue[]>;
   /** Choices that are not known, both branches of which run, around what runs now. */
   undecided: number;
   /** Counts a step; true once the budget is used up. */

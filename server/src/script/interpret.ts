@@ -8,8 +8,8 @@ import { callMethod, callModuleMethod, callTextMethod } from './interpret-builti
 import { callBuiltin, callPath } from './interpret-calls';
 import {
   basesOf,
+  bindParameters,
   classAttribute,
-  hasDecorator,
   initialise,
   initialiseBase,
   isSuperCall,
@@ -40,10 +40,20 @@ import { type Binding, pathOf, type Scope, soleBinding, starPaths } from './name
 import type { CallExpression, Expression, FunctionStatement, Span, Statement } from './syntax';
 
 /** Finds classes and functions that a file imports from the workspace. */
-export type Resolver = (path: string, file: string) => PythonValue | undefined;
+export interface Resolver {
+  (path: string, file: string): PythonValue | undefined;
+  /** True while a file that was asked for is not read yet: what was made meanwhile has to be made again. */
+  readonly waits?: (() => boolean) | undefined;
+}
 
 /** Statements and calls one construction may take: far above ResNet-152, far below a second. */
 const STEP_BUDGET = 60_000;
+
+/**
+ * Steps that a call of a constructor may take without making anything: checks, settings and initial values of base
+ * classes are of no interest, and must not use up what the layers need.
+ */
+const FRUITLESS_STEPS = 1000;
 
 /** Runs of one function inside itself behind a choice that is not known. */
 const MAXIMUM_UNDECIDED = 3;
@@ -55,11 +65,18 @@ export class Interpreter implements Machine {
   private steps = 0;
   private total = 0;
   private depth = 0;
+  /** Modules of libraries made so far. */
+  private made = 0;
+  /** True while the constructor of a class runs. */
+  private constructing = false;
+  /** Where the call that a constructor makes ends, unless it makes something. */
+  private limit: { readonly steps: number; readonly made: number } | undefined;
   /** File whose code runs. */
   file = '';
   /** The call in the world's own file that runs, or led to what runs. */
   site: Span | undefined;
   undecided = 0;
+  readonly knownBases = new Map<Scope, readonly PythonValue[]>();
   /** Functions that run now, and how many times. */
   private readonly running = new Map<FunctionValue['statement'], number>();
   /** Variables of modules whose values are being worked out. */
@@ -109,7 +126,11 @@ export class Interpreter implements Machine {
   }
 
   exhausted(): boolean {
-    return ++this.steps > STEP_BUDGET || ++this.total > TOTAL_BUDGET;
+    return ++this.steps > STEP_BUDGET || ++this.total > TOTAL_BUDGET || this.isFruitless();
+  }
+
+  private isFruitless(): boolean {
+    return this.limit !== undefined && this.steps > this.limit.steps && this.made === this.limit.made;
   }
 
   /** What a function returns. */
@@ -118,12 +139,19 @@ export class Interpreter implements Machine {
     return this.run(target, args, undefined);
   }
 
+  private find(path: string, file: string): PythonValue | undefined {
+    const found = this.resolve(path, file);
+    // Whatever follows is in vain.
+    if (this.resolve.waits?.()) this.steps = Number.POSITIVE_INFINITY;
+    return found;
+  }
+
   operate(operator: string, left: PythonValue, right: PythonValue, span: Span): PythonValue {
     return this.world?.operate(operator, left, right, span) ?? operate(operator, left, right);
   }
 
   imported(path: string, file: string): PythonValue {
-    return this.resolve(path, file) ?? { kind: 'path', path };
+    return this.find(path, file) ?? { kind: 'path', path };
   }
 
   /** What a function returns to code that is running. */
@@ -145,7 +173,12 @@ export class Interpreter implements Machine {
       origin,
       args,
     };
+    const { constructing, limit } = this;
+    this.constructing = !this.world;
+    this.limit = undefined;
     initialise(this, object, target, args);
+    this.constructing = constructing;
+    this.limit = limit;
     return object;
   }
 
@@ -155,13 +188,16 @@ export class Interpreter implements Machine {
     // What calls itself where nobody knows whether it does would go on without end.
     const times = this.running.get(statement) ?? 0;
     if (this.undecided > 0 && times >= MAXIMUM_UNDECIDED) return unknownValue;
+    const { limit } = this;
+    if (this.constructing && !limit && !isConstructor(statement))
+      this.limit = { steps: this.steps + FRUITLESS_STEPS, made: this.made };
     this.depth++;
     this.running.set(statement, times + 1);
     this.world?.entered(statement);
     const around = target.closure ?? this.world?.globalsOf(target.file);
     const environment: Environment = { names: new Map(), outer: around };
     const frame = { scope: target.scope, environment, file: target.file, self: target.self, owner };
-    this.bindParameters(statement, target.self, args, frame);
+    bindParameters(this, target, args, frame);
     const value = this.within(target.file, () =>
       'kind' in statement && statement.kind === 'lambda'
         ? this.value(statement.body, frame)
@@ -169,39 +205,14 @@ export class Interpreter implements Machine {
     );
     this.depth--;
     this.running.set(statement, times);
-    return value;
+    const wasCut = this.isFruitless();
+    this.limit = limit;
+    return wasCut ? unknownValue : value;
   }
 
   private body(statement: FunctionStatement, frame: Frame): PythonValue {
     const ending = runBlock(this, statement.body, frame);
     return ending?.kind === 'return' ? ending.value : constantValue(null);
-  }
-
-  private bindParameters(
-    statement: FunctionValue['statement'],
-    self: ObjectValue | undefined,
-    args: Arguments,
-    frame: Frame,
-  ): void {
-    const isStatic = statement.kind === 'function' && hasDecorator(statement, 'staticmethod');
-    const isClassMethod = statement.kind === 'function' && hasDecorator(statement, 'classmethod');
-    const positional =
-      self && !isStatic
-        ? [isClassMethod && self.class ? self.class : self, ...args.positional]
-        : [...args.positional];
-    const left = new Map(args.keywords);
-    for (const parameter of statement.parameters) {
-      const { name } = parameter;
-      if (parameter.star === '*')
-        frame.environment.names.set(name, { kind: 'list', items: positional.splice(0) });
-      else if (parameter.star === '**') frame.environment.names.set(name, { kind: 'dict', entries: left });
-      else {
-        const given = positional.shift() ?? left.get(name);
-        left.delete(name);
-        const fallback = () => (parameter.default ? this.value(parameter.default, frame) : unknownValue);
-        frame.environment.names.set(name, given ?? fallback());
-      }
-    }
   }
 
   value(expression: Expression, frame: Frame): PythonValue {
@@ -309,7 +320,7 @@ export class Interpreter implements Machine {
       if (found) return found;
     }
     const path = pathOf(expression, frame.scope);
-    if (path !== undefined) return this.resolve(path, frame.file) ?? { kind: 'path', path };
+    if (path !== undefined) return this.find(path, frame.file) ?? { kind: 'path', path };
     const binding = soleBinding(frame.scope, name);
     const { file } = frame;
     switch (binding?.kind) {
@@ -328,7 +339,7 @@ export class Interpreter implements Machine {
   /** A name that a star import may have brought. */
   private starred(name: string, { scope, file }: Frame): PythonValue {
     for (const path of starPaths(scope, name)) {
-      const found = this.resolve(path, file);
+      const found = this.find(path, file);
       if (found) return found;
       if (/^torch\.nn\.[A-Z]\w*$/.test(path)) return { kind: 'path', path };
     }
@@ -355,7 +366,7 @@ export class Interpreter implements Machine {
     switch (object.kind) {
       case 'path': {
         const path = `${object.path}.${attribute}`;
-        return this.resolve(path, frame.file) ?? { kind: 'path', path };
+        return this.find(path, frame.file) ?? { kind: 'path', path };
       }
       case 'object': {
         const own = object.attributes.get(attribute);
@@ -430,8 +441,11 @@ export class Interpreter implements Machine {
         const keywords = new Map([...target.args.keywords, ...args.keywords]);
         return this.invoke(target.target, { positional, keywords }, origin, frame);
       }
-      case 'path':
-        return this.world?.call(target.path, args, origin) ?? callPath(target.path, args, origin);
+      case 'path': {
+        const value = this.world?.call(target.path, args, origin) ?? callPath(target.path, args, origin);
+        if (value.kind === 'object' && isModule(value)) this.made++;
+        return value;
+      }
       default: {
         const called = target.kind === 'object' && target.class && methodOf(this, target.class, '__call__');
         if (called) return this.run({ ...called.function, self: target }, args, called.owner);
@@ -454,6 +468,17 @@ export class Interpreter implements Machine {
     }
     return { positional, keywords };
   }
+}
+
+/** A layer, or what holds layers. */
+function isModule({ type, attributes }: ObjectValue): boolean {
+  return type.startsWith('torch.nn.') || attributes.size > 0;
+}
+
+const constructors: ReadonlySet<string> = new Set(['__init__', '__new__', '__post_init__']);
+
+function isConstructor(statement: FunctionValue['statement']): boolean {
+  return statement.kind === 'function' && constructors.has(statement.name);
 }
 
 /** Notes the call on what its function made: `self.conv1 = conv3x3(…)`. */

@@ -83,7 +83,7 @@ const knownTrees = new WeakMap<Resolver, WeakMap<Unit, UnitTrees>>();
  * @param resolve classes and functions imported from other files of the workspace; another function for other files.
  */
 export function moduleTrees(source: ScriptFile, resolve: Resolver = nothing): readonly ModuleTree[] {
-  const all = [...moduleTreeSteps(source, resolve)];
+  const all = [...moduleTreeSteps(source, resolve)].filter((made) => made !== undefined);
   const trees: ModuleTree[] = [];
   const built = new Set<string>();
   const seen = new Set<string>();
@@ -103,14 +103,24 @@ export function moduleTrees(source: ScriptFile, resolve: Resolver = nothing): re
   return trees;
 }
 
-/** The work of {@link moduleTrees} in steps, one per statement at the top of the file; done once, it is remembered. */
-export function* moduleTreeSteps(source: ScriptFile, resolve: Resolver = nothing): Iterable<UnitTrees> {
+/**
+ * The work of {@link moduleTrees} in steps, one per statement at the top of the file; done once, it is remembered. A step
+ * without a result needs a file that has to be read before the next.
+ */
+export function* moduleTreeSteps(
+  source: ScriptFile,
+  resolve: Resolver = nothing,
+): Generator<UnitTrees | undefined, void> {
   const known = knownTrees.get(resolve) ?? new WeakMap<Unit, UnitTrees>();
   knownTrees.set(resolve, known);
   for (const unit of source.program.units) {
     const stamp = stampOf(unit);
-    const before = known.get(unit);
-    const made = before?.stamp === stamp ? before : { stamp, ...treesOfUnit(unit, source, resolve) };
+    let made = known.get(unit);
+    while (made?.stamp !== stamp) {
+      const trees = treesOfUnit(unit, source, resolve);
+      if (resolve.waits?.()) yield undefined;
+      else made = { stamp, ...trees };
+    }
     known.set(unit, made);
     yield made;
   }

@@ -3,7 +3,7 @@
  * of a text that parse alone (`chunks`). Parsing is incremental and never fails; broken code is `complete: false`.
  */
 import { Edit, Language, Parser, type Tree } from 'web-tree-sitter';
-import { buildPieces } from './build';
+import { buildPieces, pieceSteps } from './build';
 import { chunksFrom } from './chunks';
 import { movePiece, type Piece, PieceStore } from './reuse';
 import type { Module, Span } from './syntax';
@@ -72,29 +72,34 @@ export class PythonParser {
       this.tree(text.slice(start, end), at === longest ? old : undefined),
     );
     for (const { tree } of middle) tree?.delete();
-    const built = buildPieces(
-      spans.map(([start], at) => ({ root: rootOf(trees[at]), start })),
-      text,
-      store,
-    );
-    const fresh = spans.map(([start, end], at): Chunk => {
-      const tree = trees[at];
-      const { pieces, complete } = built[at] ?? { pieces: [], complete: true };
-      if (end - start < LONG) tree?.delete();
-      return {
-        start,
-        text: text.slice(start, end),
-        pieces,
-        complete,
-        tree: end - start < LONG ? undefined : tree,
-      };
-    });
-    const chunks = [...head, ...fresh, ...tail];
+    const stretches = spans.map(([start], at) => ({ root: rootOf(trees[at]), start }));
+    const built = buildPieces(stretches, text, store);
+    const fresh = spans.map((span, at) => chunkOf(text, span, rootedTree(trees[at]), built[at]));
+    return this.script(text, [...head, ...fresh, ...tail], store.spare());
+  }
+
+  /** {@link parse} of a text of which nothing is known, in steps of a stretch, long classes of a statement. */
+  *parseSteps(text: string): Generator<void, ParsedScript> {
+    const chunks: Chunk[] = [];
+    for (const span of chunksFrom(text, 0)) {
+      const tree = this.parsed(text.slice(...span));
+      try {
+        const built = yield* pieceSteps({ root: tree.rootNode, start: span[0] }, text);
+        chunks.push({ start: span[0], text: text.slice(...span), ...built, tree: undefined });
+      } finally {
+        tree.delete();
+      }
+      yield;
+    }
+    return this.script(text, chunks, []);
+  }
+
+  private script(text: string, chunks: readonly Chunk[], spare: readonly Piece[]): ParsedScript {
     return {
       text,
       module: moduleOf(chunks),
       chunks,
-      spare: store.spare(),
+      spare,
       insideString: (offset) => this.isInString(chunks, offset),
       dispose: () => {
         for (const { tree } of chunks) tree?.delete();
@@ -133,8 +138,24 @@ export class PythonParser {
 }
 
 function rootOf(tree: Tree | undefined) {
+  return rootedTree(tree).rootNode;
+}
+
+function rootedTree(tree: Tree | undefined): Tree {
   if (!tree) throw new Error('every stretch was parsed');
-  return tree.rootNode;
+  return tree;
+}
+
+/** A stretch that was built; its tree is kept where it is long. */
+function chunkOf(
+  text: string,
+  [start, end]: Span,
+  tree: Tree,
+  built: Pick<Chunk, 'pieces' | 'complete'> = { pieces: [], complete: true },
+): Chunk {
+  const isLong = end - start >= LONG;
+  if (!isLong) tree.delete();
+  return { start, text: text.slice(start, end), ...built, tree: isLong ? tree : undefined };
 }
 
 function moduleOf(chunks: readonly Chunk[]): Module {

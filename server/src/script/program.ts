@@ -2,6 +2,7 @@
  * A program as rules see it: every call with its resolved path, scope and surroundings, in the order of the text, and
  * the frameworks it imports. Built from syntax alone; nothing is executed.
  */
+import { atOnce } from '../engine/base/steps';
 import { bind, definers, pathOf, type Scope } from './names';
 import {
   type Argument,
@@ -87,6 +88,11 @@ const meaningsOf = new WeakMap<Program, Meanings>();
  * @param earlier program of an earlier text of the file: it is used up, and what still holds of it is taken over.
  */
 export function readProgram(module: Module, earlier?: Program): Program {
+  return atOnce(programSteps(module, earlier));
+}
+
+/** {@link readProgram} in steps of a statement; once begun, it has to be gone through to the end. */
+export function* programSteps(module: Module, earlier?: Program): Generator<void, Program> {
   const scope = bind(module, earlier?.scope);
   const before = earlier && meaningsOf.get(earlier);
   const now: Meanings = {
@@ -99,10 +105,13 @@ export function readProgram(module: Module, earlier?: Program): Program {
   const changed = changedNames(before?.paths ?? new Map(), now.paths, (one, other) => one === other);
   const kept = before?.stars === now.stars ? (earlier?.units ?? []) : [];
   const known = new Map(kept.map((unit) => [unit.statement, unit]));
-  const units = module.statements.map((statement) => {
+  const units: Unit[] = [];
+  for (const statement of module.statements) {
     const unit = known.get(statement);
-    return unit && !changed.some((name) => unit.names.has(name)) ? unit : readUnit(statement, scope);
-  });
+    const holds = unit && !changed.some((name) => unit.names.has(name));
+    units.push(holds ? unit : readUnit(statement, scope));
+    yield;
+  }
   const moved = changedNames(before?.definers ?? new Map(), now.definers, sameStatements);
   stamp(units, now.definers, new Set(moved));
   const program: Program = {

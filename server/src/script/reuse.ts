@@ -30,6 +30,9 @@ export interface Piece {
   missing: number;
 }
 
+/** A piece that is being built. */
+type OpenPiece = Piece & { readonly statements: Statement[] };
+
 export type MutableSpan = [start: number, end: number];
 
 /** Pieces that no text of late had are dropped beyond this. */
@@ -67,31 +70,39 @@ export class PieceStore {
 
   /** Builds a piece; what `make` builds inside is noted in it. */
   build(type: string, text: string, start: number, whole: boolean, make: () => readonly Statement[]): Piece {
-    const parent = this.building;
-    const statements: Statement[] = [];
-    const piece: Piece = {
+    const piece = this.open(type, text, start, whole);
+    this.close(piece, make());
+    return piece;
+  }
+
+  /** Begins a piece; what is built until it is closed is noted in it. */
+  open(type: string, text: string, start: number, whole: boolean): OpenPiece {
+    const piece: OpenPiece = {
       type,
       text,
       start,
       length: text.length,
       whole,
-      statements,
+      statements: [],
       comments: undefined,
       spans: [],
       inner: [],
-      parent,
+      parent: this.building,
       used: this.parse,
       opened: 0,
       missing: 0,
     };
     this.building = piece;
-    statements.push(...make());
-    this.building = parent;
-    if (parent) {
-      piece.text = '';
-      parent.inner.push(piece);
-    }
     return piece;
+  }
+
+  close(piece: OpenPiece, statements: readonly Statement[]): void {
+    const { parent } = piece;
+    piece.statements.push(...statements);
+    this.building = parent;
+    if (!parent) return;
+    piece.text = '';
+    parent.inner.push(piece);
   }
 
   /** A piece of an earlier text stands in the one that is being built. */
