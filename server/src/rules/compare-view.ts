@@ -4,9 +4,10 @@ import type { AnalysisReport, Decibel, LayerReport } from '../protocol/reports';
 import type { CompareView } from '../protocol/views';
 import type { SeveritySettings } from './index';
 import { findingsOf } from './model-view';
+import { problemLines } from './problem-lines';
 import type { ThresholdSettings } from './thresholds';
 import { verdictOf } from './verdict';
-import { line, reported } from './words';
+import { reported } from './words';
 
 /** Key of a compared file's figures, in place of a scheme (contract: report). */
 const KEY = 'file';
@@ -48,7 +49,7 @@ export function compareView(input: CompareInput): CompareView {
     output: report?.output?.[KEY],
     layers: (report?.layers ?? []).flatMap((layer) => row(layer, codes.get(layer.name) ?? [])),
     findings: found.map(reported),
-    problems: [...new Set(input.issues.filter(({ code }) => code !== 'cancelled').map(line))],
+    problems: problemLines(input.issues),
   };
 }
 

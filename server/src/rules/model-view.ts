@@ -17,11 +17,12 @@ import { findingsInSteps, type SeveritySettings } from './index';
 import { decibels, percent, shapeText, shortBytes, shortCount } from './numbers';
 import { decisiveFirst } from './order';
 import { plannedFormats, plannedWeightFormat } from './planned';
+import { problemLines } from './problem-lines';
 import { quantizedRow } from './quantized-row';
 import { isFloat, storedAs } from './stored-type';
 import type { ThresholdSettings } from './thresholds';
 import { verdictOf } from './verdict';
-import { editorWords, effectWords, factWords, line, reported } from './words';
+import { editorWords, effectWords, factWords, reported } from './words';
 
 /** Weight formats shown as columns, best first. */
 const shownWeightFormats = ['int8.tensor', 'int8.channel', 'int4.channel', 'int4.group32'] as const;
@@ -88,7 +89,7 @@ export function modelView(input: ViewInput): ModelView {
     ),
     columns: report ? columns(report) : [],
     findings: found.map(reported),
-    problems: [...input.problems, ...(report?.issues ?? [])].map(line),
+    problems: problemLines([...input.problems, ...(report?.issues ?? [])]),
     data: report?.data ?? null,
     output: report?.output,
     recipeUri: input.recipeUri,

@@ -17,6 +17,7 @@ import {
   grew,
   neverRuns,
   notComparedInside,
+  onlyWeightsInside,
   otherSize,
   placeholderWords,
   quantizedAlready,
@@ -50,6 +51,7 @@ const sentences: { readonly [C in IssueCode]: Sentence<C> } = {
   'graph-invalid': ({ reason }) => `the graph is not valid: ${reason}.`,
   'inner-not-compared': (f) => notComparedInside(f),
   'layer-never-runs': (f) => neverRuns(f),
+  'inner-weights-only': (f) => onlyWeightsInside(f),
   'graph-empty': () => 'the model has no nodes.',
   'opset-missing': () =>
     'the file states no operator set version, without which onnxruntime runs nothing; version 1 is assumed to read it. Export it again to quantize it.',
@@ -80,7 +82,7 @@ const sentences: { readonly [C in IssueCode]: Sentence<C> } = {
   'dimension-unbound': ({ dimension, input }) =>
     `input ${quote(input)}: dimension ${quote(dimension)} has no value. Bind it with --dim ${dimension}=N.`,
   'dimension-assumed': ({ dimension, size }) =>
-    `dimension ${quote(dimension)} is taken as ${size} for noise; bind it with --dim ${dimension}=N, or give data.`,
+    `dimension ${quote(dimension)} is taken as ${size} for noise; give its size (calibration form, or --dim ${dimension}=N), or data.`,
   'dimension-needed': (f) => otherSize(f),
   'file-grew': (f) => grew(f),
   'ranges-stale': ({ what, path }) =>
@@ -248,6 +250,11 @@ export function sentence<C extends IssueCode>(issue: Extract<Issue, { code: C }>
   // The lookup and the facts share the code; TypeScript cannot follow that through the union.
   const make = sentences[issue.code] as (facts: unknown, anchor: Anchor) => string;
   return oneLine(make(issue.facts, issue.anchor));
+}
+
+/** Behind the last of several lines that are about the same. */
+export function likeIt(more: number): string {
+  return `(${more} more like it.)`;
 }
 
 /** One line with its anchor in front: what the command line prints. */

@@ -14,8 +14,8 @@ import type { Progress } from '../../protocol/progress';
 import type { AnalysisReport, RangesFile } from '../../protocol/reports';
 import { type CalibrationRequest, type CalibrationResult, recipeScheme } from '../../protocol/views';
 import { examined } from '../../rules/examination';
+import { problemLines } from '../../rules/problem-lines';
 import { verdictOf } from '../../rules/verdict';
-import { line } from '../../rules/words';
 import { pathOf, recipePathOf, uriOf } from '../convert';
 import { dataOf } from './data';
 import type { JobHost } from './jobs';
@@ -162,7 +162,7 @@ function ended(
     rangesPath,
     output: measured?.report.output?.[measured.scheme],
     // Calibrating and measuring read the same model and data, and say the same of them.
-    problems: [...new Set(issues.filter((one) => one.code !== 'cancelled').map(line))],
+    problems: problemLines(issues),
     layers: measured ? layersOf(measured.report, measured.scheme) : [],
   };
 }

@@ -10,7 +10,8 @@ import type { OutputEffectReply } from '../../protocol/lsp-ext';
 import type { Progress } from '../../protocol/progress';
 import type { AnalysisReport, DataSpec, RangesFile } from '../../protocol/reports';
 import type { RunRecord } from '../../protocol/views';
-import { editorWords, line } from '../../rules/words';
+import { problemLines } from '../../rules/problem-lines';
+import { editorWords } from '../../rules/words';
 import { recipePathOf, uriOf } from '../convert';
 import type { JobHost } from './jobs';
 
@@ -63,7 +64,7 @@ export class OutputEffects {
       state: cancelled ? 'cancelled' : end.value ? 'done' : 'failed',
       layers: report ? measuredLayers(report) : 0,
       seconds: (performance.now() - began) / 1000,
-      problems: [...new Set(end.issues.filter(({ code }) => code !== 'cancelled').map(line))],
+      problems: problemLines(end.issues),
     };
   }
 
