@@ -20,10 +20,8 @@ export interface CalibrationTap {
   readonly shape: readonly (number | string)[];
   /** Ends that are reduced in the graph: `largest` where the smallest value is known to be 0 or more. */
   readonly ends: 'none' | 'both' | 'largest';
-  /**
-   * Rows, columns or tokens of which one is shown: 1 shows all elements, undefined none. Odd, see {@link strideFor}.
-   */
-  readonly stride: number | undefined;
+  /** Rows and columns, or tokens, of which one is shown: [] shows all elements, undefined none. See {@link stridesFor}. */
+  readonly strides: readonly number[] | undefined;
 }
 
 /** What a run shows of one tap. */
@@ -87,24 +85,47 @@ export function calibrationTaps(
 }
 
 /**
- * Stride with which about `elements` of a tensor are left, 1 where it cannot be thinned out. Odd: a step of two would see
- * one phase only of what upsampling makes.
+ * Strides with which at most about `elements` of a tensor are left, [] where it need not or cannot be thinned out. Odd: a
+ * step of two would see one phase only of what upsampling makes.
  * @param all elements over all samples.
  */
-export function strideFor(shape: readonly (number | string)[], all: number, elements: number): number {
-  const axes = stridedAxes(shape.length).length;
-  if (axes === 0 || all <= elements) return 1;
-  const stride = Math.ceil((all / elements) ** (1 / axes));
-  return stride + 1 - (stride % 2);
+export function stridesFor(
+  shape: readonly (number | string)[],
+  all: number,
+  elements: number,
+): readonly number[] {
+  const axes = stridedAxes(shape.length);
+  const strides = axes.map(() => 1);
+  // Rows first: a third is left before a ninth is.
+  const canGrow = (at: number) => {
+    const size = shape[axes[at] ?? 0];
+    return typeof size !== 'number' || (strides[at] ?? 1) < size;
+  };
+  while (all * keptShare(shape, strides) > elements) {
+    const least = Math.min(...strides.filter((_, at) => canGrow(at)));
+    const at = strides.findIndex((stride, index) => stride === least && canGrow(index));
+    if (at < 0) break;
+    strides[at] = least + 2;
+  }
+  return thins(strides) ? strides : [];
 }
 
-/** Share of the elements that a stride leaves. */
-export function keptShare(shape: readonly (number | string)[], stride: number | undefined): number {
-  if (stride === undefined) return 0;
-  return stridedAxes(shape.length).reduce((share, axis) => {
+/** Share of the elements that strides leave. */
+export function keptShare(
+  shape: readonly (number | string)[],
+  strides: readonly number[] | undefined,
+): number {
+  if (strides === undefined) return 0;
+  return stridedAxes(shape.length).reduce((share, axis, at) => {
     const size = shape[axis];
+    const stride = strides[at] ?? 1;
     return share * (typeof size === 'number' && size > 0 ? Math.ceil(size / stride) / size : 1 / stride);
   }, 1);
+}
+
+/** Whether strides leave elements out. */
+export function thins(strides: readonly number[]): boolean {
+  return strides.some((stride) => stride > 1);
 }
 
 /** What one run told of a tap: its ends, and its elements where they were fetched. */
@@ -145,7 +166,7 @@ class TapWriter {
     private readonly options: TapOptions,
   ) {}
 
-  add(value: Value, { float, shape, ends, stride }: CalibrationTap): ShownTap {
+  add(value: Value, { float, shape, ends, strides }: CalibrationTap): ShownTap {
     const { builder, options } = this;
     const real = float ? value : builder.float(`${value.name}/float`, value);
     const blocked = options.pooled && float && isBlocked(value, shape);
@@ -154,9 +175,9 @@ class TapWriter {
     const pool = blocked && ends === 'largest';
     const from = pool ? builder.node('GlobalMaxPool', `${value.name}/channels`, [real]) : real;
     const reduced = ops[ends].map((op) => this.end(op, `${value.name}/${op}`, from, shape.length));
-    if (stride === undefined) return { ends: reduced, elements: undefined };
-    const shown = this.elements(real, value.name, shape.length, stride, blocked);
-    const share = thinnedSize(shape, stride);
+    if (strides === undefined) return { ends: reduced, elements: undefined };
+    const shown = this.elements(real, value.name, shape.length, strides, blocked);
+    const share = thinnedSize(shape, strides);
     if (ends === 'none' || !options.fixed || share === undefined)
       return { ends: reduced, elements: builder.output(shown) };
     this.parts.push(builder.reshape(`${value.name}/flat`, shown, [-1, 1, 1, 1]));
@@ -179,16 +200,26 @@ class TapWriter {
     return this.ends.push(rank === 4 ? end : builder.reshape(`${name}/end`, end, [1, 1, 1, 1])) - 1;
   }
 
-  private elements(real: Value, name: string, rank: number, stride: number, blocked: boolean): Value {
+  private elements(
+    real: Value,
+    name: string,
+    rank: number,
+    strides: readonly number[],
+    blocked: boolean,
+  ): Value {
     const { builder } = this;
-    if (stride > 1 && blocked) {
-      const size = { kernel_shape: [1, 1], strides: [stride, stride] };
-      return builder.node('MaxPool', `${name}/thinned`, [real], {}, size);
+    if (thins(strides) && blocked) {
+      return builder.node('MaxPool', `${name}/thinned`, [real], {}, { kernel_shape: [1, 1], strides });
     }
     const axes = stridedAxes(rank);
-    if (stride > 1 && axes.length > 0 && builder.opset >= STRIDED_SLICE) {
+    if (thins(strides) && builder.opset >= STRIDED_SLICE) {
       const every = (one: number) => builder.integers(axes.map(() => one));
-      const bounds = [every(0), every(Number.MAX_SAFE_INTEGER), builder.integers(axes), every(stride)];
+      const bounds = [
+        every(0),
+        every(Number.MAX_SAFE_INTEGER),
+        builder.integers(axes),
+        builder.integers(strides),
+      ];
       return builder.node('Slice', `${name}/thinned`, [real, ...bounds]);
     }
     // A graph input cannot be an output at the same time.
@@ -196,13 +227,13 @@ class TapWriter {
   }
 }
 
-/** Elements that a stride leaves of a shape of numbers. */
-function thinnedSize(shape: readonly (number | string)[], stride: number): number | undefined {
+/** Elements that strides leave of a shape of numbers. */
+function thinnedSize(shape: readonly (number | string)[], strides: readonly number[]): number | undefined {
   const axes = stridedAxes(shape.length);
-  const sizes = shape.map((size, axis) => {
-    return Math.ceil(Number(size) / (axes.includes(axis) ? stride : 1));
-  });
-  const size = sizes.reduce((product, one) => product * one, 1);
+  const size = shape.reduce<number>((product, one, axis) => {
+    const at = axes.indexOf(axis);
+    return product * Math.ceil(Number(one) / ((at < 0 ? undefined : strides[at]) ?? 1));
+  }, 1);
   return shape.length > 0 && Number.isInteger(size) && size > 0 ? size : undefined;
 }
 

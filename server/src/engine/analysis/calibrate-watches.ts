@@ -8,7 +8,8 @@ import { createEstimator, needsOnlyExtremes } from '../numerics/ranges';
 import type { ValueShape } from '../runtime/shapes';
 import { type ActivationTensor, observedFor, outputBounds } from './activation-taps';
 import { batchSizeFor } from './batch-size';
-import { keptShare, STRIDED_SLICE, strideFor } from './calibrate-taps';
+import { keptShare, STRIDED_SLICE, stridesFor, thins } from './calibrate-taps';
+import { countMacs } from './macs';
 import { TensorWatch } from './tensor-watch';
 
 /** Stands for free dimensions when sizes are estimated: a sequence of tokens. */
@@ -19,6 +20,14 @@ export const FREE_DIMENSION = 256;
  * sample, beside the exact extremes: neighbours in an image hardly tell more.
  */
 const COUNTED_ELEMENTS = 4 << 20;
+
+/**
+ * Counting and copying one element takes about as long as so many multiply-adds: networks of few multiply-adds per
+ * activation, such as depthwise ones, would spend most of a calibration on it. Their tensors are thinned out further, as
+ * far as {@link FEWEST_COUNTED}: percentile 99.99 still has fifty elements beyond it.
+ */
+const MACS_PER_COUNTED = 512;
+const FEWEST_COUNTED = 512 << 10;
 
 /** The same where an estimator needs extremes only: every other run shows its part, for the facts. */
 const LOOK_ELEMENTS = 64 << 10;
@@ -60,21 +69,21 @@ export function watchesFor(input: WatchesInput): readonly TensorWatch[] {
     }),
   );
   const canThin = defaultOpset(model) >= STRIDED_SLICE;
+  const bound = look ? LOOK_ELEMENTS : countedElements(input);
   for (const { name, source } of tensors) {
     const { type, shape = [] } = shapes.get(source) ?? {};
     if (watches.has(source) || known.has(source) || known.has(name)) continue;
     const estimator = createEstimator(input.estimator).value;
     if (!type?.startsWith('float') || !estimator) continue;
     const all = elementsPerSample(shape) * samples;
-    const bound = look ? LOOK_ELEMENTS : COUNTED_ELEMENTS;
     const shows = !look || readByLayers.has(source);
-    const thinned = canThin ? strideFor(shape, all, bound) : 1;
-    const stride = shows ? thinned : undefined;
+    const thinned = canThin ? stridesFor(shape, all, bound) : [];
+    const strides = shows ? thinned : undefined;
     // What cannot be thinned out in the graph is afterwards; to draw from less takes longer than to count.
-    const drawn = thinned === 1 && !look ? Math.ceil(all / (64 * bound)) : 1;
-    const reduced = look || thinned > 1 || drawn > 1;
+    const drawn = thins(thinned) || look ? 1 : Math.ceil(all / (64 * COUNTED_ELEMENTS));
+    const reduced = look || thins(thinned) || drawn > 1;
     const ends = reduced ? (bounded(model, source) ? 'largest' : 'both') : 'none';
-    const tap = { value: source, float: type === 'float32', shape, ends, stride } as const;
+    const tap = { value: source, float: type === 'float32', shape, ends, strides } as const;
     watches.set(source, new TensorWatch({ name: source, estimator, tap, often: !look, drawn, samples }));
   }
   return [...watches.values()];
@@ -92,13 +101,26 @@ export function watchedBatchSize(
   let shown = 1;
   let largest = 1;
   for (const { name, tap } of watches) {
-    shown += bytesOf(name) * keptShare(tap.shape, tap.stride);
+    shown += bytesOf(name) * keptShare(tap.shape, tap.strides);
     largest = Math.max(largest, bytesOf(name));
   }
   let computed = 1;
   for (const name of shapes.keys()) computed += bytesOf(name);
   const limit = Math.floor(Math.min(SHOWN_BYTES / shown, COMPUTED_BYTES / computed, LARGEST_BYTES / largest));
   return Math.max(1, Math.min(most, limit));
+}
+
+/** Elements of one tensor, over all samples, beyond which it is thinned out: as many as the network's work allows. */
+function countedElements({ model, data, tensors, shapes, samples }: WatchesInput): number {
+  const sources = new Set(tensors.map(({ source }) => source));
+  const sizes = [...sources].map((name) => elementsPerSample(shapes.get(name)?.shape ?? []) * samples);
+  const macs = countMacs(model, data.dimensions).total;
+  // Sizes that depend on the samples were guessed.
+  if (macs === null) return COUNTED_ELEMENTS;
+  const counted = (bound: number) => sizes.reduce((sum, size) => sum + Math.min(size, bound), 0);
+  let bound = COUNTED_ELEMENTS;
+  while (bound > FEWEST_COUNTED && counted(bound) > (macs * samples) / MACS_PER_COUNTED) bound /= 2;
+  return bound;
 }
 
 /** What comes from a Relu or a Clip at 0 need not be asked for its smallest value. */

@@ -84,7 +84,7 @@ export class TensorWatch {
    * of the finite values are what a range needs.
    */
   lookCarefully(): void {
-    this.shownAs = { ...this.shownAs, ends: 'none', stride: 1 };
+    this.shownAs = { ...this.shownAs, ends: 'none', strides: [] };
     this.shownOften = true;
   }
 
@@ -101,7 +101,9 @@ export class TensorWatch {
     const seen = elements && thinned(elements, row, drawn, random);
     const seenRow = drawn > 1 ? Math.max(1, Math.floor(row / drawn)) : row;
     if (look && seen) this.lookAt(look, seen, seenRow);
-    if (extremes) estimator.observe(extremes);
+    // Counted as elements too, the extremes of every run would be a third of what lies beyond a percentile.
+    if (extremes && estimator.histogram) estimator.histogram.widen(extremes[0] ?? 0, extremes[1] ?? 0);
+    else if (extremes) estimator.observe(extremes);
     if (seen && (!extremes || !look)) estimator.observe(seen, seenRow);
     if (extremes) this.group(extremes[0] ?? 0, extremes[1] ?? 0, samples);
     else if (seen && estimator.histogram) {

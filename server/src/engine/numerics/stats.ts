@@ -138,6 +138,11 @@ export class Histogram {
     return deviationOf(this.count, this.sum, this.squares);
   }
 
+  /** Makes room for finite extremes of elements of which only a part is given: they count nothing. */
+  widen(min: number, max: number): void {
+    this.cover(min, max);
+  }
+
   /** False where the rest is left to the scalar reference: something is not finite, or the widths are extreme. */
   private observeFast(chunk: Float32Array, row: number, fast: HistogramKernel, counted: Counted): boolean {
     fast.begin(row);
@@ -307,6 +312,8 @@ export class Histogram {
    */
   quantile(share: number): number | null {
     if (this.count === 0) return null;
+    // The very ends may have been told alone.
+    if (share <= 0 || share >= 1) return share <= 0 ? this.min : this.max;
     const target = share * this.count;
     const counts = this.occupied();
     const { firstBin, width, zeros } = this;
