@@ -5,6 +5,7 @@
  */
 import { Notes } from './code-plan';
 import { type Block, fileName, heading, type InsertionInput, type Refusal, refusal } from './insert-block';
+import { preparation } from './insert-onnx';
 import type { Place } from './insert-place';
 import { commonSettings, ortRole, type StaticRole, sameSetting } from './onnxruntime-roles';
 import { boolean, call, comment, noteLines, strings } from './python';
@@ -56,6 +57,7 @@ export function dynamicBlock(input: InsertionInput, place: Place): Block | Refus
   const excluded = roles
     .filter((role) => !taken.some((one) => one === role) && role.layer.op !== 'Conv')
     .map(({ layer }) => (layer.op === 'Gemm' && layer.plainGemm ? `${layer.node}_MatMul` : layer.node));
+  const prepared = preparation(input, place, file);
   // With a recipe only what it decides: LSTMs and tables stay float.
   const quantized = plan ? ['MatMul'] : known;
   return {
@@ -63,7 +65,7 @@ export function dynamicBlock(input: InsertionInput, place: Place): Block | Refus
       heading('Dynamic quantization of the exported file', plan),
       comment('Weights become int8; ranges of activations are found at run time, so no data is needed.'),
       ...noteLines(notes.list),
-      call('quant_pre_process', [file.text, fileName(file, '.prepared.onnx'), 'skip_symbolic_shape=True']),
+      ...prepared.lines,
       call('quantize_dynamic', [
         fileName(file, '.prepared.onnx'),
         fileName(file, '.dynamic.onnx'),
@@ -76,7 +78,7 @@ export function dynamicBlock(input: InsertionInput, place: Place): Block | Refus
     ],
     imports: [
       { module: quantization, names: [{ name: 'QuantType' }, { name: 'quantize_dynamic' }] },
-      { module: `${quantization}.shape_inference`, names: [{ name: 'quant_pre_process' }] },
+      ...prepared.imports,
     ],
   };
 }

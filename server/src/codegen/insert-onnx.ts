@@ -1,5 +1,5 @@
 /** The block behind an export call that quantizes the file it writes with onnxruntime. */
-import type { NeededImport } from '../script/edit-imports';
+import { importedAs, type NeededImport } from '../script/edit-imports';
 import { Notes } from './code-plan';
 import {
   type Block,
@@ -7,15 +7,17 @@ import {
   heading,
   type InsertionInput,
   loaderNotes,
+  named,
   type Refusal,
   refusal,
 } from './insert-block';
 import type { ExportedFile } from './insert-exports';
-import type { Place } from './insert-place';
+import { freeName, type Place } from './insert-place';
 import { type ReaderUse, readerUse } from './insert-reader';
 import { calibrationOf } from './onnxruntime';
+import { plannedOptions, prepareImports, preprocessLines, quantizedOperators } from './onnxruntime-prepare';
 import { commonSettings, type OrtRole, ortRole, type StaticRole, sameSetting } from './onnxruntime-roles';
-import { boolean, call, noteLines, strings } from './python';
+import { boolean, bracketed, call, noteLines, strings } from './python';
 
 const quantization = 'onnxruntime.quantization';
 
@@ -36,6 +38,13 @@ export function quantizeStaticBlock(input: InsertionInput, place: Place): Block 
     ...roles.filter(({ kind }) => kind !== 'static').map(({ layer }) => layer.node),
     ...(plan?.others ?? []),
   ];
+  const operators = plan
+    ? quantizedOperators(
+        staticRoles.map(({ layer }) => layer.op),
+        plan.operators,
+      )
+    : quantizedOperators();
+  const prepared = preparation(input, place, file);
   const calibration = plan ? calibrationOf(plan.estimator, notes) : undefined;
   const names = [...(calibration ? ['CalibrationMethod'] : []), ...needed];
   return {
@@ -44,11 +53,29 @@ export function quantizeStaticBlock(input: InsertionInput, place: Place): Block 
       ...(reader.loader ? loaderNotes(reader.loader) : []),
       ...noteLines(notes.list),
       ...(reader.loader?.lines ?? []),
-      call('quant_pre_process', [file.text, fileName(file, '.prepared.onnx'), 'skip_symbolic_shape=True']),
-      quantizeCall(file, reader, common, { excluded, calibration }),
+      ...prepared.lines,
+      quantizeCall(file, reader, common, { operators, excluded, calibration }),
     ],
-    imports: importsFor(reader, names),
+    imports: [...importsFor(reader, names), ...prepared.imports],
     ...(reader.edits ? { edits: reader.edits.map((edit) => withNames(edit, names)) } : {}),
+  };
+}
+
+/** Preprocessing of the exported file with the names of the script, or free ones. */
+export function preparation(
+  input: InsertionInput,
+  place: Place,
+  file: ExportedFile,
+): Pick<Block, 'lines' | 'imports'> {
+  const onnx = importedAs(input, 'onnx', undefined, place.at) ?? freeName(place, 'onnx');
+  const names = { onnx, options: freeName(place, 'options') };
+  return {
+    lines: preprocessLines(names, file.text, fileName(file, '.prepared.onnx')),
+    imports: [
+      { module: 'onnx', ...(onnx === 'onnx' ? {} : { as: onnx }) },
+      named({ module: 'onnxruntime', names: prepareImports }),
+      { module: `${quantization}.shape_inference`, names: [{ name: 'quant_pre_process' }] },
+    ],
   };
 }
 
@@ -76,6 +103,7 @@ function noteOthers(
 }
 
 interface Options {
+  readonly operators: readonly string[];
   readonly excluded: readonly string[];
   readonly calibration: ReturnType<typeof calibrationOf> | undefined;
 }
@@ -84,39 +112,37 @@ function quantizeCall(
   file: ExportedFile,
   reader: ReaderUse,
   { weights, activations }: ReturnType<typeof commonSettings>,
-  { excluded, calibration }: Options,
+  { operators, excluded, calibration }: Options,
 ): string {
   const options = [
     ...(calibration?.options ?? []),
     ...(activations.symmetric ? ['"ActivationSymmetric": True'] : []),
     ...(weights.symmetric ? [] : ['"WeightSymmetric": False']),
+    ...plannedOptions(operators),
   ];
   return call('quantize_static', [
     fileName(file, '.prepared.onnx'),
     fileName(file, '.int8.onnx'),
     reader.made,
     'quant_format=QuantFormat.QDQ',
+    strings('op_types_to_quantize=', operators),
     ...(calibration ? [`calibrate_method=CalibrationMethod.${calibration.method}`] : []),
     `per_channel=${boolean(weights.perChannel)}`,
     ...(weights.reduced ? ['reduce_range=True'] : []),
     `activation_type=QuantType.${activations.type}`,
     `weight_type=QuantType.${weights.type}`,
     ...(excluded.length > 0 ? [strings('nodes_to_exclude=', excluded)] : []),
-    ...(options.length > 0 ? [`extra_options={${options.join(', ')}}`] : []),
+    ...(options.length > 0 ? [bracketed('extra_options=', options, ['{', '}'])] : []),
   ]);
 }
 
 const needed = ['QuantFormat', 'QuantType', 'quantize_static'];
 const importLine = /from onnxruntime\.quantization import CalibrationDataReader(?=\r?\n|$)/;
 
-function importsFor({ edits, asksFile }: ReaderUse, names: readonly string[]): readonly NeededImport[] {
+function importsFor({ edits }: ReaderUse, names: readonly string[]): readonly NeededImport[] {
   // The reader imports from the same module: one statement takes all names.
   const merged = edits?.some(({ text }) => importLine.test(text)) ?? false;
-  return [
-    ...(merged ? [] : [{ module: quantization, names: names.map((one) => ({ name: one })) }]),
-    ...(asksFile ? [{ module: 'onnxruntime', names: [{ name: 'InferenceSession' }] }] : []),
-    { module: `${quantization}.shape_inference`, names: [{ name: 'quant_pre_process' }] },
-  ];
+  return [...(merged ? [] : [{ module: quantization, names: names.map((one) => ({ name: one })) }])];
 }
 
 function withNames<T extends { readonly text: string }>(edit: T, names: readonly string[]): T {

@@ -5,6 +5,14 @@
  */
 import { type Code, type CodePlan, describe, grouped, Notes } from './code-plan';
 import {
+  foldLines,
+  type PrepareNames,
+  plannedOptions,
+  prepareImports,
+  preprocessLines,
+  quantizedOperators,
+} from './onnxruntime-prepare';
+import {
   type ActivationSetting,
   commonSettings,
   type OrtRole,
@@ -28,12 +36,6 @@ import {
   strings,
 } from './python';
 import { sampleCode } from './samples';
-
-/** Operators between layers that onnxruntime computes on codes. */
-const between: ReadonlySet<string> = new Set([
-  ...['Add', 'AveragePool', 'Clip', 'Concat', 'Flatten', 'GlobalAveragePool', 'LeakyRelu', 'MaxPool', 'Mul'],
-  ...['Pad', 'Relu', 'Reshape', 'Resize', 'Sigmoid', 'Slice', 'Split', 'Squeeze', 'Transpose', 'Unsqueeze'],
-]);
 
 /** Methods that `quant_pre_process` carries out as well. */
 const preprocessed: ReadonlySet<string> = new Set(['fold-batchnorm']);
@@ -114,6 +116,7 @@ function imports(
   return [
     ...(standard.length > 0 ? [...standard, ''] : []),
     ...[...third].sort((one, other) => moduleOf(one).localeCompare(moduleOf(other))),
+    importing('onnxruntime', prepareImports),
     ...(quantization.length > 0 ? [importing('onnxruntime.quantization', quantization)] : []),
     ...(blocks
       ? [importing('onnxruntime.quantization.matmul_nbits_quantizer', ['MatMulNBitsQuantizer'])]
@@ -130,18 +133,16 @@ function moduleOf(line: string): string {
   return line.split(' ')[1] ?? '';
 }
 
+const prepareNames: PrepareNames = { onnx: 'onnx', options: 'options' };
+
 function preprocessing({ unnamed }: CodePlan): readonly string[] {
-  if (!unnamed)
-    return [
-      comment('Folds BatchNormalization and constants; names of nodes stay.'),
-      'quant_pre_process(MODEL, PREPARED, skip_symbolic_shape=True)',
-    ];
+  if (!unnamed) return preprocessLines(prepareNames, 'MODEL', 'PREPARED');
   return [
     'model = onnx.load(MODEL)',
     'for index, node in enumerate(model.graph.node):',
     '    node.name = node.name or f"{node.op_type}_{index}"',
-    comment('Folds BatchNormalization and constants; names of nodes stay.'),
-    'quant_pre_process(model, PREPARED, skip_symbolic_shape=True)',
+    'onnx.save(model, PREPARED)',
+    ...foldLines(prepareNames.options, 'PREPARED'),
   ];
 }
 
@@ -184,12 +185,15 @@ function staticBody(
   const activations = staticRoles.filter((role) => !sameSetting(role.activations, common.activations));
   const excluded = roles.filter(({ kind }) => kind !== 'static').map(({ layer }) => layer.node);
   const overrides = weights.length + activations.length > 0;
-  const operators = new Set(staticRoles.map(({ layer }) => layer.op));
-  const types = plan.operators.filter((one) => operators.has(one) || between.has(one));
+  const types = quantizedOperators(
+    staticRoles.map(({ layer }) => layer.op),
+    plan.operators,
+  );
   const options = [
     ...(common.activations.symmetric ? ['"ActivationSymmetric": True'] : []),
     ...(common.weights.symmetric ? [] : ['"WeightSymmetric": False']),
     ...calibration.options,
+    ...plannedOptions(types),
     ...(overrides ? ['"TensorQuantOverrides": overrides'] : []),
   ];
   const reduced = common.weights.reduced ? ['reduce_range=True'] : [];

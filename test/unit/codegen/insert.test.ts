@@ -35,15 +35,45 @@ describe('blocks for scripts', () => {
     expect(added(made, 'training')).toContain('for inputs, targets, *_ in train_loader:');
     expect(added(made, 'onnxruntime')).toMatchInlineSnapshot(`
       "# Static quantization of the exported file.
-      quant_pre_process("net.onnx", "net.prepared.onnx", skip_symbolic_shape=True)
+      # In one file first: what follows does not find weights that lie beside the model.
+      onnx.save(onnx.load("net.onnx"), "net.prepared.onnx")
+      # Folds BatchNormalization and constants; names of nodes stay.
+      options = SessionOptions()
+      options.graph_optimization_level = GraphOptimizationLevel.ORT_ENABLE_BASIC
+      options.optimized_model_filepath = "net.prepared.onnx"
+      InferenceSession(
+          "net.prepared.onnx",
+          options,
+          providers=["CPUExecutionProvider"],
+          disabled_optimizers=["MatMulAddFusion"],
+      )
+      quant_pre_process(
+          "net.prepared.onnx",
+          "net.prepared.onnx",
+          skip_optimization=True,
+          skip_symbolic_shape=True,
+      )
       quantize_static(
           "net.prepared.onnx",
           "net.int8.onnx",
           CalibrationReader(),
           quant_format=QuantFormat.QDQ,
+          op_types_to_quantize=[
+              "Clip",
+              "Conv",
+              "ConvTranspose",
+              "Gemm",
+              "MatMul",
+              "MaxPool",
+              "Relu",
+          ],
           per_channel=True,
           activation_type=QuantType.QUInt8,
           weight_type=QuantType.QInt8,
+          extra_options={
+              "MatMulConstBOnly": True,
+              "OpTypesToExcludeOutputQuantization": ["Gemm", "MatMul"],
+          },
       )"
     `);
     // The last Linear is the output.
@@ -198,7 +228,24 @@ def quantize(network, loader):
         "# Dynamic quantization of the exported file.
         # Weights become int8; ranges of activations are found at run time, so no data is
         # needed.
-        quant_pre_process("net.onnx", "net.prepared.onnx", skip_symbolic_shape=True)
+        # In one file first: what follows does not find weights that lie beside the model.
+        onnx.save(onnx.load("net.onnx"), "net.prepared.onnx")
+        # Folds BatchNormalization and constants; names of nodes stay.
+        options = SessionOptions()
+        options.graph_optimization_level = GraphOptimizationLevel.ORT_ENABLE_BASIC
+        options.optimized_model_filepath = "net.prepared.onnx"
+        InferenceSession(
+            "net.prepared.onnx",
+            options,
+            providers=["CPUExecutionProvider"],
+            disabled_optimizers=["MatMulAddFusion"],
+        )
+        quant_pre_process(
+            "net.prepared.onnx",
+            "net.prepared.onnx",
+            skip_optimization=True,
+            skip_symbolic_shape=True,
+        )
         quantize_dynamic(
             "net.prepared.onnx",
             "net.dynamic.onnx",
@@ -285,8 +332,24 @@ model = Net()`,
     expect(made).toContain(
       'CalibrationReader(train_loader, input_name=InferenceSession("net.onnx").get_inputs()[0].name)',
     );
-    expect(made).toContain('from onnxruntime import InferenceSession\n');
+    expect(made).toContain(
+      'from onnxruntime import GraphOptimizationLevel, InferenceSession, SessionOptions\n',
+    );
     expect(findings(made)).toEqual(findings(unnamed));
+  });
+
+  it('know the module of ONNX from that of torch, and take the name that the script has for it', () => {
+    const clash = offered(
+      atModule.replace('import torch\n', 'import torch\nfrom torch import onnx\n'),
+      'class Net',
+    );
+    expect(clash.get('onnxruntime')).toContain('import onnx as onnx_\n');
+    expect(clash.get('onnxruntime')).toContain('onnx_.save(onnx_.load("net.onnx"), "net.prepared.onnx")');
+    const known = offered(
+      atModule.replace('import torch\n', 'import torch\nimport onnx as ox\n'),
+      'class Net',
+    );
+    expect(known.get('onnxruntime')).toContain('\nox.save(ox.load("net.onnx"), "net.prepared.onnx")');
   });
 
   it('say how the ranges of the recipe are found', () => {

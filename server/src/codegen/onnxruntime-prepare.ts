@@ -1,0 +1,72 @@
+/**
+ * What onnxruntime's tools have to be told to quantize what a plan says and no more: `quantize_static` by itself also
+ * quantizes products of two activations, sums, normalizations and the outputs of layers. Held against 1.30 and 1.31.
+ */
+import { call, comment, strings } from './python';
+
+/** Operators of layers, and those that onnxruntime merges with the layer in front. */
+const layerOperators: readonly string[] = ['Conv', 'ConvTranspose', 'Gemm', 'MatMul'];
+const mergedOperators: readonly string[] = ['Clip', 'MaxPool', 'Relu'];
+
+/** Their kernels hand out real numbers; a convolution computes on integers only where its output is quantized too. */
+const realOutputs: readonly string[] = ['Gemm', 'MatMul'];
+
+/** Names that a script uses for what preprocessing needs. */
+export interface PrepareNames {
+  /** The module of ONNX. */
+  readonly onnx: string;
+  readonly options: string;
+}
+
+/** What `onnxruntime` has to be imported for. */
+export const prepareImports = ['GraphOptimizationLevel', 'InferenceSession', 'SessionOptions'] as const;
+
+/**
+ * Python that preprocesses a model: BatchNormalization and constants are folded, shapes inferred.
+ * @param file @param prepared Python for the files.
+ */
+export function preprocessLines(names: PrepareNames, file: string, prepared: string): readonly string[] {
+  const { onnx } = names;
+  return [
+    comment('In one file first: what follows does not find weights that lie beside the model.'),
+    call(`${onnx}.save`, [`${onnx}.load(${file})`, prepared]),
+    ...foldLines(names.options, prepared),
+  ];
+}
+
+/**
+ * Python that preprocesses a file in place. `quant_pre_process` alone would make Gemm of MatMul and Add, under other
+ * names, and a file that no longer loads when it is done again to what is left.
+ */
+export function foldLines(options: string, prepared: string): readonly string[] {
+  return [
+    comment('Folds BatchNormalization and constants; names of nodes stay.'),
+    `${options} = SessionOptions()`,
+    `${options}.graph_optimization_level = GraphOptimizationLevel.ORT_ENABLE_BASIC`,
+    `${options}.optimized_model_filepath = ${prepared}`,
+    call('InferenceSession', [
+      prepared,
+      options,
+      'providers=["CPUExecutionProvider"]',
+      'disabled_optimizers=["MatMulAddFusion"]',
+    ]),
+    call('quant_pre_process', [prepared, prepared, 'skip_optimization=True', 'skip_symbolic_shape=True']),
+  ];
+}
+
+/** @param layers operators of the layers to be quantized, @param all of the model; without them all that there are. */
+export function quantizedOperators(
+  layers: Iterable<string> = layerOperators,
+  all: readonly string[] = mergedOperators,
+): readonly string[] {
+  return [...new Set(layers), ...mergedOperators.filter((one) => all.includes(one))].sort();
+}
+
+/** Extra options of `quantize_static` that keep products of activations, and outputs of matrices, as they are. */
+export function plannedOptions(operators: readonly string[]): readonly string[] {
+  const real = realOutputs.filter((one) => operators.includes(one));
+  return [
+    ...(operators.includes('MatMul') ? ['"MatMulConstBOnly": True'] : []),
+    ...(real.length > 0 ? [strings('"OpTypesToExcludeOutputQuantization": ', real)] : []),
+  ];
+}
