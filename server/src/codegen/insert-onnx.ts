@@ -1,6 +1,6 @@
 /** The block behind an export call that quantizes the file it writes with onnxruntime. */
 import { importedAs, type NeededImport } from '../script/edit-imports';
-import { Notes } from './code-plan';
+import { type CodePlan, Notes } from './code-plan';
 import {
   type Block,
   fileName,
@@ -15,7 +15,13 @@ import type { ExportedFile } from './insert-exports';
 import { freeName, type Place } from './insert-place';
 import { type ReaderUse, readerUse } from './insert-reader';
 import { calibrationOf } from './onnxruntime';
-import { plannedOptions, prepareImports, preprocessLines, quantizedOperators } from './onnxruntime-prepare';
+import {
+  plannedOptions,
+  prepareImports,
+  preprocessLines,
+  productLines,
+  quantizedOperators,
+} from './onnxruntime-prepare';
 import { commonSettings, type OrtRole, ortRole, type StaticRole, sameSetting } from './onnxruntime-roles';
 import { boolean, bracketed, call, noteLines, strings } from './python';
 
@@ -34,10 +40,6 @@ export function quantizeStaticBlock(input: InsertionInput, place: Place): Block 
   if (plan && staticRoles.length === 0) return refusal('recipe', plan.recipe);
   const common = commonSettings(staticRoles);
   noteOthers(roles, common, notes);
-  const excluded = [
-    ...roles.filter(({ kind }) => kind !== 'static').map(({ layer }) => layer.node),
-    ...(plan?.others ?? []),
-  ];
   const operators = plan
     ? quantizedOperators(
         staticRoles.map(({ layer }) => layer.op),
@@ -45,6 +47,9 @@ export function quantizeStaticBlock(input: InsertionInput, place: Place): Block 
       )
     : quantizedOperators();
   const prepared = preparation(input, place, file);
+  const excluded = plan
+    ? { text: excludedOf(plan, roles), lines: [] }
+    : productLines(prepared.onnx, fileName(file, '.prepared.onnx'), (wanted) => freeName(place, wanted));
   const calibration = plan ? calibrationOf(plan.estimator, notes) : undefined;
   const names = [...(calibration ? ['CalibrationMethod'] : []), ...needed];
   return {
@@ -54,11 +59,19 @@ export function quantizeStaticBlock(input: InsertionInput, place: Place): Block 
       ...noteLines(notes.list),
       ...(reader.loader?.lines ?? []),
       ...prepared.lines,
-      quantizeCall(file, reader, common, { operators, excluded, calibration }),
+      ...excluded.lines,
+      quantizeCall(file, reader, common, { operators, excluded: excluded.text, calibration }),
     ],
     imports: [...importsFor(reader, names), ...prepared.imports],
     ...(reader.edits ? { edits: reader.edits.map((edit) => withNames(edit, names)) } : {}),
   };
+}
+
+/** Layers that are not quantized statically, and products of two activations. */
+function excludedOf({ others }: CodePlan, roles: readonly OrtRole[]): string {
+  const floats = roles.filter(({ kind }) => kind !== 'static').map(({ layer }) => layer.node);
+  const nodes = [...floats, ...others];
+  return nodes.length === 0 ? '' : strings('', nodes);
 }
 
 /** Preprocessing of the exported file with the names of the script, or free ones. */
@@ -66,10 +79,11 @@ export function preparation(
   input: InsertionInput,
   place: Place,
   file: ExportedFile,
-): Pick<Block, 'lines' | 'imports'> {
+): Pick<Block, 'lines' | 'imports'> & { readonly onnx: string } {
   const onnx = importedAs(input, 'onnx', undefined, place.at) ?? freeName(place, 'onnx');
   const names = { onnx, options: freeName(place, 'options') };
   return {
+    onnx,
     lines: preprocessLines(names, file.text, fileName(file, '.prepared.onnx')),
     imports: [
       { module: 'onnx', ...(onnx === 'onnx' ? {} : { as: onnx }) },
@@ -104,7 +118,8 @@ function noteOthers(
 
 interface Options {
   readonly operators: readonly string[];
-  readonly excluded: readonly string[];
+  /** Python for the names of nodes; empty where there are none. */
+  readonly excluded: string;
   readonly calibration: ReturnType<typeof calibrationOf> | undefined;
 }
 
@@ -131,7 +146,7 @@ function quantizeCall(
     ...(weights.reduced ? ['reduce_range=True'] : []),
     `activation_type=QuantType.${activations.type}`,
     `weight_type=QuantType.${weights.type}`,
-    ...(excluded.length > 0 ? [strings('nodes_to_exclude=', excluded)] : []),
+    ...(excluded === '' ? [] : [`nodes_to_exclude=${excluded}`]),
     ...(options.length > 0 ? [bracketed('extra_options=', options, ['{', '}'])] : []),
   ]);
 }

@@ -62,11 +62,34 @@ export function quantizedOperators(
   return [...new Set(layers), ...mergedOperators.filter((one) => all.includes(one))].sort();
 }
 
-/** Extra options of `quantize_static` that keep products of activations, and outputs of matrices, as they are. */
+/** Extra options of `quantize_static` that keep the outputs of matrices as they are. */
 export function plannedOptions(operators: readonly string[]): readonly string[] {
   const real = realOutputs.filter((one) => operators.includes(one));
-  return [
-    ...(operators.includes('MatMul') ? ['"MatMulConstBOnly": True'] : []),
-    ...(real.length > 0 ? [strings('"OpTypesToExcludeOutputQuantization": ', real)] : []),
-  ];
+  return real.length > 0 ? [strings('"OpTypesToExcludeOutputQuantization": ', real)] : [];
+}
+
+/**
+ * Python that finds the products of two activations in a preprocessed file, for a call without a plan. The option
+ * `MatMulConstBOnly` does not concern QDQ.
+ * @returns its lines, and Python for the list that they make.
+ */
+export function productLines(
+  onnx: string,
+  prepared: string,
+  free: (wanted: string) => string,
+): { readonly text: string; readonly lines: readonly string[] } {
+  const [graph, weights, name] = [free('graph'), free('weights'), free('products')];
+  return {
+    text: name,
+    lines: [
+      comment('Products of two activations stay float.'),
+      `${graph} = ${onnx}.load(${prepared}).graph`,
+      `${weights} = {tensor.name for tensor in ${graph}.initializer}`,
+      `${name} = [`,
+      '    node.name',
+      `    for node in ${graph}.node`,
+      `    if node.op_type == "MatMul" and ${weights}.isdisjoint(node.input)`,
+      ']',
+    ],
+  };
 }

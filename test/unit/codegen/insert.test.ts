@@ -53,6 +53,14 @@ describe('blocks for scripts', () => {
           skip_optimization=True,
           skip_symbolic_shape=True,
       )
+      # Products of two activations stay float.
+      graph = onnx.load("net.prepared.onnx").graph
+      weights = {tensor.name for tensor in graph.initializer}
+      products = [
+          node.name
+          for node in graph.node
+          if node.op_type == "MatMul" and weights.isdisjoint(node.input)
+      ]
       quantize_static(
           "net.prepared.onnx",
           "net.int8.onnx",
@@ -70,10 +78,8 @@ describe('blocks for scripts', () => {
           per_channel=True,
           activation_type=QuantType.QUInt8,
           weight_type=QuantType.QInt8,
-          extra_options={
-              "MatMulConstBOnly": True,
-              "OpTypesToExcludeOutputQuantization": ["Gemm", "MatMul"],
-          },
+          nodes_to_exclude=products,
+          extra_options={"OpTypesToExcludeOutputQuantization": ["Gemm", "MatMul"]},
       )"
     `);
     // The last Linear is the output.
