@@ -172,6 +172,8 @@ export interface IssueFacts extends Readonly<Record<ScriptCode, ScriptFindingFac
   'graph-invalid': { readonly reason: string };
   /** Layers inside bodies that run another number of times, or not at all, in the quantized network. */
   'inner-not-compared': { readonly layers: readonly string[] };
+  /** Layers inside bodies that a quantized file and its original cannot be compared in on data. */
+  'inner-weights-only': { readonly layers: readonly string[] };
   /** Layers of branches that are not taken and of loops without turns, on the data at hand. */
   'layer-never-runs': { readonly layers: readonly string[] };
   'graph-empty': Record<string, never>;
@@ -266,6 +268,8 @@ export interface IssueFacts extends Readonly<Record<ScriptCode, ScriptFindingFac
   cancelled: Record<string, never>;
   internal: { readonly reason: string };
   'models-differ': { readonly reason: string };
+  /** `op` takes one scale from all samples of a run. */
+  'single-samples': { readonly op: string };
   'layer-unmatched': { readonly layer: string };
   /** In the place of a layer the quantized file computes with another weight; `sqnr` against the right one. */
   'weight-differs': { readonly layer: string; readonly sqnr: number | null; readonly transposed: boolean };
@@ -326,12 +330,19 @@ export interface IssueFacts extends Readonly<Record<ScriptCode, ScriptFindingFac
     readonly channel: number;
   };
   M03: { readonly batchNorm: string };
-  M04: { readonly op: string; readonly activation: string };
+  M04: {
+    readonly op: string;
+    readonly activation: string;
+    /** All operators that this holds for, this one first, where there are several. */
+    readonly names?: readonly string[];
+  };
   M06: {
     readonly tensor: string;
     /** What the real number 0 becomes. */
     readonly becomes: number;
     readonly because: 'pair' | 'padding' | 'fraction';
+    /** All tensors that this holds for, the one furthest off first, where there are several. */
+    readonly names?: readonly string[];
   };
   M08: {
     readonly layers: number;
@@ -419,7 +430,13 @@ export interface IssueFacts extends Readonly<Record<ScriptCode, ScriptFindingFac
     readonly variation?: number;
     readonly unstable: number;
   };
-  M26: { readonly scheme: string; readonly cosine: number; readonly normRatio: number };
+  M26: {
+    readonly scheme: string;
+    readonly cosine: number;
+    readonly normRatio: number;
+    /** All layers that this holds for, the one furthest off first, where there are several. */
+    readonly names?: readonly string[];
+  };
   M27: {
     readonly scheme: string;
     /** dB at the output: of the sum of the layers' own effects, and of all of them at once. */

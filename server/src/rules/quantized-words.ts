@@ -27,7 +27,7 @@ type Code = 'M04' | 'M06' | 'M08' | 'M09' | 'M10' | 'M11' | 'M12' | 'M23' | 'M28
 /** Sentences of the findings on files that are quantized already. */
 export const quantizedSentences: { readonly [C in Code]: (facts: IssueFacts[C]) => string } = {
   M04: (f) =>
-    `a quantizer stands between this ${f.op} and ${quote(f.activation)}. Quantize behind the activation function only.`,
+    `a quantizer stands between this ${f.op} and ${quote(f.activation)}${alike(f.names, 'operators')}. Quantize behind the activation function only.`,
   M06: (f) => zeroWords(f),
   M08: (f) =>
     `${f.layers} of ${f.total} integer layers have weight zero points other than 0${f.differ > 0 ? ` (${f.differ} with different ones per channel)` : ''}, which cost a sum over all activations at every run; not every runtime takes them. Symmetric weights avoid it.`,
@@ -63,6 +63,12 @@ export function notComparedInside({ layers }: IssueFacts['inner-not-compared']):
   return `${which} in a loop or branch that runs another way once it is quantized, or whose turns differ in shape: there is no cumulative error, only its own and the one at the output.`;
 }
 
+/** Layers of a quantized file in bodies that do not run beside the float network's. */
+export function onlyWeightsInside({ layers }: IssueFacts['inner-weights-only']): string {
+  const which = layers.length === 1 ? 'this layer stands' : `${fewOf(layers)} stand`;
+  return `${which} in a loop or branch whose operators cannot run beside those of the float network: only the figures of its weight are told, no error on data.`;
+}
+
 /** Layers of a branch that no sample takes. */
 export function neverRuns({ layers }: IssueFacts['layer-never-runs']): string {
   const which = layers.length === 1 ? 'this layer stands' : `${fewOf(layers)} stand`;
@@ -89,12 +95,13 @@ export function executionWords({ simulated, deployed }: IssueFacts['execution-di
 }
 
 function zeroWords(f: IssueFacts['M06']): string {
+  const others = alike(f.names, f.because === 'fraction' ? 'layers' : 'tensors');
   if (f.because === 'fraction')
-    return 'its zero points are no integers, so that 0 has no code of its own. Round them.';
+    return `its zero points are no integers, so that 0 has no code of its own${others}. Round them.`;
   const becomes = `0 becomes ${f.becomes.toPrecision(3)}`;
   return f.because === 'pair'
-    ? `QuantizeLinear and DequantizeLinear of ${quote(f.tensor)} have different zero points: ${becomes}. Use one for both.`
-    : `${quote(f.tensor)} is padded with another number than the code of 0: ${becomes}. Pad with the zero point.`;
+    ? `QuantizeLinear and DequantizeLinear of ${quote(f.tensor)} have different zero points: ${becomes}${others}. Use one for both.`
+    : `${quote(f.tensor)} is padded with another number than the code of 0: ${becomes}${others}. Pad with the zero point.`;
 }
 
 function blockWords(f: IssueFacts['M28']): string {
@@ -122,8 +129,8 @@ export function placeholderWords({ value, layers }: NonNullable<IssueFacts['M13'
 }
 
 /** The layers that the same holds for, this one among them. */
-export function alike(layers: readonly string[] = []): string {
-  return layers.length > 1 ? `; so in ${layers.length} layers (${fewOf(layers)})` : '';
+export function alike(names: readonly string[] = [], what = 'layers'): string {
+  return names.length > 1 ? `; so in ${names.length} ${what} (${fewOf(names)})` : '';
 }
 
 /** A recipe that plans what the file holds already. */

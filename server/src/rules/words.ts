@@ -225,10 +225,10 @@ const sentences: { readonly [C in IssueCode]: Sentence<C> } = {
         : [`the range of ${what} varies by up to ${percent(f.variation)} from batch to batch`];
     return `${[...few, ...moving].join('; ')}. Add samples like those of the application.`;
   },
-  M26: (f) =>
-    `${subject(f.scheme)}: cosine ${f.cosine.toFixed(4)} looks fine, yet the output is ${f.normRatio.toFixed(3)}× as long as it should be. Judge it by SQNR; look for clipping.`,
+  M26: (f, { layer }) =>
+    `${subject(f.scheme)}: cosine ${f.cosine.toFixed(4)} looks fine, yet the output of ${layer === undefined ? 'this layer' : quote(layer)} is ${f.normRatio.toFixed(3)}× as long as it should be${alike(f.names)}. Judge it by SQNR; look for clipping.`,
   M27: (f) =>
-    `${f.scheme}: the layers' own effects add up to ${decibels(f.predicted)} at the output, all at once give ${decibels(f.measured)}: ${(100 * f.deviation).toFixed(0)} % of the noise amiss${f.error === undefined ? ', on one batch of samples' : ` (± ${(100 * f.error).toFixed(0)} % over batches of samples)`}. Choose formats by runs of the whole network, or raise the bits.`,
+    `${f.scheme}: the layers' own effects add up to ${decibels(f.predicted)} at the output, all layers at once give ${decibels(f.measured)}: ${(100 * f.deviation).toFixed(0)} % of the noise amiss${f.error === undefined ? ', on one batch of samples' : ` (± ${(100 * f.error).toFixed(0)} % over batches of samples)`}. Choose formats by runs of the whole network, or raise the bits.`,
 };
 
 const slowReasons = {

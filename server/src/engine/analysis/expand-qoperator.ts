@@ -31,6 +31,11 @@ export function activationParameters(
   return inputs && [node.input(inputs.activation[1]), node.input(inputs.activation[2])];
 }
 
+/** True for operators that make codes, which need a DequantizeLinear behind them to be read. */
+export function makesCodes({ op }: Node): boolean {
+  return op in qOperators;
+}
+
 /** Adds the reading nodes. Returns, per QOperator node, the DequantizeLinear behind it. */
 export function expandQOperators(model: Model): ReadonlyMap<Node, Node> {
   const added = new Map<Node, Node>();

@@ -10,36 +10,41 @@ import { topologicalOrder } from '../graph/walk';
 import { type ComparisonOutputs, ComparisonWriter } from './comparisons';
 import { GraphBuilder } from './reductions';
 import type { Comparison, LayerPair } from './shadow';
-import { activationOf, ConstantCopies, rerunQuantized } from './twin-parts';
+import { activationOf, ConstantCopies, quantizeActivation, rerunQuantized } from './twin-parts';
 
 export interface InnerSweep {
   readonly model: Model;
-  /** The weights' error of every layer that can be taken out of its body. */
+  /** Own errors of every layer that can be taken out of its body. */
   readonly comparisons: readonly Comparison[];
 }
 
-/** Adds the weights' errors to `float`'s graph, which is changed: it computes nothing else any more. */
+/** Adds the own errors to `float`'s graph, which is changed: it computes nothing else any more. */
 export function innerSweep(float: Model, pairs: readonly LayerPair[]): InnerSweep {
   const { graph } = float;
   graph.outputs.length = 0;
   const constants = new ConstantCopies(graph, 'inner/');
-  const writers = new Map<Graph, ComparisonWriter>();
+  const writers = new Map<Graph, BodyWriter>();
   const comparisons = pairs.flatMap((pair): Comparison[] => {
     const body = pair.float.output.producer?.graph;
-    const exact = activationOf(pair.float);
-    const close = body && exact && rerunQuantized(body, pair, exact, constants, `inner/${pair.name}/`);
-    if (!close) return [];
+    const found = body ? quantizedForms(body, pair, constants) : [];
+    if (!body || found.length === 0) return [];
     const builder = new GraphBuilder(body, defaultOpset(float));
-    const writer = writers.get(body) ?? new ComparisonWriter(builder);
-    writers.set(body, writer);
+    const { writer, names } = writers.get(body) ?? {
+      writer: new ComparisonWriter(builder),
+      names: new Map(),
+    };
+    writers.set(body, { writer, names });
     const real = (what: string, value: Value) =>
       pair.single === false ? builder.float(`inner/${pair.name}/${what}`, value) : value;
     const signal = real('exact', pair.float.output);
-    const error = builder.node('Sub', `inner/${pair.name}/error`, [real('close', close), signal]);
     const own = body.outputs.length;
-    const inside = writer.add(`inner/${pair.name}`, signal, error, undefined);
-    const outside = liftedSums(graph, inside, body.outputs.splice(own));
-    return outside ? [{ kind: 'localWeights', name: pair.name, ...outside }] : [];
+    const inside = found.map(([kind, close]) => {
+      const name = `inner/${kind}/${pair.name}`;
+      const error = builder.node('Sub', `${name}/error`, [real(kind, close), signal]);
+      return [kind, writer.add(name, signal, error, undefined)] as const;
+    });
+    if (!liftAll(graph, body.outputs.splice(own), names)) return [];
+    return inside.map(([kind, sums]) => ({ kind, name: pair.name, ...renamed(sums, names) }));
   });
   removeDead(graph);
   const sorted = topologicalOrder(graph);
@@ -47,19 +52,42 @@ export function innerSweep(float: Model, pairs: readonly LayerPair[]): InnerSwee
   return { model: float, comparisons };
 }
 
-/** Sums of a body as outputs of the main graph; `undefined` where they cannot leave it. */
-function liftedSums(
-  graph: Graph,
-  inside: ComparisonOutputs,
-  values: readonly Value[],
-): ComparisonOutputs | undefined {
-  const names = new Map<string, string>();
+type Form = readonly [kind: 'local' | 'localWeights', output: Value];
+
+/** The layer's quantized forms on the float activation: with the quantizer in front of it, and its weight alone. */
+function quantizedForms(body: Graph, pair: LayerPair, constants: ConstantCopies): readonly Form[] {
+  const exact = activationOf(pair.float);
+  // Its activation would need another type.
+  if (!exact || pair.types) return [];
+  const prefix = `inner/${pair.name}/`;
+  const input = quantizeActivation(body, pair, exact, constants, `${prefix}input/`);
+  const form = (kind: Form[0], activation: Value): readonly Form[] => {
+    const output = rerunQuantized(body, pair, activation, constants, `${prefix}${kind}/`);
+    return output ? [[kind, output]] : [];
+  };
+  const whole = input ? form('local', input.forLayer) : [];
+  // Integer operators cannot run on a float input, so their weights' share is not separated.
+  return input && input.forLayer !== input.real ? whole : [...whole, ...form('localWeights', exact)];
+}
+
+/** Comparisons inside a body, and what its sums are called outside: layers of one operator share some. */
+interface BodyWriter {
+  readonly writer: ComparisonWriter;
+  readonly names: Map<string, string>;
+}
+
+/** Makes values of a body outputs of the main graph; false where they cannot leave it. */
+function liftAll(graph: Graph, values: readonly Value[], names: Map<string, string>): boolean {
   for (const value of values) {
     const lifted = lift(value, 'sum');
-    if (!lifted) return undefined;
+    if (!lifted) return false;
     graph.outputs.push(lifted);
     names.set(value.name, lifted.name);
   }
+  return true;
+}
+
+function renamed(inside: ComparisonOutputs, names: ReadonlyMap<string, string>): ComparisonOutputs {
   const outside = (name: string) => names.get(name) ?? name;
   const { signal, noise, cross, size } = inside;
   return {

@@ -5,7 +5,7 @@ import type { Model, Node, Value } from '../graph/ir';
 import { inputChannels, type Layer, listLayers } from '../graph/layers';
 import { opFacts } from '../graph/ops';
 import type { ChannelPlace } from './comparisons';
-import { expandQOperators } from './expand-qoperator';
+import { expandQOperators, makesCodes } from './expand-qoperator';
 import { integerSums, rescalingOf } from './integer-scales';
 import { type MatchLayer, matchByPlace, matchLayers } from './match-layers';
 import { realWeight } from './real-weight';
@@ -151,6 +151,48 @@ export function matchedPairs(
     pairs: alone(pairs, twins),
     twins,
     unmatched: ours.map((layer) => layer.name).filter((name) => !names.has(name)),
+    differing: twins.filter((twin) => strangers.has(twin.float)).map(differentWeight),
+  };
+}
+
+/** Layers inside If, Loop and Scan bodies of two models that only share their origin. */
+export interface InnerMatches {
+  /** Those whose outputs can be compared. */
+  readonly pairs: readonly LayerPair[];
+  /** All that hold the same weight, or stand in the same place. */
+  readonly twins: readonly LayerTwins[];
+  readonly unmatched: readonly string[];
+  readonly differing: readonly DifferentWeight[];
+}
+
+export function innerMatches(float: Model, quantized: Model): InnerMatches {
+  const ours = listLayers(float).filter((layer) => layer.node.graph !== float.graph);
+  const theirs = listLayers(quantized).filter((layer) => layer.node.graph !== quantized.graph);
+  const { matched, placed } = matchingOf(ours, theirs);
+  const strangers = new Set(placed.map(({ float: at }) => ours[at]));
+  const twins = [...matched, ...placed]
+    .sort((left, right) => left.float - right.float)
+    .flatMap(({ float: at, quantized: other }): LayerTwins[] => {
+      const [layer, twin] = [ours[at], theirs[other]];
+      return layer && twin ? [{ name: layer.name, float: layer, quantized: twin }] : [];
+    });
+  const paired = twins.flatMap((both) => {
+    const { float: layer, quantized: twin } = both;
+    const output = usedOutput(layer.node);
+    // Codes that a QOperator makes would have to be dequantized inside the body.
+    if (!output || makesCodes(twin.node)) return [];
+    const pair =
+      dynamicPair(layer, output, twin) ?? integerPair(layer, output, twin) ?? plainPair(layer, output, twin);
+    return pair ? [{ pair: { ...pair, ...differentTypes(layer, twin) }, both }] : [];
+  });
+  const names = new Set(twins.map(({ name }) => name));
+  return {
+    pairs: alone(
+      paired.map(({ pair }) => pair),
+      paired.map(({ both }) => both),
+    ),
+    twins,
+    unmatched: ours.map(({ name }) => name).filter((name) => !names.has(name)),
     differing: twins.filter((twin) => strangers.has(twin.float)).map(differentWeight),
   };
 }

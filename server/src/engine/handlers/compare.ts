@@ -20,6 +20,7 @@ import { type ModelFacts, openModelFacts } from '../analysis/model-facts';
 import { layerFacts } from '../analysis/quantized-facts';
 import { quantizedGraphFacts } from '../analysis/quantized-graph';
 import { probeQuantizers } from '../analysis/quantizer-probe';
+import { runBatch } from '../analysis/run-batch';
 import type { ShadowResult } from '../analysis/run-shadow';
 import { storedError } from '../analysis/stored-error';
 import { type WeightReport, weightReports } from '../analysis/weight-reports';
@@ -29,6 +30,7 @@ import { fail, type Outcome, ok } from '../base/outcome';
 import type { CompareJob } from '../jobs';
 import type { ServedContext } from '../runtime/child';
 import type { Feeds } from '../runtime/feeds';
+import { errorsInside, inside } from './compare-inside';
 import { dataReport } from './data-report';
 import { deployedOutput, differsFromFloat, withoutFailure } from './deployed';
 import { type PreparedModel, withModel } from './open';
@@ -55,11 +57,14 @@ async function compare(
 ): Promise<Outcome<AnalysisReport>> {
   const twins = openTwins(floatFile, quantizedFile);
   if (!twins.value) return fail(...twins.issues);
-  const feeds = await openLikelyFeeds(job.data, floatFile.folded(), floatFile.open.model);
+  const { float, quantized } = twins.value;
+  const batch = runBatch([float, quantized], job.data.dimensions);
+  if (!batch.value) return fail(...batch.issues);
+  const feeds = await openLikelyFeeds(job.data, floatFile.folded(), floatFile.open.model, batch.value.size);
   if (!feeds.value) return fail(...feeds.issues);
   try {
     const comparison = new Comparison(job, context, floatFile, quantizedFile, feeds.value);
-    return await comparison.run(twins.value, feeds.issues);
+    return await comparison.run(twins.value, [...batch.issues, ...feeds.issues]);
   } finally {
     feeds.value.close();
   }
@@ -75,6 +80,8 @@ class Comparison {
   private codes: ReadonlyMap<string, CountedCodes> = new Map();
   private remedies: readonly RemedyGain[] = [];
   private result: ShadowResult | undefined;
+  /** Of layers inside bodies. */
+  private insideResults: readonly ShadowResult[] = [];
   private deployed: OutputPart | undefined;
 
   constructor(
@@ -95,9 +102,11 @@ class Comparison {
       ...twins.differing.map((facts) => issue('weight-differs', facts, { layer: facts.layer }, 'error')),
     );
     const { only } = job;
-    this.issues.push(...missingActivations(twins.twins));
+    const bodies = inside(twins);
+    const layers = [...twins.twins, ...bodies.twins];
+    this.issues.push(...bodies.issues, ...missingActivations(layers));
     // Before the two graphs become one.
-    if (only === undefined) await this.readWeights(twins.twins);
+    if (only === undefined) await this.readWeights(layers);
     const result = await simulate({
       float: twins.float,
       quantized: twins.quantized,
@@ -120,6 +129,10 @@ class Comparison {
     });
     if (!result.value) return fail(...result.issues);
     this.result = result.value;
+    const batchSize = batchSizeFor(floatFile.open.model, job.dimensions);
+    const within = await errorsInside({ job, context, floatFile, quantizedFile, feeds, batchSize }, bodies);
+    this.insideResults = within.results;
+    this.issues.push(...within.issues);
     if (only !== undefined) return ok(this.report(), this.issues);
     context.partial(this.report());
     await this.deploy(result.value);
@@ -222,6 +235,14 @@ class Comparison {
     return { ...outputReport(result, 'simulated'), ...(deployed ? { deployed } : {}) };
   }
 
+  /** A layer stands in the main graph or in a body. */
+  private figuresOf(name: string): Partial<LayerReport> {
+    let figures: Partial<LayerReport> = {};
+    for (const result of this.result ? [this.result, ...this.insideResults] : [])
+      figures = { ...figures, ...figuresOf(name, result) };
+    return figures;
+  }
+
   private layerReport(layer: LayerReport): LayerReport {
     const { name } = layer;
     const facts = this.stored.get(name);
@@ -232,7 +253,7 @@ class Comparison {
       ...this.weights.get(name),
       ...(quantized ? { quantized } : {}),
       ...(counted?.activation ? { activation: counted.activation } : {}),
-      ...(this.result ? figuresOf(name, this.result) : {}),
+      ...this.figuresOf(name),
     };
   }
 }

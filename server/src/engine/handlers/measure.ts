@@ -31,11 +31,19 @@ import { rangesOf } from './calibrate';
 import { Figures } from './figures';
 import { findWorst } from './find-worst';
 
-import { innerCumulative, innerEffects, innerLocal, neverRuns } from './inner-layers';
+import {
+  innerCumulative,
+  innerEffects,
+  innerLocal,
+  innerRun,
+  neverRuns,
+  partlyQuantized,
+} from './inner-layers';
 import { inSinglePrecision, type PreparedModel, withModel } from './open';
 import {
   asksInVain,
   floatBeside,
+  layersOf,
   needsRanges,
   newIssues,
   type PreparedScheme,
@@ -242,14 +250,15 @@ class Measurement {
     if (job.metrics.length === 0) return undefined;
     const batchSize = batchSizeFor(scheme.twin, job.dimensions);
     const open: OpenSession = (model, level) => this.open(model, level);
-    const input = { prepared, scheme, feeds, job, batchSize, open, context };
-    const local = await innerLocal(input);
+    const input = { prepared, scheme, feeds, options: job, batchSize, open, context };
+    const run = innerRun(input);
+    const local = await innerLocal(run, partlyQuantized(scheme));
     if (!local.value && local.issues.length > 0) return local.issues;
     const idle = local.value?.idle ?? [];
     if (idle.length > 0) figures.issues.push(...newIssues(figures.issues, [neverRuns(idle)]));
     if (local.value && job.metrics.includes('local')) figures.takeLocal(scheme.scheme, local.value.errors);
     if (job.metrics.includes('cumulative')) {
-      for (const { value, issues } of await innerCumulative(input)) {
+      for (const { value, issues } of await innerCumulative(run)) {
         if (value) figures.takeCumulative(scheme.scheme, value);
         figures.issues.push(...newIssues(figures.issues, issues));
       }
@@ -303,9 +312,22 @@ class Measurement {
     });
   }
 
+  /** All that output effects are measured of, at once: where quantizers stand between layers, that is not the whole. */
+  private async measureLayersTogether(scheme: PreparedScheme, feeds: Feeds): Promise<Failed> {
+    const layers = layersOf(this.prepared, scheme);
+    if (!layers) return undefined;
+    if (!layers.value) return layers.issues;
+    const result = await this.runTwin(layers.value, feeds, { cumulative: false, output: true }, undefined);
+    if (!result.value) return result.issues;
+    this.figures.takeLayersTogether(scheme.scheme, result.value);
+    return undefined;
+  }
+
   /** Each layer alone quantized, everything else float, at the model output: first estimated, then measured. */
   private async measureOutputEffects(scheme: PreparedScheme, feeds: Feeds): Promise<Failed> {
     const { job, context, prepared } = this;
+    const failed = await this.measureLayersTogether(scheme, feeds);
+    if (failed) return failed;
     const float = floatBeside(prepared, [scheme.twin]);
     const pairs = plannedPairs(float, scheme);
     const batchSize = batchSizeFor(float, job.dimensions);

@@ -7,7 +7,7 @@ import { floatName } from '../base/format-names';
 import { hasErrors, type Issue } from '../base/issue';
 import { fail, type Outcome, ok } from '../base/outcome';
 import { parseRecipe } from '../format/recipe';
-import { defaultOpset, type Model } from '../graph/ir';
+import { defaultOpset, type Model, type Value } from '../graph/ir';
 import { listLayers } from '../graph/layers';
 import { raiseOpset } from '../methods/opset';
 import { makePlan, type QuantPlan } from '../methods/plan';
@@ -57,7 +57,10 @@ export function plannedPairs(
   return exportedPairs(float, twin).filter((pair) => planned.has(pair.name));
 }
 
-/** The scheme with only its weights or only its activations quantized; `undefined` when it has one of them alone. */
+/**
+ * The scheme with only its weights or only its activations quantized; `undefined` when it has one of them alone. The
+ * activations keep every quantizer that the whole has, also those that are there for the sake of quantized weights.
+ */
 export function partOf(
   prepared: PreparedModel,
   { scheme, plan, ranges }: PreparedScheme,
@@ -76,22 +79,46 @@ export function partOf(
         : { ...layer, weights: floatName, form: floatName, storage: floatName },
     ),
   };
-  const twin = quantizedTwin(prepared, reduced, ranges);
+  const twin =
+    part === 'weights'
+      ? quantizedTwin(prepared, reduced, ranges)
+      : quantizedTwin(prepared, plan, ranges, 'activations');
   if (!twin.value || hasErrors(twin.issues)) return fail(...twin.issues);
   return ok({ scheme, plan: reduced, ranges, twin: twin.value });
+}
+
+/** The scheme with weights and inputs of its layers quantized and nothing between them; `undefined` when that is all. */
+export function layersOf(
+  prepared: PreparedModel,
+  { scheme, plan, ranges, twin: whole }: PreparedScheme,
+): Outcome<PreparedScheme> | undefined {
+  const twin = quantizedTwin(prepared, plan, ranges, 'layers');
+  if (!twin.value || hasErrors(twin.issues)) return fail(...twin.issues);
+  if (quantizedReads(twin.value) === quantizedReads(whole)) return undefined;
+  return ok({ scheme, plan, ranges, twin: twin.value });
+}
+
+/** Inputs of operators that are quantized activations. */
+function quantizedReads({ graph }: Model): number {
+  const isQuantized = (value: Value | undefined) =>
+    value?.producer?.opType === 'DequantizeLinear' && value.producer.input(0)?.tensor === undefined;
+  return graph.nodes.reduce((sum, node) => sum + node.inputs.filter(isQuantized).length, 0);
 }
 
 /** A float copy that runs in one session with the twins: raised to the newest of their operator sets. */
 export function floatBeside(prepared: PreparedModel, twins: readonly Model[]): Model {
   const float = prepared.folded();
   raiseOpset(float, Math.max(...twins.map(defaultOpset), defaultOpset(float)));
-  for (const twin of twins) {
-    for (const [domain, version] of twin.opsets) {
-      float.opsets.set(domain, Math.max(version, float.opsets.get(domain) ?? 0));
-    }
-    float.irVersion = Math.max(float.irVersion, twin.irVersion);
-  }
+  for (const twin of twins) shareOpsets(float, twin);
   return float;
+}
+
+/** Declares in `float` what `twin`'s nodes need. */
+export function shareOpsets(float: Model, twin: Model): void {
+  for (const [domain, version] of twin.opsets) {
+    float.opsets.set(domain, Math.max(version, float.opsets.get(domain) ?? 0));
+  }
+  float.irVersion = Math.max(float.irVersion, twin.irVersion);
 }
 
 /** True when a scheme quantizes activations and so needs their ranges. */

@@ -1,7 +1,9 @@
 /** Errors of layers inside bodies, against the same networks computed by hand in float64. */
 import { describe, expect, it } from 'vitest';
 import type { ModelProto, NodeProto, TensorProto } from '../../../../server/src/engine/format/onnx-types';
+import { compareHandler } from '../../../../server/src/engine/handlers/compare';
 import { measureHandler } from '../../../../server/src/engine/handlers/measure';
+import { quantizeHandler } from '../../../../server/src/engine/handlers/quantize';
 import { dequantizeWeight, quantizeWeight } from '../../../../server/src/engine/numerics/quantize-weight';
 import { parseQuantScheme } from '../../../../server/src/engine/numerics/scheme';
 import { graph, model, node, normalValues, tensor, valueInfo } from '../../../fixtures/build';
@@ -121,6 +123,85 @@ describe.each([
   });
 });
 
+/** The file that export writes of a network, beside the network itself. */
+async function compared(name: string, net: ModelProto, quantized?: ModelProto) {
+  const float = folder.model(`${name}.float.onnx`, net);
+  const file = quantized && folder.model(`${name}.int.onnx`, quantized);
+  const output = file ?? `${folder.path}/${name}.int4.onnx`;
+  const common = { threads: 1, seed: 0, dimensions: {} };
+  const context = { signal: new AbortController().signal, progress: () => {}, partial: () => {} };
+  if (!file) {
+    const job = { ...common, kind: 'quantize', model: float, output, scheme: format, keepFloat: [] } as const;
+    const { value, issues } = await quantizeHandler(job, context);
+    if (!value) throw new Error(JSON.stringify(issues));
+  }
+  const source = folder.npy(`${name}.compared.npy`, [SAMPLES, SIZE], 'float', input);
+  const data = { source, seed: 0, preprocessing: {}, dimensions: {} };
+  const job = { ...common, kind: 'compare', float, quantized: output, data } as const;
+  const { value, issues } = await compareHandler(job, context);
+  if (!value) throw new Error(JSON.stringify(issues));
+  return { report: value, issues };
+}
+
+it.each([
+  ['Loop', loop],
+  ['Scan', scan],
+  ['nested', nested],
+] as const)('compares a layer inside %s of a quantized file with its original', async (name, made) => {
+  const { report, issues } = await compared(name, made());
+  expect(issues).toEqual([]);
+  const [layer] = report.layers;
+  const wanted = byHand();
+  expect(layer?.local?.file).toBeCloseTo(wanted.local, 2);
+  expect(layer?.cumulative?.file).toBeCloseTo(wanted.cumulative, 2);
+  expect(layer?.quantized?.weightSqnr).toBeCloseTo(weightError(), 2);
+  expect(report.output?.file?.sqnr).toBeCloseTo(wanted.output, 2);
+});
+
+it('tells the figures of a weight alone where a body computes with codes', async () => {
+  const largest = close.reduce((most, one) => Math.max(most, Math.abs(one)), 0) / 127;
+  const branch = (name: string, nodes: readonly NodeProto[]) =>
+    graph({ name, nodes, outputs: [valueInfo(nodes.at(-1)?.outputs[0] ?? '', undefined)] });
+  const both = (nodes: readonly NodeProto[], constants: readonly TensorProto[]) =>
+    model({
+      inputs: [valueInfo('x', ['N', SIZE])],
+      outputs: [valueInfo('y', ['N', SIZE])],
+      initializers: [tensor('go', [], [1], 'bool'), ...constants],
+      nodes: [
+        node('If', ['go'], ['y'], {
+          then_branch: branch('then', nodes),
+          else_branch: branch('else', [node('Identity', ['x'], ['same'])]),
+        }),
+      ],
+    });
+  const float = both([node('MatMul', ['x', 'w'], ['taken'])], [tensor('w', [SIZE, SIZE], weight)]);
+  const codes = both(
+    [
+      node('QuantizeLinear', ['x', 's', 'z'], ['x_codes']),
+      node('QLinearMatMul', ['x_codes', 's', 'z', 'w', 'ws', 'z', 's', 'z'], ['y_codes']),
+      node('DequantizeLinear', ['y_codes', 's', 'z'], ['taken']),
+    ],
+    [
+      tensor('s', [], [0.05]),
+      tensor('ws', [], [largest]),
+      tensor('z', [], [0], 'int8'),
+      tensor(
+        'w',
+        [SIZE, SIZE],
+        weight.map((one) => Math.round(one / largest)),
+        'int8',
+      ),
+    ],
+  );
+  const { report, issues } = await compared('codes', float, codes);
+  expect(issues).toContainEqual(
+    expect.objectContaining({ code: 'inner-weights-only', facts: { layers: ['w'] } }),
+  );
+  const [layer] = report.layers;
+  expect(layer?.quantized?.weightSqnr).toBeGreaterThan(30);
+  expect([layer?.local, layer?.cumulative]).toEqual([undefined, undefined]);
+});
+
 it('gives what weights do alone where activations inside cannot be quantized, and says which layers', async () => {
   const { report, issues } = await measured('alone', loop(), 'w4a8');
   const [layer] = report.layers;
@@ -210,6 +291,11 @@ function byHand() {
   }
   const db = ([signal = 0, noise = 1]: readonly number[]) => 10 * Math.log10(signal / noise);
   return { local: db(errors.local), cumulative: db(errors.cumulative), output: db(errors.output) };
+}
+
+function weightError(): number {
+  const noise = weight.reduce((sum, one, at) => sum + (one - (close[at] ?? 0)) ** 2, 0);
+  return 10 * Math.log10(weight.reduce((sum, one) => sum + one * one, 0) / noise);
 }
 
 function times(row: readonly number[], matrix: Float32Array): readonly number[] {
