@@ -30,6 +30,7 @@ type FileCode =
   | 'rule-failed'
   | 'not-loadable'
   | 'measured-wider'
+  | 'single-samples'
   | 'activation-missing'
   | 'code-differs';
 
@@ -78,6 +79,8 @@ export const fileSentences: { readonly [C in FileCode]: (facts: IssueFacts[C]) =
     `${path}: exists already and may have been edited. Choose another file, or add --force to replace it.`,
   'rule-failed': ({ rule, reason }) =>
     `rule ${rule} could not look at this file (${reason}); all other rules did. Report it, or turn the rule off.`,
+  'single-samples': ({ op }) =>
+    `${op} takes one scale for all samples that run together, so what is in a batch changes the result; samples ran one at a time, as single requests do.`,
   'measured-wider': ({ type }) =>
     `the network computes in ${type}: it was measured in float32, with its activations quantized. Convert it to float32 before activations are quantized; weights alone can be quantized as it is (int8, int4.group32).`,
   'not-loadable': ({ reason }) =>

@@ -13,14 +13,16 @@ import { type InputMoments, inputMoments, momentsRange } from './input-moments';
 /**
  * Opens a data source; without data, noise like the input of `original`.
  * @param original the model before BatchNormalization is folded.
+ * @param batch as in {@link openFeeds}.
  * @returns issues of {@link openFeeds}.
  */
 export async function openLikelyFeeds(
   spec: DataSpec,
   model: Model,
   original: Model,
+  batch?: number,
 ): Promise<Outcome<Feeds>> {
-  const feeds = await openFeeds(spec, model);
+  const feeds = await openFeeds(spec, model, batch);
   const moments = spec.source === 'none' ? inputMoments(original) : undefined;
   if (!feeds.value || !moments) return feeds;
   return ok(new LikelyNoise(feeds.value, moments, spec.seed), feeds.issues);

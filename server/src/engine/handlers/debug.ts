@@ -16,6 +16,7 @@ import { type Fusion, fusionOf } from '../analysis/fusion';
 import { openLikelyFeeds } from '../analysis/likely-noise';
 import { type ModelFacts, openModelFacts } from '../analysis/model-facts';
 import { quantizedFacts } from '../analysis/quantized-facts';
+import { runBatch } from '../analysis/run-batch';
 import type { Issue } from '../base/issue';
 import { fail, type Outcome, ok } from '../base/outcome';
 import type { DebugJob } from '../jobs';
@@ -79,9 +80,10 @@ class Debugger {
   private async count(data: NonNullable<DebugJob['data']>): Promise<readonly Issue[] | undefined> {
     const { prepared, job, context } = this;
     const model = prepared.plain();
-    const feeds = await openLikelyFeeds(data, model, prepared.open.model);
+    const batch = runBatch([model], data.dimensions);
+    const feeds = await openLikelyFeeds(data, model, prepared.open.model, batch.value?.size);
     if (!feeds.value) return feeds.issues;
-    this.issues.push(...feeds.issues);
+    this.issues.push(...batch.issues, ...feeds.issues);
     try {
       const counted = await countCodes({
         model,

@@ -2,6 +2,7 @@
 import type { EvaluationReport } from '../../protocol/reports';
 import { batchSizeFor } from '../analysis/batch-size';
 import { evaluate } from '../analysis/evaluate';
+import { runBatch } from '../analysis/run-batch';
 import { fail, type Outcome } from '../base/outcome';
 import type { EvaluateJob } from '../jobs';
 import type { ServedContext } from '../runtime/child';
@@ -28,7 +29,9 @@ async function run(
   reference: PreparedModel | undefined,
 ): Promise<Outcome<EvaluationReport>> {
   const model = prepared.plain();
-  const feeds = await openFeeds(job.data, model);
+  const batch = runBatch(reference ? [model, reference.plain()] : [model], job.data.dimensions);
+  if (!batch.value) return fail(...batch.issues);
+  const feeds = await openFeeds(job.data, model, batch.value.size);
   if (!feeds.value) return fail(...feeds.issues);
   const sessions: Session[] = [];
   const open = async (one: PreparedModel) => {
@@ -54,7 +57,7 @@ async function run(
       progress: context.progress,
       partial: context.partial,
     });
-    const issues = [...feeds.issues, ...outcome.issues];
+    const issues = [...batch.issues, ...feeds.issues, ...outcome.issues];
     return { value: outcome.value && { ...outcome.value, issues }, issues };
   } finally {
     for (const session of sessions) await session.release();

@@ -8,6 +8,7 @@ import { layerDetail, TensorPair } from '../analysis/layer-detail';
 import { matchedPairs } from '../analysis/layer-pairs';
 import { openLikelyFeeds } from '../analysis/likely-noise';
 import { realWeight } from '../analysis/real-weight';
+import { runBatch } from '../analysis/run-batch';
 import type { LayerPair } from '../analysis/shadow';
 import { checkpoint } from '../base/cancel';
 import { issue } from '../base/issue';
@@ -50,7 +51,9 @@ async function detail(
   const known = layerDetail(job.layer, weight, undefined);
   if (!job.data || !layer) return ok(known);
   context.partial(known);
-  const feeds = await openLikelyFeeds(job.data, float, floatFile.open.model);
+  const batch = runBatch([float, quantized], job.data.dimensions);
+  if (!batch.value) return fail(...batch.issues);
+  const feeds = await openLikelyFeeds(job.data, float, floatFile.open.model, batch.value.size);
   if (!feeds.value) return fail(...feeds.issues);
   try {
     const run = { job, context, pair, layer, float, quantized, floatFile, quantizedFile, feeds: feeds.value };

@@ -56,11 +56,12 @@ export const noiseSamples = 16;
 
 /**
  * Opens a source for a model.
+ * @param batch samples of each run where the model leaves it open; missing = what the caller of `batches` asks for.
  * @returns `data-not-found`, `data-unsupported`, `data-empty`, `data-mismatch`, `dimension-unbound`; the warning
  *   `data-few` when fewer samples are there than asked for.
  */
-export async function openFeeds(spec: DataSpec, model: Model): Promise<Outcome<Feeds>> {
-  const inputs = modelInputs(model, spec.dimensions);
+export async function openFeeds(spec: DataSpec, model: Model, batch?: number): Promise<Outcome<Feeds>> {
+  const inputs = modelInputs(model, spec.dimensions, batch);
   if (inputs.value === undefined) return fail(...inputs.issues);
   if (inputs.value.list.length === 0) {
     return fail(

@@ -17,7 +17,7 @@ export interface ModelInput {
 
 export interface ModelInputs {
   readonly list: readonly ModelInput[];
-  /** Batch size the model insists on; `undefined` = any. */
+  /** Batch size the model, or else the caller, insists on; `undefined` = any. */
   readonly fixedBatch: number | undefined;
 }
 
@@ -26,11 +26,13 @@ const BATCH_NAME = /^(n|b|bs|none|batch.*|.*batch.*|unk__.*|\?)$/i;
 
 /**
  * Inputs of a model that have to be fed. `dimensions` binds symbolic ones. Axis 0 of the first input counts samples;
- * of another input it does when it has the same name or size, or a name that says so.
+ * of another input it does when it has the same name or size, or a name that says so. `asked` is the batch of a model
+ * that leaves it open.
  */
 export function modelInputs(
   model: Model,
   dimensions: Readonly<Record<string, number>>,
+  asked?: number,
 ): Outcome<ModelInputs> {
   const issues: Issue[] = [];
   const list: ModelInput[] = [];
@@ -51,7 +53,7 @@ export function modelInputs(
   }
   if (issues.length > 0) return fail(...issues);
   const first = list.find((input) => input.batched)?.dims?.[0];
-  return ok({ list, fixedBatch: typeof first === 'number' && first > 0 ? first : undefined });
+  return ok({ list, fixedBatch: typeof first === 'number' && first > 0 ? first : asked });
 }
 
 /** Size given to a free dimension when the tool itself makes the data and the user bound none. */
