@@ -276,7 +276,7 @@ function onlyInput({ numpy, input, isTorch }: Parts): readonly string[] {
         ]
       : [`            inputs = ${numpy}.asarray(${read}, dtype=${numpy}.${type ?? 'float32'})[:left]`];
   return [
-    '            inputs = next(iter(batch.values())) if hasattr(batch, "values") else batch',
+    '            inputs = next(iter(batch.values())) if hasattr(batch, "keys") else batch',
     '            inputs = inputs[0] if isinstance(inputs, (list, tuple)) else inputs',
     ...array,
     ...(input?.anyBatch
@@ -294,7 +294,7 @@ function severalInputs({ numpy, input, isTorch }: Parts): readonly string[] {
   const { batch = 1 } = input ?? {};
   const read = isTorch ? 'batch[name].detach().cpu()' : 'batch[name]';
   return [
-    '            batch = batch if hasattr(batch, "values") else dict(zip(self.input_names, batch))',
+    '            batch = batch if hasattr(batch, "keys") else dict(zip(self.input_names, batch))',
     `            inputs = {name: ${numpy}.asarray(${read})[:left] for name in self.input_names}`,
     '            count = len(inputs[self.input_names[0]])',
     slices(input ?? {}, 'count'),

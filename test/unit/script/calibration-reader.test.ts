@@ -76,7 +76,7 @@ describe('calibration reader', () => {
           def read(self):
               left = self.samples
               for batch in self.loader:
-                  inputs = next(iter(batch.values())) if hasattr(batch, "values") else batch
+                  inputs = next(iter(batch.values())) if hasattr(batch, "keys") else batch
                   inputs = inputs[0] if isinstance(inputs, (list, tuple)) else inputs
                   inputs = np.asarray(inputs.detach().cpu(), dtype=np.float32)[:left]
                   for start in range(len(inputs)):
@@ -98,7 +98,7 @@ describe('calibration reader', () => {
       { name: 'ids', anyBatch: false, others: ['mask'] },
       [
         'input_names=("ids", "mask")',
-        'batch if hasattr(batch, "values") else dict(zip(self.input_names, batch))',
+        'batch if hasattr(batch, "keys") else dict(zip(self.input_names, batch))',
         '                yield {name: values[start : start + 1] for name, values in inputs.items()}\n',
       ],
     ],
