@@ -213,7 +213,7 @@ function coverage(layers: AnalysisReport['layers'], scheme: string, stays: boole
 
 /** What else is known of a whole configuration: its parts, whether its layers' effects add up, its worst layers. */
 function detailLines(output: OutputReport): readonly string[] {
-  const { metrics, weightsOnly, activationsOnly, additivity, worst, separability } = output;
+  const { metrics, weightsOnly, activationsOnly, layersOnly, additivity, worst, separability } = output;
   const lines: string[] = [];
   if (weightsOnly && activationsOnly) {
     lines.push(
@@ -228,7 +228,7 @@ function detailLines(output: OutputReport): readonly string[] {
     const { predicted, ratio, basis, error } = additivity;
     const spread = error === undefined ? '' : ` ± ${error.toFixed(2)}`;
     lines.push(
-      `effects of single layers add up to ${decibels(predicted)} (${basis}): ${ratio.toFixed(2)}${spread} of the noise`,
+      `effects of single layers add up to ${decibels(predicted)} (${basis}): ${ratio.toFixed(2)}${spread} of the noise${layersOnly ? ` of all of them, ${decibels(layersOnly.sqnr)}; the rest comes from quantizers between layers` : ''}`,
     );
   }
   if (worst) {

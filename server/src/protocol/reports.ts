@@ -244,6 +244,8 @@ export interface OutputReport {
   /** The same with only the weights, or only the activations, quantized. */
   readonly weightsOnly?: OutputPart;
   readonly activationsOnly?: OutputPart;
+  /** With only what belongs to layers quantized, their weights and inputs; missing where there is nothing between them. */
+  readonly layersOnly?: OutputPart;
   /** Beside a simulated figure: the file as onnxruntime runs it on this machine, with all optimisations. */
   readonly deployed?: OutputPart;
   /** Beside a deployed figure: the file operator by operator as it is written, nothing fused. */
@@ -272,7 +274,9 @@ export interface OutputPart {
 
 /** What the sum of the layers' output effects predicts for the whole configuration, against its own measurement. */
 export interface Additivity {
+  /** From the output effects of single layers: their weights and inputs. */
   readonly predicted: Decibel;
+  /** The same of all layers at once: `layersOnly`, or the whole where nothing else is quantized. */
   readonly measured: Decibel;
   /** Predicted noise power divided by the measured one; 1 = effects add up. */
   readonly ratio: number;

@@ -63,6 +63,22 @@ export function selectActivations(
   return new Selector(model.graph, layers, ranges).select();
 }
 
+/** Of a selection what layers read; what operators between layers and integer outputs need is left out. */
+export function layerInputsAlone(
+  selection: ActivationSelection,
+  layers: readonly ActivationLayer[],
+): ActivationSelection {
+  const tensors = selection.tensors.flatMap((tensor): TensorQuantizer[] => {
+    const readers = layers.filter((layer) => layer.input === tensor.value);
+    const formats = tensor.formats.filter((format) =>
+      readers.some((layer) => sameFormat(layer.scheme, format.scheme)),
+    );
+    const alone = { sharedWith: undefined, exclusive: false, absorbed: undefined };
+    return formats.length > 0 ? [{ value: tensor.value, formats, ...alone }] : [];
+  });
+  return { ...selection, tensors, integerNodes: new Set() };
+}
+
 /** Float operators that average rounding errors away: codes in front of them cost next to nothing. */
 const averages: ReadonlySet<string> = new Set<OpType>(['ReduceMean', 'GlobalAveragePool', 'AveragePool']);
 

@@ -19,7 +19,13 @@ import { parametersFor } from '../numerics/affine';
 import { type QuantizedWeight, type ScopeParameters, weightParameters } from '../numerics/quantize-weight';
 import { parseActivationFormat, type QuantScheme } from '../numerics/scheme';
 import { ActivationWriter, type GuardedInput } from './activation-writer';
-import { type ActivationLayer, type Ranges, selectActivations, type TensorQuantizer } from './activations';
+import {
+  type ActivationLayer,
+  layerInputsAlone,
+  type Ranges,
+  selectActivations,
+  type TensorQuantizer,
+} from './activations';
 import { biasOf, fitWeightScales, writeBias, writeFloatBias } from './bias';
 import { contribDomain } from './emit';
 import { toGatherBlocks } from './gather-blocks';
@@ -36,7 +42,14 @@ export interface ExportInput {
   readonly codes?: ReadonlyMap<string, QuantizedWeight>;
   /** `accuracy_level` of MatMulNBits; default 0: float activations. */
   readonly accuracyLevel?: AccuracyLevel;
+  readonly part?: ExportPart;
 }
+
+/**
+ * What of the whole file is quantized, to measure its share: all quantizers of activations with exact weights and
+ * biases; or what belongs to single layers, their weights and inputs, without the quantizers between layers.
+ */
+export type ExportPart = 'activations' | 'layers';
 
 /**
  * Quantizes the model as planned; graph inputs and outputs keep names and types. Issues: unreadable or non-finite
@@ -55,7 +68,7 @@ export function exportQdq(input: ExportInput): Outcome<Model> {
   const writer = new WeightWriter(plan.opset);
   const moved = new Map<Node, Node>();
   for (const one of planned) {
-    if (one.plan.form === 'float') continue;
+    if (one.plan.form === 'float' || input.part === 'activations') continue;
     const weight = readLayerWeight(one.layer);
     issues.push(...weight.issues);
     if (weight.value === undefined) continue;
@@ -69,7 +82,8 @@ export function exportQdq(input: ExportInput): Outcome<Model> {
     .flatMap(activationLayer)
     .map((layer) => ({ ...layer, node: moved.get(layer.node) ?? layer.node }));
   const guarded = guardedLayers(planned, moved, targets[plan.target]);
-  new ActivationWriter(model.graph, selection, readers, guarded, plan.opset).write();
+  const written = input.part === 'layers' ? layerInputsAlone(selection, readers) : selection;
+  new ActivationWriter(model.graph, written, readers, guarded, plan.opset).write();
   removeLeftovers(model, planned);
   return ok(model, issues);
 }

@@ -40,8 +40,8 @@ export class Figures {
   joined: readonly JoinedActivations[] = [];
   private readonly layers = new Map<string, LayerFigures>();
   private readonly outputs: Record<string, OutputReport> = {};
-  /** Output noise of everything quantized, by scheme and batch. */
-  private readonly whole = new Map<string, readonly BatchNoise[]>();
+  /** Output noise of all that belongs to layers, by scheme and batch. */
+  private readonly together = new Map<string, readonly BatchNoise[]>();
 
   constructor(private readonly base: ModelFacts) {}
 
@@ -61,10 +61,17 @@ export class Figures {
 
   /** The whole configuration: every layer quantized. */
   takeWhole(scheme: string, result: ShadowResult): void {
-    this.whole.set(scheme, [...(result.runs ?? [])]);
+    this.together.set(scheme, [...(result.runs ?? [])]);
     this.takeCumulative(scheme, result);
     this.outputs[scheme] = { ...this.outputs[scheme], ...outputReport(result, 'simulated') };
     this.samples = Math.max(this.samples, result.samples);
+  }
+
+  /** Weights and inputs of all layers quantized, nothing between them. */
+  takeLayersTogether(scheme: string, result: ShadowResult): void {
+    this.together.set(scheme, [...(result.runs ?? [])]);
+    const { sqnr: db, topOneAgreement } = outputReport(result, 'simulated');
+    this.patchOutput(scheme, { layersOnly: { sqnr: db, topOneAgreement } });
   }
 
   takeCumulative(scheme: string, { sqnr: db, metrics }: Pick<ShadowResult, 'sqnr' | 'metrics'>): void {
@@ -83,7 +90,7 @@ export class Figures {
     });
   }
 
-  /** Output effects; with those of all `layers` known, what their sum predicts for the whole configuration. */
+  /** Output effects; with those of all `layers` known, what their sum predicts for all layers at once. */
   takeEffects(scheme: string, effects: ReadonlyMap<string, OutputEffect>, layers: number): void {
     let predicted = 0;
     let basis: Basis = 'measured';
@@ -93,10 +100,11 @@ export class Figures {
       predicted += effect.noise;
       if (effect.basis === 'estimated') basis = 'estimated';
     }
-    const measured = this.outputs[scheme]?.sqnr ?? null;
+    const output = this.outputs[scheme];
+    const measured = (output?.layersOnly ?? output)?.sqnr ?? null;
     const db = sqnr({ signal: 1, noise: predicted });
     if (effects.size === 0 || effects.size < layers || db === null || measured === null) return;
-    const error = ratioError([...effects.values()], this.whole.get(scheme) ?? []);
+    const error = ratioError([...effects.values()], this.together.get(scheme) ?? []);
     this.patchOutput(scheme, {
       additivity: {
         predicted: db,

@@ -16,7 +16,7 @@ import {
 import { defined } from '../base/invariant';
 import { fail, type Outcome, ok } from '../base/outcome';
 import type { ProgressStage } from '../base/progress';
-import { exportQdq } from '../export/qdq';
+import { type ExportPart, exportQdq } from '../export/qdq';
 import { removeDead } from '../graph/edit';
 import type { Model, Node, Value } from '../graph/ir';
 import { cloneModel } from '../graph/walk';
@@ -179,13 +179,14 @@ async function simulateAtOnce(input: SimulateInput): Promise<Outcome<ShadowResul
   }
 }
 
-/** The quantized twin of a folded model under a plan. */
+/** The quantized twin of a folded model under a plan, or one with only a part of it quantized. */
 export function quantizedTwin(
   prepared: PreparedModel,
   plan: QuantPlan,
   ranges: RangesFile | undefined,
+  part?: ExportPart,
 ): Outcome<Model> {
-  return exportQdq({ model: prepared.folded(), plan, ranges: ranges?.ranges });
+  return exportQdq({ model: prepared.folded(), plan, ranges: ranges?.ranges, part });
 }
 
 /** The first model output's figures. */
