@@ -182,7 +182,7 @@ export interface IssueFacts extends Readonly<Record<ScriptCode, ScriptFindingFac
   'unsupported-feature': { readonly what: string; readonly next: string };
   'no-layers': Record<string, never>;
   /** The quantized file is larger than the model it was made of. */
-  'file-grew': { readonly before: number; readonly after: number };
+  'file-grew': { readonly before: number; readonly after: number; readonly weightsOnly: boolean };
   'nothing-to-quantize': { readonly reason: string };
   /** Most of the file's weights are codes; `original` is its float model, found beside it. */
   'quantized-already': {
@@ -268,6 +268,8 @@ export interface IssueFacts extends Readonly<Record<ScriptCode, ScriptFindingFac
   cancelled: Record<string, never>;
   internal: { readonly reason: string };
   'models-differ': { readonly reason: string };
+  /** Weights of a weight file that are stored as integers of a scheme, as far as the files tell it. */
+  'codes-unread': { readonly tensors: readonly string[]; readonly scheme?: string };
   /** `op` takes one scale from all samples of a run. */
   'single-samples': { readonly op: string };
   'layer-unmatched': { readonly layer: string };

@@ -82,8 +82,11 @@ export function otherSize({ reason, sizes }: IssueFacts['dimension-needed']): st
 }
 
 /** Codes, scales and what converts them weigh more than the weights did. */
-export function grew({ before, after }: IssueFacts['file-grew']): string {
-  return `the file grew from ${before} to ${after} bytes: scales and quantizers take more than codes save on weights this small. Keep the float model, or quantize weights only (int8) where activations were quantized as well.`;
+export function grew({ before, after, weightsOnly }: IssueFacts['file-grew']): string {
+  const next = weightsOnly
+    ? 'Keep the float model.'
+    : 'Quantize weights only (int8), or keep the float model.';
+  return `the file grew from ${before} to ${after} bytes: scales and quantizers take more than codes save on weights this small. ${next}`;
 }
 
 /** Deployed against simulated: what a user of the file gets, against what the file says. */

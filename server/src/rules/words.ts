@@ -62,7 +62,7 @@ const sentences: { readonly [C in IssueCode]: Sentence<C> } = {
     'no layer with constant weights was found; there is nothing to quantize. Export the network together with its trained weights.',
   'quantized-already': (f) => quantizedAlready(f),
   'nothing-to-quantize': ({ reason }) =>
-    `no layer would be quantized (${reason}). Start from the float model, or ask for more layers.`,
+    `no layer would be quantized (${reason}). ${reason.includes('repeating') ? 'Export the network with its trained weights stored.' : 'Start from the float model, or ask for more layers.'}`,
   'text-syntax': ({ expected, found }) => `expected ${expected}, found ${found}.`,
 
   'data-not-found': ({ source }) =>
@@ -128,7 +128,7 @@ const sentences: { readonly [C in IssueCode]: Sentence<C> } = {
   R01: ({ match, nearest }) =>
     `${quote(match)} matches no layer.${nearest === undefined ? '' : ` Did you mean ${quote(nearest)}?`}`,
   R02: ({ match, format, reason, names = [] }) =>
-    `${quote(match)}: ${format} cannot be exported (${reason})${names.length > 0 ? `, nor in ${names.length} more ${names.length === 1 ? 'layer' : 'layers'} (${fewOf(names)})` : ''}.${reason.endsWith('not in float32') ? ' Convert the model to float32 first, or quantize weights only (int4.group32).' : ''}`,
+    `${quote(match)}: ${format} cannot be exported (${reason})${names.length > 0 ? `, nor in ${names.length} more ${names.length === 1 ? 'layer' : 'layers'} (${fewOf(names)})` : ''}.${reason.endsWith('not in float32') ? ' Convert the model to float32 first, or quantize weights only (int4.group32).' : ''}${/^opset \d+ has no/.test(reason) ? ' Export it with a newer operator set, or quantize weights only (int8).' : ''}`,
   R03: ({ match, by }) =>
     `${quote(match)} has no effect: every layer it matches is decided by the later rule ${quote(by)}.`,
   R05: (f) => storedAlready(f),
@@ -204,7 +204,7 @@ const sentences: { readonly [C in IssueCode]: Sentence<C> } = {
   M17: (f) =>
     `the ${f.position} layer is ${f.inFile ? 'held' : 'planned'} with ${f.bits} bits${f.sqnr === undefined ? '' : `: ${decibels(f.sqnr)} against ${decibels(f.sqnrAtEight)} at 8 bits (measured on the weight)`}. Keep it at 8 bits.${measuredOutput(f.gains)}`,
   M18: (f) =>
-    `${f.count === 1 ? 'its activations are' : `activations of ${f.count} layers are`} planned with ${f.bits} bits and no reconstruction. ` +
+    `${f.count === 1 ? 'its activations are' : `activations of ${f.count} layers are`} planned with ${f.bits} bits. ` +
     advice('Use 8-bit activations', f.gains),
   M19: (f) =>
     `the output of ${f.op} is quantized to ${f.bits} uniform bits. ${advice('Use 8-bit activations or keep the layer in float', f.gains)}`,

@@ -93,7 +93,7 @@ async function write(
   const slower = slowerIssue(verified, plan);
   const { sqnr, simulated } = verified.verification;
   const differs = simulated ? differsFromFloat(simulated.sqnr, sqnr) : [];
-  const grew = grownIssue(prepared.open.bytes, written.value.bytes);
+  const grew = grownIssue(prepared.open.bytes, written.value.bytes, plan);
   const all = [...issues, ...written.issues, ...differs, ...grew, ...(slower ? [slower] : [])];
   return ok(
     {
@@ -212,8 +212,9 @@ function verificationData(job: QuantizeJob, ranges: RangesFile | undefined): Dat
   return { ...given, samples: Math.min(given.samples ?? VERIFY_SAMPLES, VERIFY_SAMPLES) };
 }
 
-function grownIssue(before: number, after: number): readonly Issue[] {
-  return after > before ? [issue('file-grew', { before, after }, {}, 'warning')] : [];
+function grownIssue(before: number, after: number, { layers }: QuantPlan): readonly Issue[] {
+  const weightsOnly = layers.every(({ activations }) => activations === 'float');
+  return after > before ? [issue('file-grew', { before, after, weightsOnly }, {}, 'warning')] : [];
 }
 
 function slowerIssue({ latency }: Verified, plan: QuantPlan): Issue | undefined {
