@@ -181,7 +181,10 @@ describe('what a recipe does', () => {
       scheme: 'int8',
     });
     expect(result).toMatchObject({ state: 'done' });
-    await client.measured('net.int8.onnx');
+    client.write('net.int8.quant.json', planned.replace('net.onnx', 'net.int8.onnx'));
+    const page = await client.measured('net.int8.onnx');
+    expect(page.recipeUri).toBe(client.uri('net.int8.quant.json'));
+    expect([page.plannedBytes, ...page.layers.map((row) => row.planned)]).toEqual(Array(4).fill(undefined));
     const opened = await recipe(planned.replace('net.onnx', 'net.int8.onnx'));
     const lenses = await client.at<CodeLens[]>('codeLens', opened);
     expect(lenses.map(({ command }) => [command?.title, command?.command])).toEqual([

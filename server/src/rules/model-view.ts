@@ -19,7 +19,7 @@ import { decisiveFirst } from './order';
 import { plannedFormats, plannedWeightFormat } from './planned';
 import { problemLines } from './problem-lines';
 import { quantizedRow } from './quantized-row';
-import { isFloat, storedAs } from './stored-type';
+import { isFloat, isStoredQuantized, storedAs } from './stored-type';
 import type { ThresholdSettings } from './thresholds';
 import { verdictOf } from './verdict';
 import { editorWords, effectWords, factWords, reported } from './words';
@@ -94,7 +94,8 @@ export function modelView(input: ViewInput): ModelView {
     output: report?.output,
     recipeUri: input.recipeUri,
     bytes: report?.model.bytes ?? 0,
-    plannedBytes: recipe && report ? plannedBytes(report, recipe) : undefined,
+    plannedBytes:
+      recipe && report && !isStoredQuantized(report.layers) ? plannedBytes(report, recipe) : undefined,
     worstLayer: worstLayer(layers)?.name,
     inputs: report?.model.inputs,
   };

@@ -180,7 +180,7 @@ function allColumns(view: ModelView, open: OpenMenu): readonly Column<LayerRow>[
         { label: say('copy.macs'), value: ({ macs }) => macs },
       ],
     },
-    ...some<Column<LayerRow>>(view.recipeUri !== undefined, {
+    ...some<Column<LayerRow>>(view.recipeUri !== undefined && !view.layers.every(isStored), {
       id: 'planned',
       label: say('column.planned'),
       title: say('column.plannedTitle'),
@@ -207,14 +207,13 @@ export function openLayerMenu(
   post: (message: FromModelPanel) => void,
   askWhatIf: () => void,
 ): void {
-  const isFloat = layer.storedAs === undefined;
-  const fixes = isOnnx(view) && isFloat ? layerFixes : [];
+  const fixes = isOnnx(view) && !isStored(layer) ? layerFixes : [];
   openMenu(anchor, say('actionsOn', layer.name), [
     ...fixes.map((kind) => ({
       label: say(`fix.${kind}`),
       run: () => post({ type: 'recipe', actions: [{ kind, layer: layer.name }] }),
     })),
-    ...(isFloat ? [{ label: say('whatIf'), run: askWhatIf }] : []),
+    ...(!isStored(layer) ? [{ label: say('whatIf'), run: askWhatIf }] : []),
     ...(isOnnx(view)
       ? [{ label: say('reveal'), run: () => post({ type: 'open-as-text', layer: layer.name }) }]
       : []),
@@ -224,6 +223,10 @@ export function openLayerMenu(
 /** What Enter on the row cannot offer, and why; undefined where there is a menu. */
 export function whyNoMenu(view: ModelView, layer: LayerRow): string | undefined {
   return hasMenu(view, layer) ? undefined : say('noMenu', layer.name, layer.storedAs ?? layer.dataType);
+}
+
+function isStored({ storedAs }: LayerRow): boolean {
+  return storedAs !== undefined;
 }
 
 /** Where the form of the codes stands in columns of its own, and for plain floats, the type adds nothing. */
