@@ -31,6 +31,7 @@ type FileCode =
   | 'not-loadable'
   | 'measured-wider'
   | 'single-samples'
+  | 'codes-unread'
   | 'activation-missing'
   | 'code-differs';
 
@@ -79,6 +80,14 @@ export const fileSentences: { readonly [C in FileCode]: (facts: IssueFacts[C]) =
     `${path}: exists already and may have been edited. Choose another file, or add --force to replace it.`,
   'rule-failed': ({ rule, reason }) =>
     `rule ${rule} could not look at this file (${reason}); all other rules did. Report it, or turn the rule off.`,
+  'codes-unread': ({ tensors, scheme }) => {
+    const [what, which] =
+      tensors.length === 1
+        ? ['1 integer tensor holds codes', 'which is not analysed']
+        : [`${tensors.length} integer tensors hold codes`, 'which are not analysed'];
+    const how = scheme === undefined ? '' : ` (${scheme})`;
+    return `${what} of quantized weights${how}, ${which}: ${fewOf(tensors)}. Open the float weights that they were made from to judge formats.`;
+  },
   'single-samples': ({ op }) =>
     `${op} takes one scale for all samples that run together, so what is in a batch changes the result; samples ran one at a time, as single requests do.`,
   'measured-wider': ({ type }) =>

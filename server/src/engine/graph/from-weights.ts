@@ -13,6 +13,7 @@ import type { MetadataValue, WeightTensor } from '../format/weights-file';
 import { type BlockType, blockType, dequantizeBlocks } from '../numerics/ggml-blocks';
 import { Graph, type Model, Node, Value } from './ir';
 import { bytesOf, protoTensor, type Tensor } from './tensor';
+import { codesIssue, storedCodes } from './weight-file-codes';
 import { openWeightParts, type WeightPart } from './weight-parts';
 
 /**
@@ -56,7 +57,8 @@ export function isWeightFile(path: string): boolean {
 
 /**
  * Opens a `.safetensors` or `.gguf` file, or all parts of a split one, by their headers. ONNX files give
- * `unsupported-feature`, and so, as a warning, does each block type that cannot be dequantized.
+ * `unsupported-feature`, and so, as a warning, does each block type that cannot be dequantized; `codes-unread`, a warning
+ * too, tells of integer codes.
  */
 export function openWeights(path: string): Outcome<OpenWeights> {
   const opened = openWeightParts(path);
@@ -78,13 +80,17 @@ export function openWeights(path: string): Outcome<OpenWeights> {
       for (const source of sources) source.close();
     },
   };
-  return { value, issues: [...opened.issues, ...unreadableTypes(path, tensors)] };
+  return {
+    value,
+    issues: [...opened.issues, ...unreadableTypes(path, tensors), ...codesIssue(path, tensors)],
+  };
 }
 
 /** The weight-only graph of headers. Nothing is read until elements are asked for. */
 export function weightModel(parts: readonly WeightPart[]): Model {
   const graph = new Graph(parts[0]?.file.format ?? 'weights');
   const all = parts.flatMap(({ file, source }) => file.tensors.map((tensor) => ({ tensor, source })));
+  const { parameters } = storedCodes(all.map(({ tensor }) => tensor));
   for (const [index, { tensor, source }] of all.entries()) {
     if (graph.values.has(tensor.name)) continue;
     const value = new Value(tensor.name);
@@ -93,7 +99,7 @@ export function weightModel(parts: readonly WeightPart[]): Model {
     value.shape = tensor.shape;
     graph.values.set(value.name, value);
     graph.initializers.set(value.name, value);
-    if (tensor.shape.length < 2) continue;
+    if (tensor.shape.length < 2 || parameters.has(tensor.name)) continue;
     const node = new Node({
       name: tensor.name,
       opType: value.tensor.dataType === 0 ? 'BlockWeight' : 'Weight',
