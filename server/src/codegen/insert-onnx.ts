@@ -21,6 +21,7 @@ import {
   preprocessLines,
   productLines,
   quantizedOperators,
+  realInputLines,
 } from './onnxruntime-prepare';
 import { commonSettings, type OrtRole, ortRole, type StaticRole, sameSetting } from './onnxruntime-roles';
 import { boolean, bracketed, call, noteLines, strings } from './python';
@@ -61,6 +62,7 @@ export function quantizeStaticBlock(input: InsertionInput, place: Place): Block 
       ...prepared.lines,
       ...excluded.lines,
       quantizeCall(file, reader, common, { operators, excluded: excluded.text, calibration }),
+      ...realInputs(roles, excluded.text, prepared.onnx, fileName(file, '.int8.onnx'), place),
     ],
     imports: [...importsFor(reader, names), ...prepared.imports],
     ...(reader.edits ? { edits: reader.edits.map((edit) => withNames(edit, names)) } : {}),
@@ -72,6 +74,20 @@ function excludedOf({ others }: CodePlan, roles: readonly OrtRole[]): string {
   const floats = roles.filter(({ kind }) => kind !== 'static').map(({ layer }) => layer.node);
   const nodes = [...floats, ...others];
   return nodes.length === 0 ? '' : strings('', nodes);
+}
+
+/** Float layers of the quantized file that share a tensor with others read it as it is. */
+function realInputs(
+  roles: readonly OrtRole[],
+  excluded: string,
+  onnx: string,
+  written: string,
+  place: Place,
+): readonly string[] {
+  const model = freeName(place, 'quantized_model');
+  const lines = realInputLines(roles, excluded, model, freeName(place, 'sources'));
+  if (lines.length === 0) return [];
+  return [`${model} = ${onnx}.load(${written})`, ...lines, `${onnx}.save(${model}, ${written})`];
 }
 
 /** Preprocessing of the exported file with the names of the script, or free ones. */

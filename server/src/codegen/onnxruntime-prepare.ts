@@ -2,6 +2,7 @@
  * What onnxruntime's tools have to be told to quantize what a plan says and no more: `quantize_static` by itself also
  * quantizes products of two activations, sums, normalizations and the outputs of layers. Held against 1.30 and 1.31.
  */
+import type { OrtRole } from './onnxruntime-roles';
 import { call, comment, strings } from './python';
 
 /** Operators of layers, and those that onnxruntime merges with the layer in front. */
@@ -66,6 +67,40 @@ export function quantizedOperators(
 export function plannedOptions(operators: readonly string[]): readonly string[] {
   const real = realOutputs.filter((one) => operators.includes(one));
   return real.length > 0 ? [strings('"OpTypesToExcludeOutputQuantization": ', real)] : [];
+}
+
+/**
+ * Python by which layers with float activations read a tensor itself where it is quantized for other layers too;
+ * `quantize_static` hands them the rounded one. None where no tensor is shared.
+ * @param excluded Python for the names of their nodes, @param model name of the quantized model.
+ */
+export function realInputLines(
+  roles: readonly OrtRole[],
+  excluded: string,
+  model = 'model',
+  sources = 'sources',
+): readonly string[] {
+  if (!sharesInput(roles)) return [];
+  return [
+    comment('Float layers read the tensor itself, not what it is rounded to for its other readers.'),
+    `${sources} = {`,
+    '    node.output[0]: node.input[0]',
+    `    for node in ${model}.graph.node`,
+    '    if node.op_type in ("QuantizeLinear", "DequantizeLinear")',
+    '}',
+    `for node in ${model}.graph.node:`,
+    `    if node.name in ${excluded}:`,
+    '        for index, name in enumerate(node.input):',
+    `            node.input[index] = ${sources}.get(${sources}.get(name), name)`,
+  ];
+}
+
+/** True where a layer with float activations reads a tensor that is quantized for another. */
+function sharesInput(roles: readonly OrtRole[]): boolean {
+  const quantized = new Set(
+    roles.filter(({ kind }) => kind === 'static').map(({ layer }) => layer.activation),
+  );
+  return roles.some(({ kind, layer }) => kind !== 'static' && quantized.has(layer.activation));
 }
 
 /**

@@ -11,6 +11,7 @@ import {
   prepareImports,
   preprocessLines,
   quantizedOperators,
+  realInputLines,
 } from './onnxruntime-prepare';
 import {
   type ActivationSetting,
@@ -197,6 +198,7 @@ function staticBody(
     ...(overrides ? ['"TensorQuantOverrides": overrides'] : []),
   ];
   const reduced = common.weights.reduced ? ['reduce_range=True'] : [];
+  const real = realInputLines(roles, 'EXCLUDED');
   const onlyStatic = roles.every(({ kind }) => kind === 'static' || kind === 'float');
   return [
     comment(
@@ -218,7 +220,9 @@ function staticBody(
       `calibrate_method=CalibrationMethod.${calibration.method}`,
       ...(options.length > 0 ? [bracketed('extra_options=', options, ['{', '}'])] : []),
     ]),
-    ...(onlyStatic ? [] : ['model = onnx.load(OUTPUT)']),
+    ...(onlyStatic && real.length === 0 ? [] : ['model = onnx.load(OUTPUT)']),
+    ...real,
+    ...(onlyStatic && real.length > 0 ? ['onnx.save(model, OUTPUT)'] : []),
   ];
 }
 

@@ -59,6 +59,18 @@ describe('a recipe as Python', () => {
     expect(text).toContain('block_size=32');
   });
 
+  it('for onnxruntime lets a float layer read the real numbers of a tensor that another has quantized', () => {
+    const withInput = (activation: string) => {
+      const quantized = codeLayer('a', 'int8.channel', 'uint8.tensor', { activation: 'shared' });
+      return code(codePlan([quantized, codeLayer('b', 'float', 'float', { activation })]), 'onnxruntime')
+        .text;
+    };
+    const reading = 'node.input[index] = sources.get(sources.get(name), name)';
+    expect(withInput('shared')).toContain(reading);
+    expect(withInput('shared').endsWith('onnx.save(model, OUTPUT)\n')).toBe(true);
+    expect(withInput('other')).not.toContain(reading);
+  });
+
   it('for onnxruntime with one format is short', () => {
     const plan = codePlan([codeLayer('a', 'int8.channel', 'uint8.tensor')], { estimator: 'min-max' });
     const { text, notes } = code(plan, 'onnxruntime');
