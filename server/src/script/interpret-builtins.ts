@@ -331,10 +331,11 @@ export function callModuleMethod(
   const [first, second] = positional;
   switch (method) {
     case 'add_module':
-    case 'register_module': {
+    case 'register_module':
+    case 'register_parameter': {
       const name = first ?? keywords.get('name');
       const text = name && textOf(name);
-      const module = second ?? keywords.get('module');
+      const module = second ?? keywords.get('module') ?? keywords.get('param');
       if (text !== undefined && module) target.attributes.set(text, module);
       return target;
     }

@@ -8,6 +8,7 @@ import {
   noArguments,
   type ObjectValue,
   type PythonValue,
+  textOf,
   unknownValue,
 } from './interpret-values';
 import type { Expression, FunctionStatement, Parameter } from './syntax';
@@ -139,6 +140,25 @@ export function classAttribute(
     if (found.kind !== 'unknown') return found;
   }
   return unknownValue;
+}
+
+/**
+ * What an object has of its class; a configuration of Hugging Face states other names of its fields in `attribute_map`
+ * (`num_hidden_layers` of GPT-2 is `n_layer`).
+ */
+export function inheritedAttribute(
+  machine: Machine,
+  object: ObjectValue,
+  target: ClassValue,
+  name: string,
+  frame: Frame,
+): PythonValue {
+  const found = classAttribute(machine, target, name, frame);
+  if (found.kind !== 'unknown') return found;
+  const others = classAttribute(machine, target, 'attribute_map', frame);
+  const other = others.kind === 'dict' ? textOf(others.entries.get(name) ?? unknownValue) : undefined;
+  if (other === undefined) return unknownValue;
+  return object.attributes.get(other) ?? classAttribute(machine, target, other, frame);
 }
 
 /** Annotated fields of a class without a constructor. */

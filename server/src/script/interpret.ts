@@ -10,6 +10,7 @@ import {
   basesOf,
   bindParameters,
   classAttribute,
+  inheritedAttribute,
   initialise,
   initialiseBase,
   isSuperCall,
@@ -37,6 +38,7 @@ import {
   unknownValue,
 } from './interpret-values';
 import { type Binding, pathOf, type Scope, soleBinding, starPaths } from './names';
+import { tensorOf } from './parameter-layers';
 import type { CallExpression, Expression, FunctionStatement, Span, Statement } from './syntax';
 
 /** Finds classes and functions that a file imports from the workspace. */
@@ -373,7 +375,7 @@ export class Interpreter implements Machine {
         if (own) return own;
         const method = object.class && methodOf(this, object.class, attribute);
         if (method) return { ...method.function, self: object };
-        if (object.class) return classAttribute(this, object.class, attribute, frame);
+        if (object.class) return inheritedAttribute(this, object, object.class, attribute, frame);
         return this.world?.attribute(object, attribute) ?? unknownValue;
       }
       case 'class':
@@ -442,7 +444,11 @@ export class Interpreter implements Machine {
         return this.invoke(target.target, { positional, keywords }, origin, frame);
       }
       case 'path': {
-        const value = this.world?.call(target.path, args, origin) ?? callPath(target.path, args, origin);
+        const value =
+          this.world?.call(target.path, args, origin) ??
+          // What runs as a whole knows tensors of its own.
+          (this.world ? undefined : tensorOf(target.path, args, origin)) ??
+          callPath(target.path, args, origin);
         if (value.kind === 'object' && isModule(value)) this.made++;
         return value;
       }

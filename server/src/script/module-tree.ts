@@ -3,6 +3,8 @@
  * dictionary (`layer1.0.conv1`) and the place of the constructor call that makes it.
  */
 import { Interpreter, type Resolver } from './interpret';
+import { methodOf } from './interpret-classes';
+import type { Machine } from './interpret-frame';
 import {
   type Arguments,
   type ClassValue,
@@ -12,6 +14,7 @@ import {
   type PythonValue,
 } from './interpret-values';
 import { definitionOf, starPaths } from './names';
+import { isParameter, parameterLayers, tensorType } from './parameter-layers';
 import { type Call, type Program, stampOf, type Unit } from './program';
 import { layerTypes } from './torch-layers';
 
@@ -131,7 +134,7 @@ function treesOfUnit(unit: Unit, { file }: ScriptFile, resolve: Resolver): Omit<
   const calls = unit.calls
     .filter((call) => mayConstruct(call, file, resolve))
     .map(({ expression, scope }) =>
-      candidate(interpreter.evaluate(expression, scope, file), { file, span: expression.span }),
+      candidate(interpreter.evaluate(expression, scope, file), { file, span: expression.span }, interpreter),
     );
   const functions = unit.functions
     .filter(
@@ -146,22 +149,26 @@ function treesOfUnit(unit: Unit, { file }: ScriptFile, resolve: Resolver): Omit<
         self: undefined,
         file,
       } as const;
-      return candidate(interpreter.call(target, noArguments), { file, span: statement.nameSpan });
+      return candidate(
+        interpreter.call(target, noArguments),
+        { file, span: statement.nameSpan },
+        interpreter,
+      );
     });
   const classes = unit.classes.map(({ statement, scope }) => {
     const place = { file, span: statement.nameSpan };
     const target: ClassValue = { kind: 'class', statement, scope, file };
-    const made = candidate(interpreter.instantiate(target, noArguments, place), place);
+    const made = candidate(interpreter.instantiate(target, noArguments, place), place, interpreter);
     return { ...made, alone: statement.name };
   });
   return { calls, functions, classes };
 }
 
-function candidate(value: PythonValue, place: Place): Candidate {
+function candidate(value: PythonValue, place: Place, machine: Machine): Candidate {
   const classes = new Set<string>();
   if (value.kind !== 'object') return { tree: undefined, signature: '', classes };
   noteClasses(value, classes);
-  const { layers, leaves } = contentsOf(value);
+  const { layers, leaves } = contentsOf(value, machine);
   const signature = JSON.stringify([value.type, layers.map(({ path, shape }) => [path, shape])]);
   const tree = layers.length === 0 ? undefined : { name: value.type, place, layers, leaves };
   return { tree, signature, classes };
@@ -187,7 +194,14 @@ function noteClasses(value: ObjectValue, into: Set<string>, seen = new Set<Objec
 }
 
 /** Depth-first in the order of assignment, as PyTorch names parameters; a shared module is listed once. */
-function contentsOf(root: ObjectValue): Pick<ModuleTree, 'layers' | 'leaves'> {
+function contentsOf(root: ObjectValue, machine: Machine): Pick<ModuleTree, 'layers' | 'leaves'> {
+  const parametersOf = (module: ObjectValue) => {
+    if (!module.class || ![...module.attributes.values()].some(isParameter)) return [];
+    const forward = methodOf(machine, module.class, 'forward')?.function;
+    return forward?.statement.kind === 'function'
+      ? parameterLayers(module, { statement: forward.statement, scope: forward.scope })
+      : [];
+  };
   const layers: ModuleLayer[] = [];
   const leaves = new Map<string, string>();
   const seen = new Set<ObjectValue>();
@@ -217,9 +231,20 @@ function contentsOf(root: ObjectValue): Pick<ModuleTree, 'layers' | 'leaves'> {
       layers.push(...(parts ?? [whole]));
       return;
     }
+    const inside = [...around, module.origin];
+    for (const { name, parameter, shape } of parametersOf(module))
+      layers.push({
+        path,
+        type: module.type,
+        weights: [name],
+        place: parameter.origin,
+        around: inside,
+        shape,
+        groups: null,
+      });
     for (const [name, child] of module.attributes)
-      if (child.kind === 'object')
-        visit(child, path === '' ? name : `${path}.${name}`, [...around, module.origin]);
+      if (child.kind === 'object' && child.type !== tensorType)
+        visit(child, path === '' ? name : `${path}.${name}`, inside);
   };
   visit(root, '', []);
   return { layers, leaves };

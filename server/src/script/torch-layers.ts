@@ -1,4 +1,4 @@
-/** Layers of `torch.nn` that carry weights: how the shape of the weight follows from the constructor's arguments. */
+/** Layers of libraries that carry weights: how the shape of the weight follows from the constructor's arguments. */
 
 type Reader = (name: string, position: number) => number | null | undefined;
 
@@ -59,6 +59,7 @@ const linear: LayerType = {
 const embedding: LayerType = {
   shape: (argument) => [known(argument('num_embeddings', 0)), known(argument('embedding_dim', 1))],
 };
+const conv1D: LayerType = { shape: (argument) => [known(argument('nx', 1)), known(argument('nf', 0))] };
 const recurrent: LayerType = { weights: ['weight_ih_l0', 'weight_hh_l0'] };
 
 export const layerTypes: Readonly<Record<string, LayerType>> = {
@@ -73,6 +74,9 @@ export const layerTypes: Readonly<Record<string, LayerType>> = {
   'torch.nn.Bilinear': {},
   'torch.nn.Embedding': embedding,
   'torch.nn.EmbeddingBag': embedding,
+  // (in, out): the transpose of a Linear's.
+  'transformers.pytorch_utils.Conv1D': conv1D,
+  'transformers.modeling_utils.Conv1D': conv1D,
   'torch.nn.LSTM': recurrent,
   'torch.nn.GRU': recurrent,
   'torch.nn.RNN': recurrent,
