@@ -184,6 +184,8 @@ export interface ExamineJob extends CommonOptions {
 export interface RemedyQuestion {
   readonly fix: FixKind;
   readonly layers?: readonly string[];
+  /** Text of the recipe that it is an edit of, where that is not the judged one. */
+  readonly recipe?: string;
 }
 
 export interface ExamineResult {

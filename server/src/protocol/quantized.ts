@@ -96,6 +96,8 @@ export interface QuantizedModelFacts {
     readonly op: string;
     /** One per operand, in order. */
     readonly scales: readonly number[];
+    /** Layers that read the result, behind quantizers, moves and activation functions. */
+    readonly readers?: readonly string[];
   }[];
   /** Tensors on which the real number 0 does not come back as 0. */
   readonly zeros: readonly {

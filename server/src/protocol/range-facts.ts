@@ -17,6 +17,15 @@ export interface RangeFacts {
       /** dB at the layer from its activation alone. */
       readonly sqnr?: number;
     };
+    /** Of a file. */
+    readonly stored?: {
+      /** The operator only arranges values: its operands can share a scale. */
+      readonly shares: boolean;
+      /** dB that is left where it was measured: at the layer behind, from its activation alone; else at the output. */
+      readonly cost?: { readonly at: 'layer' | 'output'; readonly sqnr: number };
+      /** All operators that this holds for, this one first, where there are several. */
+      readonly names?: readonly string[];
+    };
   };
   M14: Measured & {
     readonly clippedShare?: number;

@@ -2,7 +2,7 @@
 import type { IssueFacts } from '../protocol/issues';
 import { advice } from './gain-words';
 import { bits, decibels, smallShare, times } from './numbers';
-import { quote } from './quote';
+import { fewOf, quote } from './quote';
 
 /** M14: a range that clips, or that rare peaks or one channel decide. */
 export function activationRange(f: IssueFacts['M14']): string {
@@ -28,13 +28,25 @@ function outlierChannel(
   return `channel ${index} of the ${of} of the activation is the widest ${where}: it reaches ${peak.toPrecision(3)}, ${times(ratio)} as far as the median channel, which is left with ${left.toPrecision(2)} of ${levels} levels. ${advice('Use 16-bit activations', gains)}`;
 }
 
+/** M05 of a file: only values that are arranged can share a scale without loss. */
+function storedOperands({ op, scales, bitsLost, ratio, stored }: IssueFacts['M05'], node?: string): string {
+  const each = scales.map((scale) => scale.toPrecision(3)).join(' and ');
+  const what = `${node === undefined ? '' : `${node}: `}the operands of this ${op} have scales ${each} (${times(ratio)})`;
+  const { shares = false, cost, names = [] } = stored ?? {};
+  const where = cost?.at === 'layer' ? 'the activation alone leaves' : 'the output keeps';
+  const paid = cost
+    ? `; ${where} ${decibels(cost.sqnr)}${cost.at === 'layer' ? ' at the layer behind' : ''}`
+    : '';
+  const others = names.length > 1 ? `; so at ${names.length} operators (${fewOf(names)})` : '';
+  return shares
+    ? `${what} and end under one: the finer one loses ${bits(bitsLost)}${paid}${others}. Let them share a scale.`
+    : `${what}: the rounding of the coarser one hides ${bits(bitsLost)} of the finer one${paid}${others}. Use 16-bit activations there, or keep it in float.`;
+}
+
 /** M05: what a file or a plan joins under one scale. */
 export function joinedOperands(f: IssueFacts['M05'], node: string | undefined): string {
+  if (!f.planned) return storedOperands(f, node);
   const lost = `loses ${bits(f.bitsLost)} (${times(f.ratio)})`;
-  if (!f.planned) {
-    const scales = f.scales.map((scale) => scale.toPrecision(3)).join(' and ');
-    return `${node === undefined ? '' : `${node}: `}its operands have scales ${scales}: the finer one ${lost}. Let them share a scale.`;
-  }
   const { node: join, finest, widest, sqnr } = f.planned;
   const cost = sqnr === undefined ? '' : `; the activation alone leaves ${decibels(sqnr)} here`;
   return `it reads what ${f.op} ${quote(join)} joins: one scale serves ${quote(finest)} and ${quote(widest)}, whose ranges differ, and the finer one ${lost}${cost}. ${advice('Use 16-bit activations', f.gains)}`;

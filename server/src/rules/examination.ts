@@ -6,15 +6,9 @@ import type { CommonOptions } from '../engine/jobs';
 import { mergeReports } from '../engine/merge-reports';
 import type { Progress } from '../protocol/progress';
 import type { AnalysisReport, DataSpec, RangesFile } from '../protocol/reports';
+import { judgedRecipe, withBaselines } from './judged-recipe';
 import { findingsOf } from './model-view';
-import {
-  hasAttention,
-  isMeasurable,
-  judgedRecipe,
-  needsExamination,
-  questionsFor,
-  withExamination,
-} from './remedies';
+import { hasAttention, isMeasurable, needsExamination, questionsFor, withExamination } from './remedies';
 
 export interface ExaminationInput {
   /** Float model. */
@@ -74,7 +68,7 @@ export async function examined(
       model: input.model,
       data,
       recipe: judged,
-      remedies,
+      remedies: withBaselines(remedies, report, recipe?.text, estimator),
       plan,
       attention: hasAttention(report),
       ...(input.ranges ? { ranges: input.ranges } : {}),

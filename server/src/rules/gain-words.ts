@@ -3,9 +3,9 @@ import type { Gain } from '../protocol/issues';
 import { decibels } from './numbers';
 import { helps } from './remedies';
 
-/** Biases are not corrected by this program: what that would gain, and what can be done instead. */
+/** What a moved mean costs, and what takes it out. */
 export function shiftAdvice(gains: readonly Gain[] | undefined): string {
-  return `Bias correction, which is not done here, would remove it${gained(':', gains)}. The layer can be kept in float.`;
+  return `Keep the layer in float, or subtract the shift from the bias of the exported file${gained(':', gains)}.`;
 }
 
 /** What to do, with its gain; a remedy that was tried in vain is said to be so. */

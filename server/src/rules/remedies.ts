@@ -4,15 +4,10 @@
  * channel means (M24).
  */
 
-import { isActivationFormatName, isWeightFormatName } from '../engine/base/format-names';
-import { escapeLayerName } from '../engine/format/layer-glob';
-import { editRecipe } from '../engine/format/recipe-edit';
 import type { ExamineResult, RemedyQuestion } from '../engine/jobs';
-import { formatName } from '../engine/numerics/scheme';
 import type { Gain, Issue, IssueCode } from '../protocol/issues';
-import type { QuantizedLayerFacts } from '../protocol/quantized';
 import type { RemedyGain } from '../protocol/remedies';
-import type { AnalysisReport, DataReport, FixKind, LayerReport } from '../protocol/reports';
+import type { AnalysisReport, DataReport, FixKind } from '../protocol/reports';
 import type { ModelFacts, PlannedFormats } from './rule';
 
 export interface Remedy {
@@ -213,100 +208,4 @@ function recalibrated(
       ? {}
       : { agreement: { before: before.topOneAgreement, after: agreement } }),
   };
-}
-
-/**
- * Text of the recipe that findings judge by: the one given; for a quantized file its own formats; else int8 per tensor.
- * `undefined` for a file with a format that recipes have no name for: other formats would be another file.
- */
-export function judgedRecipe(
-  report: AnalysisReport,
-  given: string | undefined,
-  estimator: string,
-): string | undefined {
-  if (given !== undefined) return editRecipe(given, { kind: 'set-default', estimator }).text;
-  const isQuantized = report.layers.some((layer) => layer.quantized);
-  const formats = report.layers.map(formatsOfFile);
-  if (!formats.every((one) => one !== undefined)) return undefined;
-  // What most layers have is the default, so that a remedy on the network is a change of the default.
-  const base = isQuantized ? mostCommon(formats.filter((one) => one !== floatFormats)) : undefined;
-  const { weights, activations } = base ?? { weights: 'int8.tensor', activations: 'uint8.tensor' };
-  const layers = !isQuantized
-    ? []
-    : report.layers.flatMap(({ name }, index) => {
-        const own = formats[index] ?? floatFormats;
-        if (own.weights === weights && own.activations === activations) return [];
-        const match = escapeLayerName(name);
-        return [own === floatFormats ? { match, keep: 'float' } : { match, ...own }];
-      });
-  return JSON.stringify({ model: report.model.path, default: { weights, activations, estimator }, layers });
-}
-
-interface Formats {
-  readonly weights: string;
-  readonly activations: string;
-}
-
-const floatFormats: Formats = { weights: 'float', activations: 'float' };
-
-/** Names of a layer's formats in the file; `undefined` where there are none. */
-function formatsOfFile({ quantized }: LayerReport): Formats | undefined {
-  if (!quantized) return floatFormats;
-  // Recipes plan small floats of weights alone.
-  if (quantized.weightFloat !== undefined) return undefined;
-  const [weights, activations] = [weightsOfFile(quantized), activationsOfFile(quantized)];
-  const isKnown =
-    weights !== undefined &&
-    activations !== undefined &&
-    isWeightFormatName(weights) &&
-    isActivationFormatName(activations);
-  return isKnown ? { weights, activations } : undefined;
-}
-
-function weightsOfFile(facts: QuantizedLayerFacts): string | undefined {
-  const { weightBits, weightSigned, granularity, groupSize, fractionalZeroPoints } = facts;
-  if (fractionalZeroPoints > 0) return undefined;
-  const symmetric = hasMiddleZero(facts);
-  return formatName({
-    bits: weightBits - (leavesOneBit(facts) ? 1 : 0),
-    // Symmetric codes are the same numbers with and without a sign.
-    signed: weightSigned || symmetric,
-    symmetric,
-    granularity: granularity === 'group' ? { group: groupSize ?? 0 } : granularity,
-  });
-}
-
-/** The zero point is the middle of the codes everywhere; of unsigned ones that is told by the codes that occur. */
-function hasMiddleZero(facts: QuantizedLayerFacts): boolean {
-  const { form, weightBits, weightSigned, lowestCode, highestCode } = facts;
-  if (weightSigned || form === 'matmul-n-bits') return !facts.zeroPointNonZero;
-  return facts.zeroPointNonZero && !facts.zeroPointsDiffer && highestCode - lowestCode < 2 ** weightBits - 2;
-}
-
-/** 8-bit codes of half the range, so that sums of two products fit 16 bits (reduce_range). */
-function leavesOneBit({ weightBits, weightSigned, lowestCode, highestCode }: QuantizedLayerFacts): boolean {
-  if (weightBits !== 8) return false;
-  return weightSigned ? Math.max(-lowestCode, highestCode) <= 64 : highestCode - lowestCode < 128;
-}
-
-/** `undefined` where ranges are computed at run time: there is nothing to calibrate, and no plan does the same. */
-function activationsOfFile({ form, inputQuantizer }: QuantizedLayerFacts): string | undefined {
-  if (form === 'dynamic') return undefined;
-  if (!inputQuantizer) return 'float';
-  const { bits, signed, scale, zeroPoint } = inputQuantizer;
-  if (scale === null || zeroPoint === null) return undefined;
-  const symmetric = zeroPoint === (signed ? 0 : 2 ** (bits - 1));
-  // Codes with a zero point are the same numbers with and without a sign.
-  return formatName({ bits, signed: signed && symmetric, symmetric, granularity: 'tensor' });
-}
-
-function mostCommon(formats: readonly Formats[]): Formats | undefined {
-  const counts = new Map<string, { readonly formats: Formats; count: number }>();
-  for (const one of formats) {
-    const key = `${one.weights} ${one.activations}`;
-    const known = counts.get(key);
-    if (known) known.count++;
-    else counts.set(key, { formats: one, count: 1 });
-  }
-  return [...counts.values()].sort((a, b) => b.count - a.count)[0]?.formats;
 }

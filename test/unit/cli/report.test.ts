@@ -125,7 +125,7 @@ it('names in JSON the node that a sentence is about, and keeps rows that are ali
     issues,
   }) as AnalysisReport;
   expect(told).toMatchObject([
-    { node: '/a/Add', message: expect.stringMatching(/^\/a\/Add: its operands/) },
-    { node: '/b/Add', message: expect.stringMatching(/^\/b\/Add: its operands/) },
+    { node: '/a/Add', message: expect.stringMatching(/^\/a\/Add: the operands/) },
+    { node: '/b/Add', message: expect.stringMatching(/^\/b\/Add: the operands/) },
   ]);
 });

@@ -156,7 +156,7 @@ export const cases: Readonly<Record<string, RuleCases>> = {
   },
   M18: {
     speaks: { report: report(layer('a'), layer('b')), recipe: recipe('int8.channel', 'uint4.tensor') },
-    says: 'activations of 2 layers are planned with 4 bits and no reconstruction. Use 8-bit activations.',
+    says: 'activations of 2 layers are planned with 4 bits. Use 8-bit activations.',
     silent: { report: report(layer('a'), layer('b')), recipe: recipe('int8.channel', 'uint5.tensor') },
   },
   M19: {
@@ -192,7 +192,7 @@ export const cases: Readonly<Record<string, RuleCases>> = {
       report: judged({ channelShift: { channel: 7, shift: 0.11 }, biasCorrectionGain: 1.5 }),
       recipe: perChannel,
     },
-    says: 'a: w8a8 shifts the mean of channel 7 by 0.11 standard deviations. Bias correction, which is not done here, would remove it: at this layer 19.0 dB → 20.5 dB (measured on the weight). The layer can be kept in float.',
+    says: 'a: w8a8 shifts the mean of channel 7 by 0.11 standard deviations. Keep the layer in float, or subtract the shift from the bias of the exported file: at this layer 19.0 dB → 20.5 dB (measured on the weight).',
     silent: { report: judged({ channelShift: { channel: 7, shift: 0.1 } }), recipe: perChannel },
   },
   M25: {
@@ -202,12 +202,12 @@ export const cases: Readonly<Record<string, RuleCases>> = {
   },
   M26: {
     speaks: { report: judged({ cosine: 0.995, normRatio: 0.94 }), recipe: perChannel },
-    says: 'a: w8a8: cosine 0.9950 looks fine, yet the output is 0.940× as long as it should be. Judge it by SQNR; look for clipping.',
+    says: 'a: w8a8: cosine 0.9950 looks fine, yet the output of "a" is 0.940× as long as it should be. Judge it by SQNR; look for clipping.',
     silent: { report: judged({ cosine: 0.985, normRatio: 0.94 }), recipe: perChannel },
   },
   M27: {
     speaks: { report: added(1.31, 0.15) },
-    says: "w4a4: the layers' own effects add up to 8.0 dB at the output, all at once give 10.0 dB: 31 % of the noise amiss (± 15 % over batches of samples). Choose formats by runs of the whole network, or raise the bits.",
+    says: "w4a4: the layers' own effects add up to 8.0 dB at the output, all layers at once give 10.0 dB: 31 % of the noise amiss (± 15 % over batches of samples). Choose formats by runs of the whole network, or raise the bits.",
     silent: { report: added(1.31, 0.16) },
   },
 };

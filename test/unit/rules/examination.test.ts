@@ -4,7 +4,8 @@ import type { Engine } from '../../../server/src/engine/index';
 import type { ExamineJob } from '../../../server/src/engine/jobs';
 import type { LayerReport } from '../../../server/src/protocol/reports';
 import { examinedComparison } from '../../../server/src/rules/examination';
-import { judgedRecipe, withExamination } from '../../../server/src/rules/remedies';
+import { judgedRecipe, withBaselines } from '../../../server/src/rules/judged-recipe';
+import { withExamination } from '../../../server/src/rules/remedies';
 import { layer, report } from './fixtures';
 
 const quantized = {
@@ -138,4 +139,31 @@ describe('a gain on a file', () => {
 it('measures nothing on formats that no recipe names', async () => {
   const { jobs } = await compared('images', true, { granularity: 'group', groupSize: 35 });
   expect(jobs).toEqual([]);
+});
+
+describe('the plan that a remedy starts from', () => {
+  const started = (schemes: readonly string[], given?: string) => {
+    const figures = { sqnr: 40, topOneAgreement: null, execution: 'simulated' as const };
+    const one = {
+      ...report(layer('a')),
+      output: Object.fromEntries(schemes.map((name) => [name, figures])),
+    };
+    const text = judgedRecipe(one, given, 'min-max') ?? '';
+    const questions = [{ fix: 'activations-16-bit' as const }, { fix: 'per-channel-weights' as const }];
+    return withBaselines(questions, one, given, 'min-max').map(({ recipe = text }) => {
+      const { weights, activations } = JSON.parse(recipe).default;
+      return `${weights} ${activations}`;
+    });
+  };
+  const tensor = 'int8.tensor uint8.tensor';
+  it.each<[what: string, schemes: readonly string[], expected: readonly string[]]>([
+    ['the measured scheme', ['w8a8'], ['int8.channel uint8.tensor', tensor]],
+    ['whatever its formats', ['w4a8'], ['int4.channel uint8.tensor', tensor]],
+    ['one that quantizes activations', ['int4.group32', 'w8a8'], ['int8.channel uint8.tensor', tensor]],
+    ['the usual one where none was measured', [], ['int8.channel uint8.tensor', tensor]],
+  ])('is %s, scales per channel aside', (_, schemes, expected) => expect(started(schemes)).toEqual(expected));
+  it('is the recipe where there is one', () => {
+    const given = '{"default": {"weights": "int6.tensor", "activations": "uint16.tensor"}}';
+    expect(started(['w8a8'], given)).toEqual(['int6.tensor uint16.tensor', 'int6.tensor uint16.tensor']);
+  });
 });

@@ -64,7 +64,7 @@ const perTensor = (narrow: number): Partial<QuantizedLayerFacts> => ({
   granularity: 'tensor',
   reach: { median: 8, least: 2, channel: 0, narrow, channels: 8 },
 });
-const operands = (...scales: readonly number[]) => ({ operands: [{ node: '/add', op: 'Add', scales }] });
+const operands = (...scales: readonly number[]) => ({ operands: [{ node: '/cat', op: 'Concat', scales }] });
 const unfused = {
   unfused: ['a', 'b'].map((name) => ({
     node: `/${name}`,
@@ -101,7 +101,7 @@ const cases: readonly (readonly [
     'M05',
     file([stored('a')], operands(0.5, 0.0625)),
     [
-      'warning /add: its operands have scales 0.500 and 0.0625: the finer one loses 3.0 bits (8.0×). Let them share a scale.',
+      'warning /cat: the operands of this Concat have scales 0.500 and 0.0625 (8.0×) and end under one: the finer one loses 3.0 bits. Let them share a scale.',
     ],
     file([stored('a')], operands(0.5, 0.125)),
   ],

@@ -5,9 +5,11 @@
  */
 import type { QuantizedModelFacts } from '../../protocol/reports';
 import type { Model, Node, Value } from '../graph/ir';
+import { listLayers } from '../graph/layers';
 import { opFacts } from '../graph/ops';
 import { scalarOf } from '../graph/tensor';
 import { allNodes } from '../graph/walk';
+import { sourceOf } from './activation-taps';
 import { JOINING } from './joined-activations';
 import { onlyConsumer, type Parameters, parametersOf } from './quantizers';
 
@@ -23,7 +25,7 @@ export function quantizedGraphFacts(model: Model): QuantizedModelFacts | undefin
     ...(contrib ? { target: 'ort-cpu' as const } : {}),
     quantizers: nodes.filter((node) => node.opType === 'QuantizeLinear' && !node.input(0)?.tensor).length,
     separated: nodes.flatMap(separated),
-    operands: nodes.flatMap(operandScales),
+    operands: withReaders(model, nodes.flatMap(operandScales)),
     zeros: nodes.flatMap(lostZeros),
     ...withoutKernel(nodes),
   };
@@ -62,11 +64,41 @@ function computes(node: Node): boolean {
 
 const ADDITIONS: ReadonlySet<string> = new Set(['Add', 'Sum', 'com.microsoft.QLinearAdd']);
 
+type Operands = QuantizedModelFacts['operands'][number];
+
+/** Each operator with the layers that its result meets next. */
+function withReaders(
+  model: Model,
+  joins: readonly (Operands & { readonly at: Node })[],
+): QuantizedModelFacts['operands'] {
+  if (joins.length === 0) return [];
+  const readers = new Map<Node, string[]>();
+  for (const { name, node, activationInput, lookup } of listLayers(model)) {
+    const maker = lookup ? undefined : makerOf(node.input(activationInput));
+    if (maker) readers.set(maker, [...(readers.get(maker) ?? []), name]);
+  }
+  return joins.map(({ at, ...one }) => ({ ...one, readers: readers.get(at) ?? [] }));
+}
+
+/** What computes a value, seen through quantizers, operators that move it and activation functions that clip it. */
+function makerOf(value: Value | undefined): Node | undefined {
+  let maker = value && sourceOf(value).producer;
+  while (maker && (isQuantizer(maker) || opFacts(maker).fusedActivation === true)) {
+    const input = maker.input(0);
+    maker = input && sourceOf(input).producer;
+  }
+  return maker;
+}
+
+function isQuantizer({ opType }: Node): boolean {
+  return opType === 'QuantizeLinear' || opType === 'DequantizeLinear';
+}
+
 /** Scales of all operands, when every one is quantized and they are not all the same. */
-function operandScales(node: Node): QuantizedModelFacts['operands'] {
+function operandScales(node: Node): readonly (Operands & { readonly at: Node })[] {
   const scales = joinedScales(node);
   if (!scales || scales.length < 2 || scales.every((scale) => scale === scales[0])) return [];
-  return [{ node: node.label, op: node.opType, scales }];
+  return [{ node: node.label, op: node.opType, scales, at: node }];
 }
 
 function joinedScales(node: Node): readonly number[] | undefined {

@@ -48,6 +48,8 @@ interface Run {
 
 class Examination {
   private readonly ranges = new Map<string, RangesFile>();
+  /** By the text of the recipe: several remedies start from the same plan. */
+  private readonly runs = new Map<string, Run>();
 
   constructor(
     private readonly prepared: PreparedModel,
@@ -60,14 +62,14 @@ class Examination {
 
   async run(): Promise<Outcome<ExamineResult>> {
     const { job } = this;
-    const needed = job.plan || job.attention || job.remedies.length > 0;
-    const before = needed ? await this.measure(job.recipe) : undefined;
+    const needed = job.plan || job.attention;
+    const before = needed ? await this.measured(job.recipe) : undefined;
     if (before && !before.value) return fail(...before.issues);
     const attention = job.attention && before?.value ? await this.orders(before.value) : ok([]);
     if (!attention.value) return fail(...attention.issues);
     const remedies: RemedyGain[] = [];
     for (const question of job.remedies) {
-      const gain = before?.value ? await this.gain(question, before.value) : ok(undefined);
+      const gain = await this.gain(question);
       if (hasErrors(gain.issues)) return fail(...gain.issues);
       if (gain.value) remedies.push(gain.value);
     }
@@ -87,6 +89,15 @@ class Examination {
       remedies,
       attention: attention.value,
     });
+  }
+
+  /** {@link measure}, once per recipe. */
+  private async measured(text: string): Promise<Outcome<Run>> {
+    const known = this.runs.get(text);
+    if (known) return ok(known);
+    const run = await this.measure(text);
+    if (run.value) this.runs.set(text, run.value);
+    return run;
   }
 
   /** The plan of a recipe, run against the float network. */
@@ -134,17 +145,22 @@ class Examination {
   }
 
   /** Nothing when the remedy changes nothing or its effect is undefined. */
-  private async gain(question: RemedyQuestion, before: Run): Promise<Outcome<RemedyGain | undefined>> {
-    const { fix, layers } = question;
+  private async gain({
+    fix,
+    layers,
+    recipe = this.job.recipe,
+  }: RemedyQuestion): Promise<Outcome<RemedyGain | undefined>> {
     const edits =
       layers === undefined ? fixEdits(fix, undefined) : layers.flatMap((one) => fixEdits(fix, one));
-    const edited = editRecipeAll(this.job.recipe, edits);
+    const edited = editRecipeAll(recipe, edits);
     if (edited.edits.length === 0) return ok(undefined);
+    const before = await this.measured(recipe);
+    if (!before.value) return fail(...before.issues);
     const after = await this.measure(edited.text);
     if (!after.value) return fail(...after.issues);
     const data = { source: this.job.data.source, samples: after.value.result.samples };
     const [old, now] = [
-      outputReport(before.result, 'simulated'),
+      outputReport(before.value.result, 'simulated'),
       outputReport(after.value.result, 'simulated'),
     ];
     const atOutput = gainOf('output', old.sqnr, now.sqnr, data);
@@ -152,7 +168,7 @@ class Examination {
     const output = layers === undefined ? atOutput : { ...atOutput, layers: layers.length };
     const local: Record<string, Gain> = {};
     for (const [layer, db] of Object.entries(after.value.result.sqnr.local)) {
-      const gain = gainOf('local', before.result.sqnr.local[layer], db, data);
+      const gain = gainOf('local', before.value.result.sqnr.local[layer], db, data);
       if (gain && (layers === undefined || layers.includes(layer))) local[layer] = gain;
     }
     return ok({

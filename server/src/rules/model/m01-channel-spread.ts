@@ -34,8 +34,7 @@ export const m01: ModelRule<'M01', keyof typeof thresholds> = {
   documentation: {
     trigger: `Weights are planned with one scale per tensor, and the largest channel range is more than ${thresholds.spread.default} times the median channel's, or a channel keeps less than ${thresholds.channelSqnr.default} dB at 8 bit. Ranges are taken after BatchNormalization folding, because that is what gets quantized. Of a quantized file without its float original: layers of one scale in which a quarter of the channels use less than an eighth of the codes, said once for all.`,
     why: 'The scale follows the widest channel; every other channel is left with a fraction of the codes. log2 of the spread is the number of bits the median channel loses. MobileNets collapse to chance accuracy this way (0.1 % against 70 % top-1).',
-    remedy:
-      'Use one scale per output channel; where the target cannot, equalise channel ranges across layers first.',
+    remedy: 'Use one scale per output channel; where the target cannot, keep the layer in float.',
     gain: 'SQNR of the folded weight with one scale for the tensor and one per channel; with data also the output SQNR of the whole network under both.',
     source: 'Krishnamoorthi 2018 (arXiv 1806.08342), tables 2–3 and appendix A.',
   },

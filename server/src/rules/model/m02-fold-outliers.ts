@@ -27,7 +27,7 @@ export const m02: ModelRule<'M02', keyof typeof thresholds> = {
     trigger: `The kurtosis of the weight grows more than ${thresholds.kurtosisRatio.default} times when the BatchNormalization behind it is folded, or max |γ/σ| is more than ${thresholds.gammaSpread.default} times the median.`,
     why: 'Folding multiplies each output channel by γ/σ. Where one channel has a tiny σ its weights dominate the range of the whole tensor.',
     remedy:
-      'Per-channel scales remove the effect; cross-layer equalisation with bias absorption reduces it where only per-tensor weights are possible.',
+      'Per-channel scales remove the effect; where only per-tensor weights are possible, keep the layer in float.',
     gain: 'SQNR of the folded weight with one scale for the tensor and one per channel; with data also the output SQNR of the whole network under both.',
     source: 'Krishnamoorthi 2018 (arXiv 1806.08342), section 3.1.2 and appendix A.',
   },

@@ -28,7 +28,7 @@ export const m15: ModelRule<'M15', keyof typeof thresholds> = {
     trigger: `The effective number of levels of an activation, exp(entropy of its codes), is below ${thresholds.share.default * 100} % of the levels its format has. In a file that is quantized already: the number of codes that occur on the data. Silent where ranges are estimated by mse already, and where other ranges were measured and gain less than ${thresholds.gain.default} dB at the layer, or in a file nothing at the output where the layer alone was not measured. Layers of a plan are told together, for the estimator is one for all of them.`,
     why: 'Codes that hardly occur carry no information: log2 of the ratio is the number of bits wasted. Values concentrated near zero (after ReLU) do this even under a good range; what counts is whether another range measures better.',
     remedy:
-      'Choose the range by error (`mse`) instead of by extremes; equalise channels of very different range. In a quantized file a range far wider than the data means that it was calibrated on other data or other preprocessing: calibrate again.',
+      'Choose the range by error (`mse`) instead of by extremes. In a quantized file a range far wider than the data means that it was calibrated on other data or other preprocessing: calibrate again.',
     gain: 'local SQNR of the layer and output SQNR of the whole network, under the present estimator and under `mse`; for a quantized file, its output SQNR and that of the same formats calibrated on this data. At the layer none for operators in QOperator form, whose codes are those of the output too.',
     source: 'Banner et al. 2019 (arXiv 1810.05723), section 3; entropy as effective levels: Shannon.',
   },

@@ -22,7 +22,7 @@ export const m16: ModelRule<'M16', keyof typeof thresholds> = {
   documentation: {
     trigger: `More than ${thresholds.share.default * 100} % of the quantized layers are depthwise convolutions with one weight scale per tensor at 8 bit or less.`,
     why: 'A depthwise filter has few weights per channel and channels of very different range. Small depthwise networks lose most under per-tensor weights (MobileNet: 0.1 % top-1).',
-    remedy: 'Per-channel weights, or quantization-aware training.',
+    remedy: 'Per-channel weights.',
     gain: 'mean weight SQNR gained over the depthwise layers; with data also the output SQNR of the whole network with one scale per tensor and one per channel.',
     source: 'Krishnamoorthi 2018 (arXiv 1806.08342), tables 2–3, observations 3–4.',
   },

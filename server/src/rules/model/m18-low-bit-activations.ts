@@ -3,18 +3,17 @@ import { issue } from '../../engine/base/issue';
 import { type ModelRule, measuredGains, quantizedLayers, severityOf } from '../rule';
 
 const thresholds = {
-  bits: { default: 4, minimum: 1, maximum: 8, description: 'activation bits without reconstruction' },
+  bits: { default: 4, minimum: 1, maximum: 8, description: 'activation bits' },
 } as const;
 
 export const m18: ModelRule<'M18', keyof typeof thresholds> = {
   code: 'M18',
   severity: 'warning',
-  title: 'Activations at 4 bits or less without reconstruction',
+  title: 'Activations at 4 bits or less',
   documentation: {
     trigger: `Activations are planned with ${thresholds.bits.default} bits or less.`,
-    why: 'Activations lose more from few bits than weights do: their range differs from sample to sample, and their error is not averaged over a long sum of fixed terms. Without block reconstruction or training, 4-bit activations cost far more accuracy than 4-bit weights.',
-    remedy:
-      'Use 8-bit activations, or a method that reconstructs blocks under activation noise (QDrop), or train.',
+    why: 'Activations lose more from few bits than weights do: their range differs from sample to sample, and their error is not averaged over a long sum of fixed terms. 4-bit activations cost far more accuracy than 4-bit weights.',
+    remedy: 'Use 8-bit activations.',
     gain: 'output SQNR of the whole network as planned and with 8-bit activations.',
     source: 'Krishnamoorthi 2018 (arXiv 1806.08342), table 6; Wei et al. 2022 (QDrop, arXiv 2203.05740).',
   },

@@ -28,8 +28,7 @@ export const m19: ModelRule<'M19', keyof typeof thresholds> = {
   documentation: {
     trigger: `A quantized layer reads the output of Softmax, LayerNormalization, RMSNormalization or Sigmoid with ${thresholds.bits.default} activation bits or less. Reshapes and transposes in between are seen through.`,
     why: 'Softmax and Sigmoid put most of their mass near 0 and a little near 1; a uniform grid has a handful of levels where the values are. Normalised activations of transformers hold channels tens of times larger than the rest.',
-    remedy:
-      'Keep these activations at 8 bits or in float. Elsewhere: twin or logarithmic scales; for Softmax at 8 bits the fixed range 0 … 1 with scale 1/256.',
+    remedy: 'Keep these activations at 8 bits or in float.',
     gain: 'output SQNR of the whole network as planned and with 8-bit activations.',
     source: 'Yuan et al. 2022 (PTQ4ViT, arXiv 2111.12293), section 3; Liu et al. 2021 (arXiv 2106.14156).',
   },

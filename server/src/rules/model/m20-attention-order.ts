@@ -19,7 +19,7 @@ export const m20: ModelRule<'M20', keyof typeof thresholds> = {
     trigger: `The mean Kendall τ between rows of an attention matrix (outputs of Softmax in the middle of the network) of the float and the quantized network is below ${thresholds.tau.default}. Measured on data.`,
     why: 'Attention works by order: which tokens weigh most. A small error of the scores can swap them, and no SQNR of a single tensor shows it.',
     remedy:
-      'Keep the layers that make queries and keys at 8 bits or in float; choose their scales by rank loss where a tool offers it. No gain is stated: there is no single change to try.',
+      'Keep the layers that make queries and keys at 8 bits or in float. No gain is stated: there is no single change to try.',
     source: 'Liu et al. 2021 (arXiv 2106.14156), ranking loss; Kendall 1938 (τ).',
   },
   thresholds,

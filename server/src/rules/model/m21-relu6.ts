@@ -8,7 +8,7 @@ export const m21: ModelRule<'M21'> = {
   title: 'Clip (ReLU6) limits the learned range',
   documentation: {
     trigger: 'Layers are followed by a Clip with lower bound 0 and a finite upper bound.',
-    why: 'A fixed bound keeps untrained ranges small, yet plain ReLU does better when ranges are learned, and cross-layer equalisation needs an activation that is linear above zero.',
+    why: 'A fixed bound keeps untrained ranges small, yet plain ReLU does better when ranges are learned.',
     remedy:
       'When retraining is possible, train with ReLU. Without retraining nothing has to change: the bound is used as the activation range.',
     source:

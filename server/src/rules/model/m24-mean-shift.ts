@@ -33,7 +33,7 @@ export const m24: ModelRule<'M24', keyof typeof thresholds> = {
     trigger: `|E(ŷ − y)| of an output channel is more than ${thresholds.shift.default} times the standard deviation of y, at the layer's own output (local error), and correcting it gains at least ${thresholds.gain.default} dB there. Measured on data. Silent at layers that keep ${thresholds.sqnr.default} dB, which is good without, and where a file multiplies with another weight.`,
     why: 'An error with a mean is not noise: it does not average out in the next layer, it moves every sample the same way. Layers with few weights per channel (depthwise) show it most.',
     remedy:
-      'Bias correction: subtract the mean error from the bias. Exact, and free at inference; this program does not do it. What it offers is to keep the layer in float.',
+      'Keep the layer in float. By hand, the mean error of every channel can be subtracted from the bias of the exported file: exact, and free at inference.',
     gain: 'SQNR at the output of this layer before and after subtracting every channel’s mean error, exact from the channel means.',
     source:
       'Nagel et al. 2019 (arXiv 1906.04721), section 4.2; Banner et al. 2019 (arXiv 1810.05723), section 5.',
