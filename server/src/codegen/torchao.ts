@@ -99,8 +99,8 @@ function exportedCode(
   const samples = sampleCode(plan, notes);
   const observer = observerOf(plan.estimator, notes);
   const quantizer = quantizerCode(roles, observer, 'result', 'is_qat');
-  const { custom, named } = quantizer;
-  const open = plan.inputs.map(({ shape }) => shape[0] === null || shape[0] === undefined);
+  const modules = [...quantizer.named, ...tensors];
+  const checks = modules.length > 0;
   return {
     usage: [
       'Import `quantize` and call it with the trained network; run what it returns under',
@@ -110,73 +110,91 @@ function exportedCode(
     ],
     imports: exportedImports(samples.imports, tensors, quantizer, observer),
     blocks: [
-      [
-        ...(named.length > 0 || tensors.length > 0 ? [moduleList([...named, ...tensors])] : []),
-        bracketed(
-          'INPUTS = ',
-          plan.inputs.map(({ name }) => quote(name)),
-          ['[', ']'],
-        ),
-      ],
+      [...(checks ? [moduleList(modules)] : []), inputList(plan)],
       ...samples.blocks,
       calibrationFunction,
-      ...(named.length > 0 || tensors.length > 0 ? [checkFunction] : []),
+      ...(checks ? [checkFunction] : []),
       ...(tensors.length > 0 ? [onlyFunction] : []),
-      ...(custom ? [configFunction(observer)] : []),
-      [
-        'def quantizer(is_qat=False):',
-        '    """What becomes of every module."""',
-        ...quantizer.lines.map(indented),
-        '    return result',
-      ],
-      [
-        'def exported(model):',
-        '    """The network as a graph of operators, as quantizers take it."""',
-        ...(named.length > 0 || tensors.length > 0 ? ['    check(model)'] : []),
-        '    pair = zip(*itertools.islice(calibration(), 2))',
-        '    inputs = tuple(torch.cat(tensors) for tensors in pair)',
-        ...(open.some(Boolean)
-          ? [
-              '    batch = {0: torch.export.Dim.AUTO}',
-              `    shapes = (${open.map((one) => (one ? 'batch,' : 'None,')).join(' ')})`,
-              '    return torch.export.export(model, inputs, dynamic_shapes=shapes).module()',
-            ]
-          : ['    return torch.export.export(model, inputs).module()']),
-      ],
-      ...(tensors.length > 0
-        ? [
-            [
-              'def with_small_weights(model):',
-              '    """Quantizes the weights of the modules that no quantizer observed."""',
-              ...tensorCalls(tensors, 'model'),
-              '    return model',
-            ],
-          ]
-        : []),
-      [
-        'def quantize(model):',
-        '    """Returns `model` quantized, its ranges taken from the calibration inputs."""',
-        '    prepared = prepare_pt2e(exported(model.eval()), quantizer())',
-        '    with torch.no_grad():',
-        '        for inputs in calibration():',
-        '            prepared(*inputs)',
-        finished(tensors),
-      ],
-      [
-        'def prepare_training(model):',
-        '    """Returns `model` with fake quantization, for a few epochs of fine-tuning."""',
-        '    prepared = prepare_qat_pt2e(exported(model.train()), quantizer(is_qat=True))',
-        '    move_exported_model_to_train(prepared)',
-        '    return prepared',
-      ],
-      [
-        'def finish(prepared):',
-        '    """Returns what was fine-tuned, quantized."""',
-        '    move_exported_model_to_eval(prepared)',
-        finished(tensors),
-      ],
+      ...(quantizer.custom ? [configFunction(observer)] : []),
+      quantizerFunction(quantizer),
+      exportFunction(plan, checks),
+      ...(tensors.length > 0 ? [smallWeightsFunction(tensors)] : []),
+      ...flowFunctions(tensors),
     ],
   };
+}
+
+function inputList({ inputs }: CodePlan): string {
+  return bracketed(
+    'INPUTS = ',
+    inputs.map(({ name }) => quote(name)),
+    ['[', ']'],
+  );
+}
+
+function quantizerFunction({ lines }: QuantizerCode): readonly string[] {
+  return [
+    'def quantizer(is_qat=False):',
+    '    """What becomes of every module."""',
+    ...lines.map(indented),
+    '    return result',
+  ];
+}
+
+/** @param checks whether modules are named that the network must have. */
+function exportFunction({ inputs }: CodePlan, checks: boolean): readonly string[] {
+  const open = inputs.map(({ shape }) => shape[0] === null || shape[0] === undefined);
+  return [
+    'def exported(model):',
+    '    """The network as a graph of operators, as quantizers take it."""',
+    ...(checks ? ['    check(model)'] : []),
+    '    pair = zip(*itertools.islice(calibration(), 2))',
+    '    inputs = tuple(torch.cat(tensors) for tensors in pair)',
+    ...(open.some(Boolean)
+      ? [
+          '    batch = {0: torch.export.Dim.AUTO}',
+          `    shapes = (${open.map((one) => (one ? 'batch,' : 'None,')).join(' ')})`,
+          '    return torch.export.export(model, inputs, dynamic_shapes=shapes).module()',
+        ]
+      : ['    return torch.export.export(model, inputs).module()']),
+  ];
+}
+
+function smallWeightsFunction(tensors: readonly TensorRole[]): readonly string[] {
+  return [
+    'def with_small_weights(model):',
+    '    """Quantizes the weights of the modules that no quantizer observed."""',
+    ...tensorCalls(tensors, 'model'),
+    '    return model',
+  ];
+}
+
+/** The two ways to a quantized network: calibration, and fine-tuning in two steps. */
+function flowFunctions(tensors: readonly TensorRole[]): readonly (readonly string[])[] {
+  return [
+    [
+      'def quantize(model):',
+      '    """Returns `model` quantized, its ranges taken from the calibration inputs."""',
+      '    prepared = prepare_pt2e(exported(model.eval()), quantizer())',
+      '    with torch.no_grad():',
+      '        for inputs in calibration():',
+      '            prepared(*inputs)',
+      finished(tensors),
+    ],
+    [
+      'def prepare_training(model):',
+      '    """Returns `model` with fake quantization, for a few epochs of fine-tuning."""',
+      '    prepared = prepare_qat_pt2e(exported(model.train()), quantizer(is_qat=True))',
+      '    move_exported_model_to_train(prepared)',
+      '    return prepared',
+    ],
+    [
+      'def finish(prepared):',
+      '    """Returns what was fine-tuned, quantized."""',
+      '    move_exported_model_to_eval(prepared)',
+      finished(tensors),
+    ],
+  ];
 }
 
 function finished(tensors: readonly TensorRole[]): string {
