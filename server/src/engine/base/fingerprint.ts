@@ -3,15 +3,20 @@ import { createHash } from 'node:crypto';
 import type { ByteSource } from './byte-source';
 import { checkpoint } from './cancel';
 
-const CHUNK = 8 << 20;
+/** Bytes that are read at once, into one buffer that stays in cache, and between two turns of the event loop. */
+const CHUNK = 128 << 10;
+const TURN = 8 << 20;
 
-/** Hashes whole sources in order; yields to the event loop between chunks of 8 MiB. Lower-case hex. */
+/** Hashes whole sources in order; yields to the event loop every 8 MiB. Lower-case hex. */
 export async function fingerprint(sources: readonly ByteSource[], signal?: AbortSignal): Promise<string> {
   const hash = createHash('sha256');
+  const buffer = new Uint8Array(CHUNK);
   for (const source of sources) {
     for (let offset = 0; offset < source.size; offset += CHUNK) {
-      hash.update(source.read(offset, Math.min(CHUNK, source.size - offset)));
-      await checkpoint(signal);
+      const chunk = buffer.subarray(0, Math.min(CHUNK, source.size - offset));
+      source.readInto(chunk, offset);
+      hash.update(chunk);
+      if ((offset + CHUNK) % TURN === 0 || offset + CHUNK >= source.size) await checkpoint(signal);
     }
   }
   return hash.digest('hex');
