@@ -5,6 +5,8 @@ import path from 'node:path';
 import type { FrameLocator } from 'playwright-core';
 import { openWorkbench, until, type Workbench } from './support';
 
+const recipeOfQuantized = 'fashion_mobile.int8.quant.json';
+
 describe('history of runs', () => {
   let workbench: Workbench;
   let panel: FrameLocator;
@@ -79,6 +81,9 @@ describe('history of runs', () => {
   it('can be grouped by model and is there after a reload', async function () {
     // A reload starts the editor, the extension and the server anew.
     this.timeout(120_000);
+    // What is written while the editor starts anew, before it watches files, would not be seen.
+    const text = '{ "model": "fashion_mobile.int8.onnx", "default": { "weights": "int4.channel" } }';
+    await writeFile(path.join(workbench.folder, recipeOfQuantized), text);
     await view().locator('.pane-header').hover();
     await view().locator('.action-label[aria-label="Group by Model"]').click();
     await rowsOf(/^fashion_mobile\.onnx\s*2 runs/, /^Quantize int8/, /^Calibrate w8a8/);
@@ -94,10 +99,7 @@ describe('history of runs', () => {
   });
 
   it('a recipe for a file that is quantized already is told so', async () => {
-    const recipe = 'fashion_mobile.int8.quant.json';
-    const text = '{ "model": "fashion_mobile.int8.onnx", "default": { "weights": "int4.channel" } }';
-    await writeFile(path.join(workbench.folder, recipe), text);
-    await workbench.openText(recipe);
+    await workbench.openText(recipeOfQuantized);
     await workbench.problems('all 21 layers of the model are stored quantized already');
     await workbench.screenshot('history-recipe-of-quantized');
     await workbench.activity('Quantlens');
