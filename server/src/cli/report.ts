@@ -11,7 +11,7 @@ import type {
 } from '../protocol/reports';
 import { findingsOf } from '../rules/model-view';
 import { decibels, percent, shapeText, shortBytes, shortCount } from '../rules/numbers';
-import { verdictOf } from '../rules/verdict';
+import { hiddenLoss, verdictOf } from '../rules/verdict';
 import { line, reported } from '../rules/words';
 import { type Column, table } from './table';
 
@@ -139,10 +139,16 @@ function marked(db: LayerReport['weightSqnr'] extends undefined ? never : number
   return `${decibels(db)}${mark}`;
 }
 
-/** A figure of a whole model with its verdict: `30.8 dB (good)`. */
-export function judged(db: Decibel | undefined): string {
-  const verdict = verdictOf(db);
+/** A figure of a whole model with its verdict, that of `hidden` where it is known: `30.8 dB (good)`. */
+export function judged(db: Decibel | undefined, hidden?: number): string {
+  const verdict = verdictOf(hidden ?? db);
   return verdict === 'unknown' ? decibels(db) : `${decibels(db)} (${verdict})`;
+}
+
+/** What a constant output hides, in a line; none where it hides nothing. */
+export function hiddenLine(hidden: number | undefined): readonly string[] {
+  if (hidden === undefined) return [];
+  return [`the output is mostly the same on all samples; what differs between them keeps ${judged(hidden)}`];
 }
 
 /** Findings and issues, a line each, worst first as the rules list them. */
@@ -168,9 +174,11 @@ export function outputLines(report: AnalysisReport): string {
       if (output.sqnr === null && output.basis === undefined) return [`output ${scheme}: not measured`];
       const agreement = agreementText(output);
       const basis = output.basis === undefined ? '' : `, ${output.basis}`;
-      const head = `output ${scheme}: ${judged(output.sqnr)}${agreement} (${output.execution}${basis})`;
-      const other = otherExecution(scheme, output);
+      const hidden = hiddenLoss(output, report.data);
+      const head = `output ${scheme}: ${judged(output.sqnr, hidden)}${agreement} (${output.execution}${basis})`;
+      const other = otherExecution(scheme, output, report.data);
       const details = [
+        ...hiddenLine(hidden),
         ...coverage(report.layers, scheme, output.activations === 'float'),
         ...detailLines(output),
       ];
@@ -184,9 +192,13 @@ function agreementText({ topOneAgreement }: OutputPart): string {
 }
 
 /** The same file run the other way, on the same samples. */
-function otherExecution(scheme: string, { deployed, simulated }: OutputReport): readonly string[] {
+function otherExecution(
+  scheme: string,
+  { deployed, simulated }: OutputReport,
+  data: AnalysisReport['data'],
+): readonly string[] {
   const line = (part: OutputPart, execution: Execution) =>
-    `output ${scheme}: ${judged(part.sqnr)}${agreementText(part)} (${execution}, measured)`;
+    `output ${scheme}: ${judged(part.sqnr, hiddenLoss(part, data))}${agreementText(part)} (${execution}, measured)`;
   return [
     ...(deployed ? [line(deployed, 'deployed')] : []),
     ...(simulated ? [line(simulated, 'simulated')] : []),

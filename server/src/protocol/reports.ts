@@ -236,6 +236,8 @@ export interface LayerFacts {
 export interface OutputReport {
   readonly sqnr: Decibel;
   readonly topOneAgreement: number | null;
+  /** dB without every element's mean over the samples, from 8 samples on: what differs between samples. */
+  readonly varying?: Decibel;
   readonly execution: Execution;
   readonly basis?: Basis;
   readonly metrics?: ErrorMetrics;
@@ -270,6 +272,7 @@ export interface OutputReport {
 export interface OutputPart {
   readonly sqnr: Decibel;
   readonly topOneAgreement: number | null;
+  readonly varying?: Decibel;
 }
 
 /** What the sum of the layers' output effects predicts for the whole configuration, against its own measurement. */
@@ -400,6 +403,7 @@ export interface EvaluationReport {
   /** Nats. */
   readonly crossEntropy: number | null;
   readonly sqnr: Decibel;
+  readonly varying?: Decibel;
   readonly cosine: number | null;
   /** The same figures of the model it was compared with. */
   readonly reference?: {

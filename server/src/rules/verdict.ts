@@ -4,10 +4,26 @@
  * Source: guidance of the PPQ author (OpenPPL/ppq#416): up to 10 % is fine for classification, regression-like tasks
  * (super-resolution) want 0.1 %; docs/verdicts.md explains the limits of such a scale.
  */
-import type { Decibel } from '../protocol/reports';
+import type { DataReport, Decibel, OutputPart } from '../protocol/reports';
 import { type Verdict, verdictScale } from '../protocol/views';
 
 export const { goodFrom, watchFrom } = verdictScale;
+
+/** dB by which what differs between samples may lie below the whole output before it counts instead. */
+const HIDDEN = 10;
+
+/**
+ * Figure of what differs between samples, where an output that is mostly one constant hides its loss. Noise is no
+ * reason: networks answer it with nearly the same, whatever it is.
+ */
+export function hiddenLoss(
+  { sqnr, varying }: Pick<OutputPart, 'sqnr' | 'varying'>,
+  data?: Pick<DataReport, 'source' | 'noData'> | null,
+): number | undefined {
+  if (sqnr === null || typeof varying !== 'number' || sqnr - varying <= HIDDEN) return undefined;
+  const noise = data && (data.noData !== undefined || ['none', 'noise', 'random'].includes(data.source));
+  return noise ? undefined : varying;
+}
 
 /** Verdict of a figure in dB. */
 export function verdictOf(db: Decibel | undefined): Verdict {

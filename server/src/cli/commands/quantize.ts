@@ -3,11 +3,12 @@ import * as path from 'node:path';
 import { issue } from '../../engine/base/issue';
 import { outputIssue } from '../../engine/export/write';
 import { decibels, percent, shortBytes } from '../../rules/numbers';
+import { hiddenLoss } from '../../rules/verdict';
 import { reported } from '../../rules/words';
 import { inputFiles } from '../inputs';
 import type { DataFlags, GlobalFlags } from '../options';
 import { type PlanFlags, planJob } from '../plan-job';
-import { judged } from '../report';
+import { hiddenLine, judged } from '../report';
 import { exitCodes, failed, runCommand } from '../run';
 import { table } from '../table';
 
@@ -67,10 +68,12 @@ export function quantize(model: string, flags: QuantizeFlags): Promise<number> {
       ),
     );
     const { verification } = report;
+    const hidden = hiddenLoss(verification, { source: verification.data });
     terminal.print(
       `\n${report.output}: ${shortBytes(report.bytesBefore)} → ${shortBytes(report.bytesAfter)}; loaded, run and compared with the float model on ${verification.samples} samples (${verification.data}): ` +
-        `output ${judged(verification.sqnr)}${verification.topOneAgreement === null ? '' : `, top-1 agreement ${percent(verification.topOneAgreement)}`}`,
+        `output ${judged(verification.sqnr, hidden)}${verification.topOneAgreement === null ? '' : `, top-1 agreement ${percent(verification.topOneAgreement)}`}`,
     );
+    for (const text of hiddenLine(hidden)) terminal.print(text);
     if (report.latency) {
       const ratio = report.latency.float / report.latency.quantized;
       terminal.print(

@@ -14,6 +14,7 @@ import {
   type ScoreOutputs,
   type ShadowModel,
 } from './shadow';
+import { VaryingSums } from './varying';
 
 export interface ShadowResult {
   readonly samples: number;
@@ -25,6 +26,8 @@ export interface ShadowResult {
   readonly metrics: Readonly<Record<ComparisonKind, Readonly<Record<string, ErrorMetrics>>>>;
   /** Mean KL(softmax x ‖ softmax x̂) in nats at the output that holds class scores; null without one. */
   readonly divergence: number | null;
+  /** dB of the first compared output without its mean over the samples; missing where it is not known. */
+  readonly varying?: Decibel;
   /** Σe² of the first compared output by run, with the samples of each. */
   readonly runs?: readonly { readonly samples: number; readonly noise: number }[];
 }
@@ -47,13 +50,20 @@ export async function runShadow(input: RunShadowInput): Promise<Outcome<ShadowRe
   let samples = 0;
   const output = shadow.comparisons.find(({ kind }) => kind === 'output');
   const runs: { samples: number; noise: number }[] = [];
-  const result = (): ShadowResult => ({ samples, ...figures.result(), runs });
+  const varying = new VaryingSums();
+  const result = (): ShadowResult => {
+    const { sqnr } = varying;
+    return { samples, ...figures.result(), ...(sqnr === undefined ? {} : { varying: sqnr }), runs };
+  };
   for await (const batch of feeds.batches(input.batchSize)) {
     await checkpoint(input.signal);
     if (!batch.value) return { value: undefined, issues: batch.issues };
     const ran = await session.run(batch.value.feeds);
     if (!ran.value) return { value: undefined, issues: ran.issues };
     figures.add(ran.value);
+    const [exact, close] = [shadow.whole?.exact, shadow.whole?.close].map((name) => ran.value?.[name ?? '']);
+    if (exact?.data instanceof Float32Array && close?.data instanceof Float32Array)
+      varying.add(exact.data, close.data, exact.dims, batch.value.count);
     samples += batch.value.count;
     if (output) runs.push({ samples: batch.value.count, noise: scalar(ran.value[output.noise]) });
     input.progress({ stage: input.stage, done: samples, total: feeds.count, unit: 'samples' });

@@ -4,6 +4,7 @@ import { lowFloatToNumber } from '../base/lowfloat';
 import { addErrors, argMax, cosine, emptySums, sqnr } from '../numerics/metrics';
 import type { RuntimeTensor } from '../runtime/runtime-tensor';
 import { countTop, crossEntropy } from './scores';
+import { VaryingSums } from './varying';
 
 export interface AccuracyFigures {
   readonly top1: number | null;
@@ -87,12 +88,15 @@ export interface AgreementFigures {
   readonly agreement: number | null;
   readonly sqnr: number | null;
   readonly cosine: number | null;
+  /** dB of the first output without its mean over the samples; missing where it is not known. */
+  readonly varying?: number | null;
 }
 
 /** Float outputs of two models against each other: all of them, or only that at one position. */
 export class AgreementScorer {
   private readonly sums = emptySums();
   private readonly rows = { all: 0, same: 0 };
+  private readonly varying = new VaryingSums();
   private lost = false;
 
   constructor(private readonly only?: number) {}
@@ -121,17 +125,21 @@ export class AgreementScorer {
       }
       addErrors(this.sums, values, close);
       this.lost ||= close.some((value, at) => !Number.isFinite(value) && Number.isFinite(values[at]));
-      if (index === (this.only ?? 0)) this.addRows(values, close, rowsOf(one.dims, count));
+      if (index !== (this.only ?? 0)) continue;
+      this.addRows(values, close, rowsOf(one.dims, count));
+      this.varying.add(values, close, one.dims, count);
     }
     return undefined;
   }
 
   figures(): AgreementFigures {
     const compared = this.sums.count > 0;
+    const varying = this.varying.sqnr;
     return {
       agreement: this.rows.all > 0 ? this.rows.same / this.rows.all : null,
       sqnr: compared ? sqnr(this.sums) : null,
       cosine: compared ? cosine(this.sums) : null,
+      ...(varying === undefined ? {} : { varying }),
     };
   }
 

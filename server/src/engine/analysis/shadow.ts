@@ -71,6 +71,8 @@ export interface ShadowModel {
   readonly comparisons: readonly Comparison[];
   /** Of the first float output that holds class scores. */
   readonly topOne: ScoreOutputs | undefined;
+  /** Whole tensors of the first float output, of both networks; none where they are large. */
+  readonly whole?: { readonly exact: string; readonly close: string };
 }
 
 export interface ShadowOptions {
@@ -127,19 +129,37 @@ export function shadowModel(
       compare('cumulative', pair.name, pair.float.output, approximation, pair);
   }
   let topOne: ShadowModel['topOne'];
+  let whole: ShadowModel['whole'];
   if (options.output) {
     quantized.graph.outputs.forEach((output, index) => {
       const [stated, other] = [floatOutputs[index], copies.get(output)];
       if (!stated || !other || dataTypeByCode(stated.elementType)?.kind !== 'float') return;
       const exact = inSingle(builder, stated, 'exact');
       const approximation = inSingle(builder, other, 'close', stated.elementType);
+      const isFirst = comparisons.every(({ kind }) => kind !== 'output');
+      if (isFirst && isSmall(exact)) whole = wholeOutputs(builder, exact, approximation);
       compare('output', stated.name, exact, approximation);
       if (topOne === undefined && rankAllowsClasses(exact)) {
         topOne = addScores(builder, exact, approximation);
       }
     });
   }
-  return { model: float, comparisons, topOne };
+  return { model: float, comparisons, topOne, ...(whole ? { whole } : {}) };
+}
+
+/** Elements of a sample's output, as far as they are known, up to which it leaves the session. */
+const SMALL = 2 ** 18;
+
+function isSmall({ shape }: Value): boolean {
+  const sizes = (shape ?? []).slice(1).map((size) => (typeof size === 'number' ? size : 1));
+  return sizes.reduce((all, one) => all * one, 1) <= SMALL;
+}
+
+function wholeOutputs(builder: GraphBuilder, exact: Value, close: Value): ShadowModel['whole'] {
+  const [one, other] = [exact, close].map((value, index) =>
+    builder.output(builder.node('Identity', `whole/${index}`, [value])),
+  );
+  return { exact: defined(one, 'output of the float network'), close: defined(other, 'output of the twin') };
 }
 
 /** A real output as float32, in which differences are taken; `type` where the value does not state its own. */

@@ -59,8 +59,8 @@ export async function deployedOutput(input: DeployedInput): Promise<Outcome<Outp
       progress: (progress) => context.progress({ ...progress, stage: 'verify' }),
     });
     if (!compared.value) return fail(...compared.issues);
-    const { sqnr, agreement } = compared.value;
-    return ok({ sqnr, topOneAgreement: agreement });
+    const { sqnr, agreement, varying } = compared.value;
+    return ok({ sqnr, topOneAgreement: agreement, ...(varying === undefined ? {} : { varying }) });
   } finally {
     for (const session of sessions) await session.release();
   }

@@ -143,17 +143,16 @@ async function verify(
     const { samples } = compared.value;
     const [asDeployed, asSimulated] = compared.value.found;
     if (!(asDeployed instanceof AgreementScorer)) return fail(...(asDeployed ?? []));
-    const { sqnr, agreement } = asDeployed.figures();
+    const output = outputOf(asDeployed);
     // Undefined alone is no failure: outputs of zeros that stay zeros have no ratio.
     if (asDeployed.losesNumbers)
-      return fail(issue('verify-failed', { path: job.output, sqnr }, { path: job.output }));
+      return fail(issue('verify-failed', { path: job.output, sqnr: output.sqnr }, { path: job.output }));
     // What only the simulation needed does not slow down what is timed.
     await simulated?.release();
     const latency = await latencyOf(float, deployed, feeds.value, context.signal);
     return ok({
       verification: {
-        sqnr,
-        topOneAgreement: agreement,
+        ...output,
         execution: 'deployed',
         basis: 'measured',
         samples,
@@ -194,8 +193,8 @@ async function openExecutions(
 }
 
 function outputOf(scorer: AgreementScorer): OutputPart {
-  const { sqnr, agreement } = scorer.figures();
-  return { sqnr, topOneAgreement: agreement };
+  const { sqnr, agreement, varying } = scorer.figures();
+  return { sqnr, topOneAgreement: agreement, ...(varying === undefined ? {} : { varying }) };
 }
 
 /** The calibration data where there is some, else noise. */

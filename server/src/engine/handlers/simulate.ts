@@ -193,10 +193,11 @@ export function quantizedTwin(
 export function outputReport(result: ShadowResult, execution: OutputReport['execution']): OutputReport {
   const [sqnr] = Object.values(result.sqnr.output);
   const [metrics] = Object.values(result.metrics.output);
-  const { topOneAgreement, divergence } = result;
+  const { topOneAgreement, divergence, varying } = result;
   return {
     sqnr: sqnr ?? null,
     topOneAgreement,
+    ...(varying === undefined ? {} : { varying }),
     execution,
     // An output of another type than float32 is not compared.
     ...(sqnr === undefined ? {} : { basis: 'measured' as const }),
