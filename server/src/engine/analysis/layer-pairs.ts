@@ -5,7 +5,7 @@ import type { Model, Node, Value } from '../graph/ir';
 import { inputChannels, type Layer, listLayers } from '../graph/layers';
 import { opFacts } from '../graph/ops';
 import type { ChannelPlace } from './comparisons';
-import { expandQOperators, makesCodes } from './expand-qoperator';
+import { expandQOperators, lookupReader, makesCodes } from './expand-qoperator';
 import { integerSums, rescalingOf } from './integer-scales';
 import { type MatchLayer, matchByPlace, matchLayers } from './match-layers';
 import { realWeight } from './real-weight';
@@ -180,7 +180,7 @@ export function innerMatches(float: Model, quantized: Model): InnerMatches {
     const { float: layer, quantized: twin } = both;
     const output = usedOutput(layer.node);
     // Codes that a QOperator makes would have to be dequantized inside the body.
-    if (!output || makesCodes(twin.node)) return [];
+    if (!output || makesCodes(twin.node) || lookupReader(twin.node)) return [];
     const pair =
       dynamicPair(layer, output, twin) ?? integerPair(layer, output, twin) ?? plainPair(layer, output, twin);
     return pair ? [{ pair: { ...pair, ...differentTypes(layer, twin) }, both }] : [];

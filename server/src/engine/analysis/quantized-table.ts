@@ -1,11 +1,11 @@
 /**
  * Codes of tables that are looked up: com.microsoft GatherBlockQuantized (blocks along each row, two 4-bit codes in a
- * byte; onnxruntime ContribOperators.md), and Gather on codes with DequantizeLinear behind it, as onnxruntime's
- * dynamic quantization writes it.
+ * byte; onnxruntime ContribOperators.md), and Gather on codes whose scale stands behind it, at a DequantizeLinear or an
+ * operator on codes, as onnxruntime's quantization writes it.
  */
 import { dataTypeByCode } from '../base/dtype';
 import { unpackUnsigned } from '../base/pack';
-import type { Node } from '../graph/ir';
+import { codeReader } from '../graph/code-readers';
 import type { Layer } from '../graph/layers';
 import { elementsOf, type Tensor } from '../graph/tensor';
 import type { QuantizedWeight } from './quantized-weight';
@@ -52,16 +52,16 @@ function blockTable(layer: Layer): QuantizedWeight | undefined {
   };
 }
 
-/** Codes that Gather picks; the DequantizeLinear behind has one scale. */
+/** Codes that Gather picks; who reads them has one scale. */
 function plainTable(layer: Layer): QuantizedWeight | undefined {
-  const dequantize = dequantizeBehind(layer.node);
+  const reader = codeReader(layer.node.output());
   const type = dataTypeByCode(layer.tensor.dataType);
   const codes = elementsOf(layer.tensor).value;
-  const scales = floats(dequantize?.input(1)?.tensor);
+  const scales = floats(reader?.scale.tensor);
   if (!codes || !type || scales?.length !== 1) return undefined;
   const [rows = 0, width = 0] = layer.shape;
   return {
-    form: 'qdq',
+    form: reader?.node.opType === 'DequantizeLinear' ? 'qdq' : 'qoperator',
     bits: type.bits,
     signed: type.kind === 'int',
     granularity: 'tensor',
@@ -69,7 +69,7 @@ function plainTable(layer: Layer): QuantizedWeight | undefined {
     channels: rows,
     perChannel: width,
     scales,
-    zeroPoints: floats(dequantize?.input(2)?.tensor),
+    zeroPoints: floats(reader?.zeroPoint?.tensor),
     defaultZero: 0,
     read: (channel, into, parameters) => {
       for (let k = 0; k < width; k++) {
@@ -78,10 +78,6 @@ function plainTable(layer: Layer): QuantizedWeight | undefined {
       }
     },
   };
-}
-
-function dequantizeBehind(node: Node): Node | undefined {
-  return node.output()?.uses.find((use) => use.node.opType === 'DequantizeLinear' && use.index === 0)?.node;
 }
 
 type Codes = ArrayLike<number | bigint>;

@@ -3,6 +3,7 @@
  * through time with, with the names, channel axes and sizes that reports print. Nothing of the weights is read.
  */
 import { type DataType, dataTypeByCode } from '../base/dtype';
+import { codeReader } from './code-readers';
 import { constantExpression } from './constant-expression';
 import {
   type ConstantSource,
@@ -177,7 +178,7 @@ function isQuantized(
   if (opFacts(node).quantized || through.some((one) => opFacts(one).quantized)) return true;
   const integer = (type?.kind === 'int' || type?.kind === 'uint') && type.bits <= 8;
   if (!integer) return false;
-  if (facts.lookup) return node.output()?.uses.some((use) => use.node.opType === 'DequantizeLinear') === true;
+  if (facts.lookup) return codeReader(node.output()) !== undefined;
   return through.some((one) => one.opType === 'Cast');
 }
 
