@@ -1,11 +1,12 @@
 /**
- * Layers whose weight is stored in a small float type behind DequantizeLinear (ONNX float8 types, opset 19): codes are
- * numbers of that type, which miss only their scale, so nothing is said of what integer kernels would make of them.
+ * Layers whose weight is stored in a small float type behind DequantizeLinear (ONNX float8 types, opset 19), or as
+ * levels of NF4 and FP4: codes are numbers of that type, which miss only their scale, so nothing is said of what integer kernels would make of them.
  */
 import type { QuantizedLayerFacts } from '../../protocol/reports';
 import { dataTypeByCode } from '../base/dtype';
 import type { Node, Value } from '../graph/ir';
 import type { Layer } from '../graph/layers';
+import { bnb4Codes } from './bnb4-codes';
 import { dequantizerOf } from './quantizers';
 import { floats } from './stored-codes';
 
@@ -13,8 +14,9 @@ import { floats } from './stored-codes';
 const CODE_BITS = 8;
 
 export interface FloatCodes {
-  /** Name of the type as ONNX writes it. */
+  /** Name of the type as ONNX or bitsandbytes writes it. */
   readonly type: string;
+  readonly bits: number;
   /** The numbers that the codes are, without their scale. */
   readonly values: Float32Array;
   readonly scales: Float32Array;
@@ -23,7 +25,10 @@ export interface FloatCodes {
 }
 
 /** Opens the codes of a layer; `undefined` when they are integers, no codes, or computed. */
-export function floatCodes({ quantized, computed, tensor, through }: Layer): FloatCodes | undefined {
+export function floatCodes(layer: Layer): FloatCodes | undefined {
+  const levels = bnb4Codes(layer);
+  if (levels) return levels;
+  const { quantized, computed, tensor, through } = layer;
   const dequantize = through.find((node) => node.opType === 'DequantizeLinear');
   const type = codeType(tensor.dataType);
   if (!quantized || computed || !dequantize || type === undefined) return undefined;
@@ -32,7 +37,14 @@ export function floatCodes({ quantized, computed, tensor, through }: Layer): Flo
   if (!values || !scales || scales.length === 0) return undefined;
   const block = dequantize.int('block_size', 0);
   const granularity = scales.length === 1 ? 'tensor' : block > 0 ? 'group' : 'channel';
-  return { type, values, scales, granularity, groupSize: granularity === 'group' ? block : undefined };
+  return {
+    type,
+    bits: CODE_BITS,
+    values,
+    scales,
+    granularity,
+    groupSize: granularity === 'group' ? block : undefined,
+  };
 }
 
 /** Numbers that occur, exp of the entropy of how often, and the share of those at the ends of what occurs. */

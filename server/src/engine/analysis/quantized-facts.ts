@@ -79,11 +79,11 @@ export function layerFacts(layer: Layer): QuantizedLayerFacts | undefined {
 
 /** What is known of codes that are small floats. */
 function factsOfFloats(layer: Layer, codes: FloatCodes): QuantizedLayerFacts {
-  const { type, scales, granularity, groupSize } = codes;
+  const { type, bits, scales, granularity, groupSize } = codes;
   const inputFloat = floatActivation(layer);
   return {
-    form: granularity === 'group' ? 'blocked-qdq' : 'qdq',
-    weightBits: 8,
+    form: layer.through.length === 0 ? 'matmul-n-bits' : granularity === 'group' ? 'blocked-qdq' : 'qdq',
+    weightBits: bits,
     weightSigned: true,
     weightFloat: type,
     granularity,

@@ -1,12 +1,13 @@
 /**
  * The real-valued weight of a layer, whatever its storage: float, codes behind DequantizeLinear (per tensor, per axis,
- * blocked), QOperator forms with scale inputs, MatMulInteger, MatMulNBits. Order: output channel first, then its
+ * blocked), QOperator forms with scale inputs, MatMulInteger, MatMulNBits, MatMulBnb4. Order: output channel first, then its
  * inputs, so that the same weight compares equal across storages.
  */
 import { issue } from '../base/issue';
 import { fail, type Outcome, ok } from '../base/outcome';
 import { isReshaped, type Layer } from '../graph/layers';
 import { type ChannelView, channelView, gatherChannel } from '../numerics/layout';
+import { bnb4Codes, bnb4Weight } from './bnb4-codes';
 import { dequantized, quantizedWeight } from './quantized-weight';
 import { parameterOf, reshapedCodes } from './stored-codes';
 
@@ -14,6 +15,8 @@ import { parameterOf, reshapedCodes } from './stored-codes';
 export function realWeight(layer: Layer): Outcome<Float32Array> {
   const stored = quantizedWeight(layer);
   if (stored) return ok(dequantized(stored));
+  const levels = bnb4Codes(layer);
+  if (levels) return ok(bnb4Weight(levels));
   const values = layer.tensor.toFloat32();
   if (!values.value) return fail(...values.issues);
   // Computed weights are what the layer reads already.
