@@ -1,5 +1,6 @@
 /** Analysis reports as JSON (contract: report) and as a table for people. */
 import type { Recipe } from '../engine/format/recipe';
+import { parseScheme } from '../engine/numerics/scheme';
 import type {
   AnalysisReport,
   Decibel,
@@ -167,15 +168,18 @@ export function findingLines(report: AnalysisReport, recipe?: Recipe): string {
     .join('\n');
 }
 
-/** Model outputs against the float model, a line per scheme. */
-export function outputLines(report: AnalysisReport): string {
+/**
+ * Model outputs against the float model, a line per scheme.
+ * @param estimator of the activation ranges, where they were estimated.
+ */
+export function outputLines(report: AnalysisReport, estimator?: string): string {
   return Object.entries(report.output ?? {})
     .flatMap(([scheme, output]) => {
       if (output.sqnr === null && output.basis === undefined) return [`output ${scheme}: not measured`];
       const agreement = agreementText(output);
       const basis = output.basis === undefined ? '' : `, ${output.basis}`;
       const hidden = hiddenLoss(output, report.data);
-      const head = `output ${scheme}: ${judged(output.sqnr, hidden)}${agreement} (${output.execution}${basis})`;
+      const head = `output ${scheme}: ${judged(output.sqnr, hidden)}${agreement} (${output.execution}${basis}${rangesBy(report, scheme, estimator)})`;
       const other = otherExecution(scheme, output, report.data);
       const details = [
         ...hiddenLine(hidden),
@@ -185,6 +189,16 @@ export function outputLines(report: AnalysisReport): string {
       return [head, ...other, ...details.map((text) => `  ${text}`)];
     })
     .join('\n');
+}
+
+/** Ranges of another estimator are another configuration, so the figure says which. */
+function rangesBy({ layers, output }: AnalysisReport, scheme: string, estimator: string | undefined): string {
+  if (estimator === undefined || output?.[scheme]?.activations === 'float') return '';
+  const { value } = parseScheme(scheme);
+  const quantizes = value
+    ? value.activations !== 'float'
+    : layers.some((layer) => layer.localActivations?.[scheme] !== undefined);
+  return quantizes && scheme !== 'file' ? `, ranges by ${estimator}` : '';
 }
 
 function agreementText({ topOneAgreement }: OutputPart): string {

@@ -227,6 +227,20 @@ export interface LayerFacts {
     readonly kurtosisBefore: number;
     readonly kurtosisAfter: number;
   };
+  /** An element more than 1000 times the median magnitude of its channel: `lost` others of `of` are 0 at 8 bits. */
+  readonly element?: {
+    readonly channel: number;
+    readonly value: number;
+    readonly ratio: number;
+    readonly lost: number;
+    readonly of: number;
+  };
+  /** An input column of a matrix far above the median one; dB with a scale per channel and per group of 32. */
+  readonly column?: {
+    readonly index: number;
+    readonly ratio: number;
+    readonly groups: Readonly<Record<'int8' | 'int4', { readonly before: Decibel; readonly after: Decibel }>>;
+  };
   /** Upper bound of a Clip that follows the layer (6 for ReLU6). */
   readonly clipMaximum?: number;
   /** Operator that makes the activation the layer reads, seen through operators that only move data. */
@@ -421,6 +435,8 @@ export interface QuantizeReport {
   readonly bytesAfter: number;
   readonly scheme: string;
   readonly layers: readonly PlannedLayer[];
+  /** Of the activation ranges; missing where none were needed. */
+  readonly estimator?: string;
   readonly verification: OutputReport & { readonly samples: number; readonly data: string };
   /** One forward at batch 1, milliseconds, same threads: float, quantized. */
   readonly latency?: { readonly float: number; readonly quantized: number };

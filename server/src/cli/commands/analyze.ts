@@ -114,7 +114,10 @@ export function analyze(model: string, flags: AnalyzeFlags): Promise<number> {
       const written = await writeOverlays(context, model, report, flags.overlay, options.value.weightFormats);
       if (!written.value) return failed(terminal, written.issues);
     }
-    if (report.layers.length === 0) report = { ...report, issues: [...report.issues, nothingToMeasure] };
+    // Codes of a scheme are named already.
+    const unread = report.issues.some(({ code }) => code === 'codes-unread');
+    if (report.layers.length === 0 && !unread)
+      report = { ...report, issues: [...report.issues, nothingToMeasure] };
     noteReport(context.note, report, estimator);
     if (terminal.json) {
       terminal.document(jsonReport(report, recipe?.recipe));
@@ -133,7 +136,7 @@ export function analyze(model: string, flags: AnalyzeFlags): Promise<number> {
     if (codes !== '') terminal.print(`\nLayers that are quantized already\n${codes}`);
     const unfused = unfusedLine(report);
     if (unfused !== '') terminal.print(`\n${unfused}`);
-    const output = outputLines(report);
+    const output = outputLines(report, estimator);
     if (output !== '') terminal.print(`\n${output}`);
     const found = findingLines(report, recipe?.recipe);
     if (found !== '') terminal.print(`\n${found}`);

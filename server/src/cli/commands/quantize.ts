@@ -71,7 +71,7 @@ export function quantize(model: string, flags: QuantizeFlags): Promise<number> {
     const hidden = hiddenLoss(verification, { source: verification.data });
     terminal.print(
       `\n${report.output}: ${shortBytes(report.bytesBefore)} → ${shortBytes(report.bytesAfter)}; loaded, run and compared with the float model on ${verification.samples} samples (${verification.data}): ` +
-        `output ${judged(verification.sqnr, hidden)}${verification.topOneAgreement === null ? '' : `, top-1 agreement ${percent(verification.topOneAgreement)}`}`,
+        `output ${judged(verification.sqnr, hidden)}${verification.topOneAgreement === null ? '' : `, top-1 agreement ${percent(verification.topOneAgreement)}`}${report.estimator === undefined ? '' : `, ranges by ${report.estimator}`}`,
     );
     for (const text of hiddenLine(hidden)) terminal.print(text);
     if (report.latency) {

@@ -102,6 +102,7 @@ async function write(
       bytesAfter: written.value.bytes,
       scheme: plan.scheme,
       layers,
+      ...(ranges ? { estimator: ranges.estimator } : {}),
       verification: verified.verification,
       latency: verified.latency,
       issues: all,
