@@ -1,7 +1,7 @@
 /**
  * The real-valued weight of a layer, whatever its storage: float, codes behind DequantizeLinear (per tensor, per axis,
- * blocked), QOperator forms with scale inputs, MatMulInteger, MatMulNBits, MatMulBnb4. Order: output channel first, then its
- * inputs, so that the same weight compares equal across storages.
+ * blocked), QOperator forms with scale inputs, MatMulInteger, MatMulNBits, MatMulBnb4. Order: output channel first,
+ * then its inputs, so that the same weight compares equal across storages.
  */
 import { issue } from '../base/issue';
 import { fail, type Outcome, ok } from '../base/outcome';
