@@ -4,7 +4,7 @@
  * Source: guidance of the PPQ author (OpenPPL/ppq#416): up to 10 % is fine for classification, regression-like tasks
  * (super-resolution) want 0.1 %; docs/verdicts.md explains the limits of such a scale.
  */
-import type { DataReport, Decibel, OutputPart } from '../protocol/reports';
+import type { AnalysisReport, DataReport, Decibel, OutputPart } from '../protocol/reports';
 import { type Verdict, verdictScale } from '../protocol/views';
 
 export const { goodFrom, watchFrom } = verdictScale;
@@ -23,6 +23,12 @@ export function hiddenLoss(
   if (sqnr === null || typeof varying !== 'number' || sqnr - varying <= HIDDEN) return undefined;
   const noise = data && (data.noData !== undefined || ['none', 'noise', 'random'].includes(data.source));
   return noise ? undefined : varying;
+}
+
+/** Whether one of the outputs loses what differs between samples behind a constant that is kept. */
+export function losesDifferences({ data, output }: Pick<AnalysisReport, 'data' | 'output'>): boolean {
+  const hidden = Object.values(output ?? {}).map((one) => hiddenLoss(one, data));
+  return hidden.some((db) => db !== undefined && verdictOf(db) !== 'good');
 }
 
 /** Verdict of a figure in dB. */

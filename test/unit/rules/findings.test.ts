@@ -128,6 +128,34 @@ describe('M14 of one channel', () => {
       expect.stringContaining('Tried without gain: use 16-bit activations'),
     ]);
   });
+  it.each([
+    [2, 0.04, 1],
+    [2, 30, 0],
+    [16, 0.04, 0],
+  ])(
+    'with %i effective levels and %s dB of what differs between samples',
+    (effectiveLevels, varying, expected) => {
+      const activation = {
+        tensor: 't',
+        min: 0,
+        max: 34,
+        mean: 1,
+        std: 2,
+        p999: 30,
+        p9999: 33,
+        effectiveLevels,
+        levels: 256,
+        clippedShare: 0,
+      };
+      const { layers } = report(
+        layer('a', { inputChannels: seen, activation, localActivations: { w8a8: 59 } }),
+      );
+      const output = { w8a8: { sqnr: 47, varying, topOneAgreement: 1, execution: 'simulated' } } as const;
+      const lines = said({}, { layers, data, output, remedies: [tried(10)] });
+      expect(lines).toHaveLength(expected);
+      expect(lines.join('')).not.toContain('without gain');
+    },
+  );
   it('is M05 where a Concat brought it', () => {
     const { joined } = cases.M05?.speaks.report ?? {};
     expect(said({}, { joined })).toEqual([]);

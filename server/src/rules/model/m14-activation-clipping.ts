@@ -10,6 +10,7 @@ import {
   quantizedLayers,
   severityOf,
 } from '../rule';
+import { losesDifferences } from '../verdict';
 import { activationSqnr, m05, spanRatio } from './m05-operand-scales';
 
 const thresholds = {
@@ -43,12 +44,15 @@ const thresholds = {
 /** Share of the samples on which a channel must be the widest to be called fixed. */
 const FIXED = 0.9;
 
+/** Effective levels of an activation, of those of its format, below which nothing but its outliers is told apart. */
+const FEW = 1 / 16;
+
 export const m14: ModelRule<'M14', keyof typeof thresholds> = {
   code: 'M14',
   severity: 'warning',
   title: 'Activation range clips values, or follows rare peaks or one channel',
   documentation: {
-    trigger: `More than ${thresholds.clippedShare.default * 100} % of the values of an activation lie outside its planned range, or the largest magnitude is more than ${thresholds.peakRatio.default} times the 99.99th percentile. Or one channel reaches more than ${thresholds.channelRatio.default} times as far as the median channel, on at least ${FIXED * 100} % of the samples (measured with the errors of the layers; silent where an M05 explains it, and where 16 bits were measured to gain nothing while the activation alone leaves ${thresholds.sqnr.default} dB). In a file that is quantized already: its range clips values, and the activation alone leaves less than ${thresholds.sqnr.default} dB at the layer, unless fitting ranges were measured and gain nothing.`,
+    trigger: `More than ${thresholds.clippedShare.default * 100} % of the values of an activation lie outside its planned range, or the largest magnitude is more than ${thresholds.peakRatio.default} times the 99.99th percentile. Or one channel reaches more than ${thresholds.channelRatio.default} times as far as the median channel, on at least ${FIXED * 100} % of the samples (measured with the errors of the layers; silent where an M05 explains it, and where 16 bits were measured to gain nothing while the activation alone leaves ${thresholds.sqnr.default} dB, unless fewer than one in ${1 / FEW} levels does the work and the output loses what differs between samples behind a constant). In a file that is quantized already: its range clips values, and the activation alone leaves less than ${thresholds.sqnr.default} dB at the layer, unless fitting ranges were measured and gain nothing.`,
     why: 'A range that is too narrow distorts the values beyond it; a range that reaches for one peak leaves all others a few codes. A channel that is far out on every sample does that to all other channels, whatever the estimator: cutting it off would cost what it tells.',
     remedy:
       'Let the `mse` estimator weigh both errors; where it has done so already, keep the layer in float. When the same channel peaks on every sample, use 16-bit activations or keep the layer in float. By hand, before exporting, the channel can be divided by a factor where it is made and its weights multiplied by it where it is read: with nothing but Relu in between the network computes the same.',
@@ -115,9 +119,11 @@ function outlierChannel(
   if (!seen || layer.quantized || bits > 8 || seen.share < FIXED) return undefined;
   const ratio = seen.peak / seen.median;
   if (!(ratio > limits.channelRatio) || explainedByJoin(facts, layer)) return undefined;
-  const gains = measuredGains(facts, ['activations-16-bit'], layer.name);
+  const lost = fewLevels(layer) && losesDifferences(facts.report);
+  // Figures that a constant dominates tell nothing of what it costs.
+  const gains = lost ? [] : measuredGains(facts, ['activations-16-bit'], layer.name);
   // A cost that was measured at the layer is one, even where other errors hide it at the output.
-  if (!helps(gains) && !((activationSqnr(layer) ?? limits.sqnr) < limits.sqnr)) return undefined;
+  if (!lost && !helps(gains) && !((activationSqnr(layer) ?? limits.sqnr) < limits.sqnr)) return undefined;
   const levels = 2 ** bits;
   const { widest: index, count: of, share } = seen;
   return issue(
@@ -134,6 +140,11 @@ function outlierChannel(
     { layer: layer.name, node: layer.node, tensor: activation?.tensor },
     severityOf(m14, facts.plan),
   );
+}
+
+function fewLevels({ activation }: LayerReport): boolean {
+  const { effectiveLevels, levels } = activation ?? {};
+  return effectiveLevels !== undefined && levels !== undefined && effectiveLevels < FEW * levels;
 }
 
 /** The wide channel is an operand of a Concat: M05 tells. */
