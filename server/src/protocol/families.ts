@@ -1,7 +1,7 @@
 /** Which documentation page explains a finding: one page per family, one anchor per code. Client and server link by it. */
 
 const families = {
-  weights: ['M01', 'M02', 'M13', 'M16', 'M17', 'M28'],
+  weights: ['M01', 'M02', 'M13', 'M16', 'M17', 'M28', 'M29', 'M30'],
   activations: ['M07', 'M14', 'M15', 'M18', 'M19', 'M20', 'M22', 'M24', 'M25', 'M26', 'M27'],
   graph: ['M03', 'M04', 'M05', 'M06', 'M12', 'M21'],
   execution: ['M08', 'M09', 'M10', 'M11', 'M23'],

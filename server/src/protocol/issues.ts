@@ -7,6 +7,7 @@ import type { FileFacts } from './file-issues';
 import type { RangeFacts } from './range-facts';
 import type { FixKind } from './reports';
 import type { UnfusedReason } from './unfused';
+import type { WeightFacts } from './weight-facts';
 
 export type Severity = 'error' | 'warning' | 'information' | 'hint';
 
@@ -153,7 +154,11 @@ export interface ScriptFindingFacts {
 }
 
 /** Facts per code. Adding an issue = one line here and one in `rules/words.ts`; the compiler asks for both. */
-export interface IssueFacts extends Readonly<Record<ScriptCode, ScriptFindingFacts>>, FileFacts, RangeFacts {
+export interface IssueFacts
+  extends Readonly<Record<ScriptCode, ScriptFindingFacts>>,
+    FileFacts,
+    RangeFacts,
+    WeightFacts {
   /** Our own bug in a rule: its findings are missing, all others are there. */
   'rule-failed': { readonly rule: string; readonly reason: string };
   // --- models ------------------------------------------------------------------------------------------

@@ -106,6 +106,13 @@ export const examples: { readonly [C in keyof IssueFacts]?: IssueFacts[C] } = {
   M26: { scheme: 'w8a8', cosine: 0.9962, normRatio: 0.921 },
   M27: { scheme: 'w4a4', predicted: 8.1, measured: 5.7, deviation: 0.42, error: 0.06 },
   M28: { because: 'remainder', groupSize: 32, reduction: 72, layers: 4 },
+  M29: { channel: 3, value: 1e5, ratio: 2.4e6, lost: 143, of: 144, sqnr: 104.9 },
+  M30: {
+    column: 7,
+    ratio: 61.2,
+    format: 'int8.group32',
+    gains: [{ of: 'weight', before: 32, after: 45.9 }],
+  },
   R01: { match: 'layer3.conv9', nearest: 'layer3.conv1' },
   R02: { match: 'fc', format: 'nf4', reason: 'analysis only in this version' },
   R03: { match: 'layer1.*', by: '*' },

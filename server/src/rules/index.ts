@@ -30,13 +30,17 @@ import { m25 } from './model/m25-calibration-set';
 import { m26 } from './model/m26-norm-ratio';
 import { m27 } from './model/m27-not-additive';
 import { m28 } from './model/m28-block-format';
+import { m29 } from './model/m29-single-weight';
+import { m30 } from './model/m30-input-column';
 import { offeredFixes } from './remedies';
 import type { ModelFacts, ModelRule } from './rule';
 import { isFloat } from './stored-type';
 import { limitsOf, type ThresholdSettings } from './thresholds';
 
 export const modelRules: readonly ModelRule[] = [
+  m29,
   m16,
+  m30,
   m01,
   m02,
   m03,

@@ -30,6 +30,7 @@ import { WORTHWHILE } from './remedies';
 
 export { quote } from './quote';
 
+import { inputColumn, singleWeight } from './weight-words';
 import { scriptSentences } from './words-script';
 
 type Sentence<C extends IssueCode> = (facts: IssueFacts[C], anchor: Anchor) => string;
@@ -227,6 +228,8 @@ const sentences: { readonly [C in IssueCode]: Sentence<C> } = {
   },
   M26: (f, { layer }) =>
     `${subject(f.scheme)}: cosine ${f.cosine.toFixed(4)} looks fine, yet the output of ${layer === undefined ? 'this layer' : quote(layer)} is ${f.normRatio.toFixed(3)}× as long as it should be${alike(f.names)}. Judge it by SQNR; look for clipping.`,
+  M29: singleWeight,
+  M30: inputColumn,
   M27: (f) =>
     `${f.scheme}: the layers' own effects add up to ${decibels(f.predicted)} at the output, all layers at once give ${decibels(f.measured)}: ${(100 * f.deviation).toFixed(0)} % of the noise amiss${f.error === undefined ? ', on one batch of samples' : ` (± ${(100 * f.error).toFixed(0)} % over batches of samples)`}. Choose formats by runs of the whole network, or raise the bits.`,
 };

@@ -85,6 +85,12 @@ const added = (ratio: number, error?: number): AnalysisReport => ({
     },
   },
 });
+const single = { channel: 3, value: 40, ratio: 2000, lost: 70, of: 72 };
+const column = (after: number) => ({
+  index: 7,
+  ratio: 61,
+  groups: { int8: { before: 32, after }, int4: { before: 6, after: after - 26 } },
+});
 const many = (depthwise: number, all: number): AnalysisReport =>
   report(...Array.from({ length: all }, (_, index) => layer(`l${index}`, { depthwise: index < depthwise })));
 
@@ -169,6 +175,16 @@ export const cases: Readonly<Record<string, RuleCases>> = {
       report: report(layer('a', {}, { inputFrom: 'LayerNormalization' })),
       recipe: recipe('int8.channel', 'uint7.tensor'),
     },
+  },
+  M29: {
+    speaks: { report: report(layer('a', {}, { element: single })), recipe: perChannel },
+    says: "a: one weight of channel 3 (magnitude 40.0) is 2000× the median of its channel: at 8 bits 70 of the channel's 71 others become 0, which the weight's 42.0 dB do not show. Look whether it is meant, or keep the layer in float.",
+    silent: { report: report(layer('a', {}, { element: single })), recipe: recipe('int4.group32', 'float') },
+  },
+  M30: {
+    speaks: { report: report(layer('a', { op: 'MatMul' }, { column: column(41) })), recipe: perChannel },
+    says: 'a: input column 7 of the weight is 61.0× the median column, so that it decides the scale of every channel. Use one scale per group of 32 inputs (int8.group32), against one per channel: weight 32.0 dB → 41.0 dB (measured on the weight).',
+    silent: { report: report(layer('a', { op: 'MatMul' }, { column: column(32) })), recipe: perChannel },
   },
   M20: {
     speaks: {

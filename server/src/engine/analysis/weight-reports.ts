@@ -13,6 +13,7 @@ import { scalarOf } from '../graph/tensor';
 import { weightErrors } from '../numerics/weight-error';
 import { sourceOf } from './activation-taps';
 import { deadChannels, spreadOf } from './channel-spread';
+import { columnOutlier, elementOutlier } from './weight-outliers';
 
 const foldedFormats = ['int8.tensor', 'int8.channel', 'int4.tensor', 'int4.channel'] as const;
 /** A report that lists thousands of dead channels helps nobody. */
@@ -132,6 +133,7 @@ function reportOf(
       : {}),
     ...(clipMaximum === undefined ? {} : { clipMaximum }),
     ...(inputFrom === undefined ? {} : { inputFrom }),
+    ...(nonFinite > 0 ? {} : outliersOf(layer, raw, issues)),
   };
   return { name: layer.name, weightSqnr: raw.sqnr, weightRange: { min, max }, facts };
 }
@@ -145,7 +147,35 @@ function measure(layer: Layer, formats: readonly string[], issues: Issue[]) {
     channelFormats: formats.includes('int8.tensor') ? ['int8.tensor'] : [],
   });
   issues.push(...errors.issues);
-  return errors.value;
+  return errors.value && { ...errors.value, data: data.value };
+}
+
+/** An input column this many times the median one is measured under scales of groups. */
+const COLUMN_RATIO = 8;
+const groupFormats = ['int8.channel', 'int8.group32', 'int4.channel', 'int4.group32'] as const;
+
+/** Single elements and columns that decide scales. */
+function outliersOf(
+  layer: Layer,
+  {
+    data,
+    statistics,
+  }: { readonly data: Float32Array; readonly statistics: { readonly channelAbsMax: ArrayLike<number> } },
+  issues: Issue[],
+): Pick<LayerFacts, 'element' | 'column'> {
+  const { shape, channelAxis } = layer;
+  const element = elementOutlier(data, shape, channelAxis, statistics.channelAbsMax);
+  // A damaged element makes a column of its own.
+  const column = element || layer.lookup ? undefined : columnOutlier(data, shape, channelAxis, COLUMN_RATIO);
+  const sqnr = column && measure(layer, groupFormats, issues)?.sqnr;
+  const gain = (bits: 'int8' | 'int4') => ({
+    before: sqnr?.[`${bits}.channel`] ?? null,
+    after: sqnr?.[`${bits}.group32`] ?? null,
+  });
+  return {
+    ...(element ? { element } : {}),
+    ...(column ? { column: { ...column, groups: { int8: gain('int8'), int4: gain('int4') } } } : {}),
+  };
 }
 
 function pick(sqnr: Readonly<Record<string, Decibel>>): LayerFacts['folded'] {

@@ -46,6 +46,8 @@ export const m01: ModelRule<'M01', keyof typeof thresholds> = {
       const known = layer.facts;
       if (plan.granularity !== 'tensor' || !known) continue;
       const weak = known.worstChannelSqnr !== null && known.worstChannelSqnr < limits.channelSqnr;
+      // One weight makes the channel: M29 tells.
+      if (known.element) continue;
       if (known.channelSpread <= limits.spread && !weak) continue;
       const tensorSqnr = known.folded[plan.bits <= 4 ? 'int4.tensor' : 'int8.tensor'];
       const channelSqnr = known.folded[plan.bits <= 4 ? 'int4.channel' : 'int8.channel'];
