@@ -89,8 +89,9 @@ export function columnOutlier(
   const [rows = 0, columns = 0] = shape;
   if (shape.length !== 2 || rows < 2 || columns < 2) return undefined;
   const outputs = channelAxis === 0 ? rows : columns;
-  const sampled = spreadOf(columnPeaks(data, shape, channelAxis, middle(outputs)));
-  if (sampled.ratio <= threshold * HINT) return undefined;
+  const sampled = columnPeaks(data, shape, channelAxis, middle(outputs)).sort();
+  const median = sampled[sampled.length >> 1] ?? 0;
+  if ((sampled.at(-1) ?? 0) <= median * threshold * HINT) return undefined;
   const { channel: index, ratio } = spreadOf(columnPeaks(data, shape, channelAxis, [0, outputs]));
   return ratio > threshold ? { index, ratio } : undefined;
 }
