@@ -147,7 +147,7 @@ export const faults = [
     file: `${numerics}/ranges/entropy.ts`,
     from: 'const left = this.edge(from, start, firstQ);',
     to: 'const left = this.edge(from, 0, firstQ);',
-    tests: [`${unit}/ranges.test.ts`],
+    tests: [`${unit}/ranges-entropy.test.ts`],
   },
   {
     name: 'block scales keep the largest value below the largest element',
