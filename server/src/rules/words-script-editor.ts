@@ -92,6 +92,6 @@ export const insertionWords = {
     'only-output': () => 'needs a Linear layer besides the last, which stays float as the output: none found',
     convolutional: () =>
       'is for Linear layers, LSTM and attention: static quantization fits convolutions better',
-    recipe: (recipe) => `${recipe} decides no layer in this way`,
+    recipe: (recipe) => `no layer is decided in this way by ${recipe}`,
   } satisfies Readonly<Record<Lack, (name: string) => string>>,
 } as const;
