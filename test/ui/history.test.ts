@@ -34,9 +34,11 @@ describe('history of runs', () => {
     await active(/fashion_mobile\.onnx.*fashion_mobile\.int8\.onnx/);
     await rows().filter({ hasText: 'Quantize int8' }).click();
     await active(/^fashion_mobile\.int8\.onnx/);
-    // The file that was opened has the keys.
+    // The file that was opened has the keys, once its page is there.
+    await workbench.webview('#layers th[data-column="quantized:execution"]');
     await workbench.command('Focus on Runs View');
     await workbench.page.keyboard.press('Home');
+    await rows().filter({ hasText: 'Compare' }).and(workbench.page.locator('.focused')).waitFor();
     await workbench.page.keyboard.press('Enter');
     await active(/fashion_mobile\.onnx.*fashion_mobile\.int8\.onnx/);
   };
