@@ -9,7 +9,7 @@ import * as fs from 'node:fs';
 import { createRequire } from 'node:module';
 import * as path from 'node:path';
 import { Script } from 'node:vm';
-import { cacheFolder } from './cache-folder';
+import { cacheFolder, replaceFile } from './cache-folder';
 
 /** Compiled programs that are kept: this version's, and those of a few others in use. */
 const KEPT = 8;
@@ -69,11 +69,9 @@ function readCode(file: string): Buffer | undefined {
 
 function writeCode(file: string, code: Buffer): void {
   const folder = path.dirname(file);
-  const temporary = `${file}.${process.pid}.tmp`;
   try {
     fs.mkdirSync(folder, { recursive: true, mode: 0o700 });
-    fs.writeFileSync(temporary, Buffer.concat([hashOf(code), code]), { mode: 0o600 });
-    fs.renameSync(temporary, file);
+    replaceFile(file, Buffer.concat([hashOf(code), code]), 0o600);
     removeOld(folder);
   } catch {
     // See the header.

@@ -6,7 +6,7 @@ import { randomUUID } from 'node:crypto';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import type { LoggedRun } from '../../protocol/views';
-import { cacheFolder } from './cache-folder';
+import { cacheFolder, replaceFile } from './cache-folder';
 
 /** Lines that are kept, and the size from which on a file is looked at. */
 const MAX_LINES = 200;
@@ -71,7 +71,5 @@ function linesOf(file: string): readonly string[] {
 }
 
 function replace(file: string, lines: readonly string[]): void {
-  const temporary = `${file}.${process.pid}.tmp`;
-  fs.writeFileSync(temporary, lines.map((line) => `${line}\n`).join(''), { mode: 0o600 });
-  fs.renameSync(temporary, file);
+  replaceFile(file, lines.map((line) => `${line}\n`).join(''), 0o600);
 }

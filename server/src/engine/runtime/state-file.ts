@@ -5,7 +5,7 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { fingerprintOf } from '../base/fingerprint';
-import { cacheFolder } from './cache-folder';
+import { cacheFolder, replaceFile } from './cache-folder';
 
 /** States that nobody has come back to for so long are removed. */
 const KEPT_DAYS = 14;
@@ -26,14 +26,12 @@ export function readState(file: string): string | undefined {
 
 /** Replaces the state as a whole. */
 export function writeState(file: string, text: string): void {
-  const temporary = `${file}.${process.pid}.tmp`;
   try {
     fs.mkdirSync(path.dirname(file), { recursive: true });
-    fs.writeFileSync(temporary, text);
-    fs.renameSync(temporary, file);
+    replaceFile(file, text);
     removeOld(path.dirname(file));
   } catch {
-    fs.rmSync(temporary, { force: true });
+    // See the header.
   }
 }
 
