@@ -13,7 +13,13 @@ const MAX_BYTES = 200_000;
 /** What was read is believed this long, milliseconds. */
 const AGE = 5000;
 
-const read = new LRUCache<string, Pins>({ max: 256, ttl: AGE });
+/** What a folder states, and whether a repository begins there. */
+interface Stated {
+  readonly pins: Pins;
+  readonly isRoot: boolean;
+}
+
+const read = new LRUCache<string, Stated>({ max: 256, ttl: AGE });
 
 /** The nearest statement about each library counts; looking ends where a repository begins. */
 export function pinsAround(script: string): Pins {
@@ -21,23 +27,26 @@ export function pinsAround(script: string): Pins {
   if (!path.isAbsolute(script)) return pins;
   let folder = path.dirname(script);
   for (let step = 0; step <= MAX_ABOVE; step++) {
-    for (const [name, pin] of pinsOfFolder(folder)) if (!pins.has(name)) pins.set(name, pin);
+    const stated = statedIn(folder);
+    for (const [name, pin] of stated.pins) if (!pins.has(name)) pins.set(name, pin);
     const above = path.dirname(folder);
-    if (above === folder || fs.existsSync(path.join(folder, '.git'))) break;
+    if (above === folder || stated.isRoot) break;
     folder = above;
   }
   return pins;
 }
 
-function pinsOfFolder(folder: string): Pins {
+/** Asked at every keystroke: the disk is only looked at once in a while. */
+function statedIn(folder: string): Stated {
   const known = read.get(folder);
   if (known) return known;
   const pins = new Map<string, Pin>();
   for (const name of pinFiles)
     for (const [library, pin] of pinsIn(textOf(path.join(folder, name))))
       if (!pins.has(library)) pins.set(library, pin);
-  read.set(folder, pins);
-  return pins;
+  const stated = { pins, isRoot: fs.existsSync(path.join(folder, '.git')) };
+  read.set(folder, stated);
+  return stated;
 }
 
 function textOf(file: string): string {

@@ -12,7 +12,6 @@ import { openLikelyFeeds } from '../analysis/likely-noise';
 import { localSweep } from '../analysis/local-sweep';
 import { countMacs } from '../analysis/macs';
 import { openModelFacts } from '../analysis/model-facts';
-
 import { type OpenSession, type OutputEffect, outputEffects } from '../analysis/output-effect';
 import { ShadowFigures, type ShadowResult } from '../analysis/run-shadow';
 import type { CutLayer } from '../analysis/segments';
@@ -30,7 +29,6 @@ import { openSession } from '../runtime/session-model';
 import { rangesOf } from './calibrate';
 import { Figures } from './figures';
 import { findWorst } from './find-worst';
-
 import {
   innerCumulative,
   innerEffects,

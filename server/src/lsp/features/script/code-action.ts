@@ -1,5 +1,4 @@
 /** Actions on a script: fixes of its findings, comments that silence them, and recipe edits for the layers of a line. */
-import * as path from 'node:path';
 import {
   type CodeAction,
   CodeActionKind,
@@ -22,7 +21,7 @@ import type { ScriptSnapshot } from '../../snapshot';
 import { type ActionRequest, quantizeKind, wanted } from '../code-action';
 import { readerActions, readerKind } from './data';
 import { insertActions, insertKind } from './insert';
-import { naming } from './models';
+import { nameOf, naming } from './models';
 import { ignoreHere, ignoreInFile } from './suppress';
 
 export const fixAllKind = `${CodeActionKind.SourceFixAll}.quantlens`;
@@ -136,11 +135,11 @@ function choices(snapshot: ScriptSnapshot, range: Range): CodeAction[] {
   const { script, places, document } = snapshot;
   const found = tiedAt(snapshot, places.offset(document.offsetAt(range.start)));
   if (!found || found.tie.alsoFits.length === 0) return [];
-  const folder = path.dirname(script.file);
   return [found.tie.model, ...found.tie.alsoFits].flatMap((model): CodeAction[] => {
-    const name = path.relative(folder, model).replaceAll('\\', '/');
     const edit = naming(snapshot, model, found.tie.model);
-    return edit ? [{ title: scriptWords.chooseModel(label(name)), kind: chooseKind, edit }] : [];
+    return edit
+      ? [{ title: scriptWords.chooseModel(label(nameOf(script.file, model))), kind: chooseKind, edit }]
+      : [];
   });
 }
 

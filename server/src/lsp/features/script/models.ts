@@ -70,6 +70,7 @@ export function naming(
   return place && { changes: { [place.uri]: [{ range: place.range, newText: edit.text }] } };
 }
 
-function nameOf(script: string, model: string): string {
+/** A model as a comment of a script names it. */
+export function nameOf(script: string, model: string): string {
   return path.relative(path.dirname(script), model).replaceAll('\\', '/');
 }

@@ -7,6 +7,7 @@ import type { Issue } from '../../../protocol/issues';
 import { diagnosticOf } from '../../convert';
 import { modelsAround } from '../../script-ties';
 import type { ScriptSnapshot } from '../../snapshot';
+import { nameOf } from './models';
 
 /** Models named beside one that is not there. */
 const MAX_NEAR = 3;
@@ -44,9 +45,7 @@ function troubleWith(snapshot: ScriptSnapshot, written: string): Issue | undefin
 
 /** Models around a script by their paths, the one with the nearest name first. */
 function modelsNear(script: string, written: string): readonly string[] {
-  const names = modelsAround(script, Number.POSITIVE_INFINITY).map((file) =>
-    path.relative(path.dirname(script), file).replaceAll('\\', '/'),
-  );
+  const names = modelsAround(script, Number.POSITIVE_INFINITY).map((file) => nameOf(script, file));
   const nearest = nearestName(
     path.basename(written),
     names.map((name) => path.posix.basename(name)),
